@@ -1,0 +1,82 @@
+"""Claude API credentials for CI without a stored key.
+
+    import ant_wif
+
+    creds = ant_wif.resolve()
+    with httpx.Client(base_url=creds.base_url, auth=creds.auth) as client:
+        client.get("/v1/models")
+
+Names are loaded on first use (PEP 562): importing this package alone imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ant_wif._version import __version__
+
+if TYPE_CHECKING:
+    from ant_wif import errors, identity
+    from ant_wif.credentials import Credentials, federate
+    from ant_wif.errors import (
+        AntWifError,
+        ApiError,
+        ConfigurationError,
+        ExchangeError,
+        IdentitySourceError,
+        IdentityTokenError,
+        InsecureUrlError,
+        LoginError,
+        NoCredentialsError,
+        ProfileError,
+    )
+    from ant_wif.resolution import Candidate, resolve
+    from ant_wif.status import Report, report
+
+__all__ = [
+    "AntWifError",
+    "ApiError",
+    "Candidate",
+    "ConfigurationError",
+    "Credentials",
+    "ExchangeError",
+    "IdentitySourceError",
+    "IdentityTokenError",
+    "InsecureUrlError",
+    "LoginError",
+    "NoCredentialsError",
+    "ProfileError",
+    "Report",
+    "__version__",
+    "errors",
+    "federate",
+    "identity",
+    "report",
+    "resolve",
+]
+
+_HOMES = {
+    "Candidate": "resolution",
+    "Credentials": "credentials",
+    "Report": "status",
+    "federate": "credentials",
+    "report": "status",
+    "resolve": "resolution",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name in {"errors", "identity"}:
+        return import_module(f"{__name__}.{name}")
+    found: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

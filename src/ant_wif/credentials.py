@@ -1,0 +1,269 @@
+"""`Credentials`: what a caller holds. It knows where it came from, and has a token when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ant_wif.documents import StoredCredentials
+from ant_wif.environment import Environment
+from ant_wif.errors import LoginError, ProfileError
+from ant_wif.exchange import Federation, exchange
+from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
+from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
+from ant_wif.profiles import ConfigDir
+from ant_wif.secrets import SecretStr
+from ant_wif.settings import DEFAULT_BASE_URL
+from ant_wif.store import ProfileStore
+from ant_wif.tokens import AccessToken, TokenCache
+from ant_wif.transport import Flow, arun, call, run
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ant_wif.integrations.httpx import CredentialAuth
+
+__all__ = ["Credentials", "FederatedProvider", "LoginProvider", "Provider", "StaticProvider", "federate"]
+
+
+class Provider(Protocol):
+    """Where the token of a credential comes from."""
+
+    @property
+    def held(self) -> bool:
+        """Whether a token may be kept in memory; if not, it is obtained anew at each use."""
+
+    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
+        """Make the flow that obtains a token, other than the one that the API rejected."""
+
+
+@dataclass(frozen=True)
+class StaticProvider:
+    """An API key or a bearer token that somebody stored."""
+
+    secret: SecretStr
+    held: bool = True
+
+    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
+        del rejected  # a static secret has no successor
+        yield from ()
+        return AccessToken(self.secret)
+
+
+@dataclass(frozen=True)
+class FederatedProvider:
+    """Exchanges an identity token; a profile also keeps the result in its credentials file."""
+
+    federation: Federation
+    identity: IdentitySource
+    context: Context
+    store: ProfileStore | None = None
+    held: bool = True
+
+    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
+        store, now = self.store, self.context.clock()
+        if store is None:
+            return (yield from exchange(self.federation, self.identity, self.context))
+        token = yield from call(lambda: store.read(now, rejected=rejected))
+        if token is None:
+            token = yield from exchange(self.federation, self.identity, self.context)
+            minted = token
+            yield from call(lambda: store.write(minted))
+        return token
+
+
+@dataclass(frozen=True)
+class LoginProvider:
+    """Reads the login that a person, or a program that rotates it, left in a credentials file."""
+
+    directory: ConfigDir
+    path: Path
+    profile: str
+    clock: Callable[[], float] = time.time
+    held: bool = False
+
+    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
+        del rejected  # the file is read at every use, so a rotated token is found by itself
+        return (yield from call(lambda: self.token_of(self.directory.read_credentials(self.path))))
+
+    def token_of(self, stored: StoredCredentials | None) -> AccessToken:
+        """Return the token of a credentials file that was read.
+
+        Raises:
+            ProfileError: it holds none.
+            LoginError: it has expired.
+        """
+        login = f"ant auth login --profile {self.profile}"
+        if stored is None or stored.access_token is None:
+            raise ProfileError(
+                f"the profile {self.profile!r} holds no login: there is no access token in {self.path}",
+                hint=f"log in: {login}",
+            )
+        if stored.expires_at is not None and stored.expires_at <= self.clock():
+            raise LoginError(
+                f"the login of profile {self.profile!r} expired {self.clock() - stored.expires_at:.0f} seconds ago",
+                hint=f"log in again: {login}",
+            )
+        return AccessToken(stored.access_token, stored.expires_at)
+
+
+class Credentials:
+    """A credential that stays fresh. Safe to share between threads and tasks.
+
+    Attributes:
+        source: `api_key`, `auth_token`, `profile` or `federation`.
+        origin: which option, variable or profile, e.g. `ANTHROPIC_API_KEY` or `profile:default`.
+        base_url: the API host that the credential is for, without a trailing slash.
+        organization_id, workspace_id: as configured; `None` where the server chooses.
+        identity_source: the name of the source of identity tokens, or `None`.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        source: str,
+        origin: str,
+        base_url: str,
+        organization_id: str | None = None,
+        workspace_id: str | None = None,
+        identity_source: str | None = None,
+        workspace_header: bool = False,
+        clock: Callable[[], float] = time.time,
+        http_client: httpx.Client | httpx.AsyncClient | None = None,
+    ) -> None:
+        self.source = source
+        self.origin = origin
+        self.base_url = base_url
+        self.organization_id = organization_id
+        self.workspace_id = workspace_id
+        self.identity_source = identity_source
+        self._provider = provider
+        self._workspace_header = workspace_header
+        self._client, self._async_client = _by_kind(http_client)
+        self._cache = TokenCache(provider.obtain, clock=clock)
+        self._auth: CredentialAuth | None = None
+
+    def __repr__(self) -> str:
+        return f"<Credentials {self.source} from {self.origin} for {self.base_url}>"
+
+    def access_token(self) -> AccessToken:
+        """Return the token with its expiry, obtaining or refreshing it if necessary.
+
+        Raises:
+            AntWifError: none could be had; see `ant_wif.errors`.
+        """
+        if self._provider.held:
+            return self._cache.get(self._client)
+        return run(self._provider.obtain(None), self._client)
+
+    async def aaccess_token(self) -> AccessToken:
+        """Do what `access_token` does, without blocking the event loop."""
+        if self._provider.held:
+            return await self._cache.aget(self._async_client)
+        return await arun(self._provider.obtain(None), self._async_client)
+
+    def token(self) -> str:
+        """Return the bearer token (or API key), fresh."""
+        return self.access_token().secret.get_secret_value()
+
+    async def atoken(self) -> str:
+        """Return the bearer token (or API key), fresh."""
+        return (await self.aaccess_token()).secret.get_secret_value()
+
+    def headers(self) -> dict[str, str]:
+        """Return the complete request headers for an API call."""
+        return self._headers(self.access_token())
+
+    async def aheaders(self) -> dict[str, str]:
+        """Return the complete request headers for an API call."""
+        return self._headers(await self.aaccess_token())
+
+    def invalidate(self, rejected: SecretStr | None = None) -> None:
+        """Drop the token after a 401; the next call obtains another.
+
+        With `rejected` given, only if that is still the one held: of many calls that fail at
+        once, the first has it replaced and the others use the replacement.
+        """
+        self._cache.invalidate(rejected)
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the token held now expires (unix seconds); `None` before the first use, or if it never does."""
+        held = self._cache.token
+        return held.expires_at if held else None
+
+    @property
+    def auth(self) -> CredentialAuth:
+        """An `httpx.Auth` for `httpx.Client(auth=…)` and `httpx.AsyncClient(auth=…)`."""
+        if self._auth is None:
+            from ant_wif.integrations.httpx import CredentialAuth
+
+            self._auth = CredentialAuth(self)
+        return self._auth
+
+    def _headers(self, token: AccessToken) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {token.secret.get_secret_value()}",
+            "anthropic-version": API_VERSION,
+        }
+        if self.source != "api_key":
+            headers["anthropic-beta"] = OAUTH_BETA
+        if self._workspace_header and self.workspace_id:
+            headers["anthropic-workspace-id"] = self.workspace_id
+        return headers
+
+
+def _by_kind(
+    client: httpx.Client | httpx.AsyncClient | None,
+) -> tuple[httpx.Client | None, httpx.AsyncClient | None]:
+    if client is None:
+        return None, None
+    import httpx
+
+    return (client, None) if isinstance(client, httpx.Client) else (None, client)
+
+
+def federate(
+    identity: IdentitySource,
+    *,
+    federation_rule_id: str,
+    organization_id: str,
+    service_account_id: str | None = None,
+    workspace_id: str | None = None,
+    base_url: str | None = None,
+    audience: str = DEFAULT_AUDIENCE,
+    environ: Mapping[str, str] | None = None,
+    http_client: httpx.Client | httpx.AsyncClient | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Credentials:
+    """Federate outright: no profile, no variable decides, only `identity` and the ids given.
+
+    Nothing is sent until a token is asked for. `environ` is what the source reads, by default
+    `os.environ`.
+
+    Raises:
+        ConfigurationError: an id has not the form of its kind, or the URL must not carry a token.
+    """
+    federation = Federation(
+        (base_url or DEFAULT_BASE_URL).rstrip("/"),
+        federation_rule_id,
+        organization_id,
+        service_account_id,
+        workspace_id,
+    )
+    federation.check()
+    return Credentials(
+        FederatedProvider(federation, identity, Context(Environment(environ), audience, clock)),
+        source="federation",
+        origin="arguments",
+        base_url=federation.base_url,
+        organization_id=organization_id,
+        workspace_id=workspace_id,
+        identity_source=identity.source,
+        clock=clock,
+        http_client=http_client,
+    )

@@ -1,0 +1,22 @@
+"""A local stand-in for the Claude Platform, as far as authentication touches it.
+
+    with Emulator() as emulator:
+        subprocess.run([...], env={**os.environ, **emulator.env("github")})
+        assert emulator.exchanges == 1
+
+Needs the extra `ant-wif[emulator]`.
+"""
+
+from __future__ import annotations
+
+try:
+    from ant_wif.emulator.emulator import Emulator
+    from ant_wif.emulator.history import ExchangeRecord
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.startswith("ant_wif"):
+        raise
+    raise ModuleNotFoundError(
+        f"the emulator needs {error.name}: pip install 'ant-wif[emulator]'", name=error.name
+    ) from None
+
+__all__ = ["Emulator", "ExchangeRecord"]

@@ -1,0 +1,32 @@
+"""The ASGI application: every group of routes, and one way to refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
+
+from ant_wif.emulator.history import history_routes
+from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator.models import model_routes
+from ant_wif.emulator.oauth import token_routes
+from ant_wif.emulator.state import State
+from ant_wif.emulator.wire import Refusal, RequestIds, answer_refusal
+
+
+def build_app(state: State, providers: Iterable[IdentityProvider]) -> ASGIApp:
+    app = Starlette(
+        routes=[
+            *token_routes(state),
+            *model_routes(state),
+            *history_routes(state.history),
+            *(route for provider in providers for route in provider.routes()),
+        ],
+        exception_handlers=dict.fromkeys((Refusal, HTTPException, ClientDisconnect), answer_refusal),
+    )
+    # The real service answers 404 for a path with a slash too many.
+    app.router.redirect_slashes = False
+    return RequestIds(app)

@@ -1,0 +1,120 @@
+"""The federation grant (RFC 7523 §2.1): an identity token in, an access token out."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ant_wif.emulator import ids
+from ant_wif.emulator.access import OAUTH_BETA
+from ant_wif.emulator.history import ExchangeRecord, displayable_claims
+from ant_wif.emulator.state import Access, State
+from ant_wif.emulator.wire import Refusal, error_response, json_response, listed, request_id
+from ant_wif.rules import ExchangeRequest, Judgement, Registration, judge
+from ant_wif.secrets import clean
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+FEDERATION_BETA = "oidc-federation-2026-04-01"
+
+# Field -> is it required, its form, and how a refusal names that form.
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_FIELDS: dict[str, tuple[bool, re.Pattern[str], str]] = {
+    "grant_type": (True, re.compile(re.escape(GRANT_TYPE)), GRANT_TYPE),
+    "assertion": (True, re.compile(r".+", re.DOTALL), "a non-empty string"),
+    "federation_rule_id": (True, re.compile(r"fdrl_[A-Za-z0-9]{1,64}"), "an id that begins with fdrl_"),
+    "organization_id": (True, re.compile(_UUID), "a UUID"),
+    "service_account_id": (False, re.compile(r"svac_[A-Za-z0-9]{1,64}"), "an id that begins with svac_"),
+    "workspace_id": (
+        False,
+        re.compile(r"default|wrkspc_[A-Za-z0-9]{1,64}"),
+        "an id that begins with wrkspc_, or the word default",
+    ),
+}
+
+
+def exchange(state: State, request: Request, body: dict[str, object]) -> Response:
+    """Judge and, when granted, mint. Raises `Refusal` (400) for a malformed request."""
+    missing = {OAUTH_BETA, FEDERATION_BETA} - listed(request.headers, "anthropic-beta")
+    if missing:
+        raise Refusal(400, f"anthropic-beta: must contain {' and '.join(sorted(missing))}")
+    wish = _read_wish(body)
+    # One step under one lock: of two exchanges of the same assertion, the second must see the first.
+    with state.lock:
+        now = state.clock()
+        registration = state.registration(wish.federation_rule_id)
+        judgement = _judge(state, wish, registration, now)
+        granted = _mint(state, registration, judgement, now) if registration else None
+        state.history.add(_record(request, wish, registration, judgement, now))
+    if granted is None:
+        return error_response(request, 401, "Authentication failed")
+    # RFC 6749 §5.1 asks that no cache keeps it.
+    return json_response(granted, headers={"cache-control": "no-store"})
+
+
+def _read_wish(body: dict[str, object]) -> ExchangeRequest:
+    for name in body:
+        if name not in _FIELDS:
+            raise Refusal(400, f"{clean(name, limit=64)}: this field is not allowed")
+    values: dict[str, str] = {}
+    for name, (required, form, description) in _FIELDS.items():
+        if name not in body:
+            if required:
+                raise Refusal(400, f"{name}: this field is required")
+            continue
+        value = body[name]
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise Refusal(400, f"{name}: must be {description}")
+        values[name] = value
+    return ExchangeRequest(
+        assertion=values["assertion"],
+        organization_id=values["organization_id"],
+        federation_rule_id=values["federation_rule_id"],
+        service_account_id=values.get("service_account_id"),
+        workspace_id=values.get("workspace_id"),
+    )
+
+
+def _judge(state: State, wish: ExchangeRequest, registration: Registration | None, now: float) -> Judgement:
+    issuer_id = registration.issuer.id if registration else ""
+    return judge(
+        wish,
+        registration,
+        now=now,
+        key_set=state.key_sets.get(issuer_id, dict),
+        jti_seen=lambda jti: state.spent.get((issuer_id, jti), now=now) is not None,
+    )
+
+
+def _mint(state: State, registration: Registration, judgement: Judgement, now: float) -> dict[str, object] | None:
+    workspace_id, lifetime = judgement.workspace_id, judgement.token_lifetime_seconds
+    if not judgement.granted or workspace_id is None or lifetime is None:
+        return None
+    if judgement.jti is not None and judgement.jti_expires_at is not None:
+        spent = (registration.issuer.id, judgement.jti)
+        state.spent.put(spent, value=True, until=judgement.jti_expires_at, now=now)
+    token, scope = ids.access_token(), registration.rule.oauth_scope
+    state.access_tokens.put(token, Access(workspace_id, scope), until=now + lifetime, now=now)
+    return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime, "scope": scope}
+
+
+def _record(
+    request: Request,
+    wish: ExchangeRequest,
+    registration: Registration | None,
+    judgement: Judgement,
+    now: float,
+) -> ExchangeRecord:
+    return ExchangeRecord(
+        at=now,
+        grant_type=GRANT_TYPE,
+        outcome="granted" if judgement.granted else "denied",
+        status=200 if judgement.granted else 401,
+        request_id=request_id(request),
+        reason=judgement.reason,
+        rule_id=wish.federation_rule_id,
+        issuer=registration.issuer.issuer_url if registration else None,
+        workspace_id=judgement.workspace_id or wish.workspace_id,
+        unverified_claims=displayable_claims(judgement.unverified_claims),
+    )

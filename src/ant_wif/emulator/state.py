@@ -1,0 +1,60 @@
+"""What the emulated platform knows: one organization, its registrations, and what it handed out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ant_wif.emulator import ids
+from ant_wif.emulator.expiring import Expiring
+from ant_wif.emulator.history import History
+from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
+
+
+@dataclass(frozen=True)
+class Workspace:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a credential is bound to. An API key has no scope: it may do everything in its workspace."""
+
+    workspace_id: str
+    scope: str | None = None
+
+
+@dataclass
+class State:
+    """Everything is in memory. Hold `lock` to change anything, and across a decision and its consequence."""
+
+    clock: Callable[[], float] = time.time
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    organization_id: str = field(default_factory=ids.organization_id)
+    organization_name: str = "Acme"
+    default_workspace: Workspace = field(default_factory=lambda: Workspace(ids.tagged_id("wrkspc"), "default"))
+    workspaces: dict[str, Workspace] = field(default_factory=dict)
+    service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
+    issuers: dict[str, Issuer] = field(default_factory=dict)
+    key_sets: dict[str, Callable[[], KeySet]] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    api_keys: dict[str, Access] = field(default_factory=dict)
+    access_tokens: Expiring[str, Access] = field(default_factory=Expiring)
+    spent: Expiring[tuple[str, str], bool] = field(default_factory=Expiring)
+    history: History = field(default_factory=History)
+
+    def registration(self, rule_id: str) -> Registration | None:
+        """Return a rule with what it names, or `None` where there is no such rule."""
+        rule = self.rules.get(rule_id)
+        if rule is None:
+            return None
+        return Registration(
+            organization_id=self.organization_id,
+            rule=rule,
+            issuer=self.issuers[rule.issuer_id],
+            service_account=self.service_accounts[rule.service_account_id],
+            default_workspace_id=self.default_workspace.id,
+        )

@@ -1,0 +1,104 @@
+"""How the API speaks: JSON bodies, request ids, and one shape for every refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ant_wif.emulator.ids import tagged_id
+
+MAX_BODY_BYTES = 64 * 1024
+
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "request_too_large",
+}
+
+
+class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
+    """Raised in a route: answered with this status in the API's error shape."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def json_response(
+    payload: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    # ASCII, because claims may hold lone surrogates, which UTF-8 cannot.
+    body = json.dumps(payload, separators=(",", ":")).encode("ascii")
+    return Response(body, status, headers, media_type="application/json")
+
+
+def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    error = {"type": _ERROR_TYPES.get(status, "api_error"), "message": message}
+    payload = {"type": "error", "error": error, "request_id": request_id(request)}
+    return json_response(payload, status, headers)
+
+
+async def answer_refusal(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, Refusal):
+        return error_response(request, exc.status, exc.message)
+    if isinstance(exc, HTTPException):
+        return error_response(request, exc.status_code, exc.detail, exc.headers)
+    # The client went away in the middle of its request: nobody reads this.
+    return Response(status_code=400)
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body. Raises `Refusal` (413) as soon as it is known to be too long."""
+    too_long = Refusal(413, f"The request body is longer than {MAX_BODY_BYTES} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+        raise too_long
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise too_long
+    return bytes(body)
+
+
+def listed(headers: Headers, name: str) -> set[str]:
+    """Return the values of a header that is a comma-separated list, sent once or several times."""
+    return {value.strip() for line in headers.getlist(name) for value in line.split(",")}
+
+
+def request_id(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+def add_response_header(request: Request, name: str, value: str) -> None:
+    """Give this request's response a header, also when it turns out to be an error."""
+    request.state.response_headers.append((name.encode("ascii"), value.encode("ascii")))
+
+
+class RequestIds:
+    """ASGI middleware: a `request-id` on every response, and whatever `add_response_header` was told."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        identifier = tagged_id("req")
+        extra = [(b"request-id", identifier.encode("ascii"))]
+        scope["state"] = {"request_id": identifier, "response_headers": extra}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

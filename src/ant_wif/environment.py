@@ -1,0 +1,57 @@
+"""The environment as it was passed in. Empty means unset, and printing it shows no value."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+__all__ = ["Environment"]
+
+
+class Environment(Mapping[str, str]):
+    """A read-only view of environment variables.
+
+    A variable set to the empty string counts as not set: CI systems expand a missing secret to
+    one. `repr` names no value, so a traceback that shows locals stays free of secrets.
+
+    The view is live: `Environment()` follows `os.environ`, because tokens in variables are read
+    again at every exchange.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        if isinstance(variables, Environment):
+            variables = variables._variables
+        self._variables: Mapping[str, str] = os.environ if variables is None else variables
+
+    def __getitem__(self, name: str) -> str:
+        value = self._variables[name]
+        if not value:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, value in self._variables.items() if value)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<Environment of {len(self)} variables>"
+
+    def is_empty(self, name: str) -> bool:
+        """Whether the variable is set, to the empty string."""
+        return self._variables.get(name) == ""
+
+    @property
+    def home(self) -> Path:
+        """The user's home: `HOME` (`USERPROFILE` on Windows), else what the system says."""
+        stated = self.get("USERPROFILE" if sys.platform == "win32" else "HOME")
+        return Path(stated) if stated else Path.home()
+
+    def expand(self, path: str) -> Path:
+        """Return `path` with a leading `~` replaced by `home`."""
+        if path == "~" or path.startswith("~/"):
+            return self.home / path[2:]
+        return Path(path)

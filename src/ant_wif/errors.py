@@ -1,0 +1,134 @@
+"""Everything that can go wrong, on one screen.
+
+AntWifError                    .hint: the one thing to do next
+├─ ConfigurationError          a setting, file or URL that cannot be used
+│  ├─ ProfileError             a profile or its credentials file
+│  └─ InsecureUrlError         a URL that must not carry a secret
+├─ NoCredentialsError          five tiers looked at, none usable; .candidates
+├─ IdentityTokenError          the token at hand is not one that can be exchanged
+│  └─ IdentitySourceError      the source did not hand one out
+├─ ExchangeError               the token endpoint; .status .request_id .body
+├─ LoginError                  a stored login that cannot be used any more
+└─ ApiError                    an API call; .status .request_id .body
+
+Messages are for people and may be logged as they are: whatever comes from outside has passed
+`ant_wif.secrets.clean`, so no message, attribute or `repr` holds a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ant_wif.resolution import Candidate
+
+__all__ = [
+    "AntWifError",
+    "ApiError",
+    "ConfigurationError",
+    "ExchangeError",
+    "IdentitySourceError",
+    "IdentityTokenError",
+    "InsecureUrlError",
+    "LoginError",
+    "NoCredentialsError",
+    "ProfileError",
+]
+
+
+class AntWifError(Exception):
+    """Base of every error this package raises.
+
+    `str(error)` says what happened, what was found and what was expected; `hint` names the one
+    next step, or is `None` where there is none. Errors survive pickling and copying.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigurationError(AntWifError):
+    """A setting, file or URL that cannot be used as it stands."""
+
+
+class ProfileError(ConfigurationError):
+    """A profile, its credentials file or the folder that holds them."""
+
+
+class InsecureUrlError(ConfigurationError):
+    """A URL to which no secret is sent: plain http beyond loopback, or not a URL at all."""
+
+
+class NoCredentialsError(AntWifError):
+    """Nothing in any of the five tiers can be used.
+
+    `candidates` holds what was looked at, in order, with what is missing from each.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, candidates: Sequence[Candidate] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.candidates = tuple(candidates)
+
+
+class IdentityTokenError(AntWifError):
+    """The identity token is not one that the token endpoint could accept."""
+
+
+class IdentitySourceError(IdentityTokenError):
+    """The platform did not hand out an identity token."""
+
+
+class LoginError(AntWifError):
+    """A stored login that cannot be used any more."""
+
+
+class _ServerError(AntWifError):
+    """What a server's refusal has in common.
+
+    `status` is the HTTP status or `None` when no answer came; `request_id` is what support asks
+    for; `body` holds only the standard error fields, cleaned and cut.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        body: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.request_id = request_id
+        self.body = dict(body or {})
+
+
+class ExchangeError(_ServerError):
+    """The token endpoint refused, failed, or answered something that is no token.
+
+    `causes` lists the likely reasons of a denial in the order in which to check them, and
+    `unverified_claims` what the presented token said of itself. The server tells nobody why it
+    denied (one fixed sentence); its authentication history in the Console does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        body: Mapping[str, str] | None = None,
+        causes: Sequence[str] = (),
+        unverified_claims: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, status=status, request_id=request_id, body=body)
+        self.causes = tuple(causes)
+        self.unverified_claims = dict(unverified_claims or {})
+
+
+class ApiError(_ServerError):
+    """An API call that was refused or failed."""

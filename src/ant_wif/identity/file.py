@@ -1,0 +1,68 @@
+"""`file`: an identity token that something else keeps in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.token import LARGEST_ASSERTION, IdentityToken
+from ant_wif.secrets import SecretStr
+from ant_wif.transport import Flow, call
+
+__all__ = ["File"]
+
+VARIABLE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
+
+
+@dataclass(frozen=True)
+class File(IdentitySource):
+    """The file at `path`, read again at every exchange, because whoever wrote it may rotate it."""
+
+    path: Annotated[str, Field(min_length=1)]
+    source: Literal["file"] = "file"
+
+    title: ClassVar[str] = "identity token file"
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        path = context.environ.get(VARIABLE)
+        if path is None:
+            return not_detected("file", f"{VARIABLE} is not set")
+        return detected(cls(path), f"{VARIABLE} is set")
+
+    @property
+    def description(self) -> str:
+        return f"the file {self.path}"
+
+    def asks_for(self, context: Context) -> str:
+        del context
+        return self.path
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        path = context.environ.expand(self.path)
+        raw = yield from call(lambda: _read(path))
+        return context.parse(self, raw, audience=None)
+
+
+def _read(path: Path) -> SecretStr:
+    problem, hint = "", f"check the path in {VARIABLE} or in the profile"
+    try:
+        with path.open("rb") as file:
+            # One byte over the limit is enough to know that it is no token.
+            return SecretStr(file.read(LARGEST_ASSERTION + 1024).decode("utf-8"))
+    except FileNotFoundError:
+        problem = "does not exist"
+    except IsADirectoryError:
+        problem, hint = "is a directory", "name the token file itself, not the folder it is in"
+    except PermissionError:
+        problem, hint = "may not be read by this user", f"run `ls -l {path}` and check owner and mode"
+    except UnicodeDecodeError:
+        problem, hint = "is binary, not a JWT", "name the file that holds the OIDC token"
+    except (OSError, ValueError) as error:
+        problem = f"could not be read ({type(error).__name__})"
+    raise IdentitySourceError(f"the identity token file {path} {problem}", hint=hint)

@@ -1,0 +1,108 @@
+"""`github_actions`: the OIDC token of a GitHub Actions job.
+
+https://docs.github.com/actions/reference/security/oidc#methods-for-requesting-the-oidc-token
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.token import IdentityToken
+from ant_wif.secrets import SecretStr, clean
+from ant_wif.transport import Flow, Reply, Request, Unreachable, check_url, send
+
+__all__ = ["GitHubActions"]
+
+URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
+TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - a variable's name
+
+
+@dataclass(frozen=True)
+class GitHubActions(IdentitySource):
+    """Asks GitHub for a token of this job; every request mints a new one."""
+
+    audience: str | None = None
+    source: Literal["github_actions"] = "github_actions"
+
+    title: ClassVar[str] = "GitHub Actions OIDC"
+    renewable: ClassVar[bool] = True
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        if context.environ.get("GITHUB_ACTIONS") != "true":
+            return not_detected("github_actions", "GITHUB_ACTIONS is not 'true'")
+        return detected(cls(), "GITHUB_ACTIONS=true")
+
+    def unmet(self, context: Context) -> IdentitySourceError | None:
+        missing = [name for name in (URL, TOKEN) if name not in context.environ]
+        if not missing:
+            return None
+        return IdentitySourceError(
+            "this GitHub Actions job may not ask for an identity token: "
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+            hint="add `permissions: {id-token: write}` to the job or the workflow (with `contents: read` "
+            "beside it for checkout); a pull request from a fork never gets it",
+        )
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        unmet = self.unmet(context)
+        if unmet:
+            raise unmet
+        audience = self.audience or context.audience
+        request = Request(
+            "GET",
+            _with_audience(context.environ[URL], audience),
+            headers={"Authorization": SecretStr(f"Bearer {context.environ[TOKEN]}")},
+        )
+        reply = yield from send(request)
+        raw = _read(reply, SecretStr(context.environ[TOKEN]))
+        return context.parse(self, raw, audience=audience)
+
+
+def _with_audience(url: str, audience: str) -> str:
+    """Add the audience to a URL that already has a query; any audience it came with is replaced."""
+    parts = urlsplit(url)
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "audience"]
+    check_url(urlunsplit(parts._replace(query="", fragment="")), what=URL)
+    return urlunsplit(parts._replace(query=urlencode([*query, ("audience", audience)]), fragment=""))
+
+
+def _read(reply: Reply | Unreachable, request_token: SecretStr) -> SecretStr:
+    if isinstance(reply, Unreachable):
+        raise IdentitySourceError(
+            f"GitHub's OIDC endpoint could not be reached: {reply.reason}",
+            hint="run the job again; if it persists, see https://www.githubstatus.com",
+        )
+    if reply.status in {401, 403}:
+        raise IdentitySourceError(
+            f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status})",
+            hint="the request token ends with the job: check `permissions: {id-token: write}` and that the "
+            f"values of {URL} and {TOKEN} are this job's own",
+        )
+    if reply.status != 200:
+        shown = clean(reply.body[:1024].decode("utf-8", "replace"), known=[request_token])
+        raise IdentitySourceError(
+            f"GitHub's OIDC endpoint answered HTTP {reply.status}: {shown}",
+            hint="run the job again; if it persists, see https://www.githubstatus.com",
+        )
+    value = _value(reply.body)
+    if value is None:
+        raise IdentitySourceError(
+            "GitHub's OIDC endpoint answered something other than a JSON object with a `value`",
+            hint=f"check that {URL} is the value that the runner set, and that no proxy answers in its place",
+        )
+    return value
+
+
+def _value(body: bytes) -> SecretStr | None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    value = answer.get("value") if isinstance(answer, dict) else None
+    return SecretStr(value) if isinstance(value, str) else None

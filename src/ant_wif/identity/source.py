@@ -1,0 +1,96 @@
+"""The one shape of every identity source, and what it is handed to work with."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ant_wif.environment import Environment
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.token import IdentityToken, parse
+from ant_wif.secrets import SecretStr
+from ant_wif.transport import Flow
+
+__all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "detected", "not_detected"]
+
+DEFAULT_AUDIENCE = "https://api.anthropic.com"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a source may look at: the environment, the audience to ask for, the time (unix seconds)."""
+
+    environ: Environment = field(default_factory=Environment)
+    audience: str = DEFAULT_AUDIENCE
+    clock: Callable[[], float] = time.time
+
+    def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None) -> IdentityToken:
+        """Check a token that `source` handed out; `audience` only where the source promised one."""
+        return parse(raw, source=source.description, audience=audience, now=self.clock())
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Whether a platform was recognised, and by what. `found` is the source to use if it was."""
+
+    name: str
+    reason: str
+    found: IdentitySource | None = None
+
+    @property
+    def detected(self) -> bool:
+        return self.found is not None
+
+
+class IdentitySource(ABC):
+    """Where an identity token comes from.
+
+    A source is a frozen dataclass; its fields are what a profile may say under `identity_token`,
+    `source` among them with the source's name as its only value.
+    """
+
+    source: str
+    """The name: of `--identity-source`, `ANT_IDENTITY_SOURCE` and a profile's `identity_token.source`."""
+    title: ClassVar[str]
+    """What a person calls it."""
+    renewable: ClassVar[bool] = False
+    """Whether `fetch` mints a new token each time. Assertions are single-use, so this decides retries."""
+
+    @classmethod
+    @abstractmethod
+    def detect(cls, context: Context) -> Detection:
+        """Say whether this process runs on the platform. Cheap; touches no network."""
+
+    @abstractmethod
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        """Obtain a token for `context.audience`.
+
+        Raises:
+            IdentitySourceError: the platform hands none out.
+            IdentityTokenError: what it handed out cannot be exchanged.
+        """
+
+    def unmet(self, context: Context) -> IdentitySourceError | None:
+        """What is known, without asking anybody, to make `fetch` fail."""
+        del context
+        return None
+
+    def asks_for(self, context: Context) -> str:
+        """What it is asked for or where it looks, for a person to read."""
+        return f"audience {getattr(self, 'audience', None) or context.audience}"
+
+    @property
+    def description(self) -> str:
+        """What messages call this source."""
+        return self.title
+
+
+def detected(source: IdentitySource, reason: str) -> Detection:
+    return Detection(source.source, reason, source)
+
+
+def not_detected(name: str, reason: str) -> Detection:
+    return Detection(name, reason)

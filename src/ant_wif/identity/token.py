@@ -1,0 +1,153 @@
+"""The identity token: read without trust, and checked for what would make sending it pointless.
+
+Nothing here verifies a signature. Claims serve messages and cache decisions only, which is why
+they carry `unverified` in their names. Form: RFC 7515 §7.1 (JWS compact), claims: RFC 7519 §4.1.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ant_wif.errors import IdentityTokenError
+from ant_wif.secrets import SecretStr, clean
+
+__all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse"]
+
+LARGEST_ASSERTION = 16 * 1024
+CLOCK_LEEWAY_SECONDS = 30
+_PART = re.compile(r"[A-Za-z0-9_-]*")
+_BEGINNINGS = {
+    "-----BEGIN CERTIFICATE": "a certificate (PEM)",
+    "-----BEGIN PUBLIC KEY": "a public key (PEM)",
+    "-----BEGIN": "a private key (PEM)",
+    "<": "an HTML or XML page",
+    "{": "a JSON document; the token is probably one of its fields",
+    "sk-ant-": "an Anthropic key or token, which is what an identity token is exchanged for",
+}
+
+
+@dataclass(frozen=True)
+class IdentityToken:
+    """A JWT as a source handed it out, with what it says of itself."""
+
+    assertion: SecretStr
+    source: str
+    unverified_header: Mapping[str, object]
+    unverified_claims: Mapping[str, object]
+
+    @property
+    def unverified_audiences(self) -> tuple[str, ...]:
+        """The `aud` claim, which RFC 7519 §4.1.3 lets be one string or a list of them."""
+        found = self.unverified_claims.get("aud")
+        entries = found if isinstance(found, list) else [found]
+        return tuple(entry for entry in entries if isinstance(entry, str))
+
+
+def parse(raw: SecretStr, *, source: str, audience: str | None, now: float) -> IdentityToken:
+    """Read and check an identity token; `source` says in messages where it came from.
+
+    `audience` is compared when the source promises one, else `None`. `now` is unix seconds.
+
+    Raises:
+        IdentityTokenError: it is no JWT, has expired, is not asymmetrically signed, lacks
+            `kid`, `iss`, `sub` or `exp`, or is for another audience.
+    """
+    assertion = SecretStr(raw.get_secret_value().strip())
+    _refuse_what_is_no_jwt(assertion, source)
+    header = _object(assertion, 0, "header", source)
+    claims = _object(assertion, 1, "claims", source)
+    token = IdentityToken(assertion, source, header, claims)
+    _check_header(token)
+    _check_claims(token, now)
+    if audience is not None and audience not in token.unverified_audiences:
+        found = ", ".join(clean(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
+        raise IdentityTokenError(
+            f"the identity token from {source} is for another audience: found {found}, expected {audience}",
+            hint=f"ask {source} for a token with the audience {audience}, or set ANT_IDENTITY_AUDIENCE to "
+            "the audience that your federation rule expects",
+        )
+    return token
+
+
+def _refuse_what_is_no_jwt(assertion: SecretStr, source: str) -> None:
+    found = _what_it_is(assertion)
+    if found is not None:
+        raise IdentityTokenError(
+            f"expected a signed JWT from {source}, found {found}",
+            hint=f"point {source} at the OIDC token that your platform issues to the workload",
+        )
+
+
+def _what_it_is(assertion: SecretStr) -> str | None:
+    """Name what was found in place of a JWT, or return `None` if it looks like one."""
+    text = assertion.get_secret_value()
+    parts = text.split(".")
+    size = len(text.encode("utf-8", "surrogatepass"))
+    checks = {
+        "nothing: it is empty": not text,
+        **{name: text.startswith(beginning) for beginning, name in _BEGINNINGS.items()},
+        f"{size} bytes, more than the {LARGEST_ASSERTION} that a token may have": size > LARGEST_ASSERTION,
+        "an encrypted JWT (five parts); a signed one has three": len(parts) == 5,
+        f"a text of {len(text)} characters in {len(parts)} dot-separated part(s); a JWT has three": len(parts) != 3,
+        "three parts with characters that base64url does not have": not all(map(_PART.fullmatch, parts)),
+    }
+    return next((found for found, holds in checks.items() if holds), None)
+
+
+def _object(assertion: SecretStr, index: int, name: str, source: str) -> dict[str, object]:
+    decoded = _decoded(assertion, index)
+    if isinstance(decoded, dict):
+        return decoded
+    raise IdentityTokenError(
+        f"the token from {source} has three parts, but its {name} is no JSON object",
+        hint=f"point {source} at the OIDC token that your platform issues to the workload",
+    )
+
+
+def _decoded(assertion: SecretStr, index: int) -> object:
+    """Decode one part of the JWT to JSON, or return `None`: the decoders' own errors carry its text."""
+    part = assertion.get_secret_value().split(".")[index]
+    try:
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+
+
+def _check_header(token: IdentityToken) -> None:
+    algorithm = token.unverified_header.get("alg")
+    if not isinstance(algorithm, str) or algorithm.lower() == "none" or algorithm.upper().startswith("HS"):
+        raise IdentityTokenError(
+            f"the identity token from {token.source} is signed with alg={clean(algorithm, limit=32)}; "
+            "expected a public-key algorithm such as RS256",
+            hint="use a token issued by an OIDC provider, whose key set can be looked up",
+        )
+    if not isinstance(token.unverified_header.get("kid"), str):
+        raise IdentityTokenError(
+            f"the identity token from {token.source} names no key (no kid in its header)",
+            hint="use a token issued by an OIDC provider, whose key set can be looked up",
+        )
+
+
+def _check_claims(token: IdentityToken, now: float) -> None:
+    missing = [name for name in ("iss", "sub") if not isinstance(token.unverified_claims.get(name), str)]
+    expires_at = token.unverified_claims.get("exp")
+    if isinstance(expires_at, bool) or not isinstance(expires_at, (int, float)):
+        missing.append("exp")
+        expires_at = 0
+    if missing:
+        raise IdentityTokenError(
+            f"the identity token from {token.source} lacks {', '.join(missing)}",
+            hint="use a token issued by an OIDC provider: it states issuer, subject and expiry",
+        )
+    # Written so that exp=NaN, which json.loads accepts, counts as expired.
+    if not expires_at + CLOCK_LEEWAY_SECONDS > now:
+        ago = f"{now - expires_at:.0f} seconds ago" if abs(expires_at) < 1e12 else "at no possible time"
+        raise IdentityTokenError(
+            f"the identity token from {token.source} expired {ago}",
+            hint=f"let {token.source} issue a fresh one; if it is fresh, check this machine's clock",
+        )

@@ -1,0 +1,1 @@
+"""Handing a credential to HTTP libraries."""

@@ -1,0 +1,399 @@
+"""Five tiers, first match wins: which credential this run would use, and what became of the others.
+
+No network is touched; the only files read are those of the configuration directory.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ant_wif.credentials import Credentials, FederatedProvider, LoginProvider, Provider, StaticProvider
+from ant_wif.documents import Profile, StoredCredentials, UserOauth
+from ant_wif.environment import Environment
+from ant_wif.errors import AntWifError, ConfigurationError, NoCredentialsError, ProfileError
+from ant_wif.exchange import Federation
+from ant_wif.identity import Context, File, IdentitySource, Literal, detect, named
+from ant_wif.profiles import Active, ConfigDir, Via
+from ant_wif.secrets import SecretStr
+from ant_wif.settings import Settings
+from ant_wif.store import ProfileStore
+from ant_wif.tokens import AccessToken
+from ant_wif.transport import check_url
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Candidate", "Resolution", "resolve"]
+
+IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one tier has to offer.
+
+    `missing` names what would have to be set for the tier to match; nothing missing means that
+    it matches. `error` is why using it would fail. `partial` marks a tier that was begun.
+    """
+
+    tier: int
+    source: str
+    origin: str
+    missing: tuple[str, ...] = ()
+    error: AntWifError | None = None
+    partial: bool = False
+    settings: Settings | None = None
+    provider: Provider | None = None
+    token: AccessToken | None = None
+    """The secret at hand without an exchange, expired or not."""
+    identity: IdentitySource | None = None
+    profile: Profile | None = None
+    stored: StoredCredentials | None = None
+    stale: bool = False
+    """Whether the stored token is known to have been issued for other settings, and is not used."""
+
+    @property
+    def matches(self) -> bool:
+        return not self.missing
+
+    @property
+    def usable(self) -> bool:
+        return self.matches and self.error is None
+
+    def __str__(self) -> str:
+        """Its part of the list that `NoCredentialsError` shows."""
+        if self.missing == (self.origin,):
+            return f"({self.tier}) {self.origin}: not {'given' if self.tier == 1 else 'set'}"
+        state = f"missing {', '.join(self.missing)}" if self.missing else str(self.error or "usable")
+        return f"({self.tier}) {self.origin}: {state}"
+
+
+class Resolution:
+    """One look at arguments, environment and configuration directory. Later changes are not seen."""
+
+    def __init__(
+        self,
+        arguments: Mapping[str, object],
+        environ: Environment,
+        *,
+        profile: str | None = None,
+        config_dir: str | os.PathLike[str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.arguments = arguments
+        self._profile_argument = profile
+        self._clock = clock
+        self.environ = environ
+        self.directory = ConfigDir.locate(environ, config_dir)
+        self.settings = Settings.load(arguments, environ)
+
+    @cached_property
+    def active(self) -> Active | ProfileError:
+        """Which profile is meant, or why that cannot be said."""
+        try:
+            return self.directory.active(self._profile_argument)
+        except ProfileError as error:
+            return error
+
+    @property
+    def active_via(self) -> Via:
+        """By what the active profile is named, also when the name is none that a profile can have."""
+        if not isinstance(self.active, ProfileError):
+            return self.active.via
+        if self._profile_argument is not None:
+            return "flag"
+        return "env" if "ANTHROPIC_PROFILE" in self.environ else "active_config"
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The five tiers in order, two lines each where a tier has two sources."""
+        return (
+            self._static(1, "api_key", "flag"),
+            self._static(1, "auth_token", "flag"),
+            self._static(2, "api_key", "env"),
+            self._static(2, "auth_token", "env"),
+            self._explicit_profile(),
+            self._federation(),
+            self._active_profile(),
+        )
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The first that matches, also when using it would fail."""
+        return next((candidate for candidate in self.candidates if candidate.matches), None)
+
+    def require(self, passing_over: Callable[[Candidate], bool] = lambda _: False) -> Candidate:
+        """Return the first candidate that matches, those left out for which `passing_over` holds.
+
+        Raises:
+            NoCredentialsError: no tier matches.
+            AntWifError: the one that matches cannot be used; it is not passed over.
+        """
+        looked_at = [candidate for candidate in self.candidates if not passing_over(candidate)]
+        chosen = next((candidate for candidate in looked_at if candidate.matches), None)
+        if chosen is None:
+            raise NoCredentialsError(
+                f"no credentials found. Looked at, in this order: {'; '.join(map(str, looked_at))}",
+                hint=self._next_step(),
+                candidates=looked_at,
+            )
+        if chosen.error is not None:
+            begun = next((other for other in looked_at if other.partial and other.tier < chosen.tier), None)
+            if begun is not None and chosen.error.hint:
+                chosen.error.hint += f"; or complete the {begun.origin}: set {' and '.join(begun.missing)}"
+            raise chosen.error
+        return chosen
+
+    def credentials(
+        self, candidate: Candidate, *, http_client: httpx.Client | httpx.AsyncClient | None = None
+    ) -> Credentials:
+        """Turn a usable candidate into what a caller holds."""
+        settings, stored = candidate.settings or self.settings, candidate.stored
+        assert candidate.provider is not None, "only a usable candidate becomes credentials"  # noqa: S101
+        login = isinstance(candidate.provider, LoginProvider)
+        return Credentials(
+            candidate.provider,
+            source=candidate.source,
+            origin=candidate.origin,
+            base_url=settings.base_url.rstrip("/"),
+            organization_id=settings.organization_id or (stored.organization_uuid if stored and login else None),
+            workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
+            identity_source=candidate.identity.source if candidate.identity else None,
+            workspace_header=login and settings.workspace_id is not None,
+            clock=self._clock,
+            http_client=http_client,
+        )
+
+    def _next_step(self) -> str:
+        begun = next((candidate for candidate in self.candidates if candidate.partial), None)
+        if begun is not None:
+            return f"set {' and '.join(begun.missing)}"
+        return (
+            "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
+            "`ant auth login`; `ant auth status` shows what is seen"
+        )
+
+    def _static(self, tier: int, source: str, via: str) -> Candidate:
+        """Tiers 1 and 2: a secret that was handed over as it is."""
+        settings = self.settings
+        name = f"--{source.replace('_', '-')}" if via == "flag" else str(Settings.variable(source))
+        secret: SecretStr | None = getattr(settings, source)
+        if via == "env" and settings.origin(source).via == "flag":
+            # The argument hides the variable in the model; the report still tells of both.
+            secret = SecretStr(self.environ[name]) if name in self.environ else None
+        elif settings.origin(source).via != via:
+            secret = None
+        candidate = Candidate(tier, source, name, settings=settings)
+        if secret is None:
+            return replace(candidate, missing=(name,))
+        return replace(
+            candidate,
+            provider=StaticProvider(secret),
+            token=AccessToken(secret),
+            error=_first_error(lambda: check_url(settings.base_url, what="the base URL")),
+        )
+
+    def _explicit_profile(self) -> Candidate:
+        """Tier 3: the profile named by `--profile` or `ANTHROPIC_PROFILE`. Broken is an error."""
+        candidate = Candidate(3, "profile", "--profile or ANTHROPIC_PROFILE")
+        active = self.active
+        if isinstance(active, ProfileError):
+            if self.active_via in {"flag", "env"}:
+                return replace(candidate, error=active)
+        elif active.explicit:
+            return self._profile(replace(candidate, origin=f"profile:{active.name}"), active)
+        return replace(candidate, missing=("--profile or ANTHROPIC_PROFILE",))
+
+    def _federation(self) -> Candidate:
+        """Tier 4: rule, organization and identity token from arguments and environment."""
+        settings = self.settings
+        candidate = Candidate(4, "federation", "environment", settings=settings)
+        try:
+            identity = self._identity(settings)
+        except ConfigurationError as error:
+            return replace(candidate, error=error)
+        needed = {
+            "ANTHROPIC_FEDERATION_RULE_ID": settings.federation_rule_id,
+            "ANTHROPIC_ORGANIZATION_ID": settings.organization_id,
+            IDENTITY_MISSING: identity,
+        }
+        missing = tuple(name for name, value in needed.items() if value is None)
+        partial = 0 < len(missing) < len(needed)
+        candidate = replace(candidate, missing=missing, partial=partial, identity=identity)
+        federation = self._federated(settings)
+        if federation is None or identity is None:
+            return candidate
+        context = self.context(settings)
+        return replace(
+            candidate,
+            provider=FederatedProvider(federation, identity, context),
+            error=_first_error(federation.check) or identity.unmet(context),
+        )
+
+    def _active_profile(self) -> Candidate:
+        """Tier 5: the profile that `active_config` names, else `default` if there is one."""
+        candidate = Candidate(5, "profile", "active profile")
+        active = self.active
+        if self.active_via in {"flag", "env"}:
+            return replace(candidate, missing=("nothing of its own: a profile was named outright",))
+        if isinstance(active, ProfileError):
+            return replace(candidate, error=active)
+        candidate = replace(candidate, origin=f"profile:{active.name}")
+        path = self.directory.config_path(active.name)
+        # What nobody asked for may be absent; what somebody pointed at may not.
+        if active.via == "default" and self.directory.via == "default" and not os.path.lexists(path):
+            return replace(candidate, missing=(f"the file {path}",))
+        return self._profile(candidate, active)
+
+    def _profile(self, candidate: Candidate, active: Active) -> Candidate:
+        try:
+            profile = self.directory.read(active.name)
+            settings = Settings.load(self.arguments, self.environ, profile)
+        except ConfigurationError as error:
+            return replace(candidate, error=error)
+        candidate = replace(candidate, profile=profile, settings=settings)
+        unsafe = _first_error(lambda: check_url(settings.base_url, what=f"base_url of the profile {profile.name!r}"))
+        if unsafe:
+            return replace(candidate, error=unsafe)
+        authentication = profile.known.authentication
+        path = self.directory.credentials_path(profile.name, authentication.credentials_path)
+        if isinstance(authentication, UserOauth):
+            return self._login(candidate, profile, path)
+        return self._federated_profile(candidate, settings, path)
+
+    def _login(self, candidate: Candidate, profile: Profile, path: Path) -> Candidate:
+        provider = LoginProvider(self.directory, path, profile.name, self._clock)
+        try:
+            stored = self.directory.read_credentials(path)
+            candidate = replace(candidate, provider=provider, stored=stored)
+            if stored is not None and stored.access_token is not None:
+                candidate = replace(candidate, token=AccessToken(stored.access_token, stored.expires_at))
+            provider.token_of(stored)
+        except AntWifError as error:
+            return replace(candidate, error=error)
+        return candidate
+
+    def _federated_profile(self, candidate: Candidate, settings: Settings, path: Path) -> Candidate:
+        try:
+            identity = self._identity(settings)
+            candidate = replace(candidate, identity=identity)
+            federation = self._federated(settings)
+            if federation is None or identity is None:
+                raise self._incomplete(candidate, settings)
+            federation.check()
+            store = ProfileStore(self.directory, path, federation) if settings.cache == "disk" else None
+            stored = self.directory.read_credentials(path) if store else None
+            token = store.read(self._clock()) if store else None
+            context = self.context(settings)
+            provider = FederatedProvider(federation, identity, context, store)
+            stale = bool(store and stored and store.is_foreign(stored))
+            candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)
+            unmet = identity.unmet(context)
+            if unmet is not None and token is None:
+                raise unmet
+        except AntWifError as error:
+            return replace(candidate, error=error)
+        return candidate
+
+    def _incomplete(self, candidate: Candidate, settings: Settings) -> ProfileError:
+        wanted = [
+            ("authentication.federation_rule_id", "ANTHROPIC_FEDERATION_RULE_ID", settings.federation_rule_id),
+            ("organization_id", "ANTHROPIC_ORGANIZATION_ID", settings.organization_id),
+            ("authentication.identity_token", "ANTHROPIC_IDENTITY_TOKEN_FILE", candidate.identity),
+        ]
+        missing = [(key, variable) for key, variable, value in wanted if value is None]
+        path = candidate.profile.path if candidate.profile else "the profile"
+        return ProfileError(
+            f"the federation profile {path} lacks {', '.join(key for key, _ in missing)}",
+            hint=f"add it to the file, or set {' and '.join(variable for _, variable in missing)}",
+        )
+
+    def _identity(self, settings: Settings) -> IdentitySource | None:
+        """Where the identity token comes from: an argument, the profile, the environment, the platform."""
+
+        def is_argument(name: str) -> bool:
+            return settings.origin(name).via == "flag"
+
+        if settings.identity_token_file and is_argument("identity_token_file"):
+            return File(settings.identity_token_file)
+        if settings.identity_token and is_argument("identity_token"):
+            return Literal(settings.identity_token)
+        if settings.identity is not None and not is_argument("identity_source"):
+            return settings.identity
+        if settings.identity_source == "none":
+            return None
+        context = self.context(settings)
+        return detect(context) if settings.identity_source == "auto" else named(settings.identity_source, context)
+
+    def context(self, settings: Settings) -> Context:
+        """What an identity source gets to look at under these settings."""
+        return Context(self.environ, settings.identity_audience, self._clock)
+
+    @staticmethod
+    def _federated(settings: Settings) -> Federation | None:
+        if settings.federation_rule_id is None or settings.organization_id is None:
+            return None
+        return Federation(
+            settings.base_url.rstrip("/"),
+            settings.federation_rule_id,
+            settings.organization_id,
+            settings.service_account_id,
+            settings.workspace_id,
+        )
+
+
+def resolve(
+    *,
+    profile: str | None = None,
+    api_key: str | SecretStr | None = None,
+    auth_token: str | SecretStr | None = None,
+    base_url: str | None = None,
+    organization_id: str | None = None,
+    workspace_id: str | None = None,
+    service_account_id: str | None = None,
+    federation_rule_id: str | None = None,
+    identity_token: str | SecretStr | None = None,
+    identity_token_file: str | os.PathLike[str] | None = None,
+    identity_source: str | None = None,
+    config_dir: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    http_client: httpx.Client | httpx.AsyncClient | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Credentials:
+    """Find the credential that this run is to use. An argument beats a profile, a profile the environment.
+
+    Nothing is sent: the first exchange happens when a token is asked for. `environ` defaults to
+    `os.environ`, `clock` gives unix seconds. `http_client` is used for exchanges and not closed.
+
+    Raises:
+        NoCredentialsError: none of the five tiers has one; `.candidates` says what each lacks.
+        AntWifError: the first that matches cannot be used; see `ant_wif.errors`.
+    """
+    arguments = {
+        "api_key": api_key,
+        "auth_token": auth_token,
+        "base_url": base_url,
+        "organization_id": organization_id,
+        "workspace_id": workspace_id,
+        "service_account_id": service_account_id,
+        "federation_rule_id": federation_rule_id,
+        "identity_token": identity_token,
+        "identity_token_file": None if identity_token_file is None else os.fspath(identity_token_file),
+        "identity_source": identity_source,
+    }
+    resolution = Resolution(arguments, Environment(environ), profile=profile, config_dir=config_dir, clock=clock)
+    return resolution.credentials(resolution.require(), http_client=http_client)
+
+
+def _first_error(check: Callable[[], object]) -> AntWifError | None:
+    try:
+        check()
+    except AntWifError as error:
+        return error
+    return None

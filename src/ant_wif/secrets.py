@@ -1,0 +1,85 @@
+"""Masking. No other module prints or formats a secret, and text from outside passes through `clean`.
+
+`SecretStr` is pydantic's: its `repr` is stars, so a frame that holds one can be printed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pydantic import SecretStr
+
+__all__ = ["SecretStr", "clean", "mask", "scrub"]
+
+_SHOWN = 16
+_SHORTEST_SEGMENT = 8  # below this a "known secret" would erase ordinary words
+
+# Fields whose value is a secret wherever they stand: JSON, form, query, header or Python repr.
+_FIELDS = (
+    "access_token|refresh_token|id_token|identity_token|auth_token|api_key|assertion|client_assertion|"
+    "client_secret|code_verifier|code|password|secret|value"
+)
+_SHAPES: tuple[re.Pattern[str], ...] = (
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"sk-ant-[A-Za-z0-9]+-[A-Za-z0-9_\-]+"),
+    re.compile(r"eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,4}"),
+)
+_LABELLED: tuple[re.Pattern[str], ...] = (
+    re.compile(
+        r"(?i)(?P<label>\b(?:authorization|x-api-key|x-identity-header)['\"]?\s*[:=]\s*['\"]?"
+        r"(?:(?:bearer|basic)\s+)?)(?P<secret>[^\s'\",;]+)"
+    ),
+    re.compile(r"(?i)(?P<label>\bbearer\s+)(?P<secret>[A-Za-z0-9._~+/=\-]{8,})"),
+    re.compile(rf"(?i)(?P<label>['\"](?:{_FIELDS})['\"]\s*:\s*['\"])(?P<secret>(?:[^'\"\\]|\\.)+)"),
+    re.compile(rf"(?i)(?P<label>(?:^|[?&\s])(?:{_FIELDS})=)(?P<secret>[^&\s]+)"),
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def mask(secret: SecretStr | str) -> str:
+    """Return what may be shown of a secret: its first 16 characters, or only its length if it has no more."""
+    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    if len(text) <= _SHOWN:
+        return f"({len(text)} characters)"
+    return f"{_CONTROL.sub('?', text[:_SHOWN])}..."
+
+
+def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
+    """Return `text` with every secret masked: those in `known`, and whatever has the shape of one.
+
+    Of a known secret also each dot-separated part is removed, because a server may echo a JWT's
+    payload or signature alone.
+    """
+    for secret in known:
+        value = secret.get_secret_value()
+        for part in sorted({value, *value.split(".")}, key=len, reverse=True):
+            if len(part) >= _SHORTEST_SEGMENT:
+                text = text.replace(part, "[masked]")
+    for shape in _SHAPES:
+        text = shape.sub(lambda found: _mask_shape(found.group()), text)
+    for labelled in _LABELLED:
+        text = labelled.sub(_mask_labelled, text)
+    return text
+
+
+def clean(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256) -> str:
+    """Return outside text fit for a message: secrets masked, control characters escaped, cut to `limit`."""
+    # Cut generously first, so that a megabyte is not searched for the sake of 256 characters.
+    shown = scrub(str(text)[: limit * 64], known)
+    shown = _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), shown)
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
+
+
+def _mask_shape(secret: str) -> str:
+    if secret.startswith("-----"):
+        return "[private key]"
+    if secret.startswith("eyJ"):
+        return f"[JWT of {len(secret)} characters]"
+    return mask(secret)
+
+
+def _mask_labelled(found: re.Match[str]) -> str:
+    secret = found.group("secret")
+    already = secret.startswith(("[masked", "[JWT", "[private")) or secret.endswith("...")
+    return found.group() if already else f"{found.group('label')}[masked]"

@@ -1,0 +1,354 @@
+"""Which URLs may carry secrets, and how a request is sent: one description, two drivers.
+
+Whatever talks to a server here is written once, as a generator that yields what it needs done
+and receives the result (a *flow*). `run` drives a flow with blocking calls, `arun` with awaited
+ones. Neither decides anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
+
+from ant_wif._version import __version__
+from ant_wif.errors import InsecureUrlError
+from ant_wif.secrets import SecretStr, clean, mask, scrub
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "USER_AGENT",
+    "Call",
+    "Flow",
+    "Reply",
+    "Request",
+    "Unreachable",
+    "arun",
+    "call",
+    "check_url",
+    "is_loopback",
+    "log_request",
+    "log_response",
+    "run",
+    "send",
+]
+
+T = TypeVar("T")
+
+USER_AGENT = f"ant-wif/{__version__}"
+TIMEOUT_SECONDS = 30.0
+LARGEST_BODY = 1 << 20
+
+log = logging.getLogger("ant_wif.http")
+
+_NOT_IN_A_URL = re.compile(r"[\s\\\x00-\x1f\x7f]")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a parsed host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_url(url: str, *, what: str) -> str:
+    """Return `url` without a trailing slash if secrets may be sent there.
+
+    That takes https, or plain http to a loopback host; the host is judged as parsed, so that
+    `http://localhost.evil.example` is no loopback.
+
+    Raises:
+        InsecureUrlError: otherwise, or when it is no URL, has a user, a query or a fragment.
+            `what` says where the URL was found.
+    """
+    shown = clean(url, limit=128)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or parts.scheme not in {"http", "https"} or _NOT_IN_A_URL.search(url):
+        raise InsecureUrlError(
+            f"{what} is not a URL: found {shown!r}, expected something like https://api.anthropic.com",
+            hint=f"correct {what}",
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InsecureUrlError(
+            f"{what} may hold scheme, host, port and path only: found {shown!r}",
+            hint=f"remove the user, query or fragment from {what}",
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        raise InsecureUrlError(
+            f"{what} must use https, because tokens are sent there: found {shown!r}, whose host "
+            f"{clean(host, limit=128)!r} is not this machine",
+            hint=f"use https in {what}",
+        )
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. Values that are secret are `SecretStr` until they are written to the wire."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str | SecretStr] = field(default_factory=dict, repr=False)
+    json: Mapping[str, str | SecretStr] | None = field(default=None, repr=False)
+    timeout: float = TIMEOUT_SECONDS
+
+    def body(self) -> bytes | None:
+        if self.json is None:
+            return None
+        return json.dumps({name: _plain(value) for name, value in self.json.items()}).encode()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered: `headers` in lower case, at most 1 MiB of `body`."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def request_id(self) -> str | None:
+        found = self.headers.get("request-id") or self.headers.get("x-request-id")
+        return clean(found, limit=128) if found else None
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """No usable answer came. `maybe_received` tells whether the server may have acted on the request."""
+
+    reason: str
+    maybe_received: bool
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A call that may block, for the driver to make off the event loop."""
+
+    function: Callable[[], T]
+
+
+Step = Request | Call[Any]
+Flow = Generator[Step, Any, T]
+
+
+def send(request: Request) -> Flow[Reply | Unreachable]:
+    """Send one request. Redirects are not followed."""
+    return cast("Reply | Unreachable", (yield request))
+
+
+def call(function: Callable[[], T]) -> Flow[T]:
+    """Make a call that may block, such as reading a file."""
+    return cast("T", (yield Call(function)))
+
+
+def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
+    """Drive a flow to its result with blocking calls; a given `client` is used and left open."""
+    outcome: object = None
+    failure: BaseException | None = None
+    try:
+        while True:
+            step = flow.throw(failure) if failure else flow.send(outcome)
+            outcome, failure = None, None
+            try:
+                outcome = _send(step, client) if isinstance(step, Request) else step.function()
+            except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
+                failure = error
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        failure = None  # an exception must not hold the frame that holds it
+
+
+async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
+    """Drive a flow to its result without blocking the event loop."""
+    import anyio.to_thread
+
+    outcome: object = None
+    failure: BaseException | None = None
+    try:
+        while True:
+            step = flow.throw(failure) if failure else flow.send(outcome)
+            outcome, failure = None, None
+            try:
+                if isinstance(step, Request):
+                    outcome = await _asend(step, client)
+                else:
+                    outcome = await anyio.to_thread.run_sync(step.function)
+            except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
+                failure = error
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        failure = None
+
+
+def _send(request: Request, client: httpx.Client | None) -> Reply | Unreachable:
+    import httpx
+
+    deadline = time.monotonic() + request.timeout
+    try:
+        with contextlib.ExitStack() as stack:
+            sender = client or stack.enter_context(httpx.Client())
+            response = sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
+            stack.callback(response.close)
+            body = _Body(deadline)
+            for chunk in response.iter_raw():
+                body.add(chunk)
+            return _reply(request, response, body)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return _unreachable(request, error)
+
+
+async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | Unreachable:
+    import httpx
+
+    deadline = time.monotonic() + request.timeout
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            sender = client if client else await stack.enter_async_context(httpx.AsyncClient())
+            response = await sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
+            stack.push_async_callback(response.aclose)
+            body = _Body(deadline)
+            async for chunk in response.aiter_raw():
+                body.add(chunk)
+            return _reply(request, response, body)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return _unreachable(request, error)
+
+
+class _UnusableAnswerError(ValueError):
+    """The answer is too large or too slow to be read to its end."""
+
+
+class _Body:
+    """Collects a response body within the limits of size and time."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > LARGEST_BODY:
+            raise _UnusableAnswerError(f"the answer is larger than {LARGEST_BODY} bytes")
+        if time.monotonic() > self._deadline:
+            raise _UnusableAnswerError("the answer did not end in time")
+        self._chunks.append(chunk)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._chunks)
+
+
+def _outgoing(request: Request) -> httpx.Request:
+    """Build the request apart from any client, so that no default header, cookie or login joins it."""
+    import httpx
+
+    headers = {
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        # A compressed answer could unpack to any size.
+        "Accept-Encoding": "identity",
+        **{name: _plain(value) for name, value in request.headers.items()},
+    }
+    if request.json is not None:
+        headers.setdefault("Content-Type", "application/json")
+    outgoing = httpx.Request(
+        request.method,
+        request.url,
+        headers=headers,
+        content=request.body(),
+        extensions={"timeout": httpx.Timeout(request.timeout).as_dict()},
+    )
+    log_request(outgoing)
+    return outgoing
+
+
+def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _UnusableAnswerError("the answer is compressed, which was not asked for")
+    reply = Reply(response.status_code, dict(response.headers), bytes(body))
+    log.debug("< %s %s %s", reply.status, scrub(request.url), _shown_headers(reply.headers))
+    log.debug("< %s", _Scrubbed(reply.body))
+    return reply
+
+
+def log_request(request: httpx.Request) -> None:
+    """Log a request at debug level, every secret in it masked."""
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("> %s %s %s", request.method, scrub(str(request.url)), _shown_headers(request.headers))
+        # A body that is streamed is not ours to consume.
+        with contextlib.suppress(Exception):
+            log.debug("> %s", _Scrubbed(request.content))
+
+
+def log_response(response: httpx.Response) -> None:
+    """Log a response's status and headers at debug level, every secret in them masked."""
+    if log.isEnabledFor(logging.DEBUG):
+        url = scrub(str(response.request.url))
+        log.debug("< %s %s %s", response.status_code, url, _shown_headers(response.headers))
+
+
+class _Scrubbed:
+    """A body that is decoded and masked only if a handler prints it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __str__(self) -> str:
+        return scrub(self._body.decode("utf-8", "replace"))
+
+
+_SECRET_HEADERS = {"authorization", "x-api-key", "proxy-authorization", "cookie", "set-cookie"}
+
+
+def _shown_headers(headers: Mapping[str, str]) -> str:
+    return " ".join(f"{name.lower()}: {_shown_header(name.lower(), value)};" for name, value in headers.items())
+
+
+def _shown_header(name: str, value: str) -> str:
+    if name not in _SECRET_HEADERS:
+        return scrub(value)
+    scheme, space, credential = value.rpartition(" ")
+    return f"{scheme}{space}{mask(credential)}"
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _unreachable(request: Request, error: Exception) -> Unreachable:
+    """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike."""
+    import httpx
+
+    before_sending = (
+        httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
+        httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL,
+    )  # fmt: skip
+    maybe_received = isinstance(error, (httpx.HTTPError, _UnusableAnswerError))
+    if isinstance(error, before_sending):
+        maybe_received = False
+    if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
+        reason = "a header or the URL holds a character that cannot be sent"
+    elif isinstance(error, httpx.TimeoutException):
+        reason = f"no answer within {request.timeout:g} seconds"
+    else:
+        reason = clean(error, limit=200) or type(error).__name__
+    log.debug("! %s %s: %s", request.method, scrub(request.url), reason)
+    return Unreachable(reason, maybe_received)

@@ -1,0 +1,76 @@
+"""GitHub Actions as its jobs and its relying parties see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import jwt
+import pytest
+
+from ant_wif.emulator import Emulator
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def job(emulator: Emulator) -> Iterator[httpx.Client]:
+    request_token = emulator.env("github")["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+    with httpx.Client(headers={"authorization": f"bearer {request_token}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def url(emulator: Emulator) -> str:
+    return emulator.env("github")["ACTIONS_ID_TOKEN_REQUEST_URL"]
+
+
+def test_a_job_gets_a_token_that_the_published_keys_verify(emulator: Emulator, job: httpx.Client, url: str) -> None:
+    answer = job.get(f"{url}&audience=https%3A%2F%2Fapi.anthropic.com").json()
+    assert answer["count"] == len(answer["value"])
+
+    issuer = emulator.issuer("github").issuer_url
+    discovery = httpx.get(f"{issuer}/.well-known/openid-configuration").json()
+    assert discovery["issuer"] == issuer
+    keys = jwt.PyJWKSet.from_dict(httpx.get(discovery["jwks_uri"]).json())
+    key = keys[jwt.get_unverified_header(answer["value"])["kid"]]
+    claims = jwt.decode(
+        answer["value"], key.key, algorithms=["RS256"], audience="https://api.anthropic.com", issuer=issuer
+    )
+    assert claims["sub"] == "repo:acme/app:ref:refs/heads/main"
+    assert claims["repository_owner"] == "acme"
+    assert claims["exp"] - claims["iat"] == 300
+    assert claims["nbf"] <= claims["iat"]
+
+
+def test_the_published_keys_are_public(emulator: Emulator) -> None:
+    jwks = httpx.get(f"{emulator.base_url}/github/.well-known/jwks").json()
+    assert set(jwks["keys"][0]) == {"kty", "use", "kid", "n", "e"}
+
+
+def test_every_request_mints_a_token_of_its_own(job: httpx.Client, url: str) -> None:
+    claims = [jwt.decode(job.get(url).json()["value"], options={"verify_signature": False}) for _ in range(2)]
+    assert claims[0]["jti"] != claims[1]["jti"]
+    assert claims[0]["aud"] == "https://github.com/acme"
+
+
+@pytest.mark.parametrize("authorization", [None, "", "bearer", "bearer wrong", "bearer \xe9", "basic abc"])
+def test_without_the_request_token_there_is_no_token(url: str, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"authorization": authorization.encode("latin-1")}
+    response = httpx.get(url, headers=headers)
+    assert response.status_code == 401
+    assert response.json()["type"] == "error"
+
+
+def test_an_issued_token_takes_claims_and_headers_and_leaves_out_what_is_none(emulator: Emulator) -> None:
+    token = emulator.issue(sub="someone", jti=None, headers={"typ": None, "x5t": "y"}, lifetime=60)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["exp"] - claims["iat"]) == ("someone", 60)
+    assert "jti" not in claims
+    header = jwt.get_unverified_header(token)
+    assert header["x5t"] == "y"
+    assert "typ" not in header

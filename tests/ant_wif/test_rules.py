@@ -1,0 +1,512 @@
+"""A judgement names the first check that fails, and survives whatever an assertion holds."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from ant_wif.rules import (
+    ExchangeRequest,
+    Issuer,
+    Judgement,
+    KeySet,
+    KeySetUnavailableError,
+    Reason,
+    Registration,
+    Rule,
+    ServiceAccount,
+    VerificationKey,
+    judge,
+    read_key_set,
+)
+
+NOW = 1_800_000_000
+KEY = ec.generate_private_key(ec.SECP256R1())
+OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
+KEY_SET: KeySet = {"k1": VerificationKey(KEY.public_key())}
+
+RULE = Rule(
+    id="fdrl_01",
+    name="main-branch",
+    issuer_id="fdis_01",
+    service_account_id="svac_01",
+    subject_prefix="repo:acme/app:ref:refs/heads/main",
+    workspace_ids=("wrkspc_01",),
+)
+ISSUER = Issuer(id="fdis_01", name="ci", issuer_url="https://issuer.example")
+ACCOUNT = ServiceAccount(id="svac_01", name="ci", workspace_ids=frozenset({"wrkspc_01"}))
+REGISTRATION = Registration(
+    organization_id="org",
+    rule=RULE,
+    issuer=ISSUER,
+    service_account=ACCOUNT,
+    default_workspace_id="wrkspc_default",
+)
+CLAIMS: dict[str, object] = {
+    "iss": "https://issuer.example",
+    "sub": "repo:acme/app:ref:refs/heads/main",
+    "aud": "https://api.anthropic.com",
+    "iat": NOW - 10,
+    "exp": NOW + 290,
+    "jti": "first",
+}
+
+
+def encoded(part: object) -> str:
+    data = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def signed(header: object, payload: object, key: ec.EllipticCurvePrivateKey = KEY) -> str:
+    signing_input = f"{encoded(header)}.{encoded(payload)}"
+    signature = jwt.get_algorithm_by_name("ES256").sign(signing_input.encode(), key)
+    return f"{signing_input}.{encoded(signature)}"
+
+
+def token(**changes: object) -> str:
+    """Return a token that the rule accepts, with some claims changed; `...` leaves one out."""
+    claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not ...}
+    return signed({"alg": "ES256", "kid": "k1"}, claims)
+
+
+def judged(
+    assertion: str,
+    *,
+    registration: Registration | None = REGISTRATION,
+    rule: Mapping[str, object] | None = None,
+    issuer: Mapping[str, object] | None = None,
+    key_set: KeySet = KEY_SET,
+    seen: frozenset[str] = frozenset(),
+    **request: str,
+) -> Judgement:
+    if registration is not None:
+        registration = replace(
+            registration,
+            rule=replace(registration.rule, **dict(rule or {})),
+            issuer=replace(registration.issuer, **dict(issuer or {})),
+        )
+    wish = ExchangeRequest(
+        **{"assertion": assertion, "organization_id": "org", "federation_rule_id": "fdrl_01", **request}
+    )
+    return judge(wish, registration, now=NOW, key_set=lambda: key_set, jti_seen=seen.__contains__)
+
+
+def reason(assertion: str, **options: object) -> Reason | None:
+    return judged(assertion, **options).reason
+
+
+def test_a_matching_token_passes_all_checks_in_their_order() -> None:
+    judgement = judged(token())
+    assert judgement.granted
+    assert [check.number for check in judgement.checks] == list(range(2, 18))
+    assert judgement.workspace_id == "wrkspc_01"
+    assert (judgement.jti, judgement.jti_expires_at) == ("first", NOW + 290 + 30)
+
+
+def test_a_denied_token_says_what_was_found_what_was_wanted_and_why() -> None:
+    check = judged(token(aud="https://else.example")).checks[-1]
+    assert (check.number, check.reason) == (11, "match_audience")
+    assert check.found == '"https://else.example"'
+    assert check.wanted == '"https://api.anthropic.com"'
+    assert "https://else.example" in check.sentence
+
+
+def test_importing_the_rules_imports_neither_jwt_nor_pydantic() -> None:
+    code = "import sys, ant_wif.rules; print(sorted({'jwt', 'pydantic', 'cryptography'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# Check 2
+
+
+def test_an_unknown_rule_is_not_found_but_the_claims_are_still_shown() -> None:
+    judgement = judged(token(), registration=None)
+    assert judgement.reason == "rule_not_found"
+    assert judgement.unverified_claims == CLAIMS
+
+
+@pytest.mark.parametrize("what", ["rule", "issuer", "service_account"])
+def test_whatever_is_archived_makes_the_rule_not_found(what: str) -> None:
+    archived = replace(REGISTRATION, **{what: replace(getattr(REGISTRATION, what), archived=True)})
+    assert reason(token(), registration=archived) == "rule_not_found"
+
+
+def test_a_rule_of_another_organization_is_not_found() -> None:
+    assert reason(token(), organization_id="another") == "rule_not_found"
+
+
+# Checks 3 to 8
+
+HEADER = {"alg": "ES256", "kid": "k1"}
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        "",
+        "a.b",
+        "a.b.c.d",
+        "....",
+        token() + "=",
+        " " + token(),
+        token() + "\n",
+        token().replace(".", ".é", 1),
+        signed(HEADER, b"\xff\xfe"),
+        signed(HEADER, b"[]"),
+        signed(HEADER, b"null"),
+        signed(HEADER, b"{} {}"),
+        signed(HEADER, b'\xef\xbb\xbf{"sub":"x"}'),
+        signed(HEADER, b'{"sub": "a", "sub": "b"}'),
+        signed(HEADER, b'{"exp": NaN}'),
+        signed(HEADER, b'{"exp": -Infinity}'),
+        signed(HEADER, b'{"exp": 1e400}'),
+        signed(HEADER, b'{"exp": ' + b"9" * 5000 + b"}"),
+        signed(HEADER, b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"),
+        signed(HEADER, b'{"a":' * 2000 + b"1" + b"}" * 2000),
+        signed({**HEADER, "crit": ["b64"], "b64": False}, CLAIMS),
+        signed(b"[]", CLAIMS),
+    ],
+)
+def test_what_is_no_jwt_is_malformed(assertion: str) -> None:
+    assert reason(assertion) == "malformed_assertion"
+
+
+def test_sixteen_kib_are_allowed_and_a_byte_more_is_not() -> None:
+    def of_size(size: int) -> str:
+        # Base64 has no length of 4n+1, so the padding goes where it makes the size exact.
+        for digits in range(size - len(token()), 0, -1):
+            for extra in range(3):
+                made = signed({**HEADER, "x": "y" * extra}, {**CLAIMS, "fill": "z" * (digits * 3 // 4)})
+                if len(made) == size:
+                    return made
+        raise AssertionError
+
+    assert reason(of_size(16 * 1024)) is None
+    assert reason(of_size(16 * 1024 + 1)) == "malformed_assertion"
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256", "EdDSA", "es256", "", None, 5, ["ES256"], {}])
+def test_only_public_key_algorithms_are_allowed(alg: object) -> None:
+    assert reason(signed({"alg": alg, "kid": "k1"}, CLAIMS)) == "alg_not_allowed"
+
+
+def test_an_unsigned_token_is_refused_for_its_algorithm() -> None:
+    assert reason(f"{encoded({'alg': 'none'})}.{encoded(CLAIMS)}.") == "alg_not_allowed"
+
+
+@pytest.mark.parametrize("kid", [None, "", 1, ["k1"], {"k1": 1}, True])
+def test_the_header_must_name_its_key_with_a_string(kid: object) -> None:
+    assert reason(signed({"alg": "ES256", "kid": kid}, CLAIMS)) == "kid_missing"
+
+
+@pytest.mark.parametrize(
+    "iss", [..., None, 1, ["https://issuer.example"], "https://issuer.example/", "https://ISSUER.example"]
+)
+def test_the_issuer_must_be_equal_in_every_byte(iss: object) -> None:
+    assert reason(token(iss=iss)) == "issuer_mismatch"
+
+
+def test_a_key_set_that_cannot_be_had_is_told_from_a_key_that_is_not_in_it() -> None:
+    def unavailable() -> KeySet:
+        raise KeySetUnavailableError("timed out")
+
+    wish = ExchangeRequest(assertion=token(), organization_id="org", federation_rule_id="fdrl_01")
+    judgement = judge(wish, REGISTRATION, now=NOW, key_set=unavailable, jti_seen=lambda _: False)
+    assert judgement.reason == "jwks_unavailable"
+    assert "timed out" in judgement.checks[-1].sentence
+    assert reason(token(), key_set={}) == "kid_not_found"
+
+
+def test_a_signature_by_another_key_is_invalid() -> None:
+    assert reason(signed(HEADER, CLAIMS, OTHER_KEY)) == "signature_invalid"
+
+
+def test_an_altered_payload_is_invalid() -> None:
+    header, _, signature = token().split(".")
+    assert reason(f"{header}.{encoded({**CLAIMS, 'sub': 'root'})}.{signature}") == "signature_invalid"
+
+
+@pytest.mark.parametrize("alg", ["ES384", "ES512", "RS256", "PS512"])
+def test_a_key_of_another_kind_than_the_algorithm_is_no_match(alg: str) -> None:
+    assert reason(signed({"alg": alg, "kid": "k1"}, CLAIMS)) == "signature_invalid"
+
+
+@pytest.mark.parametrize("signature", ["", "AA", encoded(b"\0" * 64), encoded(b"\xff" * 64), encoded(b"1" * 5000)])
+def test_a_signature_of_any_bytes_is_only_invalid(signature: str) -> None:
+    assert reason(f"{token().rpartition('.')[0]}.{signature}") == "signature_invalid"
+
+
+def test_every_allowed_algorithm_verifies() -> None:
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    curves = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+    for family in ("RS", "PS", "ES"):
+        for bits in (256, 384, 512):
+            alg = f"{family}{bits}"
+            key = ec.generate_private_key(curves[alg]) if family == "ES" else rsa_key
+            made = jwt.encode(CLAIMS, key, alg, headers={"kid": "k1"})
+            assert reason(made, key_set={"k1": VerificationKey(key.public_key())}) is None, alg
+
+
+# Checks 9 and 10
+
+
+@pytest.mark.parametrize("name", ["sub", "iat", "exp"])
+@pytest.mark.parametrize("value", [..., None, True, [], {}, ""])
+def test_a_required_claim_that_is_absent_or_of_another_type_is_missing(name: str, value: object) -> None:
+    assert reason(token(**{name: value})) == "claim_missing"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": str(NOW + 60)},
+        {"exp": 10**300},
+        {"exp": -(10**300)},
+        {"iat": 1e300},
+        {"nbf": "soon"},
+        {"nbf": False},
+        {"nbf": None},
+        {"jti": 1},
+        {"jti": ["first"]},
+        {"sub": 7},
+    ],
+)
+def test_a_registered_claim_of_a_wrong_type_is_refused(change: dict[str, object]) -> None:
+    assert reason(token(**change)) == "claim_missing"
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"exp": NOW - 29}, None),
+        ({"exp": NOW - 30}, "expired"),
+        ({"exp": NOW - 29.5}, None),
+        ({"exp": 0}, "expired"),
+        ({"iat": NOW + 30}, None),
+        ({"iat": NOW + 31}, "not_yet_valid"),
+        ({"nbf": NOW + 30}, None),
+        ({"nbf": NOW + 31}, "not_yet_valid"),
+        ({"iat": NOW - 10, "exp": NOW - 10 + 3600}, None),
+        ({"iat": NOW - 10, "exp": NOW - 10 + 3601}, "lifetime_exceeded"),
+    ],
+)
+def test_times_have_thirty_seconds_of_leeway_and_lifetimes_none(change: dict[str, object], wanted: str | None) -> None:
+    assert reason(token(**change)) == wanted
+
+
+def test_the_issuer_says_how_long_a_token_may_live() -> None:
+    assert reason(token(), issuer={"max_jwt_lifetime_seconds": 299}) == "lifetime_exceeded"
+    assert reason(token(), issuer={"max_jwt_lifetime_seconds": 300}) is None
+
+
+# Checks 11 to 14
+
+
+@pytest.mark.parametrize(
+    ("aud", "wanted"),
+    [
+        ("https://api.anthropic.com", None),
+        (["a", "https://api.anthropic.com"], None),
+        (["https://api.anthropic.com", 1, {}, []], None),
+        ("https://api.anthropic.com/", "match_audience"),
+        ([], "match_audience"),
+        ([["https://api.anthropic.com"]], "match_audience"),
+        ({"https://api.anthropic.com": 1}, "match_audience"),
+        (..., "match_audience"),
+        (None, "match_audience"),
+    ],
+)
+def test_the_audience_is_one_string_or_a_list_that_contains_it(aud: object, wanted: str | None) -> None:
+    assert reason(token(aud=aud)) == wanted
+
+
+def test_a_rule_may_want_another_audience() -> None:
+    assert reason(token(aud="mine"), rule={"audience": "mine"}) is None
+    assert reason(token(), rule={"audience": "mine"}) == "match_audience"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        ("repo:acme/app:ref:refs/heads/main", True),
+        ("repo:acme/app:ref:refs/heads/mai", False),
+        ("repo:acme/app:ref:refs/heads/main*", True),
+        ("repo:acme/app:*", True),
+        ("repo:ACME/app:*", False),
+        ("repo:acme/*:main", False),
+        (None, True),
+    ],
+)
+def test_a_subject_is_equal_or_begins_with_what_stands_before_the_star(pattern: str | None, *, matches: bool) -> None:
+    found = reason(token(), rule={"subject_prefix": pattern})
+    assert found == (None if matches else "match_subject_prefix")
+
+
+@pytest.mark.parametrize("value", [..., None, "Main", "main ", ["main"], True, 1])
+def test_each_named_claim_must_be_an_equal_string(value: object) -> None:
+    assert reason(token(branch="main"), rule={"claims": {"branch": "main"}}) is None
+    assert reason(token(branch=value), rule={"claims": {"branch": "main"}}) == "match_claims"
+
+
+def test_a_rule_with_a_condition_is_denied_because_conditions_are_not_evaluated() -> None:
+    judgement = judged(token(), rule={"condition": "claims.sub != ''"})
+    assert judgement.reason == "match_condition"
+    assert "cannot be evaluated" in judgement.checks[-1].sentence
+
+
+# Checks 15 to 17
+
+
+def test_a_jti_that_was_seen_is_refused_unless_the_issuer_does_not_check() -> None:
+    seen = frozenset({"first"})
+    assert reason(token(), seen=seen) == "jti_reused"
+    unchecked = judged(token(), seen=seen, issuer={"check_jti": False})
+    assert (unchecked.granted, unchecked.jti) == (True, None)
+
+
+def test_a_token_without_jti_is_not_limited() -> None:
+    judgement = judged(token(jti=...))
+    assert (judgement.granted, judgement.jti) == (True, None)
+
+
+def test_a_denial_after_the_jti_check_does_not_ask_for_the_jti_to_be_spent() -> None:
+    for request in ({"service_account_id": "svac_02"}, {"workspace_id": "wrkspc_02"}):
+        judgement = judged(token(), **request)
+        assert (judgement.granted, judgement.jti) == (False, None)
+
+
+def test_the_service_account_asked_for_must_be_the_rules() -> None:
+    assert reason(token(), service_account_id="svac_01") is None
+    assert reason(token(), service_account_id="svac_02") == "service_account_mismatch"
+
+
+ANYWHERE = {"applies_to_all_workspaces": True, "workspace_ids": ()}
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "wanted"),
+    [
+        ({}, None, "wrkspc_01"),
+        ({}, "wrkspc_01", "wrkspc_01"),
+        ({}, "wrkspc_02", "workspace_not_enabled"),
+        ({}, "default", "workspace_not_enabled"),
+        ({"workspace_ids": ("wrkspc_01", "wrkspc_02")}, None, "workspace_id_required"),
+        ({"workspace_ids": ("wrkspc_01", "wrkspc_02")}, "wrkspc_02", "service_account_not_member"),
+        ({"workspace_ids": ("wrkspc_01", "wrkspc_default")}, None, "wrkspc_default"),
+        ({"workspace_ids": ("wrkspc_default",)}, "default", "wrkspc_default"),
+        ({"workspace_ids": ("wrkspc_default",)}, "wrkspc_default", "wrkspc_default"),
+        ({"workspace_ids": ()}, None, "workspace_id_required"),
+        (ANYWHERE, None, "wrkspc_default"),
+        (ANYWHERE, "wrkspc_01", "wrkspc_01"),
+        (ANYWHERE, "wrkspc_99", "service_account_not_member"),
+    ],
+)
+def test_the_workspace_is_the_one_asked_for_the_only_one_or_the_default(
+    rule: dict[str, object], asked: str | None, wanted: str
+) -> None:
+    judgement = judged(token(), rule=rule, **({"workspace_id": asked} if asked else {}))
+    assert (judgement.workspace_id or judgement.reason) == wanted
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "rule_seconds", "granted_seconds"),
+    [(290, 3600, 580), (290, 300, 300), (10, 3600, 60), (-20, 3600, 60), (300, 60, 60)],
+)
+def test_an_access_token_lives_at_most_twice_as_long_as_is_left_of_the_assertion(
+    seconds_left: int, rule_seconds: int, granted_seconds: int
+) -> None:
+    judgement = judged(token(exp=NOW + seconds_left), rule={"token_lifetime_seconds": rule_seconds})
+    assert judgement.token_lifetime_seconds == granted_seconds
+
+
+# Key sets
+
+
+def test_a_key_set_document_is_read_and_what_is_unusable_in_it_passed_over() -> None:
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    good_rsa = {**RSAAlgorithm.to_jwk(rsa_key, as_dict=True), "kid": "rsa", "alg": "PS256"}
+    good_ec = {**ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "ec"}
+    usable = read_key_set(
+        {
+            "keys": [
+                {**good_rsa, "kid": "encryption", "use": "enc"},
+                {**good_rsa, "kid": 5},
+                {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"},
+                {"kty": "RSA", "kid": "hollow"},
+                {"kty": "EC", "crv": "P-256", "x": "!", "y": 1, "kid": "broken"},
+                {"kty": ["RSA"], "kid": "odd"},
+                "not a key",
+                good_rsa,
+                good_ec,
+            ]
+        }
+    )
+    assert set(usable) == {"rsa", "ec"}
+    assert usable["rsa"].alg == "PS256"
+    assert reason(signed({"alg": "ES256", "kid": "ec"}, CLAIMS), key_set=usable) is None
+    # A key that its issuer keeps for one algorithm verifies no other.
+    made = jwt.encode(CLAIMS, rsa_key, "RS256", headers={"kid": "rsa"})
+    assert reason(made, key_set=usable) == "signature_invalid"
+
+
+@pytest.mark.parametrize("document", [None, [], {}, {"keys": {}}, "keys"])
+def test_a_document_without_keys_is_no_key_set(document: object) -> None:
+    with pytest.raises(KeySetUnavailableError):
+        read_key_set(document)
+
+
+# Whatever comes
+
+# Not all of Unicode, whose tables take Hypothesis seconds to build.
+TEXT = st.text('aZ09-_.=:/* "\\\x00\x1b\n\u2028\u202eé\ud800', max_size=12)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+ODD_CLAIMS = st.fixed_dictionaries({}, optional=dict.fromkeys((*CLAIMS, "nbf", "branch"), JSON))
+
+
+def assert_sound(judgement: Judgement) -> None:
+    assert judgement.reason is None or judgement.reason in get_args(Reason)
+    assert [check.number for check in judgement.checks] == list(range(2, 2 + len(judgement.checks)))
+    assert all(check.passed for check in judgement.checks[:-1])
+    for check in judgement.checks:
+        shown = check.found + check.wanted + check.sentence
+        assert shown.isascii()
+        assert shown.isprintable()
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXT | st.lists(st.binary().map(encoded), min_size=3, max_size=3).map(".".join))
+def test_any_text_gets_a_verdict(assertion: str) -> None:
+    judgement = judged(assertion)
+    assert not judgement.granted
+    assert_sound(judgement)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.fixed_dictionaries({}, optional={"alg": JSON, "kid": JSON, "typ": JSON}))
+def test_any_header_gets_a_verdict(header: dict[str, object]) -> None:
+    assert_sound(judged(signed(header, CLAIMS)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(ODD_CLAIMS)
+def test_any_claims_get_a_verdict(changes: dict[str, object]) -> None:
+    judgement = judged(signed(HEADER, {**CLAIMS, **changes}), rule={"claims": {"branch": "main"}})
+    assert_sound(judgement)
+    assert not judgement.granted or changes.get("branch") == "main"
