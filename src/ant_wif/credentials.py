@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ant_wif.documents import StoredCredentials
 from ant_wif.environment import Environment
-from ant_wif.errors import LoginError, ProfileError
+from ant_wif.errors import AntWifError, LoginError, ProfileError
 from ant_wif.exchange import Federation, exchange
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
 from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
@@ -18,7 +19,7 @@ from ant_wif.profiles import ConfigDir
 from ant_wif.secrets import SecretStr
 from ant_wif.settings import DEFAULT_BASE_URL
 from ant_wif.store import ProfileStore
-from ant_wif.tokens import AccessToken, TokenCache
+from ant_wif.tokens import AccessToken, Due, TokenCache, due
 from ant_wif.transport import Flow, arun, call, run
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ant_wif.integrations.httpx import CredentialAuth
 
 __all__ = ["Credentials", "FederatedProvider", "LoginProvider", "Provider", "StaticProvider", "federate"]
+
+
+log = logging.getLogger("ant_wif.credentials")
 
 
 class Provider(Protocol):
@@ -67,12 +71,18 @@ class FederatedProvider:
         store, now = self.store, self.context.clock()
         if store is None:
             return (yield from exchange(self.federation, self.identity, self.context))
-        token = yield from call(lambda: store.read(now, rejected=rejected))
-        if token is None:
-            token = yield from exchange(self.federation, self.identity, self.context)
-            minted = token
-            yield from call(lambda: store.write(minted))
-        return token
+        stored = yield from call(lambda: store.read(now, rejected=rejected))
+        if stored is not None and due(stored, now) is Due.NOTHING:
+            return stored
+        try:
+            minted = yield from exchange(self.federation, self.identity, self.context)
+        except AntWifError as error:
+            if stored is None:
+                raise
+            log.warning("the stored token could not be refreshed and is used while it lasts: %s", error)
+            return stored
+        yield from call(lambda: store.write(minted))
+        return minted
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ant_wif.errors import ProfileError
 
-__all__ = ["read_object", "remove", "write_atomically"]
+__all__ = ["is_there", "read_object", "remove", "write_atomically"]
 
 LARGEST_FILE = 1 << 20
 
@@ -150,3 +150,8 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is at `path`, a dangling link included."""
+    return os.path.lexists(path)

@@ -186,11 +186,21 @@ class ConfigDir:
         self.read(name)
         write_atomically(self.pointer_path, f"{name}\n".encode, mode=0o644, folder_mode=0o755)
 
+    def secrets_path(self, name: str) -> Path:
+        """Where this profile's secrets are, as far as its configuration can be read."""
+        override = None
+        with contextlib.suppress(ProfileError):
+            override = self.read(name).known.authentication.credentials_path
+        return self.credentials_path(name, override)
+
+    def forget(self, name: str) -> Path | None:
+        """Remove a profile's secrets; return the path if there were any."""
+        path = self.secrets_path(name)
+        return path if remove(path) else None
+
     def delete(self, name: str) -> list[Path]:
         """Remove a profile with its secrets, and the pointer if it pointed there. Return what went."""
-        doomed = [self.credentials_path(name), self.config_path(name)]
-        with contextlib.suppress(ProfileError):
-            doomed[0] = self.credentials_path(name, self.read(name).known.authentication.credentials_path)
+        doomed = [self.secrets_path(name), self.config_path(name)]
         if self.pointed() == name:
             doomed.append(self.pointer_path)
         return [path for path in doomed if remove(path)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ant_wif.credentials import Credentials, FederatedProvider, LoginProvider, Provider, StaticProvider
 from ant_wif.documents import Profile, StoredCredentials, UserOauth
 from ant_wif.environment import Environment
-from ant_wif.errors import AntWifError, ConfigurationError, NoCredentialsError, ProfileError
+from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.exchange import Federation
 from ant_wif.identity import Context, File, IdentitySource, Literal, detect, named
 from ant_wif.profiles import Active, ConfigDir, Via
@@ -127,6 +127,26 @@ class Resolution:
     def chosen(self) -> Candidate | None:
         """The first that matches, also when using it would fail."""
         return next((candidate for candidate in self.candidates if candidate.matches), None)
+
+    @property
+    def identity(self) -> tuple[IdentitySource, Context]:
+        """The source of identity tokens that this run would use, and what it gets to look at.
+
+        Raises:
+            ConfigurationError: what was told of it cannot be used.
+            IdentitySourceError: there is none.
+        """
+        federations = [each for each in self.candidates if each.source == "federation" or each.identity]
+        candidate = next((each for each in federations if each.matches and each.identity), None)
+        candidate = candidate or next(each for each in federations if each.source == "federation")
+        if candidate.identity is not None and candidate.settings is not None:
+            return candidate.identity, self.context(candidate.settings)
+        if isinstance(candidate.error, ConfigurationError):
+            raise candidate.error
+        raise IdentitySourceError(
+            "this machine offers no identity token: no variable names one, and no platform was recognised",
+            hint="`ant identity detect` says what was looked for; in CI set ANTHROPIC_IDENTITY_TOKEN_FILE",
+        )
 
     def require(self, passing_over: Callable[[Candidate], bool] = lambda _: False) -> Candidate:
         """Return the first candidate that matches, those left out for which `passing_over` holds.

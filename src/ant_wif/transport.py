@@ -295,7 +295,8 @@ def log_request(request: httpx.Request) -> None:
         log.debug("> %s %s %s", request.method, scrub(str(request.url)), _shown_headers(request.headers))
         # A body that is streamed is not ours to consume.
         with contextlib.suppress(Exception):
-            log.debug("> %s", _Scrubbed(request.content))
+            if request.content:
+                log.debug("> %s", _Scrubbed(request.content))
 
 
 def log_response(response: httpx.Response) -> None:

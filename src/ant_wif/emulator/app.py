@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from ant_wif.emulator.control import control_routes
 from ant_wif.emulator.history import history_routes
 from ant_wif.emulator.identities import IdentityProvider
 from ant_wif.emulator.models import model_routes
@@ -17,12 +18,13 @@ from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal, RequestIds, answer_refusal
 
 
-def build_app(state: State, providers: Iterable[IdentityProvider]) -> ASGIApp:
+def build_app(state: State, providers: Iterable[IdentityProvider], env: Callable[[str], Mapping[str, str]]) -> ASGIApp:
     app = Starlette(
         routes=[
             *token_routes(state),
             *model_routes(state),
             *history_routes(state.history),
+            *control_routes(env),
             *(route for provider in providers for route in provider.routes()),
         ],
         exception_handlers=dict.fromkeys((Refusal, HTTPException, ClientDisconnect), answer_refusal),

@@ -51,8 +51,12 @@ class Emulator:
             for provider in self._providers.values():
                 provider.base_url = server.base_url
                 self.update_issuer(provider.name, issuer_url=provider.issuer_url)
-            server.start(build_app(self._state, self._providers.values()))
             self._server = server
+            try:
+                server.start(build_app(self._state, self._providers.values(), self.env))
+            except RuntimeError:
+                self._server = None
+                raise
         return self
 
     def stop(self) -> None:

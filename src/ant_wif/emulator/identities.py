@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import EllipsisType
 from typing import ClassVar
@@ -15,7 +16,7 @@ from ant_wif.emulator.wire import json_response
 from ant_wif.rules import DEFAULT_AUDIENCE
 
 
-class IdentityProvider:
+class IdentityProvider(ABC):
     """A platform as its jobs and its relying parties see it. A subclass says what is its own.
 
     `base_url` is set when the emulator starts and its address is known.
@@ -33,17 +34,17 @@ class IdentityProvider:
     def issuer_url(self) -> str:
         return f"{self.base_url}/{self.name}"
 
+    @abstractmethod
     def claims(self, now: int) -> dict[str, object]:
         """Return the claims of the seeded job's token, without `aud` and `exp`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def environment(self) -> dict[str, str]:
         """Return the variables that a job on the platform has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_routes(self) -> list[Route]:
         """Return the platform's own way to get a token."""
-        raise NotImplementedError
 
     def mint(
         self,

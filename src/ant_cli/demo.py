@@ -1,0 +1,47 @@
+"""`ant demo`: the whole story on this machine, without an account."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+
+import click
+
+from ant_cli.emulator import load_emulator
+from ant_cli.options import Command, Session
+
+__all__ = ["demo"]
+
+
+@click.command(cls=Command)
+def demo() -> None:
+    """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
+    from ant_cli.status_text import lines
+    from ant_wif.api import list_models, open_client
+    from ant_wif.secrets import mask
+    from ant_wif.status import report
+
+    with load_emulator()() as emulator, tempfile.TemporaryDirectory(prefix="ant-demo-") as home:
+        # Nothing of this machine takes part: the job's variables are all that there is.
+        job = Session(emulator.env("github") | {"HOME": home})
+        _say(f"1. A stand-in for the Claude Platform listens on {emulator.base_url}.")
+        _say("2. This process now looks like a GitHub Actions job with `id-token: write`. No key is stored anywhere.")
+        resolution = job.resolution()
+        _say("3. What `ant auth status` prints in the job's log, before anything was sent:")
+        for line in lines(report(resolution), home=home, now=time.time()):
+            click.echo(f"   | {line}".rstrip())
+        credentials = resolution.credentials(resolution.require())
+        _say("4. The job's OIDC token is fetched and exchanged for a token of one workspace:")
+        token = credentials.access_token()
+        left = "" if token.expires_at is None else f", valid for {token.expires_at - time.time():.0f} seconds"
+        click.echo(f"   | {mask(token.secret)}{left}")
+        _say("5. The models that it may use, from GET /v1/models:")
+        with open_client(credentials) as client:
+            for model in list_models(client):
+                click.echo(f"   | {model['id']}")
+        count = emulator.exchanges
+        _say(f"6. All of it cost {count} exchange{'' if count == 1 else 's'}")
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence)

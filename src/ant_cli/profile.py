@@ -1,0 +1,128 @@
+"""`ant profile`: see, make and change profiles."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli.options import Group, Session, pass_session
+
+if TYPE_CHECKING:
+    from ant_wif.profiles import ConfigDir
+
+__all__ = ["profile"]
+
+
+@click.group(cls=Group)
+@pass_session
+def profile(session: Session) -> None:
+    """See, make and change profiles."""
+    # A profile that cannot be read or written is here the operation, not the credential.
+    session.failure = 1
+
+
+@profile.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the profiles; the active one is marked with `*`."""
+    directory, active = _directory(session)
+    names = directory.names()
+    if session.format != "auto":
+        from ant_cli.output import print_items
+
+        print_items(session, [{"name": name, "active": name == active} for name in names])
+        return
+    for name in names:
+        click.echo(f"{'*' if name == active else ' '} {name}")
+    if not names:
+        click.echo(f"no profiles in {directory.path / 'configs'}", err=True)
+
+
+@profile.command()
+@click.argument("key", required=False)
+@pass_session
+def get(session: Session, key: str | None) -> None:
+    """Print a profile's configuration, or the value of one KEY in it."""
+    from ant_cli.output import print_item
+    from ant_wif.editing import get_value
+
+    directory, active = _directory(session)
+    found = directory.read(active)
+    if key is None:
+        print_item(session, dict(found.document))
+        return
+    value = get_value(found, key)
+    if value is None:
+        click.echo(f"{key} is not set in the profile {active!r}", err=True)
+        raise click.exceptions.Exit(1)
+    click.echo(value)
+
+
+@profile.command("set")
+@click.argument("key")
+@click.argument("value")
+@pass_session
+def set_(session: Session, key: str, value: str) -> None:
+    """Set one KEY of a profile."""
+    from ant_wif.editing import set_value
+
+    directory, active = _directory(session)
+    for note in set_value(directory, active, key, value):
+        click.echo(note, err=True)
+
+
+@profile.command()
+@click.argument("name")
+@pass_session
+def activate(session: Session, name: str) -> None:
+    """Make the profile NAME the active one."""
+    directory, _ = _directory(session)
+    directory.activate(name)
+    click.echo(f"the active profile is {name!r}", err=True)
+    overriding = session.environ.get("ANTHROPIC_PROFILE")
+    if overriding and overriding != name:
+        click.echo(f"note: ANTHROPIC_PROFILE={overriding} is set and still wins", err=True)
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--federation", is_flag=True, help="Make a federation profile: the default, and the only kind made here.")
+@pass_session
+def create(session: Session, name: str, *, federation: bool) -> None:
+    """Write the federation profile NAME from options or the environment."""
+    del federation
+    from ant_wif.editing import create_federation
+
+    resolution = session.resolution()
+    path, notes = create_federation(resolution.directory, name, resolution.settings)
+    click.echo(f"wrote {path}", err=True)
+    for note in notes:
+        click.echo(note, err=True)
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def delete(session: Session, name: str, *, yes: bool) -> None:
+    """Remove the profile NAME with its stored credentials."""
+    directory, _ = _directory(session)
+    if name not in directory.names():
+        # Raises the error that names the profile and its path; a broken profile may be deleted.
+        directory.read(name)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is there to ask: add --yes")
+        click.confirm(f"Remove the profile {name!r} and its stored credentials?", abort=True, err=True)
+    for path in directory.delete(name):
+        click.echo(f"removed {path}", err=True)
+
+
+def _directory(session: Session) -> tuple[ConfigDir, str]:
+    from ant_wif.environment import Environment
+    from ant_wif.profiles import ConfigDir
+
+    directory = ConfigDir.locate(Environment(session.environ))
+    return directory, directory.active(session.options.get("profile")).name
