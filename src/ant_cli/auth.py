@@ -31,14 +31,14 @@ def auth() -> None:
 def status(session: Session) -> None:
     """Say which credential wins, why, and for which workspace. Touches no network; always exits 0."""
     from ant_cli.status_text import lines
-    from ant_wif.status import report
+    from ant_wif.reporting import describe
 
     resolution = session.resolution()
-    found = report(resolution)
+    found = describe(resolution)
     if session.format in {"json", "jsonl", "yaml", "raw"}:
         from ant_cli.output import print_item
 
-        print_item(session, found.model_dump(mode="json", by_alias=True))
+        print_item(session, found.as_json())
         return
     colour = sys.stdout.isatty() and "NO_COLOR" not in resolution.environ
     for line in lines(found, home=str(resolution.environ.home), now=time.time(), colour=colour):

@@ -18,8 +18,8 @@ def demo() -> None:
     """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
     from ant_cli.status_text import lines
     from ant_wif.api import list_models, open_client
+    from ant_wif.reporting import describe
     from ant_wif.secrets import mask
-    from ant_wif.status import report
 
     with load_emulator()() as emulator, tempfile.TemporaryDirectory(prefix="ant-demo-") as home:
         # Nothing of this machine takes part: the job's variables are all that there is.
@@ -28,7 +28,7 @@ def demo() -> None:
         _say("2. This process now looks like a GitHub Actions job with `id-token: write`. No key is stored anywhere.")
         resolution = job.resolution()
         _say("3. What `ant auth status` prints in the job's log, before anything was sent:")
-        for line in lines(report(resolution), home=home, now=time.time()):
+        for line in lines(describe(resolution), home=home, now=time.time()):
             click.echo(f"   | {line}".rstrip())
         credentials = resolution.credentials(resolution.require())
         _say("4. The job's OIDC token is fetched and exchanged for a token of one workspace:")

@@ -11,10 +11,10 @@ Names are loaded on first use (PEP 562): importing this package alone imports no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ant_wif._version import __version__
 
+# Not from `typing`, whose import would cost more than all the rest of this module.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif import errors, identity
     from ant_wif.credentials import Credentials, federate
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
         NoCredentialsError,
         ProfileError,
     )
+    from ant_wif.reporting import report
     from ant_wif.resolution import Candidate, resolve
-    from ant_wif.status import Report, report
+    from ant_wif.status import Report
 
 __all__ = [
     "AntWifError",
@@ -60,7 +61,7 @@ _HOMES = {
     "Credentials": "credentials",
     "Report": "status",
     "federate": "credentials",
-    "report": "status",
+    "report": "reporting",
     "resolve": "resolution",
 }
 

@@ -25,7 +25,7 @@ Text = Annotated[str | None, AfterValidator(lambda value: value or None)]
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class OidcFederation(_Document):
@@ -89,7 +89,7 @@ class Profile:
 class StoredCredentials(BaseModel):
     """One `credentials/<name>.json`. `expires_at` is unix seconds; without it no expiry is known."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     type: Literal["oauth_token"] | None = None
     access_token: SecretStr | None = None

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +48,8 @@ def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, fol
     Raises:
         ProfileError: the folder cannot be made or written; nothing is left behind.
     """
+    import tempfile
+
     temporary: str | None = None
     try:
         path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)

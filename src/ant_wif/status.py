@@ -1,29 +1,23 @@
 """What `ant auth status` tells, as a model: which credential wins, why, and for which workspace.
 
-Nothing here touches the network or fails over what it finds. The model's JSON form is a contract
-(`schema`): fields are added, never renamed or removed.
+Its JSON form is a contract (`schema`): fields are added, never renamed or removed. Data classes and
+no pydantic models, because building those would be a tenth of the command's start-up.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, Field
+__all__ = ["Report"]
 
-from ant_wif.documents import StoredCredentials
-from ant_wif.errors import ConfigurationError, LoginError, ProfileError
-from ant_wif.resolution import Candidate, Resolution
-from ant_wif.secrets import mask
-from ant_wif.settings import DEFAULT_BASE_URL, Settings, flag
-
-__all__ = ["Report", "report"]
+SCHEMA = "ant.auth.status/1"
 
 Text = str | None
 
 
-class ProfileStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class ProfileStatus:
     name: str
     via: Literal["flag", "env", "active_config", "default"]
     exists: bool
@@ -33,12 +27,14 @@ class ProfileStatus(BaseModel):
     error: Text = None
 
 
-class ConfigDirStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class ConfigDirStatus:
     path: str
     via: str
 
 
-class CredentialStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class CredentialStatus:
     tier: int
     source: str
     origin: str
@@ -48,7 +44,8 @@ class CredentialStatus(BaseModel):
     identity_source: Text = None
 
 
-class CandidateStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class CandidateStatus:
     tier: int
     source: str
     origin: str
@@ -64,18 +61,21 @@ class CandidateStatus(BaseModel):
     profile_type: Text = None
 
 
-class BaseUrlStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class BaseUrlStatus:
     value: str
     via: str
 
 
-class OrganizationStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class OrganizationStatus:
     id: Text = None
     name: Text = None
     via: Text = None
 
 
-class WorkspaceStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceStatus:
     id: Text = None
     name: Text = None
     via: Text = None
@@ -84,7 +84,8 @@ class WorkspaceStatus(BaseModel):
     """The profile's own workspace, where the token is bound to another one (`drift`)."""
 
 
-class SourceStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class SourceStatus:
     """One place that names a value; of those that do, the first is the one that counts."""
 
     origin: str
@@ -92,14 +93,16 @@ class SourceStatus(BaseModel):
     active: bool
 
 
-class LoginStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class LoginStatus:
     """Who is logged in, as the credentials file has it."""
 
     email: Text = None
     organization_name: Text = None
 
 
-class InputStatus(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class InputStatus:
     """One input of federation: its name, where it stands, and what it is."""
 
     name: str
@@ -107,16 +110,17 @@ class InputStatus(BaseModel):
     value: str
 
 
-class Advice(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Advice:
     code: str
     message: str
     fix: str
 
 
-class Report(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Report:
     """Everything that `ant auth status` prints."""
 
-    schema_: Literal["ant.auth.status/1"] = Field(alias="schema")
     profile: ProfileStatus
     config_dir: ConfigDirStatus
     credential: CredentialStatus | None = None
@@ -129,275 +133,8 @@ class Report(BaseModel):
     base_url_sources: list[SourceStatus]
     organization_sources: list[SourceStatus]
     workspace_sources: list[SourceStatus]
-    federation_inputs: list[InputStatus] = []
+    federation_inputs: list[InputStatus] = field(default_factory=list)
 
-
-def report(resolution: Resolution) -> Report:
-    """Describe one resolution."""
-    chosen = resolution.chosen
-    settings = (chosen.settings if chosen else None) or resolution.settings
-    return Report(
-        schema="ant.auth.status/1",
-        profile=_profile(resolution),
-        config_dir=ConfigDirStatus(path=str(resolution.directory.path), via=resolution.directory.via),
-        credential=_credential(chosen) if chosen else None,
-        candidates=[_candidate(each, chosen) for each in resolution.candidates],
-        base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
-        organization=_organization(settings, chosen),
-        workspace=_workspace(settings, chosen),
-        login=_login(chosen),
-        base_url_sources=_sources(resolution, chosen, "base_url"),
-        organization_sources=_sources(resolution, chosen, "organization_id"),
-        workspace_sources=_sources(resolution, chosen, "workspace_id"),
-        federation_inputs=_inputs(resolution),
-        warnings=list(_warnings(resolution)),
-    )
-
-
-def _profile(resolution: Resolution) -> ProfileStatus:
-    active = resolution.active
-    if isinstance(active, ProfileError):
-        return ProfileStatus(
-            name="", via=resolution.active_via, exists=False, config_path="", credentials_path="", error=str(active)
-        )
-    tier = 3 if active.explicit else 5
-    candidate = next(each for each in resolution.candidates if each.tier == tier)
-    directory, profile = resolution.directory, candidate.profile
-    path = directory.config_path(active.name)
-    override = profile.known.authentication.credentials_path if profile else None
-    return ProfileStatus(
-        name=active.name,
-        via=active.via,
-        exists=os.path.lexists(path),
-        type=profile.type if profile else None,
-        config_path=str(path),
-        credentials_path=str(directory.credentials_path(active.name, override)),
-        error=str(candidate.error) if candidate.error else None,
-    )
-
-
-def _credential(chosen: Candidate) -> CredentialStatus:
-    return CredentialStatus(
-        tier=chosen.tier,
-        source=chosen.source,
-        origin=chosen.origin,
-        usable=chosen.usable,
-        masked=mask(chosen.token.secret) if chosen.token else None,
-        expires_at=chosen.token.expires_at if chosen.token else None,
-        identity_source=chosen.identity.source if chosen.identity else None,
-    )
-
-
-def _candidate(candidate: Candidate, chosen: Candidate | None) -> CandidateStatus:
-    return CandidateStatus(
-        tier=candidate.tier,
-        source=candidate.source,
-        origin=candidate.origin,
-        active=candidate is chosen,
-        usable=candidate.usable,
-        missing=list(candidate.missing),
-        error=str(candidate.error) if candidate.error else None,
-        set=candidate.matches or candidate.partial,
-        masked=mask(candidate.token.secret) if candidate.token else None,
-        expires_at=candidate.token.expires_at if candidate.token else None,
-        scope=_scope(candidate),
-        profile_type=candidate.profile.type if candidate.profile else None,
-    )
-
-
-def _scope(candidate: Candidate) -> str | None:
-    if candidate.stored is not None and candidate.stored.scope:
-        return candidate.stored.scope
-    settings = candidate.settings
-    return settings.scope if settings and candidate.source in {"profile", "federation"} else None
-
-
-def _organization(settings: Settings, chosen: Candidate | None) -> OrganizationStatus:
-    if chosen is None or chosen.source not in {"profile", "federation"}:
-        return OrganizationStatus()
-    stored = chosen.stored or StoredCredentials()
-    if settings.organization_id:
-        same = stored.organization_uuid in {None, settings.organization_id}
-        via = settings.origin("organization_id").via
-        name = stored.organization_name if same else None
-        return OrganizationStatus(id=settings.organization_id, name=name, via=via)
-    if stored.organization_uuid:
-        return OrganizationStatus(id=stored.organization_uuid, name=stored.organization_name, via="token")
-    return OrganizationStatus()
-
-
-def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
-    """The token's workspace is the one that counts: it was bound when the token was issued."""
-    if chosen is None or chosen.source not in {"profile", "federation"}:
-        return WorkspaceStatus()
-    stored, configured = chosen.stored or StoredCredentials(), settings.workspace_id
-    if stored.workspace_id:
-        return WorkspaceStatus(
-            id=stored.workspace_id,
-            name=stored.workspace_name,
-            via="token",
-            drift=configured not in {None, stored.workspace_id},
-            configured_id=configured,
-        )
-    if configured:
-        return WorkspaceStatus(id=configured, via=settings.origin("workspace_id").via)
-    return WorkspaceStatus()
-
-
-def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list[SourceStatus]:
-    """Every place that names a value, in the order of precedence."""
-    places: list[tuple[str, object]] = []
-    stored = (chosen.stored if chosen else None) or StoredCredentials()
-    token_bound = {"organization_id": stored.organization_uuid, "workspace_id": stored.workspace_id}
-    if key == "workspace_id":
-        places.append(("token", token_bound[key]))
-    places.append((flag(key), resolution.arguments.get(key)))
-    if chosen is not None and chosen.profile is not None:
-        places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
-    places.append((str(Settings.variable(key)), resolution.environ.get(str(Settings.variable(key)))))
-    if key == "organization_id":
-        places.append(("token", token_bound[key]))
-    if key == "base_url":
-        places.append(("default", DEFAULT_BASE_URL))
-    named = [(origin, str(value)) for origin, value in places if value]
-    # A static secret is bound to its organization and workspace by the server, whatever is set here.
-    counts = key == "base_url" or (chosen is not None and chosen.source in {"profile", "federation"})
-    rows = [SourceStatus(origin=o, value=v, active=counts and n == 0) for n, (o, v) in enumerate(named)]
-    return [row for row in rows if row.active or row.origin != "default"]
-
-
-def _login(chosen: Candidate | None) -> LoginStatus | None:
-    stored = chosen.stored if chosen else None
-    if stored is None or not (stored.account_email or stored.organization_name):
-        return None
-    return LoginStatus(email=stored.account_email, organization_name=stored.organization_name)
-
-
-def _inputs(resolution: Resolution) -> list[InputStatus]:
-    """The inputs of the federation that is used or was begun, each with the place it comes from."""
-    candidate = next((each for each in resolution.candidates if each.matches and each.identity), None)
-    candidate = candidate or next(each for each in resolution.candidates if each.source == "federation")
-    settings = candidate.settings
-    if settings is None or not (candidate.identity or settings.federation_rule_id):
-        return []
-    inputs: list[InputStatus] = []
-    if candidate.identity is not None:
-        told = settings.identity is candidate.identity
-        where = f"profile:{candidate.profile.name}" if told and candidate.profile else "detected"
-        inputs.append(
-            InputStatus(
-                name="identity token",
-                origin=f"{candidate.identity.title} ({where})",
-                value=candidate.identity.asks_for(resolution.context(settings)),
-            )
-        )
-    for name, key in (
-        ("federation rule", "federation_rule_id"),
-        ("organization", "organization_id"),
-        ("service account", "service_account_id"),
-        ("workspace", "workspace_id"),
-    ):
-        value = getattr(settings, key)
-        if value:
-            inputs.append(InputStatus(name=name, origin=settings.origin(key).name, value=value))
-    return inputs
-
-
-def _warnings(resolution: Resolution) -> Iterator[Advice]:
-    chosen = resolution.chosen
-    yield from _shadowed(resolution, chosen)
-    yield from _incomplete(resolution)
-    for name in _credential_variables():
-        if resolution.environ.is_empty(name):
-            yield _warn("empty_variable", f"{name} is set, but empty; other tools may still pick it", f"unset {name}")
-    for candidate in resolution.candidates:
-        if candidate.matches:
-            yield from _about_candidate(resolution, candidate)
-    yield from _other_config_home(resolution)
-    yield from _job_without_permission(resolution)
-
-
-def _shadowed(resolution: Resolution, chosen: Candidate | None) -> Iterator[Advice]:
-    """Say that a static secret hides what somebody took the trouble to configure."""
-    if chosen is None or chosen.tier > 2:
-        return
-    hidden = [each for each in resolution.candidates if each is not chosen and each.matches]
-    if hidden:
-        names = ", ".join(dict.fromkeys(_described(each) for each in hidden))
-        fix = f"unset {chosen.origin}" if chosen.tier == 2 else f"leave out {chosen.origin}"
-        yield _warn("shadowed", f"{chosen.origin} is used, so this is not: {names}", fix)
-
-
-def _described(candidate: Candidate) -> str:
-    return "federation from the environment" if candidate.source == "federation" else candidate.origin
-
-
-def _incomplete(resolution: Resolution) -> Iterator[Advice]:
-    federation = next(each for each in resolution.candidates if each.source == "federation")
-    settings = resolution.settings
-    begun = [
-        settings.federation_rule_id,
-        settings.organization_id,
-        settings.identity_token_file,
-        settings.identity_token,
-    ]
-    # A platform that detects itself does not say that federation is meant.
-    if federation.partial and any(begun):
-        for missing in federation.missing:
-            yield _warn(
-                "federation_incomplete",
-                f"federation from the environment is only partly configured: missing {missing}",
-                f"export {missing if missing.startswith('ANTHROPIC_') else 'ANTHROPIC_IDENTITY_TOKEN_FILE'}=…",
-            )
-
-
-def _about_candidate(resolution: Resolution, candidate: Candidate) -> Iterator[Advice]:
-    error, name = candidate.error, candidate.profile.name if candidate.profile else ""
-    if isinstance(error, LoginError):
-        yield _warn("login_expired", str(error), f"ant auth login --profile {name}")
-    elif isinstance(error, ConfigurationError) and (error.hint or "").startswith("chmod"):
-        yield _warn("file_mode", str(error), (error.hint or "").split(";")[0])
-    if candidate.stale:
-        yield _warn(
-            "stale_token",
-            f"the token stored for profile {name!r} was issued for other settings and is not used",
-            f"ant auth logout --profile {name}",
-        )
-    workspace = _workspace(candidate.settings or resolution.settings, candidate)
-    if workspace.drift:
-        yield _warn(
-            "workspace_drift",
-            f"the token of profile {name!r} is for {workspace.id}, but the profile names {workspace.configured_id}",
-            f"ant profile set workspace_id {workspace.id} --profile {name}",
-        )
-
-
-def _other_config_home(resolution: Resolution) -> Iterator[Advice]:
-    stated = resolution.environ.get("XDG_CONFIG_HOME")
-    if not stated or resolution.directory.via != "default":
-        return
-    other = resolution.environ.expand(stated) / "anthropic"
-    if other.exists() and other.resolve() != resolution.directory.path.resolve():
-        yield _warn(
-            "xdg_config_home",
-            f"XDG_CONFIG_HOME is set: the Go CLI reads {other} instead of {resolution.directory.path}",
-            f"export ANTHROPIC_CONFIG_DIR={resolution.directory.path}",
-        )
-
-
-def _job_without_permission(resolution: Resolution) -> Iterator[Advice]:
-    for candidate in resolution.candidates:
-        if candidate.identity is not None and candidate.settings is not None:
-            unmet = candidate.identity.unmet(resolution.context(candidate.settings))
-            if unmet is not None:
-                yield _warn("identity_unavailable", str(unmet), unmet.hint or "")
-                return
-
-
-def _credential_variables() -> list[str]:
-    fields = [Settings.variable(name) for name in Settings.model_fields]
-    return ["ANTHROPIC_PROFILE", "ANTHROPIC_CONFIG_DIR", *(name for name in fields if name)]
-
-
-def _warn(code: str, message: str, fix: str) -> Advice:
-    return Advice(code=code, message=message, fix=fix)
+    def as_json(self) -> dict[str, object]:
+        """Return what `ant auth status --format json` prints."""
+        return {"schema": SCHEMA, **asdict(self)}

@@ -8,7 +8,6 @@ ones. Neither decides anything.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import logging
 import re
@@ -55,6 +54,8 @@ _NOT_IN_A_URL = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 def is_loopback(host: str) -> bool:
     """Whether a parsed host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    import ipaddress
+
     if host.lower() == "localhost":
         return True
     try:

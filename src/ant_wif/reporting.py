@@ -1,0 +1,216 @@
+"""Puts one resolution into the words and figures of `ant_wif.status`. Nothing here touches the network."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+from ant_wif.advice import advice
+from ant_wif.documents import StoredCredentials
+from ant_wif.environment import Environment
+from ant_wif.errors import ProfileError
+from ant_wif.resolution import Candidate, Resolution
+from ant_wif.secrets import mask
+from ant_wif.settings import DEFAULT_BASE_URL, Settings, flag
+from ant_wif.status import (
+    BaseUrlStatus,
+    CandidateStatus,
+    ConfigDirStatus,
+    CredentialStatus,
+    InputStatus,
+    LoginStatus,
+    OrganizationStatus,
+    ProfileStatus,
+    Report,
+    SourceStatus,
+    WorkspaceStatus,
+)
+
+__all__ = ["describe", "report"]
+
+
+def report(
+    *,
+    profile: str | None = None,
+    config_dir: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.time,
+    **arguments: object,
+) -> Report:
+    """Tell what `resolve` with the same arguments would choose, and why. Whatever is found, it does not fail.
+
+    Raises:
+        ConfigurationError: an argument or variable has a value that it cannot have.
+    """
+    return describe(Resolution(arguments, Environment(environ), profile=profile, config_dir=config_dir, clock=clock))
+
+
+def describe(resolution: Resolution) -> Report:
+    """Describe one resolution."""
+    chosen = resolution.chosen
+    settings = (chosen.settings if chosen else None) or resolution.settings
+    return Report(
+        profile=_profile(resolution),
+        config_dir=ConfigDirStatus(path=str(resolution.directory.path), via=resolution.directory.via),
+        credential=_credential(chosen) if chosen else None,
+        candidates=[_candidate(each, chosen) for each in resolution.candidates],
+        base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
+        organization=_organization(settings, chosen),
+        workspace=_workspace(settings, chosen),
+        login=_login(chosen),
+        base_url_sources=_sources(resolution, chosen, "base_url"),
+        organization_sources=_sources(resolution, chosen, "organization_id"),
+        workspace_sources=_sources(resolution, chosen, "workspace_id"),
+        federation_inputs=_inputs(resolution),
+        warnings=list(advice(resolution, lambda candidate: _workspace(candidate.settings or settings, candidate))),
+    )
+
+
+def _profile(resolution: Resolution) -> ProfileStatus:
+    active = resolution.active
+    if isinstance(active, ProfileError):
+        return ProfileStatus(
+            name="", via=resolution.active_via, exists=False, config_path="", credentials_path="", error=str(active)
+        )
+    tier = 3 if active.explicit else 5
+    candidate = next(each for each in resolution.candidates if each.tier == tier)
+    directory, profile = resolution.directory, candidate.profile
+    path = directory.config_path(active.name)
+    override = profile.known.authentication.credentials_path if profile else None
+    return ProfileStatus(
+        name=active.name,
+        via=active.via,
+        exists=os.path.lexists(path),
+        type=profile.type if profile else None,
+        config_path=str(path),
+        credentials_path=str(directory.credentials_path(active.name, override)),
+        error=str(candidate.error) if candidate.error else None,
+    )
+
+
+def _credential(chosen: Candidate) -> CredentialStatus:
+    return CredentialStatus(
+        tier=chosen.tier,
+        source=chosen.source,
+        origin=chosen.origin,
+        usable=chosen.usable,
+        masked=mask(chosen.token.secret) if chosen.token else None,
+        expires_at=chosen.token.expires_at if chosen.token else None,
+        identity_source=chosen.identity.source if chosen.identity else None,
+    )
+
+
+def _candidate(candidate: Candidate, chosen: Candidate | None) -> CandidateStatus:
+    return CandidateStatus(
+        tier=candidate.tier,
+        source=candidate.source,
+        origin=candidate.origin,
+        active=candidate is chosen,
+        usable=candidate.usable,
+        missing=list(candidate.missing),
+        error=str(candidate.error) if candidate.error else None,
+        set=candidate.matches or candidate.partial,
+        masked=mask(candidate.token.secret) if candidate.token else None,
+        expires_at=candidate.token.expires_at if candidate.token else None,
+        scope=_scope(candidate),
+        profile_type=candidate.profile.type if candidate.profile else None,
+    )
+
+
+def _scope(candidate: Candidate) -> str | None:
+    if candidate.stored is not None and candidate.stored.scope:
+        return candidate.stored.scope
+    settings = candidate.settings
+    return settings.scope if settings and candidate.source in {"profile", "federation"} else None
+
+
+def _organization(settings: Settings, chosen: Candidate | None) -> OrganizationStatus:
+    if chosen is None or chosen.source not in {"profile", "federation"}:
+        return OrganizationStatus()
+    stored = chosen.stored or StoredCredentials()
+    if settings.organization_id:
+        same = stored.organization_uuid in {None, settings.organization_id}
+        via = settings.origin("organization_id").via
+        name = stored.organization_name if same else None
+        return OrganizationStatus(id=settings.organization_id, name=name, via=via)
+    if stored.organization_uuid:
+        return OrganizationStatus(id=stored.organization_uuid, name=stored.organization_name, via="token")
+    return OrganizationStatus()
+
+
+def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
+    """The token's workspace is the one that counts: it was bound when the token was issued."""
+    if chosen is None or chosen.source not in {"profile", "federation"}:
+        return WorkspaceStatus()
+    stored, configured = chosen.stored or StoredCredentials(), settings.workspace_id
+    if stored.workspace_id:
+        return WorkspaceStatus(
+            id=stored.workspace_id,
+            name=stored.workspace_name,
+            via="token",
+            drift=configured not in {None, stored.workspace_id},
+            configured_id=configured,
+        )
+    if configured:
+        return WorkspaceStatus(id=configured, via=settings.origin("workspace_id").via)
+    return WorkspaceStatus()
+
+
+def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list[SourceStatus]:
+    """Every place that names a value, in the order of precedence."""
+    places: list[tuple[str, object]] = []
+    stored = (chosen.stored if chosen else None) or StoredCredentials()
+    token_bound = {"organization_id": stored.organization_uuid, "workspace_id": stored.workspace_id}
+    if key == "workspace_id":
+        places.append(("token", token_bound[key]))
+    places.append((flag(key), resolution.arguments.get(key)))
+    if chosen is not None and chosen.profile is not None:
+        places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
+    places.append((str(Settings.variable(key)), resolution.environ.get(str(Settings.variable(key)))))
+    if key == "organization_id":
+        places.append(("token", token_bound[key]))
+    if key == "base_url":
+        places.append(("default", DEFAULT_BASE_URL))
+    named = [(origin, str(value)) for origin, value in places if value]
+    # A static secret is bound to its organization and workspace by the server, whatever is set here.
+    counts = key == "base_url" or (chosen is not None and chosen.source in {"profile", "federation"})
+    rows = [SourceStatus(origin=o, value=v, active=counts and n == 0) for n, (o, v) in enumerate(named)]
+    return [row for row in rows if row.active or row.origin != "default"]
+
+
+def _login(chosen: Candidate | None) -> LoginStatus | None:
+    stored = chosen.stored if chosen else None
+    if stored is None or not (stored.account_email or stored.organization_name):
+        return None
+    return LoginStatus(email=stored.account_email, organization_name=stored.organization_name)
+
+
+def _inputs(resolution: Resolution) -> list[InputStatus]:
+    """The inputs of the federation that is used or was begun, each with the place it comes from."""
+    candidate = next((each for each in resolution.candidates if each.matches and each.identity), None)
+    candidate = candidate or next(each for each in resolution.candidates if each.source == "federation")
+    settings = candidate.settings
+    if settings is None or not (candidate.identity or settings.federation_rule_id):
+        return []
+    inputs: list[InputStatus] = []
+    if candidate.identity is not None:
+        told = settings.identity is candidate.identity
+        where = f"profile:{candidate.profile.name}" if told and candidate.profile else "detected"
+        inputs.append(
+            InputStatus(
+                name="identity token",
+                origin=f"{candidate.identity.title} ({where})",
+                value=candidate.identity.asks_for(resolution.context(settings)),
+            )
+        )
+    for name, key in (
+        ("federation rule", "federation_rule_id"),
+        ("organization", "organization_id"),
+        ("service account", "service_account_id"),
+        ("workspace", "workspace_id"),
+    ):
+        value = getattr(settings, key)
+        if value:
+            inputs.append(InputStatus(name=name, origin=settings.origin(key).name, value=value))
+    return inputs
