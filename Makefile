@@ -29,7 +29,7 @@ lint: $(STAMP) ## format, rules, types, layers and the CI examples
 	$(BIN)/mypy
 	PYTHONPATH=src:pytest_plugin $(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
-	$(BIN)/zizmor --offline --quiet ci-examples/github-actions
+	$(BIN)/zizmor --offline --quiet ci-examples/github-actions/*.yml
 
 format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff format .

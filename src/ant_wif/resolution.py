@@ -307,7 +307,7 @@ class Resolution:
             if federation is None or identity is None:
                 raise self._incomplete(candidate, settings)
             federation.check()
-            store = ProfileStore(self.directory, path, federation) if settings.cache == "disk" else None
+            store = ProfileStore(self.directory, path, federation) if settings.caches_on_disk else None
             stored = self.directory.read_credentials(path) if store else None
             token = store.read(self._clock()) if store else None
             context = self.context(settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     identity_token: Annotated[Secret, Variable("ANTHROPIC_IDENTITY_TOKEN")] = None
     identity_source: Annotated[str, Variable("ANT_IDENTITY_SOURCE")] = "auto"
     identity_audience: Annotated[str, Variable("ANT_IDENTITY_AUDIENCE")] = DEFAULT_AUDIENCE
-    cache: Annotated[Literal["disk", "memory", "off"], Variable("ANT_CACHE")] = "disk"
+    cache: Annotated[str, Variable("ANT_CACHE")] = "disk"
     cache_dir: Annotated[Text, Variable("ANT_CACHE_DIR")] = None
     identity: AnySource | None = None
     origins: dict[str, Origin] = Field(default_factory=dict)
@@ -108,6 +108,19 @@ class Settings(BaseSettings):
             EnvironmentSource(settings_cls, passed.get("environ", Environment())),
             OriginSource(settings_cls, passed.get("profile_file")),
         )
+
+    @property
+    def caches_on_disk(self) -> bool:
+        """Whether tokens are kept for the next process.
+
+        Raises:
+            ConfigurationError: `ANT_CACHE` says something else than disk, memory or off.
+        """
+        if self.cache not in {"disk", "memory", "off"}:
+            raise ConfigurationError(
+                f"ANT_CACHE is {clean(self.cache, limit=32)!r}, expected disk, memory or off", hint="correct ANT_CACHE"
+            )
+        return self.cache == "disk"
 
     def origin(self, name: str) -> Origin:
         return self.origins.get(name, Origin("default", "default"))

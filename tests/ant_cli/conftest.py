@@ -1,0 +1,58 @@
+"""`ant`, run in this process with an environment of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ant_cli.main import main
+from ant_wif.emulator import Emulator
+from ant_wif.environment import Environment
+from ant_wif.profiles import ConfigDir
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, object]:
+        loaded: dict[str, object] = json.loads(self.out)
+        return loaded
+
+
+Ant = Callable[..., Outcome]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def ant(capsys: pytest.CaptureFixture[str], home: Path) -> Ant:
+    """Run `ant` with these words, and with no variable but HOME and those given."""
+
+    def run(*words: str, **environ: str) -> Outcome:
+        capsys.readouterr()
+        status = main(words, {"HOME": str(home), **environ})
+        out, err = capsys.readouterr()
+        return Outcome(status, out, err)
+
+    return run
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def directory(home: Path) -> ConfigDir:
+    return ConfigDir.locate(Environment({"HOME": str(home)}))

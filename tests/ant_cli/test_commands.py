@@ -1,0 +1,352 @@
+"""The commands around credentials, profiles, identity tokens and models."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from ant_wif.emulator import Emulator
+from ant_wif.profiles import ConfigDir
+from ant_wif.secrets import SecretStr
+from tests_support import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
+
+from .conftest import Ant
+
+TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
+KEY = "sk-ant-api03-EXAMPLE-of-a-key"
+FEDERATION = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
+
+
+def _store_login(directory: ConfigDir, name: str = "default", expires_in: int = 3600) -> None:
+    directory.write(name, login_profile())
+    directory.write_credentials(
+        directory.credentials_path(name),
+        {"access_token": SecretStr(TOKEN), "expires_at": int(time.time()) + expires_in, "workspace_id": WORKSPACE},
+    )
+
+
+class TestPrintCredentials:
+    def test_prints_only_the_token_and_a_newline(self, ant: Ant) -> None:
+        outcome = ant("auth", "print-credentials", "--access-token", ANTHROPIC_AUTH_TOKEN=TOKEN)
+        assert (outcome.status, outcome.out, outcome.err) == (0, f"{TOKEN}\n", "")
+
+    def test_prints_the_shape_of_a_credentials_file(self, ant: Ant, directory: ConfigDir) -> None:
+        _store_login(directory)
+        found = ant("auth", "print-credentials").json()
+        assert found["version"] == "1.0"
+        assert found["type"] == "oauth_token"
+        assert found["access_token"] == TOKEN
+        assert found["workspace_id"] == WORKSPACE
+
+    def test_prints_assignments_that_a_shell_reads(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("auth", "print-credentials", "--env", **emulator.env("github"))
+        pairs = dict(shlex.split(line)[0].split("=", 1) for line in outcome.out.splitlines())
+        assert pairs["ANTHROPIC_AUTH_TOKEN"].startswith("sk-ant-oat01-")
+        assert pairs["ANTHROPIC_BASE_URL"] == emulator.base_url
+
+    def test_names_a_key_as_a_key(self, ant: Ant) -> None:
+        assert ant("auth", "print-credentials", "--env", ANTHROPIC_API_KEY=KEY).out == f"ANTHROPIC_API_KEY={KEY}\n"
+
+    def test_passes_a_key_over_with_a_note_when_a_bearer_token_is_asked_for(self, ant: Ant, emulator: Emulator) -> None:
+        job = emulator.env("github")
+        outcome = ant("auth", "print-credentials", "--access-token", ANTHROPIC_API_KEY=KEY, **job)
+        assert outcome.out.startswith("sk-ant-oat01-")
+        assert "note: ANTHROPIC_API_KEY is passed over" in outcome.err
+
+    def test_prints_a_named_profile_also_when_a_key_is_set(self, ant: Ant, directory: ConfigDir) -> None:
+        _store_login(directory, "work")
+        by_flag = ant("auth", "print-credentials", "--access-token", "--profile", "work", ANTHROPIC_API_KEY=KEY)
+        by_name = ant("auth", "print-credentials", "--access-token", ANTHROPIC_PROFILE="work", ANTHROPIC_API_KEY=KEY)
+        assert by_flag.out == by_name.out == f"{TOKEN}\n"
+
+    def test_masks_the_token_in_a_github_log_before_it_is_printed(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("auth", "print-credentials", "--access-token", **emulator.env("github"))
+        assert outcome.err == f"::add-mask::{outcome.out}"
+
+    def test_a_federation_profile_keeps_its_token_for_the_next_call(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir
+    ) -> None:
+        job = emulator.env("github")
+        ant("profile", "create", "ci", "--federation", **job)
+        first = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job).out
+        second = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job).out
+        assert first == second
+        assert emulator.exchanges == 1
+        assert stat.S_IMODE(directory.credentials_path("ci").stat().st_mode) == 0o600
+
+    def test_a_token_about_to_expire_is_replaced_first(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir
+    ) -> None:
+        job = emulator.env("github")
+        ant("profile", "create", "ci", "--federation", **job)
+        directory.write_credentials(
+            directory.credentials_path("ci"), {"access_token": SecretStr(TOKEN), "expires_at": int(time.time()) + 100}
+        )
+        assert ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job).out != f"{TOKEN}\n"
+        assert emulator.exchanges == 1
+
+    def test_a_token_about_to_expire_is_printed_when_no_other_can_be_had(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        job = emulator.env("github")
+        ant("profile", "create", "ci", "--federation", **job)
+        directory.write_credentials(
+            directory.credentials_path("ci"), {"access_token": SecretStr(TOKEN), "expires_at": int(time.time()) + 100}
+        )
+        emulator.update_rule("github", archived=True)
+        outcome = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job)
+        assert outcome.out == f"{TOKEN}\n"
+        assert "could not be refreshed" in caplog.text
+        assert TOKEN not in caplog.text
+
+
+class TestLogout:
+    def test_removes_the_credentials_and_keeps_the_profile(self, ant: Ant, directory: ConfigDir) -> None:
+        _store_login(directory)
+        assert ant("auth", "logout").status == 0
+        assert not directory.credentials_path("default").exists()
+        assert directory.config_path("default").exists()
+        assert "nothing to remove" in ant("auth", "logout").err
+
+    def test_all_removes_what_is_known_and_never_the_directory(self, ant: Ant, directory: ConfigDir) -> None:
+        _store_login(directory)
+        _store_login(directory, "work")
+        directory.activate("work")
+        (directory.path / "somebody-elses").write_text("kept")
+        assert ant("auth", "logout", "--all").status == 0
+        assert [entry.name for entry in directory.path.iterdir()] == ["somebody-elses"]
+
+
+class TestProfile:
+    def test_list_marks_the_active_one(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("default", login_profile())
+        directory.write("work", login_profile())
+        directory.activate("work")
+        assert ant("profile", "list").out == "  default\n* work\n"
+        listed = [json.loads(line) for line in ant("profile", "list", "--format", "jsonl").out.splitlines()]
+        assert listed == [{"name": "default", "active": False}, {"name": "work", "active": True}]
+
+    def test_set_and_get_one_value(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("default", federation_profile(future={"kept": True}))
+        outcome = ant("profile", "set", "workspace_id", WORKSPACE)
+        assert outcome.status == 0
+        assert "keeps its" in outcome.err
+        assert ant("profile", "get", "workspace_id").out == f"{WORKSPACE}\n"
+        assert directory.read("default").document["future"] == {"kept": True}
+
+    def test_get_prints_the_whole_profile(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("default", federation_profile())
+        assert ant("profile", "get").json() == federation_profile()
+
+    def test_another_organization_clears_the_workspace_and_says_so(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("default", federation_profile(workspace_id=WORKSPACE))
+        outcome = ant("profile", "set", "organization_id", "11111111-2222-4333-8444-555555555555")
+        assert "workspace_id was removed" in outcome.err
+        assert "workspace_id" not in directory.read("default").document
+
+    @pytest.mark.parametrize("key", ["scope", "client_id", "console_url"])
+    def test_login_keys_are_refused_on_a_federation_profile(self, ant: Ant, directory: ConfigDir, key: str) -> None:
+        directory.write("default", federation_profile())
+        outcome = ant("profile", "set", key, "https://x.example")
+        assert outcome.status == 1
+        assert "belongs to login profiles" in outcome.err
+
+    def test_an_unknown_key_lists_the_known_ones(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("default", federation_profile())
+        outcome = ant("profile", "set", "colour", "blue")
+        assert outcome.status == 1
+        assert "workspace_id, base_url, organization_id, scope, client_id, console_url" in outcome.err
+
+    def test_set_on_a_missing_profile_names_the_login(self, ant: Ant) -> None:
+        outcome = ant("profile", "set", "workspace_id", WORKSPACE, "--profile", "work")
+        assert outcome.status == 1
+        assert "ant auth login --profile work" in outcome.err
+
+    def test_a_base_url_that_must_not_carry_a_token_is_refused(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("default", federation_profile())
+        before = directory.config_path("default").read_bytes()
+        outcome = ant("profile", "set", "base_url", "http://localhost.evil.example")
+        assert outcome.status == 1
+        assert "must use https" in outcome.err
+        assert directory.config_path("default").read_bytes() == before
+
+    def test_activate_needs_a_profile_that_exists(self, ant: Ant, directory: ConfigDir) -> None:
+        assert ant("profile", "activate", "absent").status == 1
+        assert not directory.pointer_path.exists()
+        directory.write("work", login_profile())
+        assert ant("profile", "activate", "work").status == 0
+        assert directory.pointer_path.read_text() == "work\n"
+
+    def test_activate_says_when_a_variable_still_wins(self, ant: Ant, directory: ConfigDir) -> None:
+        directory.write("work", login_profile())
+        assert "ANTHROPIC_PROFILE=other" in ant("profile", "activate", "work", ANTHROPIC_PROFILE="other").err
+
+    def test_create_writes_a_federation_profile_from_the_environment(self, ant: Ant, directory: ConfigDir) -> None:
+        outcome = ant(
+            "profile", "create", "ci", "--federation", "--workspace-id", WORKSPACE,
+            ANTHROPIC_IDENTITY_TOKEN_FILE="/run/token", ANTHROPIC_SERVICE_ACCOUNT_ID="svac_01X", **FEDERATION,
+        )  # fmt: skip
+        assert outcome.status == 0
+        assert directory.read("ci").document == {
+            "version": "1.0",
+            "authentication": {
+                "type": "oidc_federation",
+                "federation_rule_id": RULE,
+                "service_account_id": "svac_01X",
+                "identity_token": {"source": "file", "path": "/run/token"},
+            },
+            "organization_id": ORGANIZATION,
+            "workspace_id": WORKSPACE,
+        }
+        assert stat.S_IMODE(directory.config_path("ci").stat().st_mode) == 0o644
+
+    def test_create_says_when_the_official_sdks_will_refuse_the_profile(self, ant: Ant) -> None:
+        outcome = ant("profile", "create", "ci", "--federation", "--identity-source", "github_actions", **FEDERATION)
+        assert outcome.status == 0
+        assert "official SDKs refuse" in outcome.err
+
+    def test_create_names_what_is_missing_and_overwrites_nothing(self, ant: Ant, directory: ConfigDir) -> None:
+        outcome = ant("profile", "create", "ci", "--federation")
+        assert outcome.status == 1
+        assert "--federation-rule or ANTHROPIC_FEDERATION_RULE_ID" in outcome.err
+        directory.write("ci", federation_profile())
+        assert ant("profile", "create", "ci", "--federation", **FEDERATION).status == 1
+        assert directory.read("ci").document == federation_profile()
+
+    def test_delete_asks_and_without_a_terminal_wants_yes(self, ant: Ant, directory: ConfigDir) -> None:
+        _store_login(directory, "work")
+        directory.activate("work")
+        assert ant("profile", "delete", "work").status == 2
+        assert directory.names() == ["work"]
+        assert ant("profile", "delete", "work", "--yes").status == 0
+        assert directory.names() == []
+        assert not directory.credentials_path("work").exists()
+        assert not directory.pointer_path.exists()
+
+    def test_delete_of_an_absent_profile_is_an_error(self, ant: Ant) -> None:
+        assert ant("profile", "delete", "absent", "--yes").status == 1
+
+    @pytest.mark.parametrize("name", ["../x", ".hidden", "a/b", "a b", ""])
+    def test_a_name_that_no_profile_can_have_is_refused(self, ant: Ant, name: str) -> None:
+        outcome = ant("profile", "activate", name)
+        assert outcome.status == 1
+        assert "is no profile name" in outcome.err
+
+
+class TestIdentity:
+    def test_detect_says_what_was_found_and_by_what(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("identity", "detect", **emulator.env("github"))
+        assert "* github_actions   yes  GITHUB_ACTIONS=true\n" in outcome.out
+        assert "  file             no   ANTHROPIC_IDENTITY_TOKEN_FILE is not set\n" in outcome.out
+        found = ant("identity", "detect", "--format", "json", **emulator.env("github")).json()
+        assert found["selected"] == "github_actions"
+
+    def test_detect_says_when_there_is_nothing(self, ant: Ant) -> None:
+        outcome = ant("identity", "detect")
+        assert outcome.status == 0
+        assert "no identity source" in outcome.err
+
+    def test_a_file_beats_the_platform(self, ant: Ant, emulator: Emulator) -> None:
+        job = emulator.env("github") | {"ANTHROPIC_IDENTITY_TOKEN_FILE": "/run/token"}
+        assert ant("identity", "detect", "--format", "json", **job).json()["selected"] == "file"
+
+    def test_claims_shows_header_and_claims_without_the_signature(self, ant: Ant, emulator: Emulator) -> None:
+        token = emulator.issue()
+        outcome = ant("identity", "claims", ANTHROPIC_IDENTITY_TOKEN=token)
+        claims = outcome.json()["claims"]
+        assert isinstance(claims, dict)
+        assert claims["sub"] == "repo:acme/app:ref:refs/heads/main"
+        assert token.rsplit(".", 1)[1] not in outcome.out
+
+    def test_token_asks_for_the_audience_that_was_named(self, ant: Ant, emulator: Emulator) -> None:
+        job = emulator.env("github")
+        token = ant("identity", "token", "--audience", "https://other.example", **job).out.strip()
+        claims = ant("identity", "claims", ANTHROPIC_IDENTITY_TOKEN=token).json()["claims"]
+        assert isinstance(claims, dict)
+        assert claims["aud"] == "https://other.example"
+
+    def test_token_goes_to_a_private_file_and_nowhere_else(self, ant: Ant, emulator: Emulator, tmp_path: Path) -> None:
+        outcome = ant("identity", "token", "--output", str(tmp_path / "token"), **emulator.env("github"))
+        assert outcome.out == ""
+        written = (tmp_path / "token").read_text()
+        assert written.count(".") == 2
+        assert written.strip() not in outcome.err
+        assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+    def test_an_unknown_source_names_the_known_ones(self, ant: Ant) -> None:
+        outcome = ant("identity", "token", "--identity-source", "carrier-pigeon")
+        assert outcome.status == 3
+        assert "expected one of file, env, github_actions, auto, none" in outcome.err
+
+    def test_a_job_without_permission_is_told_exactly_that(self, ant: Ant) -> None:
+        outcome = ant("identity", "token", GITHUB_ACTIONS="true")
+        assert outcome.status == 3
+        assert "id-token: write" in outcome.err
+        assert "fork" in outcome.err
+
+
+class TestModels:
+    def test_lists_one_document_a_line(self, ant: Ant, emulator: Emulator) -> None:
+        lines = ant("models", "list", **emulator.env("github")).out.splitlines()
+        assert len(lines) >= 5
+        assert all(json.loads(line)["type"] == "model" for line in lines)
+
+    def test_transforms_each_item_and_drops_the_quotes(self, ant: Ant, emulator: Emulator) -> None:
+        job = emulator.env("github")
+        quoted = ant("models", "list", "--transform", "id", **job).out.splitlines()
+        bare = ant("models", "list", "--transform", "id", "-r", **job).out.splitlines()
+        assert [json.loads(line) for line in quoted] == bare
+
+    def test_stops_at_the_limit(self, ant: Ant, emulator: Emulator) -> None:
+        assert len(ant("models", "list", "--limit", "2", **emulator.env("github")).out.splitlines()) == 2
+
+    def test_an_expression_that_does_not_parse_is_wrong_usage(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("models", "list", "--transform", "[[[", **emulator.env("github"))
+        assert outcome.status == 2
+        assert "JMESPath" in outcome.err
+
+    def test_works_with_a_key(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("models", "list", ANTHROPIC_API_KEY=emulator.api_key, ANTHROPIC_BASE_URL=emulator.base_url)
+        assert outcome.status == 0
+        assert emulator.history == []
+
+    def test_a_key_that_the_api_refuses_exits_with_4(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("models", "list", ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=emulator.base_url)
+        assert outcome.status == 4
+        assert "ant auth status" in outcome.err
+        assert KEY not in outcome.err
+
+
+class TestEmulator:
+    def test_env_points_a_shell_at_a_running_emulator(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("emulator", "env", "--platform", "github", "--url", emulator.base_url)
+        pairs = dict(shlex.split(line)[1].split("=", 1) for line in outcome.out.splitlines())
+        assert pairs == emulator.env("github")
+
+    def test_env_names_the_platforms_that_there_are(self, ant: Ant, emulator: Emulator) -> None:
+        outcome = ant("emulator", "env", "--platform", "jenkins", "--url", emulator.base_url)
+        assert outcome.status == 1
+        assert "github" in outcome.err
+
+    def test_env_says_when_no_emulator_answers(self, ant: Ant) -> None:
+        outcome = ant("emulator", "env", "--url", "http://127.0.0.1:9")
+        assert outcome.status == 1
+        assert "start one with `ant emulator`" in outcome.err
+
+    def test_another_address_than_loopback_is_refused(self, ant: Ant) -> None:
+        outcome = ant("emulator", "--host", "0.0.0.0")
+        assert outcome.status == 2
+        assert "--i-know-this-is-not-secure" in outcome.err
+
+
+def test_demo_tells_the_story_and_ends_with_one_exchange(ant: Ant) -> None:
+    outcome = ant("demo")
+    assert outcome.status == 0
+    assert outcome.out.rstrip().endswith("1 exchange")
+    assert "(active) * Federation (jwt-bearer)" in outcome.out
+    assert outcome.err == ""

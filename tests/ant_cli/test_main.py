@@ -1,0 +1,184 @@
+"""`ant` as a whole: where options may stand, how errors look, which status it exits with."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ant_wif import __version__
+from ant_wif.emulator import Emulator
+from tests_support import ORGANIZATION, RULE
+
+from .conftest import Ant
+
+ANT = str(Path(sys.executable).with_name("ant"))
+KEY = "sk-ant-api03-EXAMPLE-of-a-key"
+
+
+def test_options_may_stand_before_and_after_the_command(ant: Ant) -> None:
+    before = ant("--api-key", KEY, "auth", "status", "--format", "json").json()
+    after = ant("auth", "status", "--format", "json", "--api-key", KEY).json()
+    between = ant("auth", "--api-key", KEY, "status", "--format", "json").json()
+    assert before == after == between
+    credential = before["credential"]
+    assert isinstance(credential, dict)
+    assert credential["origin"] == "--api-key"
+
+
+def test_what_stands_after_the_command_beats_what_stands_before(ant: Ant) -> None:
+    found = ant(
+        "--base-url", "https://a.example", "auth", "status", "--base-url", "https://b.example", "--format", "json"
+    )
+    base_url = found.json()["base_url"]
+    assert base_url == {"value": "https://b.example", "via": "flag"}
+
+
+def test_an_error_is_one_line_and_a_hint_on_stderr(ant: Ant) -> None:
+    outcome = ant("models", "list")
+    assert outcome.out == ""
+    lines = outcome.err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"]
+    assert "no credentials found" in lines[0]
+
+
+def test_no_credential_exits_with_3(ant: Ant) -> None:
+    assert ant("models", "list").status == 3
+
+
+def test_wrong_usage_exits_with_2(ant: Ant) -> None:
+    outcome = ant("models", "nonsense")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: No such command 'nonsense'")
+    assert "hint: ant models --help" in outcome.err
+
+
+def test_an_empty_option_is_wrong_usage(ant: Ant) -> None:
+    outcome = ant("models", "list", "--api-key", "")
+    assert outcome.status == 2
+    assert "is empty" in outcome.err
+
+
+def test_a_denied_exchange_exits_with_4_and_says_what_was_sent(ant: Ant, emulator: Emulator) -> None:
+    emulator.update_rule("github", subject_prefix="repo:somebody/else:*")
+    job = emulator.env("github")
+    outcome = ant("models", "list", **job)
+    assert outcome.status == 4
+    for known in (job["ANTHROPIC_FEDERATION_RULE_ID"], "repo:acme/app:ref:refs/heads/main", "request id req_", "(1)"):
+        assert known in outcome.err
+
+
+def test_a_malformed_rule_id_exits_with_3_before_anything_is_sent(ant: Ant, emulator: Emulator) -> None:
+    outcome = ant("models", "list", **(emulator.env("github") | {"ANTHROPIC_FEDERATION_RULE_ID": ORGANIZATION}))
+    assert outcome.status == 3
+    assert "is no id of a federation rule: expected fdrl_" in outcome.err
+    assert emulator.history == []
+
+
+def test_an_endpoint_that_is_down_exits_with_1_for_the_exchange(ant: Ant, emulator: Emulator, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(emulator.issue())
+    emulator.stop()
+    outcome = ant(
+        "models",
+        "list",
+        ANTHROPIC_BASE_URL="http://127.0.0.1:9",
+        ANTHROPIC_FEDERATION_RULE_ID=RULE,
+        ANTHROPIC_ORGANIZATION_ID=ORGANIZATION,
+        ANTHROPIC_IDENTITY_TOKEN_FILE=str(token),
+    )
+    assert outcome.status == 1
+    assert "could not be used" in outcome.err
+
+
+def test_debug_shows_each_request_and_no_secret(ant: Ant, emulator: Emulator) -> None:
+    job = emulator.env("github")
+    outcome = subprocess.run(
+        [ANT, "--debug", "models", "list"],
+        env={**job, "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "POST" in outcome.stderr
+    assert "/v1/oauth/token" in outcome.stderr
+    assert "GET" in outcome.stderr
+    assert "/v1/models" in outcome.stderr
+    assert job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] not in outcome.stderr
+    assert "eyJ" not in outcome.stderr
+    assert re.search(r"sk-ant-oat01-[\w-]{4,}", outcome.stderr) is None
+    assert outcome.stdout.count("\n") == len(outcome.stdout.splitlines()) > 1
+
+
+def test_a_closed_pipe_ends_quietly(emulator: Emulator) -> None:
+    job = {**emulator.env("github"), "HOME": "/nonexistent", "PATH": os.environ["PATH"]}
+    outcome = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {ANT} models list --transform id -r | head -n 1"],
+        env=job,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.stdout.count("\n") == 1
+    assert outcome.stderr == ""
+    assert outcome.returncode == 0
+
+
+def test_an_interrupt_exits_with_130(emulator: Emulator) -> None:
+    process = subprocess.Popen([ANT, "emulator"], stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "listening on http://127.0.0.1:" in stderr.readline()
+        process.send_signal(2)
+        assert process.wait(timeout=30) == 130
+
+
+@pytest.mark.parametrize("name", ["ant", "ant-wif"])
+def test_it_is_installed_under_both_names(name: str) -> None:
+    command = [str(Path(sys.executable).with_name(name)), "--version"]
+    assert __version__ in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_version_needs_nothing_but_click() -> None:
+    loaded = _modules_after("from ant_cli.main import main; main(['--version'])")
+    assert "click" in loaded
+    assert not loaded & {"pydantic", "pydantic_settings", "httpx", "anyio", "yaml", "jmespath", "starlette"}
+
+
+def test_the_status_needs_no_http_library() -> None:
+    loaded = _modules_after("from ant_cli.main import main; main(['auth', 'status'])")
+    assert not loaded & {"httpx", "anyio", "yaml", "jmespath", "starlette", "jwt", "cryptography"}
+
+
+def _modules_after(code: str) -> set[str]:
+    script = f"import sys; {code}; print(); print(*(name.partition('.')[0] for name in sys.modules))"
+    environment = {"HOME": "/nonexistent"}
+    outcome = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    return set(outcome.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(ant: Ant, shell: str) -> None:
+    outcome = ant("completion", shell)
+    assert outcome.status == 0
+    assert "_ANT_COMPLETE" in outcome.out
+    assert ant("@completion", shell).out == outcome.out
+
+
+def test_the_printed_completion_completes_commands() -> None:
+    environment = {"HOME": "/nonexistent", "_ANT_COMPLETE": "bash_complete", "COMP_WORDS": "ant pro", "COMP_CWORD": "1"}
+    outcome = subprocess.run([ANT], env=environment, capture_output=True, text=True, check=False)
+    assert outcome.stdout.split() == ["plain,profile"]
+
+
+def test_an_unexpected_failure_shows_no_traceback_but_what_to_do(ant: Ant, home: Path) -> None:
+    home.mkdir()
+    outcome = ant("auth", "status", "--transform", "@", "--format", "json")
+    assert outcome.status == 0
+    assert "Traceback" not in outcome.err

@@ -1,0 +1,26 @@
+"""Ids and documents that tests share. None of them is anybody's."""
+
+from __future__ import annotations
+
+RULE = "fdrl_01EXAMPLE"
+ORGANIZATION = "0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a"
+WORKSPACE = "wrkspc_01EXAMPLE"
+
+
+def federation_profile(**changes: object) -> dict[str, object]:
+    """A complete federation profile whose identity token is in a file."""
+    return {
+        "version": "1.0",
+        "authentication": {
+            "type": "oidc_federation",
+            "federation_rule_id": RULE,
+            "identity_token": {"source": "file", "path": "/var/run/secrets/anthropic.com/token"},
+        },
+        "organization_id": ORGANIZATION,
+        **changes,
+    }
+
+
+def login_profile(**changes: object) -> dict[str, object]:
+    """A profile as an interactive login leaves it."""
+    return {"version": "1.0", "authentication": {"type": "user_oauth", "client_id": "client"}, **changes}
