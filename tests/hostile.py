@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Union
 
 GENEROUS_SECONDS = 60.0
 """Longer than anything here takes: reached only where a test has failed already."""
@@ -58,7 +57,7 @@ class Act:
     reads: bool = True
 
 
-Behaviour = Union[bytes, Act, Callable[[Received], bytes]]
+Behaviour = bytes | Act | Callable[[Received], bytes]
 
 
 class HostileServer:
@@ -75,6 +74,7 @@ class HostileServer:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._closing = False
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._accepting = threading.Thread(target=self._accept, name=f"hostile {self.base_url}", daemon=True)
@@ -86,10 +86,12 @@ class HostileServer:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._closing = True
+        # Closing a listener does not wake who accepts on it; a connection does.
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+            socket.create_connection(self._listener.getsockname()).close()
         self._accepting.join(GENEROUS_SECONDS)
+        self._listener.close()
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
@@ -102,6 +104,9 @@ class HostileServer:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
+                return
+            if self._closing:
+                connection.close()
                 return
             with self._lock:
                 self.connections += 1
@@ -218,11 +223,6 @@ def trickle(answer: bytes, *, at_once: int, pieces: int = 40, pause: float = 0.0
         connection.sendall(answer[at_once + pieces :])
 
     return Act(do)
-
-
-def stay_silent(until: threading.Event) -> Act:
-    """Read the request and say nothing before `until` is set."""
-    return Act(lambda connection, request: held(until, b"").do(connection, request))
 
 
 def held(until: threading.Event, answer: bytes) -> Act:

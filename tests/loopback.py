@@ -143,7 +143,7 @@ def _handler_of(endpoint: TokenEndpoint) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = respond  # noqa: N815 - the names that the base class looks for
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     return Handler

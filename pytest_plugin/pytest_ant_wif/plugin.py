@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("ant_mode", explanation, default="emulator")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a mode that there is not before any test runs."""
+    _mode(config)
+
+
 @pytest.fixture(scope="session")
 def ant_emulator() -> Iterator[Emulator]:
     """A local stand-in for the Claude Platform, running on loopback for the whole session."""

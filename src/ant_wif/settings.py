@@ -41,6 +41,10 @@ class Variable:
     name: str
 
 
+_PROFILE_FIELDS = {
+    "base_url", "console_url", "federation_rule_id", "organization_id", "scope", "service_account_id", "workspace_id",
+}  # fmt: skip
+
 Text = str | None
 Secret = SecretStr | None
 
@@ -138,10 +142,13 @@ class ProfileSource(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._values: dict[str, object] = {}
         if profile is not None:
-            known = profile.known
-            self._values = {**dict(known), **dict(known.authentication)}
-            # The token object of the file is the settings' `identity`; `identity_token` is a literal token.
-            self._values["identity"] = self._values.pop("identity_token", None)
+            # Named one by one: a file may hold any other name, and that of an option too.
+            for part in (profile.known.authentication, profile.known):
+                self._values |= {
+                    name: getattr(part, name, None) for name in _PROFILE_FIELDS & set(type(part).model_fields)
+                }
+            # The token object of the file; the settings' `identity_token` is a token itself.
+            self._values["identity"] = getattr(profile.known.authentication, "identity_token", None)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field

@@ -1,0 +1,995 @@
+"""One exchange for all who ask at once, and nobody left waiting: threads, tasks of asyncio and trio, and mixtures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+import httpx
+import pytest
+
+import ant_wif
+from ant_wif.credentials import Credentials
+from ant_wif.emulator import Emulator
+from ant_wif.errors import AntWifError, ExchangeError, IdentityTokenError, InsecureUrlError
+from ant_wif.identity import File, GitHubActions, IdentitySource, Literal
+from ant_wif.secrets import SecretStr
+from hostile import (
+    GENEROUS_SECONDS,
+    HostileServer,
+    Received,
+    denial,
+    forged_jwt,
+    grant,
+    held,
+    in_turn,
+    reply,
+)
+
+MANY = 64
+RULE = "fdrl_01"
+ORGANIZATION = "8f2b5a40-1d0e-4c8e-9a55-0f2d3c4b5a69"
+TEN_MINUTES = 600
+
+T = TypeVar("T")
+
+
+class Clock:
+    """Unix time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(clock: Clock) -> Iterator[Emulator]:
+    """An emulator by the same clock as the credential."""
+    with Emulator(clock=clock) as started:
+        yield started
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    with HostileServer(reply(grant())) as started:
+        yield started
+
+
+def credentials_for(emulator: Emulator, clock: Callable[[], float] = time.time) -> Credentials:
+    return ant_wif.resolve(environ=emulator.env(), clock=clock)
+
+
+def credentials_at(
+    server: HostileServer, identity: IdentitySource | None = None, clock: Callable[[], float] = time.time
+) -> Credentials:
+    return ant_wif.federate(
+        identity or Literal(SecretStr(forged_jwt({"exp": 1 << 33}))),
+        federation_rule_id=RULE,
+        organization_id=ORGANIZATION,
+        base_url=server.base_url,
+        environ={},
+        clock=clock,
+    )
+
+
+def guarded(work: Callable[[], T]) -> T:
+    """Do it in a thread of its own, so that a deadlock fails this test and stops no other."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again by the test
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(GENEROUS_SECONDS / 2)
+    assert not thread.is_alive(), "deadlock"
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + GENEROUS_SECONDS / 3
+    while not holds():
+        assert time.monotonic() < deadline, "what was waited for did not come about"
+        time.sleep(0.002)
+
+
+def at_once(function: Callable[[], T], count: int = MANY) -> list[T | AntWifError]:
+    """Call it from so many threads, which start together. Our errors are results."""
+    together = threading.Barrier(count)
+
+    def one() -> T | AntWifError:
+        together.wait(GENEROUS_SECONDS)
+        try:
+            return function()
+        except AntWifError as error:
+            return error
+
+    def all_of_them() -> list[T | AntWifError]:
+        with ThreadPoolExecutor(count) as pool:
+            return [future.result() for future in [pool.submit(one) for _ in range(count)]]
+
+    return guarded(all_of_them)
+
+
+async def all_tasks(credentials: Credentials, count: int = MANY) -> list[str | AntWifError]:
+    found: list[str | AntWifError] = []
+
+    async def one() -> None:
+        try:
+            found.append(await credentials.atoken())
+        except AntWifError as error:
+            found.append(error)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(count):
+            group.start_soon(one)
+    return found
+
+
+def waiting_for_another(threads: list[threading.Thread]) -> int:
+    """How many of these threads wait for a result that another one is to bring."""
+    frames = sys._current_frames()
+    count = 0
+    for thread in threads:
+        frame = frames.get(thread.ident or 0)
+        while frame is not None:
+            if frame.f_code.co_filename.endswith("concurrent/futures/_base.py"):
+                count += 1
+                break
+            frame = frame.f_back
+    return count
+
+
+BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+
+
+# --- a cold credential ------------------------------------------------------------------------------
+
+
+def test_sixty_four_threads_share_one_exchange(emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    tokens = at_once(credentials.token)
+    assert len(set(map(str, tokens))) == 1
+    assert len(tokens) == MANY
+    assert emulator.exchanges == len(emulator.history) == 1
+
+
+@BACKENDS
+def test_sixty_four_tasks_share_one_exchange(backend: str, emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    tokens = guarded(lambda: anyio.run(all_tasks, credentials, backend=backend))
+    assert len(set(map(str, tokens))) == 1
+    assert len(tokens) == MANY
+    assert emulator.exchanges == len(emulator.history) == 1
+
+
+def test_threads_and_the_tasks_of_two_event_loops_share_one_exchange(emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    together = threading.Barrier(18)
+
+    def tasks(backend: str) -> list[str | AntWifError]:
+        together.wait(GENEROUS_SECONDS)
+        return anyio.run(all_tasks, credentials, 24, backend=backend)
+
+    def one() -> list[str | AntWifError]:
+        together.wait(GENEROUS_SECONDS)
+        return [credentials.token()]
+
+    def everybody() -> list[str | AntWifError]:
+        with ThreadPoolExecutor(18) as pool:
+            futures = [pool.submit(tasks, "asyncio"), pool.submit(tasks, "trio")]
+            futures += [pool.submit(one) for _ in range(16)]
+            return [token for future in futures for token in future.result()]
+
+    tokens = guarded(everybody)
+    assert len(tokens) == 64
+    assert len(set(map(str, tokens))) == 1
+    assert emulator.exchanges == len(emulator.history) == 1
+
+
+def test_threads_that_share_one_profile_share_one_exchange(emulator: Emulator, tmp_path: Path) -> None:
+    credentials = ant_wif.resolve(
+        environ={**emulator.env(), "ANTHROPIC_CONFIG_DIR": str(profile_of(emulator, tmp_path))}
+    )
+    assert credentials.source == "profile"
+    tokens = at_once(credentials.token)
+    assert len(set(map(str, tokens))) == 1
+    assert emulator.exchanges == 1
+
+
+def profile_of(emulator: Emulator, root: Path) -> Path:
+    """A directory whose profile `default` is explicit, federated, and keeps its token on disk."""
+    (root / "configs").mkdir(mode=0o755)
+    path = root / "configs" / "ci.json"
+    path.write_text(
+        json.dumps(
+            {
+                "authentication": {
+                    "type": "oidc_federation",
+                    "federation_rule_id": emulator.rule().id,
+                    "identity_token": {"source": "github_actions"},
+                },
+                "organization_id": emulator.organization_id,
+                "workspace_id": emulator.env()["ANTHROPIC_WORKSPACE_ID"],
+                "base_url": emulator.base_url,
+            }
+        )
+    )
+    path.chmod(0o644)
+    return root
+
+
+# --- an endpoint that fails -------------------------------------------------------------------------
+
+
+def test_when_the_exchange_fails_all_waiting_threads_get_that_error_after_one_request(server: HostileServer) -> None:
+    release = threading.Event()
+    server.behaviour = held(release, denial())
+    credentials = credentials_at(server)
+    outcomes: list[BaseException] = []
+
+    def one() -> None:
+        with pytest.raises(ExchangeError) as caught:
+            credentials.token()
+        outcomes.append(caught.value)
+
+    threads = [threading.Thread(target=one, daemon=True) for _ in range(MANY)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: waiting_for_another(threads) == MANY - 1)
+    finally:
+        release.set()
+    for thread in threads:
+        thread.join(GENEROUS_SECONDS)
+    assert len(outcomes) == MANY
+    assert len({str(outcome) for outcome in outcomes}) == 1
+    assert len({id(outcome) for outcome in outcomes}) == MANY, "each has an error, and a traceback, of its own"
+    assert all(isinstance(outcome, ExchangeError) and outcome.status == 401 and outcome.causes for outcome in outcomes)
+    assert len(server.requests) == 1
+
+
+@BACKENDS
+def test_when_the_exchange_fails_all_waiting_tasks_get_that_error_after_one_request(
+    backend: str, server: HostileServer
+) -> None:
+    server.behaviour = denial(529, "overloaded_error", "Overloaded")
+    credentials = credentials_at(server)
+    outcomes = guarded(lambda: anyio.run(all_tasks, credentials, backend=backend))
+    assert len(outcomes) == MANY
+    assert {type(outcome) for outcome in outcomes} == {ExchangeError}
+    assert len(set(map(str, outcomes))) == 1
+    assert len(server.requests) == 1
+
+
+def test_a_failure_is_not_remembered_beyond_those_who_waited_for_it(server: HostileServer) -> None:
+    server.behaviour = in_turn(denial(500), reply(grant("sk-ant-oat01-second")))
+    credentials = credentials_at(server)
+    with pytest.raises(ExchangeError):
+        credentials.token()
+    assert credentials.token() == "sk-ant-oat01-second"
+
+
+def test_an_identity_source_that_fails_sends_nothing_for_any_of_the_callers(server: HostileServer) -> None:
+    credentials = credentials_at(server, Literal(SecretStr("no JWT")))
+    outcomes = at_once(credentials.token)
+    assert {type(outcome) for outcome in outcomes} == {IdentityTokenError}
+    assert server.requests == []
+
+
+# --- interruption -----------------------------------------------------------------------------------
+
+
+@BACKENDS
+def test_a_cancelled_leader_does_not_strand_the_others(backend: str, server: HostileServer) -> None:
+    release = threading.Event()
+    server.behaviour = in_turn(held(release, b""), reply(grant("sk-ant-oat01-after")))
+    credentials = credentials_at(server)
+
+    async def story() -> list[str]:
+        found: list[str] = []
+
+        async def follow() -> None:
+            found.append(await credentials.atoken())
+
+        async with anyio.create_task_group() as group:
+            leader = anyio.CancelScope()
+
+            async def lead() -> None:
+                with leader:
+                    await credentials.atoken()
+
+            group.start_soon(lead)
+            while not server.requests:
+                await anyio.sleep(0.002)
+            for _ in range(MANY):
+                group.start_soon(follow)
+            await anyio.wait_all_tasks_blocked()
+            leader.cancel()
+        return found
+
+    try:
+        assert guarded(lambda: anyio.run(story, backend=backend)) == ["sk-ant-oat01-after"] * MANY
+    finally:
+        release.set()
+    assert len(server.requests) == 2
+
+
+@BACKENDS
+def test_a_cancelled_follower_disturbs_nobody(backend: str, server: HostileServer) -> None:
+    release = threading.Event()
+    server.behaviour = held(release, reply(grant("sk-ant-oat01-one")))
+    credentials = credentials_at(server)
+
+    async def story() -> list[str]:
+        found: list[str] = []
+
+        async def ask() -> None:
+            found.append(await credentials.atoken())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            with anyio.move_on_after(0.01):
+                await ask()
+            group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            release.set()
+        return found
+
+    try:
+        assert guarded(lambda: anyio.run(story, backend=backend)) == ["sk-ant-oat01-one"] * 2
+    finally:
+        release.set()
+    assert len(server.requests) == 1
+
+
+def test_threads_that_wait_for_a_cancelled_task_make_the_exchange_themselves(server: HostileServer) -> None:
+    release = threading.Event()
+    server.behaviour = in_turn(held(release, b""), reply(grant("sk-ant-oat01-after")))
+    credentials = credentials_at(server)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(credentials.token()), daemon=True) for _ in range(8)]
+
+    async def story() -> None:
+        leader = asyncio.create_task(credentials.atoken())
+        while not server.requests:
+            await asyncio.sleep(0.002)
+        for thread in threads:
+            thread.start()
+        await asyncio.to_thread(wait_until, lambda: waiting_for_another(threads) == len(threads))
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+
+    try:
+        guarded(lambda: asyncio.run(story()))
+        for thread in threads:
+            thread.join(GENEROUS_SECONDS / 2)
+    finally:
+        release.set()
+    assert found == ["sk-ant-oat01-after"] * len(threads)
+    assert len(server.requests) == 2
+
+
+def test_an_event_loop_that_ends_in_the_middle_leaves_the_credential_usable(server: HostileServer) -> None:
+    release = threading.Event()
+    server.behaviour = in_turn(held(release, b""), reply(grant("sk-ant-oat01-after")))
+    credentials = credentials_at(server)
+
+    async def abandon() -> None:
+        # Left running: `asyncio.run` cancels it at its end.
+        abandoned.append(asyncio.create_task(credentials.atoken()))
+        while not server.requests:
+            await asyncio.sleep(0.002)
+
+    abandoned: list[asyncio.Task[str]] = []
+    try:
+        guarded(lambda: asyncio.run(abandon()))
+        assert abandoned[0].cancelled()
+        assert guarded(credentials.token) == "sk-ant-oat01-after"
+    finally:
+        release.set()
+
+
+# --- blocking calls where they should not be ---------------------------------------------------------
+
+
+@BACKENDS
+def test_a_blocking_call_in_a_coroutine_does_not_wait_for_the_event_loop_that_it_stops(
+    backend: str, server: HostileServer
+) -> None:
+    release = threading.Event()
+    server.behaviour = in_turn(held(release, reply(grant("sk-ant-oat01-one"))), reply(grant("sk-ant-oat01-two")))
+    credentials = credentials_at(server)
+
+    async def story() -> tuple[str, list[str]]:
+        found: list[str] = []
+
+        async def ask() -> None:
+            found.append(await credentials.atoken())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            group.start_soon(ask)
+            while not server.requests:
+                await anyio.sleep(0.002)
+            blocking = credentials.token()
+            release.set()
+        return blocking, found
+
+    try:
+        blocking, found = guarded(lambda: anyio.run(story, backend=backend))
+    finally:
+        release.set()
+    assert blocking == "sk-ant-oat01-two"
+    assert found == ["sk-ant-oat01-one"] * 2
+
+
+def test_a_blocking_call_in_a_coroutine_waits_for_another_thread(server: HostileServer) -> None:
+    release = threading.Event()
+    server.behaviour = held(release, reply(grant("sk-ant-oat01-one")))
+    credentials = credentials_at(server)
+    found: list[str] = []
+    other = threading.Thread(target=lambda: found.append(credentials.token()), daemon=True)
+
+    async def story() -> str:
+        return credentials.token()
+
+    other.start()
+    wait_until(lambda: len(server.requests) == 1)
+    threading.Timer(0.05, release.set).start()
+    try:
+        assert guarded(lambda: asyncio.run(story())) == "sk-ant-oat01-one"
+        other.join(GENEROUS_SECONDS / 2)
+    finally:
+        release.set()
+    assert found == ["sk-ant-oat01-one"]
+    assert len(server.requests) == 1
+
+
+@BACKENDS
+def test_worker_threads_that_all_wait_for_a_task_do_not_keep_it_from_reading_its_token_file(
+    backend: str, server: HostileServer, tmp_path: Path
+) -> None:
+    """The pool of worker threads is limited: what a refresh needs must not queue behind those who wait for it."""
+    path = tmp_path / "token"
+    path.write_text(forged_jwt())
+    credentials = credentials_at(server, File(str(path)))
+
+    async def story() -> list[str]:
+        found: list[str] = []
+        pool = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
+        busy, go = threading.Semaphore(0), threading.Event()
+
+        def work() -> None:
+            busy.release()
+            go.wait(GENEROUS_SECONDS)
+            found.append(credentials.token())
+
+        async def ask() -> None:
+            found.append(await credentials.atoken())
+
+        async with anyio.create_task_group() as group:
+            for _ in range(pool):
+                group.start_soon(anyio.to_thread.run_sync, work)
+            for _ in range(pool):
+                while not busy.acquire(blocking=False):
+                    await anyio.sleep(0.002)
+            group.start_soon(ask)
+            await anyio.sleep(0.05)
+            go.set()
+        return found
+
+    found = guarded(lambda: anyio.run(story, backend=backend))
+    assert set(found) == {grant()["access_token"]}
+
+
+@BACKENDS
+def test_worker_threads_that_all_wait_for_a_task_do_not_keep_it_from_storing_the_token(
+    backend: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    credentials = ant_wif.resolve(
+        environ={
+            **emulator.env(),
+            "ANTHROPIC_CONFIG_DIR": str(profile_of(emulator, tmp_path)),
+            "ANTHROPIC_PROFILE": "ci",
+        }
+    )
+
+    async def story() -> list[str]:
+        found: list[str] = []
+
+        async def ask() -> None:
+            found.append(await credentials.atoken())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            for _ in range(80):
+                group.start_soon(anyio.to_thread.run_sync, lambda: found.append(credentials.token()))
+        return found
+
+    found = guarded(lambda: anyio.run(story, backend=backend))
+    assert len(found) == 81
+    assert len(set(found)) == 1
+    assert emulator.exchanges == 1
+
+
+# --- the schedule -----------------------------------------------------------------------------------
+
+
+def test_a_hundred_calls_on_sixty_second_tokens_make_at_most_two_exchanges(timed: Emulator, clock: Clock) -> None:
+    timed.update_rule("github", token_lifetime_seconds=60)
+    credentials = credentials_for(timed, clock)
+    for _ in range(100):
+        credentials.token()
+        clock.now += 0.3
+    assert 1 <= timed.exchanges <= 2
+
+
+@BACKENDS
+def test_a_hundred_awaited_calls_on_sixty_second_tokens_make_at_most_two_exchanges(
+    backend: str, timed: Emulator, clock: Clock
+) -> None:
+    timed.update_rule("github", token_lifetime_seconds=60)
+    credentials = credentials_for(timed, clock)
+
+    async def story() -> None:
+        for _ in range(100):
+            await credentials.atoken()
+            clock.now += 0.3
+
+    guarded(lambda: anyio.run(story, backend=backend))
+    assert 1 <= timed.exchanges <= 2
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "last_quiet", "first_advised"), [(TEN_MINUTES, 479, 480), (100, 49, 50), (60, 29, 30)]
+)
+def test_a_token_is_refreshed_from_two_minutes_or_half_its_life_before_its_end(
+    lifetime: int, last_quiet: int, first_advised: int, timed: Emulator, clock: Clock
+) -> None:
+    timed.update_rule("github", token_lifetime_seconds=lifetime)
+    credentials = credentials_for(timed, clock)
+    first = credentials.token()
+    clock.now += last_quiet
+    assert credentials.token() == first
+    clock.now += first_advised - last_quiet
+    assert credentials.token() != first
+    assert timed.exchanges == 2
+
+
+def test_in_the_advisory_window_one_refreshes_while_the_others_keep_the_token(
+    server: HostileServer, clock: Clock
+) -> None:
+    release = threading.Event()
+    server.behaviour = in_turn(
+        reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES)), held(release, reply(grant("sk-ant-oat01-new")))
+    )
+    credentials = credentials_at(server, clock=clock)
+    credentials.token()
+    clock.now += TEN_MINUTES - 60
+    found: list[str] = []
+    leader = threading.Thread(target=lambda: found.append(credentials.token()), daemon=True)
+    leader.start()
+    try:
+        wait_until(lambda: len(server.requests) == 2)
+        assert at_once(credentials.token) == ["sk-ant-oat01-old"] * MANY
+        assert found == []
+    finally:
+        release.set()
+        leader.join(GENEROUS_SECONDS)
+    assert found == [credentials.token()] == ["sk-ant-oat01-new"]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_refresh_that_fails_in_the_advisory_window_serves_the_token_and_is_tried_again_after_five_seconds(
+    asynchronous: bool, server: HostileServer, clock: Clock
+) -> None:
+    server.behaviour = reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES))
+    credentials = credentials_at(server, clock=clock)
+
+    def ask() -> str:
+        return anyio.run(credentials.atoken) if asynchronous else credentials.token()
+
+    assert ask() == "sk-ant-oat01-old"
+    server.behaviour = denial(503, "api_error", "down")
+    clock.now += TEN_MINUTES - 119
+    assert ask() == "sk-ant-oat01-old"
+    assert len(server.requests) == 2
+    for elapsed in (0, 1, 4.9):
+        clock.now += elapsed - (0 if elapsed == 0 else 1 if elapsed == 4.9 else 0)
+        assert ask() == "sk-ant-oat01-old"
+    assert len(server.requests) == 2, "it waits five seconds"
+    clock.now += 0.2
+    assert ask() == "sk-ant-oat01-old"
+    assert len(server.requests) == 3
+    server.behaviour = reply(grant("sk-ant-oat01-new"))
+    clock.now += 5
+    assert ask() == "sk-ant-oat01-new"
+
+
+@pytest.mark.parametrize("left", [30, 29, 1, 0, -100])
+def test_a_refresh_that_fails_in_the_mandatory_window_raises(left: int, server: HostileServer, clock: Clock) -> None:
+    server.behaviour = reply(grant(expires_in=TEN_MINUTES))
+    credentials = credentials_at(server, clock=clock)
+    credentials.token()
+    server.behaviour = denial(503, "api_error", "down")
+    clock.now += TEN_MINUTES - left
+    with pytest.raises(ExchangeError) as caught:
+        credentials.token()
+    assert caught.value.status == 503
+    with pytest.raises(ExchangeError):
+        anyio.run(credentials.atoken)
+
+
+def test_the_pause_after_a_failed_advised_refresh_does_not_reach_into_the_mandatory_window(
+    server: HostileServer, clock: Clock
+) -> None:
+    server.behaviour = in_turn(
+        reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES)), denial(503), reply(grant("sk-ant-oat01-new"))
+    )
+    credentials = credentials_at(server, clock=clock)
+    credentials.token()
+    clock.now += TEN_MINUTES - 31
+    assert credentials.token() == "sk-ant-oat01-old"
+    clock.now += 1
+    assert credentials.token() == "sk-ant-oat01-new"
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_failed_refresh_from_being_tried_again(
+    server: HostileServer, clock: Clock
+) -> None:
+    server.behaviour = in_turn(
+        reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES)), denial(503), reply(grant("sk-ant-oat01-new"))
+    )
+    credentials = credentials_at(server, clock=clock)
+    credentials.token()
+    clock.now += TEN_MINUTES - 60
+    credentials.token()
+    clock.now -= 30
+    assert credentials.token() == "sk-ant-oat01-new"
+
+
+# --- a token that the API rejects -------------------------------------------------------------------
+
+
+def test_many_401s_at_once_cause_one_exchange(emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    first = credentials.token()
+    emulator.revoke(first)
+    rejected = SecretStr(first)
+
+    def fail_and_retry() -> str:
+        credentials.invalidate(rejected)
+        return credentials.token()
+
+    tokens = at_once(fail_and_retry)
+    assert len(set(map(str, tokens))) == 1
+    assert first not in tokens
+    assert emulator.exchanges == 2
+
+
+def test_a_late_401_for_an_old_token_does_not_drop_the_new_one(emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    first = SecretStr(credentials.token())
+    credentials.invalidate(first)
+    second = credentials.token()
+    credentials.invalidate(first)
+    assert credentials.token() == second
+    assert emulator.exchanges == 2
+
+
+def test_invalidate_without_a_token_named_drops_what_is_held(emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    credentials.invalidate()
+    first = credentials.token()
+    credentials.invalidate()
+    assert credentials.expires_at is None
+    assert credentials.token() != first
+
+
+def test_a_rejected_token_is_not_taken_from_the_disk_again(emulator: Emulator, tmp_path: Path) -> None:
+    environ = {**emulator.env(), "ANTHROPIC_CONFIG_DIR": str(profile_of(emulator, tmp_path)), "ANTHROPIC_PROFILE": "ci"}
+    credentials = ant_wif.resolve(environ=environ)
+    first = credentials.token()
+    assert ant_wif.resolve(environ=environ).token() == first, "the disk cache serves another process"
+    emulator.revoke(first)
+    credentials.invalidate(SecretStr(first))
+    second = credentials.token()
+    assert second != first
+    assert ant_wif.resolve(environ=environ).token() == second
+    assert emulator.exchanges == 2
+
+
+# --- httpx ------------------------------------------------------------------------------------------
+
+
+def get_models(credentials: Credentials, *, asynchronous: bool, **changes: object) -> httpx.Response:
+    url = f"{credentials.base_url}/v1/models"
+
+    async def story() -> httpx.Response:
+        async with httpx.AsyncClient(auth=credentials.auth) as client:
+            return await client.get(url, **changes)  # type: ignore[arg-type]  # handed through
+
+    if asynchronous:
+        return anyio.run(story)
+    with httpx.Client(auth=credentials.auth) as client:
+        return client.get(url, **changes)  # type: ignore[arg-type]  # handed through
+
+
+BOTH_CLIENTS = pytest.mark.parametrize("asynchronous", [False, True], ids=["Client", "AsyncClient"])
+
+
+@BOTH_CLIENTS
+def test_a_request_is_replayed_once_with_a_new_token_after_a_401(asynchronous: bool, emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    emulator.revoke(credentials.token())
+    assert get_models(credentials, asynchronous=asynchronous).status_code == 200
+    assert emulator.exchanges == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_many_requests_that_fail_at_once_cause_one_exchange(backend: str, emulator: Emulator) -> None:
+    credentials = credentials_for(emulator)
+    emulator.revoke(credentials.token())
+    statuses: list[int] = []
+
+    async def story() -> None:
+        async with httpx.AsyncClient(auth=credentials.auth, base_url=credentials.base_url) as client:
+
+            async def one() -> None:
+                statuses.append((await client.get("/v1/models")).status_code)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(32):
+                    group.start_soon(one)
+
+    guarded(lambda: anyio.run(story, backend=backend))
+    assert statuses == [200] * 32
+    assert emulator.exchanges == 2
+
+
+class Api:
+    """A server that grants numbered tokens and answers every API call with one status."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.granted = 0
+        self.calls: list[Received] = []
+
+    def __call__(self, request: Received) -> bytes:
+        if request.target == "/v1/oauth/token":
+            self.granted += 1
+            return reply(grant(f"sk-ant-oat01-number-{self.granted}"))
+        self.calls.append(request)
+        return reply({}, status=self.status)
+
+
+@pytest.fixture
+def api(server: HostileServer) -> Api:
+    api = Api()
+    server.behaviour = api
+    return api
+
+
+@BOTH_CLIENTS
+def test_an_api_that_always_says_401_is_asked_twice_and_no_more(
+    asynchronous: bool, api: Api, server: HostileServer
+) -> None:
+    api.status = 401
+    credentials = credentials_at(server)
+    assert get_models(credentials, asynchronous=asynchronous).status_code == 401
+    assert [call.header("authorization") for call in api.calls] == [
+        "Bearer sk-ant-oat01-number-1",
+        "Bearer sk-ant-oat01-number-2",
+    ]
+    assert api.granted == 2
+
+
+@BOTH_CLIENTS
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500])
+def test_other_refusals_are_not_replayed(asynchronous: bool, status: int, api: Api, server: HostileServer) -> None:
+    api.status = status
+    assert get_models(credentials_at(server), asynchronous=asynchronous).status_code == status
+    assert len(api.calls) == api.granted == 1
+
+
+@BOTH_CLIENTS
+def test_a_static_key_that_is_rejected_is_not_sent_again(asynchronous: bool, api: Api, server: HostileServer) -> None:
+    api.status = 401
+    credentials = ant_wif.resolve(api_key="sk-ant-api03-static", base_url=server.base_url, environ={})
+    assert get_models(credentials, asynchronous=asynchronous).status_code == 401
+    assert len(api.calls) == 1
+    assert api.granted == 0
+
+
+@BOTH_CLIENTS
+def test_a_body_held_in_memory_is_replayed_whole(asynchronous: bool, api: Api, server: HostileServer) -> None:
+    api.status = 401
+    credentials = credentials_at(server)
+
+    async def story() -> None:
+        async with httpx.AsyncClient(auth=credentials.auth) as client:
+            await client.post(f"{server.base_url}/v1/messages", json={"n": 1})
+
+    if asynchronous:
+        anyio.run(story)
+    else:
+        with httpx.Client(auth=credentials.auth) as client:
+            client.post(f"{server.base_url}/v1/messages", json={"n": 1})
+    assert [call.json() for call in api.calls] == [{"n": 1}, {"n": 1}]
+
+
+@BOTH_CLIENTS
+def test_a_streamed_body_is_not_replayed(asynchronous: bool, api: Api, server: HostileServer) -> None:
+    api.status = 401
+    credentials = credentials_at(server)
+
+    def chunks() -> Iterator[bytes]:
+        yield b"spent"
+
+    async def achunks() -> AsyncIterator[bytes]:
+        yield b"spent"
+
+    async def story() -> httpx.Response:
+        async with httpx.AsyncClient(auth=credentials.auth) as client:
+            return await client.post(f"{server.base_url}/v1/messages", content=achunks())
+
+    if asynchronous:
+        response = anyio.run(story)
+    else:
+        with httpx.Client(auth=credentials.auth) as client:
+            response = client.post(f"{server.base_url}/v1/messages", content=chunks())
+    assert response.status_code == 401
+    assert len(api.calls) == 1
+    assert credentials.token() == "sk-ant-oat01-number-2", "the rejected token is dropped nevertheless"
+
+
+@BOTH_CLIENTS
+@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key"])
+def test_a_request_with_a_credential_of_its_own_is_left_alone(
+    asynchronous: bool, header: str, api: Api, server: HostileServer
+) -> None:
+    api.status = 401
+    credentials = credentials_at(server)
+    get_models(credentials, asynchronous=asynchronous, headers={header: "mine"})
+    assert len(api.calls) == 1
+    assert api.calls[0].header(header) == "mine"
+    assert api.calls[0].header("anthropic-beta") is None
+    assert [api.calls[0].header(name) for name in ("authorization", "x-api-key")].count(None) == 1
+    assert api.granted == 0
+
+
+@BOTH_CLIENTS
+def test_the_credential_is_not_sent_to_another_host(asynchronous: bool, api: Api, server: HostileServer) -> None:
+    credentials = credentials_at(server)
+
+    async def story(url: str) -> None:
+        async with httpx.AsyncClient(auth=credentials.auth) as client:
+            await client.get(url)
+
+    port = server.base_url.rpartition(":")[2]
+    with HostileServer(reply({})) as other:
+        for url in (
+            f"{other.base_url}/v1/models",
+            f"http://localhost:{port}/v1/models",
+            f"http://user@127.0.0.1:{port}/v1/models",
+            "http://api.anthropic.com/v1/models",
+            f"https://127.0.0.1:{port}/v1/models",
+        ):
+            with pytest.raises(InsecureUrlError) as caught:
+                if asynchronous:
+                    anyio.run(story, url)
+                else:
+                    with httpx.Client(auth=credentials.auth) as client:
+                        client.get(url)
+            assert caught.value.hint
+        assert other.connections == 0
+    assert api.granted == 0
+    assert api.calls == []
+
+
+@BOTH_CLIENTS
+def test_a_redirect_to_another_host_does_not_take_the_credential_along(
+    asynchronous: bool, server: HostileServer
+) -> None:
+    credentials = credentials_at(server)
+    with HostileServer(reply({})) as other:
+        server.behaviour = lambda request: (
+            reply(grant())
+            if "oauth" in request.target
+            else reply(b"", status=307, headers={"Location": other.base_url})
+        )
+        get_models(credentials, asynchronous=asynchronous, follow_redirects=True)
+        assert [request.header("authorization") for request in other.requests] == [None]
+
+
+@BOTH_CLIENTS
+@pytest.mark.parametrize(
+    ("own", "sent"),
+    [
+        ({}, "oauth-2025-04-20"),
+        ({"anthropic-beta": "files-api"}, "files-api,oauth-2025-04-20"),
+        ({"Anthropic-Beta": "a, oauth-2025-04-20 ,b"}, "a,oauth-2025-04-20,b"),
+        ({"anthropic-beta": "oauth-2025-04-20"}, "oauth-2025-04-20"),
+        ({"anthropic-beta": ""}, "oauth-2025-04-20"),
+    ],
+)
+def test_beta_flags_are_merged_each_once_also_on_the_replay(
+    asynchronous: bool, own: dict[str, str], sent: str, api: Api, server: HostileServer
+) -> None:
+    api.status = 401
+    get_models(credentials_at(server), asynchronous=asynchronous, headers=own)
+    assert [call.header("anthropic-beta") for call in api.calls] == [sent, sent]
+    assert all(call.head.lower().count("\r\nanthropic-beta:") == 1 for call in api.calls)
+
+
+def test_an_api_key_is_sent_without_the_oauth_flag(api: Api, server: HostileServer) -> None:
+    credentials = ant_wif.resolve(api_key="sk-ant-api03-static", base_url=server.base_url, environ={})
+    get_models(credentials, asynchronous=False)
+    assert api.calls[0].header("anthropic-beta") is None
+    assert api.calls[0].header("authorization") == "Bearer sk-ant-api03-static"
+    assert api.calls[0].header("x-api-key") is None
+
+
+@BOTH_CLIENTS
+@pytest.mark.parametrize(("own", "sent"), [({}, "2026-10-21"), ({"anthropic-version": "2023-06-01"}, "2023-06-01")])
+def test_the_callers_own_version_is_kept(
+    asynchronous: bool, own: dict[str, str], sent: str, api: Api, server: HostileServer
+) -> None:
+    get_models(credentials_at(server), asynchronous=asynchronous, headers=own)
+    assert api.calls[0].header("anthropic-version") == sent
+
+
+@BOTH_CLIENTS
+def test_an_exchange_that_fails_is_raised_through_the_client(asynchronous: bool, server: HostileServer) -> None:
+    server.behaviour = denial()
+    with pytest.raises(ExchangeError):
+        get_models(credentials_at(server), asynchronous=asynchronous)
+
+
+def test_a_github_job_asks_for_a_fresh_identity_token_for_every_exchange(emulator: Emulator) -> None:
+    credentials = ant_wif.federate(
+        GitHubActions(),
+        federation_rule_id=emulator.rule().id,
+        organization_id=emulator.organization_id,
+        base_url=emulator.base_url,
+        environ=emulator.env(),
+    )
+    tokens = set()
+    for _ in range(3):
+        tokens.add(credentials.token())
+        credentials.invalidate()
+    assert len(tokens) == 3
+    assert [record.outcome for record in emulator.history] == ["granted"] * 3

@@ -1,0 +1,271 @@
+"""This project, the official SDK and the emulator use one another's files and variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anthropic
+import pytest
+from anthropic.lib.credentials import CredentialsFile
+
+import ant_wif
+from ant_wif import Credentials
+from ant_wif.emulator import Emulator
+from ant_wif.profiles import ConfigDir
+
+LIST_MODELS = """
+import anthropic
+
+with anthropic.Anthropic() as client:
+    for model in client.models.list():
+        print(model.id)
+"""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Iterator[Emulator]:
+    """The emulator of this module, without history, and on time again afterwards."""
+    clock = running.clock
+    running.clear_history()
+    yield running
+    running.clock = clock
+
+
+class Workload:
+    """One workload: a home directory with a configuration directory and a file that holds the identity token."""
+
+    def __init__(self, home: Path, emulator: Emulator) -> None:
+        self.home = home
+        self.emulator = emulator
+        self.directory = ConfigDir(home / ".config" / "anthropic")
+        self.identity_token_file = home / "identity-token"
+        self.rotate_identity_token()
+
+    def rotate_identity_token(self) -> None:
+        """Have the platform put a new token into the file: one can be exchanged only once."""
+        self.identity_token_file.write_text(self.emulator.issue() + "\n")
+
+    def federation(self) -> dict[str, str]:
+        rule = self.emulator.rule()
+        return {
+            "ANTHROPIC_BASE_URL": self.emulator.base_url,
+            "ANTHROPIC_FEDERATION_RULE_ID": rule.id,
+            "ANTHROPIC_ORGANIZATION_ID": self.emulator.organization_id,
+            "ANTHROPIC_SERVICE_ACCOUNT_ID": rule.service_account_id,
+            "ANTHROPIC_IDENTITY_TOKEN_FILE": str(self.identity_token_file),
+        }
+
+    def federation_profile(self) -> dict[str, object]:
+        rule = self.emulator.rule()
+        return {
+            "authentication": {
+                "type": "oidc_federation",
+                "federation_rule_id": rule.id,
+                "service_account_id": rule.service_account_id,
+                "identity_token": {"source": "file", "path": str(self.identity_token_file)},
+            },
+            "organization_id": self.emulator.organization_id,
+            "base_url": self.emulator.base_url,
+        }
+
+    def resolve(self, *, clock: Callable[[], float] = time.time) -> Credentials:
+        """What this project makes of the files alone."""
+        return ant_wif.resolve(environ={"HOME": str(self.home)}, clock=clock)
+
+    def kept(self, name: str = "work") -> dict[str, object]:
+        """The profile's credentials file."""
+        found: dict[str, object] = json.loads(self.directory.credentials_path(name).read_text())
+        return found
+
+
+@pytest.fixture
+def workload(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workload:
+    """A workload whose home is also this process's: the official SDK reads `os.environ`."""
+    for name in list(os.environ):
+        if name.startswith(("ANTHROPIC_", "ANT_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return Workload(tmp_path, emulator)
+
+
+@pytest.fixture
+def official() -> Iterator[CredentialsFile]:
+    """The official SDK's view of the profile `work`. It reads nothing before it is called."""
+    provider = CredentialsFile(profile="work")
+    yield provider
+    provider.close()
+
+
+def model_ids(client: anthropic.Anthropic) -> list[str]:
+    return [model.id for model in client.models.list()]
+
+
+def list_models_with(credentials: Credentials) -> int:
+    """Call the API with what this project resolved; return the HTTP status."""
+    import httpx
+
+    with httpx.Client(base_url=credentials.base_url, auth=credentials.auth) as client:
+        return client.get("/v1/models").status_code
+
+
+def test_the_official_sdk_lists_models_with_nothing_but_federation_variables(workload: Workload) -> None:
+    environ = workload.federation() | {"HOME": str(workload.home)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LIST_MODELS], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("claude-") for line in done.stdout.splitlines())
+    assert [record.outcome for record in workload.emulator.history] == ["granted"]
+
+
+def test_the_official_sdk_is_refused_when_the_identity_token_was_exchanged_before(workload: Workload) -> None:
+    # What makes the test above worth something: the emulator does not take just anything.
+    environ = workload.federation() | {"HOME": str(workload.home)}
+    ant_wif.resolve(environ=environ).token()
+    done = subprocess.run([sys.executable, "-c", LIST_MODELS], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    outcomes = [record.outcome for record in workload.emulator.history]
+    assert (outcomes[0], set(outcomes[1:])) == ("granted", {"denied"}), "how often the SDK tries is its own affair"
+
+
+def test_the_official_sdk_authenticates_from_a_profile_that_this_project_wrote(workload: Workload) -> None:
+    workload.directory.write("work", workload.federation_profile())
+    workload.directory.activate("work")
+    with anthropic.Anthropic() as client:
+        assert str(client.base_url).rstrip("/") == workload.emulator.base_url
+        assert model_ids(client)
+    assert [record.outcome for record in workload.emulator.history] == ["granted"]
+
+
+def test_this_project_uses_the_token_that_the_official_sdk_keeps(workload: Workload, official: CredentialsFile) -> None:
+    workload.directory.write("work", workload.federation_profile())
+    workload.directory.activate("work")
+    token = official().token
+
+    credentials = workload.resolve()
+    assert credentials.token() == token
+    assert list_models_with(credentials) == 200
+    assert workload.emulator.exchanges == 1
+
+
+def test_this_project_replaces_the_official_sdks_token_when_it_expires_and_keeps_the_other_fields(
+    workload: Workload, official: CredentialsFile
+) -> None:
+    workload.directory.write("work", workload.federation_profile())
+    workload.directory.activate("work")
+    path = workload.directory.credentials_path("work")
+    path.parent.mkdir(mode=0o700)
+    path.touch(0o600)
+    path.write_text(json.dumps({"account_email": "ci@acme.example", "later": {"kept": True}}))
+    first = official().token
+    before = workload.kept()
+    assert before["access_token"] == first
+
+    def two_hours_later() -> float:
+        return time.time() + 7200
+
+    workload.emulator.clock = two_hours_later
+    workload.rotate_identity_token()
+    second = workload.resolve(clock=two_hours_later).token()
+
+    assert second != first
+    assert workload.emulator.exchanges == 2
+    after = workload.kept()
+    assert after["access_token"] == second
+    assert isinstance(after["expires_at"], int)
+    assert after["expires_at"] > two_hours_later()
+    unchanged = set(before) - {"access_token", "expires_at"}
+    assert unchanged >= {"version", "type", "account_email", "later"}
+    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_official_sdk_uses_the_token_that_this_project_keeps(workload: Workload) -> None:
+    workload.directory.write("work", workload.federation_profile())
+    workload.directory.activate("work")
+    token = workload.resolve().token()
+    with anthropic.Anthropic() as client:
+        assert model_ids(client)
+        assert client.credentials is not None
+        assert client.credentials().token == token
+    assert workload.emulator.exchanges == 1
+
+
+def test_a_token_that_the_official_sdk_put_beside_this_projects_note_is_trusted(
+    workload: Workload, official: CredentialsFile
+) -> None:
+    workload.directory.write("work", workload.federation_profile())
+    workload.directory.activate("work")
+    ours = workload.resolve().token()
+    note = workload.kept()["ant_wif"]
+    workload.rotate_identity_token()
+    theirs = official(force_refresh=True).token
+    assert theirs != ours
+    assert workload.kept()["ant_wif"] == note, "the official SDK keeps fields that it does not know"
+
+    credentials = workload.resolve()
+    assert credentials.token() == theirs
+    assert list_models_with(credentials) == 200
+    assert workload.emulator.exchanges == 2
+
+
+def test_a_token_that_the_official_sdk_put_beside_this_projects_note_is_trusted_after_the_rule_changed(
+    workload: Workload, official: CredentialsFile
+) -> None:
+    # The note is then for other settings, and for another token: it says nothing about this one.
+    profile = workload.federation_profile()
+    workload.directory.write("work", {**profile, "workspace_id": workload.emulator.rule().workspace_ids[0]})
+    workload.directory.activate("work")
+    workload.resolve().token()
+    workload.directory.write("work", profile)
+    workload.rotate_identity_token()
+    theirs = official(force_refresh=True).token
+
+    assert workload.resolve().token() == theirs
+    assert workload.emulator.exchanges == 2
+
+
+def test_this_projects_own_token_is_replaced_after_the_profile_changed(workload: Workload) -> None:
+    profile = workload.federation_profile()
+    workload.directory.write("work", {**profile, "workspace_id": workload.emulator.rule().workspace_ids[0]})
+    workload.directory.activate("work")
+    first = workload.resolve().token()
+    workload.directory.write("work", profile)
+    workload.rotate_identity_token()
+
+    assert workload.resolve().token() != first
+    assert workload.emulator.exchanges == 2
+
+
+def test_a_token_that_something_else_rotates_is_read_at_each_use_by_both(
+    workload: Workload, official: CredentialsFile
+) -> None:
+    workload.directory.write("work", {"authentication": {"type": "user_oauth"}})
+    workload.directory.activate("work")
+    path = workload.directory.credentials_path("work")
+    path.parent.mkdir(mode=0o700)
+    path.touch(0o600)
+
+    def rotate(token: str) -> None:
+        path.write_text(json.dumps({"access_token": token, "expires_at": int(time.time()) + 3600}))
+
+    rotate("first")
+    ours = workload.resolve()
+    assert (ours.token(), official().token) == ("first", "first")
+    rotate("second")
+    assert (ours.token(), official().token) == ("second", "second")
+    assert workload.kept() == {"access_token": "second", "expires_at": workload.kept()["expires_at"]}
+    assert workload.emulator.history == [], "such a token is never refreshed"

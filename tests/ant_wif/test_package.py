@@ -1,0 +1,50 @@
+"""The package as a whole: what it exports, what importing it costs."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+import ant_wif
+from ant_wif import errors
+
+
+def test_every_exported_name_can_be_had_and_is_listed() -> None:
+    for name in ant_wif.__all__:
+        assert getattr(ant_wif, name) is not None
+    assert dir(ant_wif) == sorted(ant_wif.__all__)
+    assert set(errors.__all__) <= set(ant_wif.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        getattr(ant_wif, "nonsense")  # noqa: B009
+
+
+def test_the_report_function_survives_importing_the_modules_around_it() -> None:
+    script = "import ant_wif.reporting, ant_wif.status, ant_wif; assert callable(ant_wif.report)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_importing_the_package_alone_imports_neither_httpx_nor_pydantic() -> None:
+    script = "import sys, ant_wif; print(*(name.partition('.')[0] for name in sys.modules))"
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not set(outcome.stdout.split()) & {"httpx", "pydantic", "pydantic_settings", "anyio", "click", "yaml"}
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_has_a_hint_and_survives_pickling_and_copying(name: str) -> None:
+    error = getattr(errors, name)("what happened", hint="what to do")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(twin) is type(error)
+        assert (str(twin), twin.hint) == ("what happened", "what to do")
+    assert isinstance(error, ant_wif.AntWifError)
+
+
+def test_the_error_tree_is_drawn_whole_at_the_top_of_its_module() -> None:
+    drawing = errors.__doc__ or ""
+    assert all(name in drawing for name in errors.__all__)

@@ -1,0 +1,224 @@
+"""The configuration directory: what is read, what is refused, how it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ant_wif.environment import Environment
+from ant_wif.errors import ProfileError
+from ant_wif.profiles import ConfigDir
+from ant_wif.secrets import SecretStr
+from tests_support import federation_profile, login_profile
+
+TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
+
+posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> ConfigDir:
+    return ConfigDir.locate(Environment({"HOME": str(tmp_path)}))
+
+
+def test_the_directory_is_the_argument_the_variable_or_the_default() -> None:
+    environ = Environment({"HOME": "/home/me", "XDG_CONFIG_HOME": "/elsewhere"})
+    assert ConfigDir.locate(environ).path == Path("/home/me/.config/anthropic")
+    named = Environment({"HOME": "/home/me", "ANTHROPIC_CONFIG_DIR": "/named"})
+    assert (ConfigDir.locate(named).path, ConfigDir.locate(named).via) == (Path("/named"), "env")
+    assert ConfigDir.locate(named, "/given").path == Path("/given")
+
+
+@posix
+def test_files_and_folders_get_the_documented_modes(directory: ConfigDir) -> None:
+    directory.write("default", federation_profile())
+    path = directory.credentials_path("default")
+    directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
+    directory.activate("default")
+    modes = {
+        "configs": 0o755, "configs/default.json": 0o644, "credentials": 0o700, "credentials/default.json": 0o600,
+        "active_config": 0o644,
+    }  # fmt: skip
+    found = {name: stat.S_IMODE((directory.path / name).stat().st_mode) for name in modes}
+    assert found == modes
+
+
+def test_a_rewrite_keeps_what_this_version_does_not_know(directory: ConfigDir) -> None:
+    path = directory.credentials_path("default")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"access_token": "old", "future": {"kept": [1, 2]}, "refresh_token": "r"}))
+    path.chmod(0o600)
+    directory.write_credentials(path, {"access_token": SecretStr(TOKEN), "expires_at": 5})
+    assert json.loads(path.read_text()) == {
+        "access_token": TOKEN,
+        "future": {"kept": [1, 2]},
+        "refresh_token": "r",
+        "version": "1.0",
+        "type": "oauth_token",
+        "expires_at": 5,
+    }
+
+
+@posix
+def test_a_credentials_file_that_is_a_symlink_is_neither_read_nor_written(directory: ConfigDir, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("{}")
+    target.chmod(0o600)
+    path = directory.credentials_path("default")
+    path.parent.mkdir(parents=True)
+    path.symlink_to(target)
+    with pytest.raises(ProfileError, match="is a symlink"):
+        directory.read_credentials(path)
+    with pytest.raises(ProfileError, match="is a symlink"):
+        directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
+    assert target.read_text() == "{}"
+    assert path.is_symlink()
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o660, 0o644])
+def test_a_credentials_file_open_to_others_is_refused_with_the_chmod(directory: ConfigDir, mode: int) -> None:
+    path = directory.credentials_path("default")
+    directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
+    path.chmod(mode)
+    with pytest.raises(ProfileError) as caught:
+        directory.read_credentials(path)
+    assert caught.value.hint == f"chmod 600 {path}"
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+def test_a_profile_that_others_may_write_is_refused_with_the_chmod(directory: ConfigDir, mode: int) -> None:
+    directory.write("default", federation_profile())
+    path = directory.config_path("default")
+    path.chmod(mode)
+    with pytest.raises(ProfileError) as caught:
+        directory.read("default")
+    assert caught.value.hint == f"chmod go-w {path}"
+
+
+@posix
+def test_a_fifo_in_place_of_a_file_does_not_hang(directory: ConfigDir) -> None:
+    path = directory.credentials_path("default")
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ProfileError, match="no regular file"):
+        directory.read_credentials(path)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.7", "1", None])
+def test_versions_of_the_same_major_are_read(directory: ConfigDir, version: str | None) -> None:
+    document = federation_profile()
+    document.pop("version")
+    directory.config_path("default").parent.mkdir(parents=True)
+    directory.config_path("default").write_text(json.dumps(document | ({"version": version} if version else {})))
+    assert directory.read("default").type == "oidc_federation"
+
+
+@pytest.mark.parametrize("version", ["2.0", "10.0", "one", 1])
+def test_another_major_version_is_refused(directory: ConfigDir, version: object) -> None:
+    directory.write("default", federation_profile(version=version))
+    with pytest.raises(ProfileError, match="version"):
+        directory.read("default")
+
+
+def test_an_unknown_type_is_an_error_that_names_the_known_ones(directory: ConfigDir) -> None:
+    directory.write("default", {"authentication": {"type": "carrier_pigeon"}})
+    with pytest.raises(ProfileError, match=r"carrier_pigeon.*oidc_federation.*user_oauth"):
+        directory.read("default")
+
+
+def test_an_unknown_field_is_a_debug_line_and_nothing_more(
+    directory: ConfigDir, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory.write("default", federation_profile(future=True))
+    with caplog.at_level("DEBUG", logger="ant_wif"):
+        directory.read("default")
+    assert ["future" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_the_active_profile_is_named_by_argument_variable_pointer_or_default(tmp_path: Path) -> None:
+    def active(explicit: str | None = None, **environ: str) -> tuple[str, str]:
+        found = ConfigDir.locate(Environment({"HOME": str(tmp_path), **environ})).active(explicit)
+        return found.name, found.via
+
+    assert active() == ("default", "default")
+    (tmp_path / ".config" / "anthropic").mkdir(parents=True)
+    pointer = tmp_path / ".config" / "anthropic" / "active_config"
+    pointer.write_text(" work \n")
+    assert active() == ("work", "active_config")
+    assert active(ANTHROPIC_PROFILE="other") == ("other", "env")
+    assert active("mine", ANTHROPIC_PROFILE="other") == ("mine", "flag")
+    pointer.write_text("  \n")
+    assert active() == ("default", "default")
+
+
+@pytest.mark.parametrize("name", ["../x", ".x", "a/b", "a\\b", "a b", "a\n", "", "ä"])
+def test_a_bad_name_is_refused_and_the_message_says_where_it_was_found(directory: ConfigDir, name: str) -> None:
+    with pytest.raises(ProfileError, match="from --profile"):
+        directory.active(name)
+    directory.path.mkdir(parents=True)
+    directory.pointer_path.write_text(f"x{name}/")
+    with pytest.raises(ProfileError, match="active_config"):
+        directory.active()
+
+
+@posix
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
+    """A folder that cannot be made: its place is taken by a file."""
+    (tmp_path / "credentials").write_text("a file")
+    directory = ConfigDir(tmp_path)
+    with pytest.raises(ProfileError) as caught:
+        directory.write_credentials(directory.credentials_path("default"), {"access_token": SecretStr(TOKEN)})
+    assert caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["credentials"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from ant_wif.profiles import ConfigDir
+from ant_wif.secrets import SecretStr
+
+directory = ConfigDir(Path(sys.argv[1]))
+path = directory.credentials_path("default")
+number = 0
+while True:
+    number += 1
+    directory.write_credentials(path, {"access_token": SecretStr(f"{number}-" + "x" * 20000), "number": number})
+    print(number, flush=True)
+"""
+
+
+@posix
+def test_a_reader_never_sees_half_a_file_and_a_killed_writer_leaves_a_whole_one(tmp_path: Path) -> None:
+    directory = ConfigDir(tmp_path)
+    path = directory.credentials_path("default")
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        stdout.readline()
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            stored = json.loads(path.read_text())
+            assert stored["access_token"].startswith(f"{stored['number']}-")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    found = directory.read_credentials(path)
+    assert found is not None
+    assert found.access_token is not None
+
+
+def test_deleting_the_active_profile_removes_the_pointer_too(directory: ConfigDir) -> None:
+    directory.write("work", login_profile())
+    directory.activate("work")
+    assert {path.name for path in directory.delete("work")} == {"work.json", "active_config"}
+    assert directory.active().name == "default"

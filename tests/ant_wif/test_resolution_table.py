@@ -1,0 +1,1100 @@
+"""Which credential is used: one row for each situation, most of them put to the official SDK too.
+
+A row lays out an environment and files, and says in one line what comes of them. Where the official
+SDK decides otherwise, `DIFFERENCES` says what it does and why this project does not; every other row
+must have the same outcome in both.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import EllipsisType
+from typing import Any
+from urllib.parse import urlsplit
+
+import anthropic
+import httpx
+import pytest
+from anthropic.lib.credentials import default_credentials
+from anthropic.lib.credentials._close import close_credentials
+
+import ant_wif
+from ant_wif.errors import AntWifError, NoCredentialsError
+from loopback import Recorded, TokenEndpoint
+
+DEFAULT_HOST = "https://api.anthropic.com"
+HOME_CONFIG = ".config/anthropic"
+INSIDE = f"{HOME_CONFIG}/shared.json"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+WIRE_FIELDS = {"grant_type", "assertion", "federation_rule_id", "organization_id", "service_account_id", "workspace_id"}
+
+
+# What a row is made of
+
+
+@dataclass(frozen=True)
+class In:
+    """A unix time this many seconds from now."""
+
+    seconds: float
+    kind: type[int] | type[float] | type[str] = int
+
+    def resolve(self) -> object:
+        return self.kind(int(time.time()) + self.seconds)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file with a mode of its own. Others get 0600 in a `credentials` folder, else 0644."""
+
+    content: object
+    mode: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symlink to a path relative to the home directory."""
+
+    target: str
+
+
+class Folder:
+    """A folder where a file is expected."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """`env` and `files` (paths relative to the home directory) may hold the placeholders of `Loopback`.
+
+    An `env` value of `None` leaves a variable out: `ANTHROPIC_BASE_URL` is `{main}` otherwise.
+    """
+
+    id: str
+    expected: str
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, object] = field(default_factory=dict)
+
+
+def jwt(subject: str, *, alg: str = "RS256", expires_at: int = 4_000_000_000) -> str:
+    """A token of the right form. Nobody verifies it here."""
+
+    def part(content: Mapping[str, object]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
+
+    claims = {
+        "iss": "https://issuer.example",
+        "sub": subject,
+        "aud": DEFAULT_HOST,
+        "iat": 1_700_000_000,
+        "exp": expires_at,
+    }
+    return f"{part({'alg': alg, 'kid': 'key-1'})}.{part(claims)}.c2lnbmF0dXJl"
+
+
+ASSERTIONS = {
+    "file": jwt("file"),
+    "profile": jwt("profile"),
+    "variable": jwt("variable"),
+    "github": jwt("github"),
+    "expired": jwt("expired", expires_at=1_700_000_000),
+    "unsigned": jwt("unsigned", alg="none"),
+    "symmetric": jwt("symmetric", alg="HS256"),
+    "opaque": "not-a-jwt",
+    "huge": "x" * 20_000,
+}
+ORGANIZATIONS = {
+    "org_env": "11111111-1111-4111-8111-111111111111",
+    "org_file": "22222222-2222-4222-8222-222222222222",
+}
+TOKEN_FILES = {"jwt": "{file}\n", "profile-jwt": "  {profile}\n"}
+"""Laid out in every home directory."""
+
+
+def without(document: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in document.items() if not isinstance(value, EllipsisType)}
+
+
+def federated(auth: Mapping[str, object] | None = None, **changes: object) -> dict[str, object]:
+    """A complete federation profile, changed; `...` leaves a field out."""
+    authentication = {
+        "type": "oidc_federation",
+        "federation_rule_id": "fdrl_file",
+        "service_account_id": "svac_file",
+        "identity_token": {"source": "file", "path": "{home}/profile-jwt"},
+        **(auth or {}),
+    }
+    return without(
+        {
+            "version": "1.0",
+            "authentication": without(authentication),
+            "organization_id": "{org_file}",
+            "workspace_id": "wrkspc_file",
+            **changes,
+        }
+    )
+
+
+def login(auth: Mapping[str, object] | None = None, **changes: object) -> dict[str, object]:
+    """A profile of a person's login, or of a program that rotates the token."""
+    return without({"version": "1.0", "authentication": without({"type": "user_oauth", **(auth or {})}), **changes})
+
+
+def stored(**changes: object) -> dict[str, object]:
+    """A credentials file with a token that is valid for an hour."""
+    return without(
+        {"version": "1.0", "type": "oauth_token", "access_token": "stored", "expires_at": In(3600), **changes}
+    )
+
+
+def config(name: str, content: object, at: str = HOME_CONFIG) -> dict[str, object]:
+    return {f"{at}/configs/{name}.json": content}
+
+
+def credentials(name: str, content: object, at: str = HOME_CONFIG) -> dict[str, object]:
+    return {f"{at}/credentials/{name}.json": content}
+
+
+def active(text: object, at: str = HOME_CONFIG) -> dict[str, object]:
+    return {f"{at}/active_config": text}
+
+
+def federation(**changes: str | None) -> dict[str, str | None]:
+    """The least that federation from the environment takes, changed; `None` leaves a variable out."""
+    complete = {
+        "FEDERATION_RULE_ID": "fdrl_env",
+        "ORGANIZATION_ID": "{org_env}",
+        "IDENTITY_TOKEN_FILE": "{home}/jwt",
+        **changes,
+    }
+    return {f"ANTHROPIC_{name}": value for name, value in complete.items()}
+
+
+def named(name: str, **more: str | None) -> dict[str, str | None]:
+    return {"ANTHROPIC_PROFILE": name, **more}
+
+
+WORK = "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at main"
+ENVIRONMENT = "exchange:fdrl_env/org_env/-/- with file at main"
+BROKEN = "error:ProfileError"
+KEY, TOKEN = {"ANTHROPIC_API_KEY": "key"}, {"ANTHROPIC_AUTH_TOKEN": "bearer"}
+EVERY_VARIABLE = [
+    "API_KEY", "AUTH_TOKEN", "PROFILE", "CONFIG_DIR", "FEDERATION_RULE_ID", "ORGANIZATION_ID", "SERVICE_ACCOUNT_ID",
+    "WORKSPACE_ID", "SCOPE", "IDENTITY_TOKEN_FILE", "IDENTITY_TOKEN",
+]  # fmt: skip
+EMPTY = {f"ANTHROPIC_{name}": "" for name in EVERY_VARIABLE}
+GITHUB = {
+    "GITHUB_ACTIONS": "true",
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "{github}/token?api-version=2",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+}
+
+
+# The table
+
+NOTHING = [
+    Row("nothing is set", "none"),
+    Row("every variable is set to the empty string", "none", EMPTY),
+    Row("every variable is empty and a default profile exists", WORK, EMPTY, config("default", federated())),
+    Row("there is a profile, but none is active", "none", {}, config("work", federated())),
+    Row("the configuration directory exists and is empty", "none", {}, {f"{HOME_CONFIG}/configs": Folder()}),
+    Row("only a credentials file exists", "none", {}, credentials("default", stored())),
+]
+
+STATIC = [
+    Row("an API key", "key:key at main", KEY),
+    Row("an auth token", "token:bearer at main", TOKEN),
+    Row("an API key beats an auth token", "key:key at main", KEY | TOKEN),
+    Row("an empty API key makes way for an auth token", "token:bearer at main", TOKEN | {"ANTHROPIC_API_KEY": ""}),
+    Row("an API key beats a complete federation", "key:key at main", KEY | federation()),
+    Row("an auth token beats a complete federation", "token:bearer at main", TOKEN | federation()),
+    Row("an API key beats a named profile", "key:key at main", KEY | named("work"), config("work", federated())),
+    Row("an API key beats a named profile that does not exist", "key:key at main", KEY | named("gone")),
+    Row("an API key beats a name that is none", "key:key at main", KEY | named("../evil")),
+    Row("an auth token beats a named profile that is broken", "token:bearer at main", TOKEN | named("work"),
+        config("work", "{")),
+    Row("an API key beats an active profile that is broken", "key:key at main", KEY,
+        config("work", "{") | active("work")),
+    Row("an API key is for ANTHROPIC_BASE_URL, not for the host of an active profile", "key:key at main", KEY,
+        config("default", federated(base_url="{other}"))),
+    Row("an API key without a base URL is for the public API", f"key:key at {DEFAULT_HOST}",
+        KEY | {"ANTHROPIC_BASE_URL": None}),
+    Row("an API key with an empty base URL is for the public API", f"key:key at {DEFAULT_HOST}",
+        KEY | {"ANTHROPIC_BASE_URL": ""}),
+    Row("an auth token without a base URL is for the public API", f"token:bearer at {DEFAULT_HOST}",
+        TOKEN | {"ANTHROPIC_BASE_URL": None}),
+    Row("an API key is not sent over plain http", "error:InsecureUrlError",
+        KEY | {"ANTHROPIC_BASE_URL": "http://api.example"}),
+    Row("an auth token is not sent over plain http", "error:InsecureUrlError",
+        TOKEN | {"ANTHROPIC_BASE_URL": "http://api.example"}),
+]  # fmt: skip
+
+FEDERATION = [
+    Row("rule, organization and a token file", ENVIRONMENT, federation()),
+    Row("service account and workspace are sent when set",
+        "exchange:fdrl_env/org_env/svac_env/wrkspc_env with file at main",
+        federation(SERVICE_ACCOUNT_ID="svac_env", WORKSPACE_ID="wrkspc_env")),
+    Row("the workspace may be the word default", "exchange:fdrl_env/org_env/-/default with file at main",
+        federation(WORKSPACE_ID="default")),
+    Row("an empty workspace is left out", ENVIRONMENT, federation(WORKSPACE_ID="")),
+    Row("an empty service account is left out", ENVIRONMENT, federation(SERVICE_ACCOUNT_ID="")),
+    Row("the scope is not sent", ENVIRONMENT, federation(SCOPE="user:inference")),
+    Row("a literal identity token", "exchange:fdrl_env/org_env/-/- with variable at main",
+        federation(IDENTITY_TOKEN_FILE=None, IDENTITY_TOKEN="{variable}")),
+    Row("a literal identity token beside an empty file variable",
+        "exchange:fdrl_env/org_env/-/- with variable at main",
+        federation(IDENTITY_TOKEN_FILE="", IDENTITY_TOKEN="{variable}")),
+    Row("the token file wins over a literal identity token", ENVIRONMENT, federation(IDENTITY_TOKEN="{variable}")),
+    Row("a token file that does not exist is not made up for by a literal identity token",
+        "error:IdentitySourceError", federation(IDENTITY_TOKEN_FILE="{home}/gone", IDENTITY_TOKEN="{variable}")),
+    Row("a newline after a literal identity token is not part of it",
+        "exchange:fdrl_env/org_env/-/- with variable at main",
+        federation(IDENTITY_TOKEN_FILE=None, IDENTITY_TOKEN="{variable}\n")),
+    Row("federation without a rule", "none", federation(FEDERATION_RULE_ID=None)),
+    Row("federation without an organization", "none", federation(ORGANIZATION_ID=None)),
+    Row("federation without an identity token", "none", federation(IDENTITY_TOKEN_FILE=None)),
+    Row("federation with an empty rule", "none", federation(FEDERATION_RULE_ID="")),
+    Row("federation with an empty organization", "none", federation(ORGANIZATION_ID="")),
+    Row("federation with an empty token file variable", "none", federation(IDENTITY_TOKEN_FILE="")),
+    Row("federation with two empty identity token variables", "none",
+        federation(IDENTITY_TOKEN_FILE="", IDENTITY_TOKEN="")),
+    Row("service account and workspace alone begin no federation", "none",
+        {"ANTHROPIC_SERVICE_ACCOUNT_ID": "svac_env", "ANTHROPIC_WORKSPACE_ID": "wrkspc_env"}),
+    Row("an incomplete federation falls through to the default profile",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at main",
+        federation(FEDERATION_RULE_ID=None), config("default", federated())),
+    Row("an incomplete federation falls through to the active profile",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at main",
+        federation(ORGANIZATION_ID=""), config("work", federated()) | active("work")),
+    Row("an incomplete federation does not hide that the active profile is missing", BROKEN,
+        federation(ORGANIZATION_ID=None), active("gone")),
+    Row("a complete federation beats the default profile", ENVIRONMENT, federation(), config("default", federated())),
+    Row("a complete federation beats the active profile", ENVIRONMENT, federation(),
+        config("work", federated()) | active("work")),
+    Row("a complete federation beats an active profile that is broken", ENVIRONMENT, federation(),
+        config("work", "{") | active("work")),
+    Row("a complete federation beats an active_config that names no profile", ENVIRONMENT, federation(),
+        active("../evil")),
+    Row("a complete federation does not need the configuration directory to exist", ENVIRONMENT,
+        federation(CONFIG_DIR="{home}/gone")),
+    Row("a complete federation uses no token that a profile keeps", ENVIRONMENT, federation(),
+        config("default", federated()) | credentials("default", stored())),
+    Row("a token file that does not exist", "error:IdentitySourceError",
+        federation(IDENTITY_TOKEN_FILE="{home}/gone")),
+    Row("a token file that is empty", "error:IdentityTokenError", federation(IDENTITY_TOKEN_FILE="{home}/t"),
+        {"t": " \n"}),
+    Row("a token file that is a folder", "error:IdentitySourceError", federation(IDENTITY_TOKEN_FILE="{home}")),
+    Row("a token file that is binary", "error:IdentitySourceError", federation(IDENTITY_TOKEN_FILE="{home}/t"),
+        {"t": b"\xff\xfe\x00"}),
+    Row("a token file that is a symlink is followed, as Kubernetes mounts it", ENVIRONMENT,
+        federation(IDENTITY_TOKEN_FILE="{home}/link"), {"link": Link("jwt")}),
+    Row("a token file named with a tilde is sought in the home directory", ENVIRONMENT,
+        federation(IDENTITY_TOKEN_FILE="~/jwt")),
+    Row("a token file of more than 16 KiB", "error:IdentityTokenError", federation(IDENTITY_TOKEN_FILE="{home}/t"),
+        {"t": "{huge}"}),
+    Row("a token file that holds no JWT is not sent", "error:IdentityTokenError",
+        federation(IDENTITY_TOKEN_FILE="{home}/t"), {"t": "{opaque}"}),
+    Row("an identity token that has expired is not sent", "error:IdentityTokenError",
+        federation(IDENTITY_TOKEN_FILE="{home}/t"), {"t": "{expired}"}),
+    Row("an identity token without a signature is not sent", "error:IdentityTokenError",
+        federation(IDENTITY_TOKEN_FILE=None, IDENTITY_TOKEN="{unsigned}")),
+    Row("an identity token signed with a shared secret is not sent", "error:IdentityTokenError",
+        federation(IDENTITY_TOKEN_FILE=None, IDENTITY_TOKEN="{symmetric}")),
+    Row("a rule id of the wrong form is not sent", "error:ConfigurationError",
+        federation(FEDERATION_RULE_ID="my-rule")),
+    Row("an organization id with a prefix is not sent", "error:ConfigurationError",
+        federation(ORGANIZATION_ID="org_01abc")),
+    Row("a service account id of the wrong form is not sent", "error:ConfigurationError",
+        federation(SERVICE_ACCOUNT_ID="fdrl_env")),
+    Row("a workspace name instead of its id is not sent", "error:ConfigurationError",
+        federation(WORKSPACE_ID="engineering")),
+    Row("a blank rule id counts as set and is not sent", "error:ConfigurationError",
+        federation(FEDERATION_RULE_ID=" ")),
+]  # fmt: skip
+
+HOSTS = [
+    Row("the identity token goes to ANTHROPIC_BASE_URL", "exchange:fdrl_env/org_env/-/- with file at other",
+        federation(BASE_URL="{other}")),
+    Row("a slash at the end of the base URL is dropped", ENVIRONMENT, federation(BASE_URL="{main}/")),
+    Row("a path in the base URL is kept", "exchange:fdrl_env/org_env/-/- with file at main/gateway",
+        federation(BASE_URL="{main}/gateway")),
+    Row("localhost is this machine", "exchange:fdrl_env/org_env/-/- with file at localhost",
+        federation(BASE_URL="{localhost}")),
+    Row("scheme and host are compared without regard to case",
+        "exchange:fdrl_env/org_env/-/- with file at localhost", federation(BASE_URL="{shouted}")),
+    Row("plain http is refused for federation", "error:InsecureUrlError", federation(BASE_URL="http://api.example")),
+    Row("plain http is refused for a host that begins like localhost", "error:InsecureUrlError",
+        federation(BASE_URL="http://localhost.evil.example") | {"HTTP_PROXY": "{main}"}),
+    Row("plain http is refused for a host that begins like 127.0.0.1", "error:InsecureUrlError",
+        federation(BASE_URL="http://127.0.0.1.evil.example") | {"HTTP_PROXY": "{main}"}),
+    Row("plain http is refused where localhost is only the user", "error:InsecureUrlError",
+        federation(BASE_URL="http://localhost@127.0.0.1:{port}")),
+    Row("a base URL with a query is refused", "error:InsecureUrlError", federation(BASE_URL="{main}/?to=")),
+    Row("a base URL of another scheme is refused", "error:InsecureUrlError",
+        federation(BASE_URL="ftp://api.example")),
+    Row("a base URL without a scheme is refused", "error:InsecureUrlError", federation(BASE_URL="api.example")),
+    Row("a profile's base URL beats ANTHROPIC_BASE_URL",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at other",
+        named("work"), config("work", federated(base_url="{other}"))),
+    Row("a profile's base URL beats an ANTHROPIC_BASE_URL that would be refused",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at other",
+        named("work", ANTHROPIC_BASE_URL=None), config("work", federated(base_url="{other}/"))),
+    Row("a profile's empty base URL is filled from ANTHROPIC_BASE_URL", WORK, named("work"),
+        config("work", federated(base_url=""))),
+    Row("a profile's base URL over plain http is refused", "error:InsecureUrlError", named("work"),
+        config("work", federated(base_url="http://api.example"))),
+    Row("a profile's base URL over plain http is refused where it is only a login", "error:InsecureUrlError",
+        named("work"), config("work", login(base_url="http://api.example")) | credentials("work", stored())),
+    Row("a profile's base URL that begins like localhost is refused", "error:InsecureUrlError",
+        named("work", HTTP_PROXY="{main}"), config("work", federated(base_url="http://localhost.evil.example"))),
+    Row("all of 127.0.0.0/8 is this machine", "token:stored at http://127.8.8.8",
+        named("work"), config("work", login(base_url="http://127.8.8.8")) | credentials("work", stored())),
+    Row("a login is for its profile's base URL", "token:stored at other", named("work"),
+        config("work", login(base_url="{other}")) | credentials("work", stored())),
+    Row("a login without a base URL is for ANTHROPIC_BASE_URL", "token:stored at main", named("work"),
+        config("work", login()) | credentials("work", stored())),
+    Row("a login without any base URL is for the public API", f"token:stored at {DEFAULT_HOST}",
+        named("work", ANTHROPIC_BASE_URL=""), config("work", login()) | credentials("work", stored())),
+]  # fmt: skip
+
+NAMED = [
+    Row("a named profile", WORK, named("work"), config("work", federated())),
+    Row("a named profile beats a complete federation", WORK, named("work") | federation(),
+        config("work", federated())),
+    Row("a named profile beats the active one", WORK, named("work"),
+        config("work", federated()) | config("home", login()) | active("home")),
+    Row("an empty name makes way for federation", ENVIRONMENT, named("") | federation(),
+        config("default", federated())),
+    Row("an empty name makes way for the active profile", WORK, named(""),
+        config("work", federated()) | active("work")),
+    Row("a named profile that does not exist", BROKEN, named("gone")),
+    Row("a named profile that does not exist, though federation is complete", BROKEN, named("gone") | federation()),
+    Row("a named profile that does not exist, though a default one does", BROKEN, named("gone"),
+        config("default", federated())),
+    Row("the default profile named outright must exist", BROKEN, named("default")),
+    Row("a named profile in ANTHROPIC_CONFIG_DIR", WORK, named("work", ANTHROPIC_CONFIG_DIR="{home}/etc"),
+        config("work", federated(), "etc")),
+    Row("a named profile is not sought outside ANTHROPIC_CONFIG_DIR", BROKEN,
+        named("work", ANTHROPIC_CONFIG_DIR="{home}/etc"), config("work", federated())),
+    Row("a name with dots, dashes and underscores", WORK, named("a.b-c_1"), config("a.b-c_1", federated())),
+    Row("a name that climbs out of the folder", BROKEN, named("../evil"),
+        {f"{HOME_CONFIG}/evil.json": federated(), f"{HOME_CONFIG}/configs": Folder()}),
+    Row("a name that climbs out of the configuration directory", BROKEN, named("../../../evil"),
+        {"evil.json": federated(), f"{HOME_CONFIG}/configs": Folder()}),
+    Row("a name that is an absolute path", BROKEN, named("{home}/evil"), {"evil.json": federated()}),
+    Row("a name with a slash", BROKEN, named("team/work"), config("team/work", federated())),
+    Row("a name with a backslash", BROKEN, named("team\\work"), config("team\\work", federated())),
+    Row("a name that starts with a dot", BROKEN, named(".work"), config(".work", federated())),
+    Row("two dots for a name", BROKEN, named(".."), config("..", federated())),
+    Row("a name with a space after it", BROKEN, named("work "), config("work", federated())),
+    Row("a name with a space before it", BROKEN, named(" work"), config("work", federated())),
+    Row("a blank name is a name, and none that can be", BROKEN, named(" ") | federation(),
+        config("default", federated())),
+    Row("a name with a newline after it", BROKEN, named("work\n"), config("work", federated())),
+    Row("a name with a space in it", BROKEN, named("my work"), config("my work", federated())),
+    Row("a name with an umlaut", BROKEN, named("büro"), config("büro", federated())),
+    Row("a name with an at sign", BROKEN, named("me@work"), config("me@work", federated())),
+]  # fmt: skip
+
+FILES = [
+    Row("a profile that is no JSON", BROKEN, named("work"), config("work", "{not json")),
+    Row("a profile that is empty", BROKEN, named("work"), config("work", "")),
+    Row("a profile that is a JSON list", BROKEN, named("work"), config("work", "[]")),
+    Row("a profile that is binary", BROKEN, named("work"), config("work", b"\xff\xfe\x00\x01")),
+    Row("a profile that is a folder", BROKEN, named("work"), config("work", Folder())),
+    Row("a profile without authentication", BROKEN, named("work"), config("work", {"version": "1.0"})),
+    Row("a profile whose authentication is a text", BROKEN, named("work"),
+        config("work", {"authentication": "oidc_federation"})),
+    Row("a profile of no type", BROKEN, named("work"), config("work", federated({"type": ...}))),
+    Row("a profile of an unknown type", BROKEN, named("work"), config("work", federated({"type": "api_key"}))),
+    Row("a profile of an unknown type beside complete federation", BROKEN, named("work") | federation(),
+        config("work", federated({"type": "api_key"}))),
+    Row("a profile without a version", WORK, named("work"), config("work", federated(version=...))),
+    Row("a profile of a later minor version", WORK, named("work"), config("work", federated(version="1.7"))),
+    Row("a profile of a later major version", BROKEN, named("work"), config("work", federated(version="2.0"))),
+    Row("a profile with fields that nobody knows", WORK, named("work"),
+        config("work", federated({"later": {"a": 1}}, later=[1]))),
+    Row("a profile that its group can write", BROKEN, named("work"), config("work", File(federated(), 0o664))),
+    Row("a profile that others can write", BROKEN, named("work"), config("work", File(federated(), 0o646))),
+    Row("a profile that only its owner can read", WORK, named("work"), config("work", File(federated(), 0o600))),
+    Row("a profile that is a symlink is followed", WORK, named("work"),
+        config("work", Link(INSIDE)) | {INSIDE: federated()}),
+    Row("a profile that is a symlink out of the configuration directory is followed", WORK, named("work"),
+        config("work", Link("shared.json")) | {"shared.json": federated()}),
+    Row("a profile that is a symlink to a file that others can write", BROKEN, named("work"),
+        config("work", Link(INSIDE)) | {INSIDE: File(federated(), 0o666)}),
+    Row("a profile that is a symlink to nowhere", BROKEN, named("work"), config("work", Link(INSIDE))),
+]  # fmt: skip
+
+FILLED = [
+    Row("a rule that the profile lacks comes from the environment",
+        "exchange:fdrl_env/org_file/svac_file/wrkspc_file with profile at main",
+        named("work") | federation(), config("work", federated({"federation_rule_id": ...}))),
+    Row("a rule that the profile leaves empty comes from the environment",
+        "exchange:fdrl_env/org_file/svac_file/wrkspc_file with profile at main",
+        named("work") | federation(), config("work", federated({"federation_rule_id": ""}))),
+    Row("a rule that stands nowhere", BROKEN, named("work"),
+        config("work", federated({"federation_rule_id": ...}))),
+    Row("a rule that is empty everywhere", BROKEN, named("work", ANTHROPIC_FEDERATION_RULE_ID=""),
+        config("work", federated({"federation_rule_id": ""}))),
+    Row("an organization that the profile lacks comes from the environment",
+        "exchange:fdrl_file/org_env/svac_file/wrkspc_file with profile at main",
+        named("work") | federation(), config("work", federated(organization_id=...))),
+    Row("an organization that the profile leaves empty comes from the environment",
+        "exchange:fdrl_file/org_env/svac_file/wrkspc_file with profile at main",
+        named("work") | federation(), config("work", federated(organization_id=""))),
+    Row("an organization that stands nowhere", BROKEN, named("work"), config("work", federated(organization_id=...))),
+    Row("a service account that the profile lacks comes from the environment",
+        "exchange:fdrl_file/org_file/svac_env/wrkspc_file with profile at main",
+        named("work", ANTHROPIC_SERVICE_ACCOUNT_ID="svac_env"),
+        config("work", federated({"service_account_id": ...}))),
+    Row("a service account that stands nowhere is left out",
+        "exchange:fdrl_file/org_file/-/wrkspc_file with profile at main",
+        named("work", ANTHROPIC_SERVICE_ACCOUNT_ID=""), config("work", federated({"service_account_id": ...}))),
+    Row("a service account that the profile leaves empty is left out",
+        "exchange:fdrl_file/org_file/-/wrkspc_file with profile at main",
+        named("work"), config("work", federated({"service_account_id": ""}))),
+    Row("a workspace that the profile lacks comes from the environment",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_env with profile at main",
+        named("work", ANTHROPIC_WORKSPACE_ID="wrkspc_env"), config("work", federated(workspace_id=...))),
+    Row("a workspace that the profile leaves empty comes from the environment",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_env with profile at main",
+        named("work", ANTHROPIC_WORKSPACE_ID="wrkspc_env"), config("work", federated(workspace_id=""))),
+    Row("a workspace that the profile leaves empty is left out",
+        "exchange:fdrl_file/org_file/svac_file/- with profile at main",
+        named("work"), config("work", federated(workspace_id=""))),
+    Row("the environment overrides nothing that the profile says", WORK,
+        named("work") | federation(SERVICE_ACCOUNT_ID="svac_env", WORKSPACE_ID="wrkspc_env"),
+        config("work", federated())),
+    Row("a profile that says only its type is filled from the environment",
+        "exchange:fdrl_env/org_env/svac_env/wrkspc_env with file at main",
+        named("work") | federation(SERVICE_ACCOUNT_ID="svac_env", WORKSPACE_ID="wrkspc_env"),
+        config("work", {"authentication": {"type": "oidc_federation"}})),
+    Row("the active profile is filled from the environment as a named one is",
+        "exchange:fdrl_file/org_file/svac_env/wrkspc_env with profile at main",
+        {"ANTHROPIC_SERVICE_ACCOUNT_ID": "svac_env", "ANTHROPIC_WORKSPACE_ID": "wrkspc_env"},
+        config("default", federated({"service_account_id": ...}, workspace_id=...))),
+    Row("an identity token that the profile lacks comes from the file variable",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with file at main",
+        named("work") | federation(), config("work", federated({"identity_token": ...}))),
+    Row("an identity token that the profile says is null comes from the file variable",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with file at main",
+        named("work") | federation(), config("work", federated({"identity_token": None}))),
+    Row("an identity token that the profile leaves empty comes from the file variable",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with file at main",
+        named("work") | federation(), config("work", federated({"identity_token": {}}))),
+    Row("an identity token that the profile lacks comes from the literal variable",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with variable at main",
+        named("work", ANTHROPIC_IDENTITY_TOKEN="{variable}"), config("work", federated({"identity_token": ...}))),
+    Row("an identity token that the profile lacks comes from the file if both variables are set",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with file at main",
+        named("work", ANTHROPIC_IDENTITY_TOKEN="{variable}", ANTHROPIC_IDENTITY_TOKEN_FILE="{home}/jwt"),
+        config("work", federated({"identity_token": ...}))),
+    Row("an identity token that stands nowhere", BROKEN, named("work"),
+        config("work", federated({"identity_token": ...}))),
+    Row("the profile's token file does not exist, and the file variable does not make up for it",
+        "error:IdentitySourceError", named("work") | federation(),
+        config("work", federated({"identity_token": {"source": "file", "path": "{home}/gone"}}))),
+    Row("the profile's token file has an empty path, and the file variable does not make up for it", BROKEN,
+        named("work") | federation(), config("work", federated({"identity_token": {"source": "file", "path": ""}}))),
+    Row("the profile's token file has no path", BROKEN, named("work"),
+        config("work", federated({"identity_token": {"source": "file"}}))),
+    Row("the profile's identity token is of an unknown source", BROKEN, named("work") | federation(),
+        config("work", federated({"identity_token": {"source": "carrier_pigeon"}}))),
+    Row("the profile's identity token is of no source", BROKEN, named("work") | federation(),
+        config("work", federated({"identity_token": {"path": "{home}/profile-jwt"}}))),
+    Row("the profile's identity token comes from a variable of its own",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with variable at main",
+        named("work", CI_JWT="{variable}"),
+        config("work", federated({"identity_token": {"source": "env", "variable": "CI_JWT"}}))),
+    Row("the profile's token file is named with a tilde", WORK, named("work"),
+        config("work", federated({"identity_token": {"source": "file", "path": "~/profile-jwt"}}))),
+]  # fmt: skip
+
+ACTIVE = [
+    Row("the default profile", WORK, {}, config("default", federated())),
+    Row("the profile that active_config names", WORK, {}, config("work", federated()) | active("work")),
+    Row("white space around the name in active_config is trimmed", WORK, {},
+        config("work", federated()) | active("  work \n\n")),
+    Row("active_config beats the default profile", WORK, {},
+        config("work", federated()) | config("default", login()) | active("work\n")),
+    Row("an empty active_config counts as absent", WORK, {}, config("default", federated()) | active("")),
+    Row("a blank active_config counts as absent", WORK, {}, config("default", federated()) | active(" \n")),
+    Row("a blank active_config and no default profile", "none", {}, active(" \n")),
+    Row("an active_config that is a folder counts as absent", WORK, {},
+        config("default", federated()) | active(Folder())),
+    Row("active_config names a profile that does not exist", BROKEN, {},
+        config("default", federated()) | active("gone")),
+    Row("active_config names a default profile that does not exist", BROKEN, {}, active("default")),
+    Row("active_config names a profile that is broken", BROKEN, {}, config("work", "{") | active("work")),
+    Row("active_config names a profile that its group can write", BROKEN, {},
+        config("work", File(federated(), 0o664)) | active("work")),
+    Row("active_config climbs out of the folder", BROKEN, {},
+        {f"{HOME_CONFIG}/evil.json": federated()} | active("../evil")),
+    Row("active_config names a hidden file", BROKEN, {}, config(".work", federated()) | active(".work")),
+    Row("active_config holds two lines", BROKEN, {}, config("work", federated()) | active("work\nhome\n")),
+    Row("active_config is binary", BROKEN, {}, config("default", federated()) | active(b"\xff\xfe")),
+    Row("a default profile that is broken", BROKEN, {}, config("default", "{")),
+    Row("a default profile without authentication", BROKEN, {}, config("default", {})),
+    Row("a default profile that its group can write", BROKEN, {}, config("default", File(federated(), 0o664))),
+    Row("a default profile that is a folder", BROKEN, {}, config("default", Folder())),
+    Row("a default profile that is a symlink to nowhere", BROKEN, {}, config("default", Link(INSIDE))),
+    Row("a default profile over plain http", "error:InsecureUrlError", {},
+        config("default", federated(base_url="http://api.example"))),
+    Row("a default profile of an unknown type", BROKEN, {}, config("default", federated({"type": "api_key"}))),
+    Row("a default profile that is incomplete", BROKEN, {},
+        config("default", federated({"federation_rule_id": ...}))),
+    Row("a default profile whose login is missing", BROKEN, {}, config("default", login())),
+    Row("a default profile of a later major version", BROKEN, {}, config("default", federated(version="2.0"))),
+]  # fmt: skip
+
+DIRECTORY = [
+    Row("the default profile in ANTHROPIC_CONFIG_DIR", WORK, {"ANTHROPIC_CONFIG_DIR": "{home}/etc"},
+        config("default", federated(), "etc")),
+    Row("the active profile in ANTHROPIC_CONFIG_DIR", WORK, {"ANTHROPIC_CONFIG_DIR": "{home}/etc"},
+        config("work", federated(), "etc") | active("work", "etc")),
+    Row("ANTHROPIC_CONFIG_DIR with a slash at its end", WORK, {"ANTHROPIC_CONFIG_DIR": "{home}/etc/"},
+        config("default", federated(), "etc")),
+    Row("ANTHROPIC_CONFIG_DIR does not exist", BROKEN, {"ANTHROPIC_CONFIG_DIR": "{home}/gone"}),
+    Row("ANTHROPIC_CONFIG_DIR holds no default profile", BROKEN, {"ANTHROPIC_CONFIG_DIR": "{home}/etc"},
+        config("work", federated(), "etc")),
+    Row("ANTHROPIC_CONFIG_DIR hides the profiles of the home directory", BROKEN,
+        {"ANTHROPIC_CONFIG_DIR": "{home}/etc"}, config("default", federated())),
+    Row("ANTHROPIC_CONFIG_DIR holds a default profile that is broken", BROKEN,
+        {"ANTHROPIC_CONFIG_DIR": "{home}/etc"}, config("default", "{", "etc")),
+    Row("ANTHROPIC_CONFIG_DIR is a file", BROKEN, {"ANTHROPIC_CONFIG_DIR": "{home}/jwt"}),
+    Row("an empty ANTHROPIC_CONFIG_DIR means the home directory", WORK, {"ANTHROPIC_CONFIG_DIR": ""},
+        config("default", federated())),
+    Row("an incomplete federation does not hide that ANTHROPIC_CONFIG_DIR is empty", BROKEN,
+        federation(FEDERATION_RULE_ID=None, CONFIG_DIR="{home}/gone")),
+    Row("XDG_CONFIG_HOME is not consulted", "none", {"XDG_CONFIG_HOME": "{home}/xdg"},
+        config("default", federated(), "xdg/anthropic")),
+]  # fmt: skip
+
+LOGIN = [
+    Row("a token that something else rotates", "token:stored at main", named("work"),
+        config("work", login()) | credentials("work", stored())),
+    Row("a token that something else rotates, of the default profile", "token:stored at main", {},
+        config("default", login()) | credentials("default", stored())),
+    Row("a login beats a complete federation if it is named", "token:stored at main", named("work") | federation(),
+        config("work", login()) | credentials("work", stored())),
+    Row("a token without an expiry", "token:stored at main", named("work"),
+        config("work", login()) | credentials("work", stored(expires_at=...))),
+    Row("a token with no type", "token:stored at main", named("work"),
+        config("work", login()) | credentials("work", stored(type=..., version=...))),
+    Row("an expiry that is written as a text of digits", "token:stored at main", named("work"),
+        config("work", login()) | credentials("work", stored(expires_at=In(3600, str)))),
+    Row("an expiry that is no number", BROKEN, named("work"),
+        config("work", login()) | credentials("work", stored(expires_at="tomorrow"))),
+    Row("a token that has expired and that something else should have rotated", "error:LoginError", named("work"),
+        config("work", login()) | credentials("work", stored(expires_at=In(-60)))),
+    Row("a login of the workspace that the profile names", "token:stored at main for wrkspc_file", named("work"),
+        config("work", login(workspace_id="wrkspc_file")) | credentials("work", stored())),
+    Row("a login of the workspace that the environment names", "token:stored at main for wrkspc_env",
+        named("work", ANTHROPIC_WORKSPACE_ID="wrkspc_env"), config("work", login()) | credentials("work", stored())),
+    Row("a login that has never been", BROKEN, named("work"), config("work", login())),
+    Row("a login that has never been, beside complete federation", BROKEN, named("work") | federation(),
+        config("work", login())),
+    Row("a credentials file without a token", BROKEN, named("work"),
+        config("work", login()) | credentials("work", stored(access_token=...))),
+    Row("a credentials file with an empty token", BROKEN, named("work"),
+        config("work", login()) | credentials("work", stored(access_token=""))),
+    Row("a credentials file of an unknown type", BROKEN, named("work"),
+        config("work", login()) | credentials("work", stored(type="api_key"))),
+    Row("a credentials file of an empty type", BROKEN, named("work"),
+        config("work", login()) | credentials("work", stored(type=""))),
+    Row("a credentials file that is no JSON", BROKEN, named("work"),
+        config("work", login()) | credentials("work", "sk-ant-oat01-bare")),
+    Row("a credentials file that is a JSON list", BROKEN, named("work"),
+        config("work", login()) | credentials("work", "[]")),
+    Row("a credentials file that others can read", BROKEN, named("work"),
+        config("work", login()) | credentials("work", File(stored(), 0o604))),
+    Row("a credentials file that its group can read", BROKEN, named("work"),
+        config("work", login()) | credentials("work", File(stored(), 0o640))),
+    Row("a credentials file that its group can write", BROKEN, named("work"),
+        config("work", login()) | credentials("work", File(stored(), 0o620))),
+    Row("a credentials file that cannot be written is good to read", "token:stored at main", named("work"),
+        config("work", login()) | credentials("work", File(stored(), 0o400))),
+    Row("a credentials file that is a symlink", BROKEN, named("work"),
+        config("work", login()) | credentials("work", Link(INSIDE)) | {INSIDE: File(stored(), 0o600)}),
+    Row("a credentials file that is a folder", BROKEN, named("work"),
+        config("work", login()) | credentials("work", Folder())),
+    Row("credentials_path names the file", "token:elsewhere at main", named("work"),
+        config("work", login({"credentials_path": "{home}/t.json"})) | credentials("work", stored())
+        | {"t.json": File(stored(access_token="elsewhere"), 0o600)}),
+    Row("credentials_path with a tilde", "token:elsewhere at main", named("work"),
+        config("work", login({"credentials_path": "~/t.json"}))
+        | {"t.json": File(stored(access_token="elsewhere"), 0o600)}),
+    Row("an empty credentials_path means the usual file", "token:stored at main", named("work"),
+        config("work", login({"credentials_path": ""})) | credentials("work", stored())),
+    Row("credentials_path names a file that does not exist, and the usual one does not make up for it", BROKEN,
+        named("work"), config("work", login({"credentials_path": "{home}/gone"})) | credentials("work", stored())),
+    Row("credentials_path names a file that others can read", BROKEN, named("work"),
+        config("work", login({"credentials_path": "{home}/t.json"})) | {"t.json": File(stored(), 0o644)}),
+    Row("credentials_path names a symlink", BROKEN, named("work"),
+        config("work", login({"credentials_path": "{home}/link"}))
+        | {"t.json": File(stored(), 0o600), "link": Link("t.json")}),
+    Row("a login with a client id that has not expired", "token:stored at main", named("work"),
+        config("work", login({"client_id": "client"})) | credentials("work", stored(refresh_token="again"))),
+    Row("a login with a client id that has expired is refreshed", "refresh:again as client at main", named("work"),
+        config("work", login({"client_id": "client"}))
+        | credentials("work", stored(refresh_token="again", expires_at=In(-60)))),
+    Row("a login with a client id that has expired and cannot be refreshed", "error:LoginError", named("work"),
+        config("work", login({"client_id": "client"})) | credentials("work", stored(expires_at=In(-60)))),
+    Row("a login with a client id that cannot be refreshed is used while it lasts", "token:stored at main",
+        named("work"), config("work", login({"client_id": "client"})) | credentials("work", stored())),
+    Row("a login with an empty client id is one that something else rotates", "token:stored at main", named("work"),
+        config("work", login({"client_id": ""})) | credentials("work", stored())),
+]  # fmt: skip
+
+FOREIGN_NOTE = {"fingerprint": "0" * 64, "token": hashlib.sha256(b"stored").hexdigest()}
+REPLACED_NOTE = {"fingerprint": "0" * 64, "token": hashlib.sha256(b"an older token").hexdigest()}
+
+CACHED = [
+    Row("a token that is kept is used", "token:stored at main", named("work"),
+        config("work", federated()) | credentials("work", stored())),
+    Row("a token that is kept for the default profile is used", "token:stored at main", {},
+        config("default", federated()) | credentials("default", stored())),
+    Row("a token that is kept for another profile is not used", WORK, named("work"),
+        config("work", federated()) | credentials("default", stored())),
+    Row("a kept token that expires in four minutes is used", "token:stored at main", named("work"),
+        config("work", federated()) | credentials("work", stored(expires_at=In(240)))),
+    Row("a kept token that expires in 90 seconds is refreshed ahead of time", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(expires_at=In(90)))),
+    Row("a kept token that expires in 90 seconds is used if it cannot be refreshed", "token:stored at main",
+        named("work"), config("work", federated({"identity_token": {"source": "file", "path": "{home}/gone"}}))
+        | credentials("work", stored(expires_at=In(90)))),
+    Row("a kept token that expires in 20 seconds is not used even if it cannot be refreshed",
+        "error:IdentitySourceError", named("work"),
+        config("work", federated({"identity_token": {"source": "file", "path": "{home}/gone"}}))
+        | credentials("work", stored(expires_at=In(20)))),
+    Row("a kept token that expires in 20 seconds is replaced", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(expires_at=In(20)))),
+    Row("a kept token that has expired is replaced", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(expires_at=In(-60)))),
+    Row("a kept token without an expiry is replaced", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(expires_at=...))),
+    Row("a credentials file that keeps no token is filled", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(access_token=...))),
+    Row("a credentials file that keeps an empty token is filled", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(access_token=""))),
+    Row("a credentials file that is an empty object is filled", WORK, named("work"),
+        config("work", federated()) | credentials("work", {})),
+    Row("a kept token is used when the identity token is gone", "token:stored at main", named("work"),
+        config("work", federated({"identity_token": {"source": "file", "path": "{home}/gone"}}))
+        | credentials("work", stored())),
+    Row("a kept token does not make up for a missing rule", BROKEN, named("work"),
+        config("work", federated({"federation_rule_id": ...})) | credentials("work", stored())),
+    Row("a kept token does not make up for a missing identity token", BROKEN, named("work"),
+        config("work", federated({"identity_token": ...})) | credentials("work", stored())),
+    Row("a kept token that others can read", BROKEN, named("work"),
+        config("work", federated()) | credentials("work", File(stored(), 0o644))),
+    Row("a kept token behind a symlink", BROKEN, named("work"),
+        config("work", federated()) | credentials("work", Link(INSIDE)) | {INSIDE: File(stored(), 0o600)}),
+    Row("a kept token behind a symlink to nowhere", BROKEN, named("work"),
+        config("work", federated()) | credentials("work", Link(INSIDE))),
+    Row("a kept token that is no JSON", BROKEN, named("work"),
+        config("work", federated()) | credentials("work", "{")),
+    Row("a kept token of an unknown type", BROKEN, named("work"),
+        config("work", federated()) | credentials("work", stored(type="api_key"))),
+    Row("a kept token at credentials_path", "token:elsewhere at main", named("work"),
+        config("work", federated({"credentials_path": "{home}/t.json"}))
+        | {"t.json": File(stored(access_token="elsewhere"), 0o600)}),
+    Row("a place where no token can be kept does not stop the exchange", WORK, named("work"),
+        config("work", federated()) | {f"{HOME_CONFIG}/credentials": "a file"}),
+    Row("a kept token of other settings is replaced", WORK, named("work"),
+        config("work", federated()) | credentials("work", stored(ant_wif=FOREIGN_NOTE))),
+    Row("a kept token that another SDK put beside an old note is used", "token:stored at main", named("work"),
+        config("work", federated()) | credentials("work", stored(ant_wif=REPLACED_NOTE))),
+    Row("a kept token has no workspace header", "token:stored at main",
+        named("work", ANTHROPIC_WORKSPACE_ID="wrkspc_env"),
+        config("work", federated(workspace_id="wrkspc_file")) | credentials("work", stored())),
+]  # fmt: skip
+
+OWN = [
+    Row("ANT_CACHE=disk", "token:stored at main", named("work", ANT_CACHE="disk"),
+        config("work", federated()) | credentials("work", stored())),
+    Row("an empty ANT_CACHE means disk", "token:stored at main", named("work", ANT_CACHE=""),
+        config("work", federated()) | credentials("work", stored())),
+    Row("ANT_CACHE=off", WORK, named("work", ANT_CACHE="off"),
+        config("work", federated()) | credentials("work", stored())),
+    Row("ANT_CACHE=memory", WORK, named("work", ANT_CACHE="memory"),
+        config("work", federated()) | credentials("work", stored())),
+    Row("ANT_CACHE=sometimes", "error:ConfigurationError", named("work", ANT_CACHE="sometimes"),
+        config("work", federated()) | credentials("work", stored())),
+    Row("ANT_IDENTITY_SOURCE=none", "none", federation() | {"ANT_IDENTITY_SOURCE": "none"}),
+    Row("ANT_IDENTITY_SOURCE=auto", ENVIRONMENT, federation() | {"ANT_IDENTITY_SOURCE": "auto"}),
+    Row("an empty ANT_IDENTITY_SOURCE means auto", ENVIRONMENT, federation() | {"ANT_IDENTITY_SOURCE": ""}),
+    Row("ANT_IDENTITY_SOURCE=env, though the file variable is set",
+        "exchange:fdrl_env/org_env/-/- with variable at main",
+        federation(IDENTITY_TOKEN="{variable}") | {"ANT_IDENTITY_SOURCE": "env"}),
+    Row("ANT_IDENTITY_SOURCE names no source", "error:ConfigurationError",
+        federation() | {"ANT_IDENTITY_SOURCE": "carrier_pigeon"}),
+    Row("ANT_IDENTITY_SOURCE does not change what a profile says", WORK,
+        named("work", ANT_IDENTITY_SOURCE="env", ANTHROPIC_IDENTITY_TOKEN="{variable}"),
+        config("work", federated())),
+    Row("a GitHub Actions job needs no token variable", "exchange:fdrl_env/org_env/-/- with github at main",
+        federation(IDENTITY_TOKEN_FILE=None) | GITHUB),
+    Row("a GitHub Actions job fills a profile without an identity token",
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with github at main",
+        named("work") | GITHUB, config("work", federated({"identity_token": ...}))),
+    Row("a token file beats GitHub Actions", ENVIRONMENT, federation() | GITHUB),
+    Row("a GitHub Actions job without id-token: write", "error:IdentitySourceError",
+        federation(IDENTITY_TOKEN_FILE=None) | {"GITHUB_ACTIONS": "true"}),
+    Row("a GitHub Actions job alone is no federation", "none", GITHUB),
+]  # fmt: skip
+
+ROWS = [
+    *NOTHING, *STATIC, *FEDERATION, *HOSTS, *NAMED, *FILES, *FILLED, *ACTIVE, *DIRECTORY, *LOGIN, *CACHED, *OWN,
+]  # fmt: skip
+
+
+# Where the official SDK decides otherwise
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What comes of a row in the official SDK, and why this project has it otherwise."""
+
+    official: str
+    reason: str
+
+
+_STATIC_OVER_HTTP = (
+    "The official SDK checks the URL of the token endpoint only; a stored secret must not go over plain http either."
+)
+_PREFIX = "The official SDK judges the beginning of the URL; here the parsed host decides."
+_EMPTY_SENT = "The official SDK sends the empty string, which the server refuses; empty means unset."
+_SWALLOWED = "The official SDK passes over a broken default profile in silence; what is there and broken is said."
+_DOOMED = "The official SDK leaves the refusal to the server; a single-use assertion is not spent on a lost cause."
+_NAMES = "Names are limited to letters, digits, '_', '-' and '.', so that every file system and shell can hold them."
+_MAJOR = "What a later major version means is not known; the official SDK does not look at it."
+_OWN_SOURCE = "The official SDK knows token files only; this project adds sources."
+_OWN_VARIABLE = "The variable is this project's own."
+_TILDE = "The official SDK opens a folder called '~'; people mean their home."
+
+DIFFERENCES: dict[str, Difference] = {
+    "an API key is not sent over plain http": Difference("key:key at http://api.example", _STATIC_OVER_HTTP),
+    "an auth token is not sent over plain http": Difference("token:bearer at http://api.example", _STATIC_OVER_HTTP),
+    "an empty service account is left out": Difference(
+        'exchange:fdrl_env/org_env/""/- with file at main', _EMPTY_SENT
+    ),
+    "a service account that the profile leaves empty is left out": Difference(
+        'exchange:fdrl_file/org_file/""/wrkspc_file with profile at main', _EMPTY_SENT
+    ),
+    "a workspace that the profile leaves empty is left out": Difference(
+        'exchange:fdrl_file/org_file/svac_file/"" with profile at main', _EMPTY_SENT
+    ),
+    "a newline after a literal identity token is not part of it": Difference(
+        "exchange:fdrl_env/org_env/-/- with something else at main",
+        "The official SDK trims token files and not the variable; a shell that fills it adds newlines.",
+    ),
+    "a token file named with a tilde is sought in the home directory": Difference("error", _TILDE),
+    "the profile's token file is named with a tilde": Difference("error", _TILDE),
+    "a token file that holds no JWT is not sent": Difference(
+        "exchange:fdrl_env/org_env/-/- with opaque at main", _DOOMED
+    ),
+    "an identity token that has expired is not sent": Difference(
+        "exchange:fdrl_env/org_env/-/- with expired at main", _DOOMED
+    ),
+    "an identity token without a signature is not sent": Difference(
+        "exchange:fdrl_env/org_env/-/- with unsigned at main", _DOOMED
+    ),
+    "an identity token signed with a shared secret is not sent": Difference(
+        "exchange:fdrl_env/org_env/-/- with symmetric at main", _DOOMED
+    ),
+    "a rule id of the wrong form is not sent": Difference(
+        "exchange:my-rule/org_env/-/- with file at main", _DOOMED
+    ),
+    "a blank rule id counts as set and is not sent": Difference(
+        "exchange: /org_env/-/- with file at main", _DOOMED
+    ),
+    "an organization id with a prefix is not sent": Difference(
+        "exchange:fdrl_env/org_01abc/-/- with file at main", _DOOMED
+    ),
+    "a service account id of the wrong form is not sent": Difference(
+        "exchange:fdrl_env/org_env/fdrl_env/- with file at main", _DOOMED
+    ),
+    "a workspace name instead of its id is not sent": Difference(
+        "exchange:fdrl_env/org_env/-/engineering with file at main", _DOOMED
+    ),
+    "plain http is refused for a host that begins like localhost": Difference(
+        "exchange:fdrl_env/org_env/-/- with file at http://localhost.evil.example", _PREFIX
+    ),
+    "plain http is refused for a host that begins like 127.0.0.1": Difference(
+        "exchange:fdrl_env/org_env/-/- with file at http://127.0.0.1.evil.example", _PREFIX
+    ),
+    "plain http is refused where localhost is only the user": Difference(
+        "exchange:fdrl_env/org_env/-/- with file at main", _PREFIX
+    ),
+    "a profile's base URL that begins like localhost is refused": Difference(
+        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at http://localhost.evil.example", _PREFIX
+    ),
+    "all of 127.0.0.0/8 is this machine": Difference("error", _PREFIX),
+    "a base URL with a query is refused": Difference(
+        "exchange:fdrl_env/org_env/-/- with file at main/?to=",
+        "The official SDK appends the endpoint's path to the query; the secret then goes to another path.",
+    ),
+    "a name with a space in it": Difference(WORK, _NAMES),
+    "a name with an umlaut": Difference(WORK, _NAMES),
+    "a name with an at sign": Difference(WORK, _NAMES),
+    "a profile of a later major version": Difference(WORK, _MAJOR),
+    "a default profile of a later major version": Difference(WORK, _MAJOR),
+    "an identity token that the profile lacks comes from the literal variable": Difference(
+        "error", "The official SDK fills a profile from the file variable alone; both variables mean the same thing."
+    ),
+    "the profile's identity token comes from a variable of its own": Difference("error", _OWN_SOURCE),
+    "a default profile that is broken": Difference("none", _SWALLOWED),
+    "a default profile without authentication": Difference("none", _SWALLOWED),
+    "a default profile that its group can write": Difference("none", _SWALLOWED),
+    "a default profile that is a folder": Difference("none", _SWALLOWED),
+    "a default profile that is a symlink to nowhere": Difference("none", _SWALLOWED),
+    "a default profile over plain http": Difference("none", _SWALLOWED),
+    "a token that has expired and that something else should have rotated": Difference(
+        "token:stored at main", "The official SDK sends the expired token; that it has expired is known before."
+    ),
+    "a login with a client id that cannot be refreshed is used while it lasts": Difference(
+        "error", "The official SDK wants a refresh token at once; it is not needed before the token expires."
+    ),
+    "a profile that is a symlink out of the configuration directory is followed": Difference(
+        "error", "The official SDK wants a profile within its directory; only secrets must stay where they are."
+    ),
+    "a kept token that expires in 90 seconds is refreshed ahead of time": Difference(
+        "token:stored at main",
+        "The official SDK serves what is on disk up to 30 seconds before expiry; a refresh that may fail is tried.",
+    ),
+    "a kept token behind a symlink to nowhere": Difference(
+        WORK, "The official SDK takes such a link for an absent file and replaces it; a symlink is refused, always."
+    ),
+    "a kept token of other settings is replaced": Difference(
+        "token:stored at main", "The official SDK keeps no note of what a token was minted for; this project does."
+    ),
+    "ANT_CACHE=off": Difference("token:stored at main", _OWN_VARIABLE),
+    "ANT_CACHE=memory": Difference("token:stored at main", _OWN_VARIABLE),
+    "ANT_CACHE=sometimes": Difference("token:stored at main", _OWN_VARIABLE),
+    "ANT_IDENTITY_SOURCE=none": Difference(ENVIRONMENT, _OWN_VARIABLE),
+    "ANT_IDENTITY_SOURCE=env, though the file variable is set": Difference(ENVIRONMENT, _OWN_VARIABLE),
+    "ANT_IDENTITY_SOURCE names no source": Difference(ENVIRONMENT, _OWN_VARIABLE),
+    "a GitHub Actions job needs no token variable": Difference("none", _OWN_SOURCE),
+    "a GitHub Actions job fills a profile without an identity token": Difference("error", _OWN_SOURCE),
+    "a GitHub Actions job without id-token: write": Difference("none", _OWN_SOURCE),
+}  # fmt: skip
+
+
+# How a row is carried out
+
+
+class Loopback:
+    """The servers of this module, the placeholders that stand for them, and what they were asked."""
+
+    def __init__(self, main: TokenEndpoint, other: TokenEndpoint, github: TokenEndpoint, client: httpx.Client) -> None:
+        self.main, self.other, self.github, self.client = main, other, github, client
+        self.clear()
+
+    def clear(self) -> None:
+        for endpoint in (self.main, self.other, self.github):
+            endpoint.clear()
+
+    def placeholders(self, home: Path) -> dict[str, str]:
+        return {
+            "home": str(home),
+            "main": self.main.base_url,
+            "other": self.other.base_url,
+            "github": self.github.base_url,
+            "localhost": f"http://localhost:{self.main.port}",
+            "shouted": f"HTTP://LOCALHOST:{self.main.port}",
+            "port": str(self.main.port),
+            **ORGANIZATIONS,
+            **{name: token for name, token in ASSERTIONS.items() if name != "github"},
+        }
+
+    def label(self, url: str) -> str:
+        """Name a server, and keep the path."""
+        parts = urlsplit(url)
+        names = {
+            f"127.0.0.1:{self.main.port}": "main",
+            f"localhost:{self.main.port}": "localhost",
+            f"127.0.0.1:{self.other.port}": "other",
+        }
+        known = names.get(parts.netloc.lower())
+        return url.rstrip("/") if known is None else f"{known}{url.partition(parts.netloc)[2].rstrip('/')}"
+
+    def grant(self) -> str | None:
+        """Say in one line what the token endpoints were asked, or return `None` if nothing was."""
+        asked = [(endpoint, request) for endpoint in (self.main, self.other) for request in endpoint.requests]
+        return " and ".join(self._described(endpoint, request) for endpoint, request in asked) or None
+
+    def _described(self, endpoint: TokenEndpoint, request: Recorded) -> str:
+        fields = request.fields
+        # A proxy is asked for the whole URL; `Host` tells which name led to a server of this module.
+        origin = "" if request.path.startswith("http") else f"http://{request.headers['host']}"
+        where = self.label(f"{origin}{request.path}".removesuffix("/v1/oauth/token"))
+        if fields.get("grant_type") != JWT_BEARER:
+            return f"refresh:{fields.get('refresh_token')} as {fields.get('client_id')} at {where}"
+        ids = [fields.get(f"{name}_id") for name in ("federation_rule", "organization", "service_account", "workspace")]
+        assertions = {token: name for name, token in ASSERTIONS.items()}
+        assertion = assertions.get(str(fields["assertion"]), "something else")
+        extra = f" and {sorted(set(fields) - WIRE_FIELDS)}" if set(fields) - WIRE_FIELDS else ""
+        return f"exchange:{'/'.join(map(_shown, ids))} with {assertion}{extra} at {where}"
+
+
+def _shown(value: object) -> str:
+    organizations = {uuid: name for name, uuid in ORGANIZATIONS.items()}
+    return "-" if value is None else organizations.get(str(value), str(value)) or '""'
+
+
+def fill(value: Any, placeholders: Mapping[str, str]) -> Any:
+    """Put what they stand for in place of placeholders, however deep."""
+    if isinstance(value, In):
+        return value.resolve()
+    if isinstance(value, str):
+        for name, text in placeholders.items():
+            value = value.replace(f"{{{name}}}", text)
+        return value
+    if isinstance(value, Mapping):
+        return {name: fill(inner, placeholders) for name, inner in value.items()}
+    return value
+
+
+def lay_out(row: Row, home: Path, loopback: Loopback) -> dict[str, str]:
+    """Write the files of a row, and return its environment."""
+    placeholders = loopback.placeholders(home)
+    for name, content in {**TOKEN_FILES, **row.files}.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Folder):
+            path.mkdir(parents=True, exist_ok=True)
+        elif isinstance(content, Link):
+            path.symlink_to(home / content.target)
+        else:
+            usual = 0o600 if path.parent.name == "credentials" else 0o644
+            file = content if isinstance(content, File) else File(content, usual)
+            path.write_bytes(_bytes(fill(file.content, placeholders)))
+            path.chmod(file.mode)
+    environ = {"HOME": str(home), "ANTHROPIC_BASE_URL": "{main}", **row.env}
+    return {name: fill(value, placeholders) for name, value in environ.items() if value is not None}
+
+
+def _bytes(content: object) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return (content if isinstance(content, str) else json.dumps(content)).encode()
+
+
+def our_outcome(environ: Mapping[str, str], loopback: Loopback) -> str:
+    try:
+        found = ant_wif.resolve(environ=environ, http_client=loopback.client)
+        headers = found.headers()
+    except NoCredentialsError:
+        return "none"
+    except AntWifError as error:
+        return f"error:{type(error).__name__}"
+    secret = headers["Authorization"].removeprefix("Bearer ")
+    kind = "key" if found.source == "api_key" else "token"
+    return _outcome(kind, secret, found.base_url, headers.get("anthropic-workspace-id"), loopback)
+
+
+def official_outcome(environ: Mapping[str, str], loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    # What the client hands to the chain.
+    base_url = environ.get("ANTHROPIC_BASE_URL") or DEFAULT_HOST
+    try:
+        found = default_credentials(base_url=base_url)
+        if found is None:
+            key = environ.get("ANTHROPIC_API_KEY")
+            return _outcome("key", key, base_url, None, loopback) if key else "none"
+        try:
+            secret = found.provider().token
+        finally:
+            close_credentials(found.provider)
+    except Exception:  # noqa: BLE001 - the SDK lets some errors of the standard library through
+        return "error"
+    workspace = found.extra_headers.get("anthropic-workspace-id")
+    return _outcome("token", secret, found.base_url or base_url, workspace, loopback)
+
+
+def _outcome(kind: str, secret: str, base_url: str, workspace: str | None, loopback: Loopback) -> str:
+    granted = loopback.grant()
+    suffix = f" for {workspace}" if workspace else ""
+    if granted is None:
+        return f"{kind}:{secret} at {loopback.label(base_url)}{suffix}"
+    assert secret.startswith("sk-ant-oat01-minted-"), f"{granted}, but the credential is {secret}"
+    return f"{granted}{suffix}"
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Loopback]:
+    github = TokenEndpoint(body={"value": ASSERTIONS["github"]})
+    # One client for all rows: to make one takes longer than the rest of a row.
+    with TokenEndpoint() as main, TokenEndpoint() as other, github, httpx.Client(trust_env=False) as client:
+        yield Loopback(main, other, github, client)
+
+
+@pytest.fixture
+def loopback(servers: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
+    """The servers, and a process whose own environment says nothing."""
+    for name in list(os.environ):
+        if name.startswith(("ANTHROPIC_", "ANT_", "GITHUB_", "ACTIONS_", "XDG_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    servers.clear()
+    return servers
+
+
+def names(rows: list[Row]) -> list[Any]:
+    return [pytest.param(row, id=row.id) for row in rows]
+
+
+@pytest.mark.parametrize("row", names(ROWS))
+def test_the_credential_is_the_one_the_table_says(row: Row, loopback: Loopback, tmp_path: Path) -> None:
+    assert our_outcome(lay_out(row, tmp_path, loopback), loopback) == row.expected
+
+
+@pytest.mark.parametrize("row", names([row for row in ROWS if row.id not in DIFFERENCES]))
+def test_the_official_sdk_decides_the_same(
+    row: Row, loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official = official_outcome(lay_out(row, tmp_path, loopback), loopback, monkeypatch)
+    assert official == comparable(row.expected)
+
+
+@pytest.mark.parametrize("row", names([row for row in ROWS if row.id in DIFFERENCES]))
+def test_the_official_sdk_decides_otherwise_where_the_list_says_so(
+    row: Row, loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official = official_outcome(lay_out(row, tmp_path, loopback), loopback, monkeypatch)
+    assert official == DIFFERENCES[row.id].official
+    assert official != comparable(row.expected)
+
+
+def comparable(outcome: str) -> str:
+    """Errors have different names in the two."""
+    return "error" if outcome.startswith("error:") else outcome
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    assert len({row.id for row in ROWS}) == len(ROWS)
+
+
+def test_every_difference_belongs_to_a_row_and_has_a_reason() -> None:
+    assert set(DIFFERENCES) <= {row.id for row in ROWS}
+    assert all(difference.reason.endswith(".") for difference in DIFFERENCES.values())
+
+
+def test_a_profile_sends_its_token_to_its_own_host_where_the_official_client_sends_it_to_another(
+    loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The chain of the official SDK agrees with this project; its client then puts the variable first.
+    row = Row("", "", named("work"), config("work", federated(base_url="{other}")))
+    environ = lay_out(row, tmp_path, loopback)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with anthropic.Anthropic() as client:
+        assert loopback.label(str(client.base_url)) == "main"
+    assert loopback.label(ant_wif.resolve(environ=environ).base_url) == "other"

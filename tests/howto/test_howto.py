@@ -1,0 +1,91 @@
+"""Every example of the README and of docs/ stands in a file of this folder, and runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ant_wif.emulator import Emulator
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SCRIPTS = sorted(path for path in HERE.glob("*.py") if not path.name.startswith(("test_", "suite_")))
+PRINTED = {
+    "list_models.py": r"(claude-[\w.-]+\n)+",
+    "explain_what_is_missing.py": r"set ANTHROPIC_ORGANIZATION_ID and an identity token .*\n(.*\n)+",
+    "federate_outright.py": r"federation github_actions\n",
+    "many_tasks.py": r"\{200\}\n",
+    "what_would_be_used.py": r"environment github_actions wrkspc_\w+\n",
+    "emulator_in_a_test.py": r"401 match_subject_prefix\n",
+}
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_example_is_a_file_that_runs(page: Path) -> None:
+    files = {path.read_text() for path in HERE.glob("*.py")}
+    for block in _blocks(page, "python"):
+        assert block in files, f"{page.name} shows Python that no file in tests/howto holds:\n{block}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_the_example_prints_what_is_said_of_it(script: Path, tmp_path: Path) -> None:
+    with Emulator() as emulator:
+        job = {**emulator.env("github"), "HOME": str(tmp_path)}
+        outcome = subprocess.run(
+            [sys.executable, "-W", "error", str(script)], env=job, capture_output=True, text=True, check=False
+        )
+        exchanges = emulator.exchanges
+    assert outcome.stderr == ""
+    assert re.fullmatch(PRINTED[script.name], outcome.stdout), outcome.stdout
+    assert exchanges <= 1
+
+
+@pytest.mark.parametrize("mode", ["emulator", "live"])
+def test_the_example_suite_passes(mode: str, tmp_path: Path) -> None:
+    shutil.copy(HERE / "suite_with_credentials.py", tmp_path / "test_suite.py")
+    with Emulator() as emulator:
+        job = {**emulator.env("github"), "HOME": str(tmp_path)}
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--ant-mode", mode]
+        outcome = subprocess.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert outcome.returncode == 0, outcome.stdout
+        assert emulator.exchanges == (1 if mode == "live" else 0)
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    shown = next(block for block in _blocks(ROOT / "README.md", "console") if "make demo" in block)
+    ant = str(Path(sys.executable).with_name("ant"))
+    printed = subprocess.run([ant, "demo"], env={"HOME": "/nonexistent"}, capture_output=True, text=True, check=True)
+    real = [_without_what_varies(line) for line in printed.stdout.splitlines()]
+    for line in shown.splitlines():
+        if not line.startswith("$") and line.strip() not in {"…", "| …"}:
+            assert _without_what_varies(line) in real
+
+
+def _without_what_varies(line: str) -> str:
+    return re.sub(r"127\.0\.0\.1:\d+|sk-ant-oat01-\S+|valid for \d+", "", line)
+
+
+def test_the_readme_s_workflow_is_the_example_s() -> None:
+    shown = yaml.safe_load(next(iter(_blocks(ROOT / "README.md", "yaml"))))
+    workflow = yaml.safe_load((ROOT / "ci-examples" / "github-actions" / "keyless.yml").read_text())
+    assert shown["env"] == workflow["env"]
+    assert shown["permissions"] == workflow["jobs"]["status"]["permissions"]
+    runs = [step.get("run") for step in workflow["jobs"]["status"]["steps"]]
+    assert all(step["run"] in runs for step in shown["steps"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
