@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 
+import jwt.algorithms
 import pytest
 
 from ant_wif.emulator import Emulator
+
+# pytester forgets the modules that a test imports; cryptography does not outlive being imported twice.
+assert jwt.algorithms
 
 
 @pytest.fixture
