@@ -20,7 +20,7 @@ _MODES: tuple[Mode, ...] = ("emulator", "live", "auto")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("ant", "Claude API credentials (ant-wif)")
-    explanation = "where ant_credentials comes from: the emulator, the environment (live), or the environment if it has any (auto)"
+    explanation = "where ant_credentials comes from: the emulator, the environment, or (auto) whichever there is"
     group.addoption("--ant-mode", choices=_MODES, default=None, help=explanation)
     parser.addini("ant_mode", explanation, default="emulator")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ant_cli.options import LazyGroup, Session, global_options
+from ant_cli.options import LazyGroup, ReaderGoneError, Session, global_options
 from ant_wif._version import __version__
 from ant_wif.errors import AntWifError
 
@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return _say(error.format_message(), _usage_hint(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads our output has had enough; Python would complain again while closing it.
+    except (BrokenPipeError, ReaderGoneError):
+        # Python would complain once more while closing stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except AntWifError as error:

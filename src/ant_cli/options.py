@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
     from ant_wif.resolution import Candidate, Resolution
 
-__all__ = ["Command", "Group", "LazyGroup", "Session", "global_options", "pass_session"]
+__all__ = ["Command", "Group", "LazyGroup", "ReaderGoneError", "Session", "global_options", "pass_session"]
 
 FORMATS = ("auto", "json", "jsonl", "yaml", "raw")
 
@@ -114,6 +114,10 @@ def _log_to_stderr() -> None:
     logger.setLevel(logging.DEBUG)
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our output has had enough, as `head` does."""
+
+
 class Command(click.Command):
     """A command that takes the global options too."""
 
@@ -121,6 +125,13 @@ class Command(click.Command):
         options["params"] = [*(options.get("params") or []), *global_options(hidden=True)]
         options.setdefault("epilog", "The options of `ant --help` may be given here too.")
         super().__init__(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. click would turn a closed pipe into exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
 
 class Group(click.Group):

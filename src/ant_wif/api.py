@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError
 from ant_wif.secrets import clean
-from ant_wif.transport import TIMEOUT_SECONDS, USER_AGENT, log_request, log_response
+from ant_wif.transport import REQUEST_ID, TIMEOUT_SECONDS, USER_AGENT, log_request, log_response
 
 if TYPE_CHECKING:
     import httpx
@@ -82,7 +82,8 @@ def _refusal(response: httpx.Response, answer: object) -> ApiError:
     found = answer.get("error") if isinstance(answer, dict) else None
     error = found if isinstance(found, dict) else {}
     body = {name: clean(error[name]) for name in ("type", "message") if isinstance(error.get(name), str)}
-    request_id = clean(response.headers.get("request-id", ""), limit=128) or None
+    stated = response.headers.get("request-id", "")
+    request_id = stated if REQUEST_ID.fullmatch(stated) else None
     said = ": ".join(body.values()) or "the answer is no JSON object"
     return ApiError(
         f"GET {response.request.url.path} was answered with HTTP {response.status_code}"

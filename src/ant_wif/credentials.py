@@ -16,7 +16,7 @@ from ant_wif.exchange import Federation, exchange
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
 from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
 from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
+from ant_wif.secrets import SecretStr, show_path
 from ant_wif.settings import DEFAULT_BASE_URL
 from ant_wif.store import ProfileStore
 from ant_wif.tokens import AccessToken, Due, TokenCache, due
@@ -109,7 +109,7 @@ class LoginProvider:
         login = f"ant auth login --profile {self.profile}"
         if stored is None or stored.access_token is None:
             raise ProfileError(
-                f"the profile {self.profile!r} holds no login: there is no access token in {self.path}",
+                f"the profile {self.profile!r} holds no login: there is no access token in {show_path(self.path)}",
                 hint=f"log in: {login}",
             )
         if stored.expires_at is not None and stored.expires_at <= self.clock():

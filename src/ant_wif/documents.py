@@ -11,17 +11,33 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ant_wif.errors import ProfileError
-from ant_wif.secrets import SecretStr, clean
+from ant_wif.secrets import SecretStr, clean, is_sendable, show_path
 
 __all__ = ["OidcFederation", "Profile", "ProfileDocument", "StoredCredentials", "UserOauth"]
 
 log = logging.getLogger("ant_wif.profiles")
 
 FILE_VERSION = "1.0"
+_ALL_TIME = 10**12
 _Model = TypeVar("_Model", bound=BaseModel)
 
 Text = Annotated[str | None, AfterValidator(lambda value: value or None)]
 """A text field; left out and left empty mean the same."""
+
+
+Secret = Annotated[SecretStr | None, AfterValidator(lambda value: value or None)]
+"""A secret field, likewise."""
+
+
+def _sendable(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not is_sendable(secret):
+        raise ValueError("holds a character that no HTTP header can carry")
+    return secret
+
+
+def _within_all_time(seconds: int | None) -> int | None:
+    """Keep an absurd time a number that arithmetic with clocks can take."""
+    return None if seconds is None else max(-_ALL_TIME, min(_ALL_TIME, seconds))
 
 
 class _Document(BaseModel):
@@ -75,7 +91,7 @@ class Profile:
         known, problem = _validated(ProfileDocument, document)
         if known is None:
             raise ProfileError(
-                f"the profile {path} cannot be used: {problem}",
+                f"the profile {show_path(path)} cannot be used: {problem}",
                 hint='expected {"version": "1.0", "authentication": {"type": "oidc_federation" or "user_oauth", …}, …}'
                 if "version" not in problem
                 else "a newer tool may have written it: upgrade ant-wif",
@@ -92,9 +108,9 @@ class StoredCredentials(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     type: Literal["oauth_token"] | None = None
-    access_token: SecretStr | None = None
-    refresh_token: SecretStr | None = None
-    expires_at: int | None = None
+    access_token: Annotated[Secret, AfterValidator(_sendable)] = None
+    refresh_token: Secret = None
+    expires_at: Annotated[int | None, AfterValidator(_within_all_time)] = None
     scope: Text = None
     organization_uuid: Text = None
     organization_name: Text = None
@@ -111,7 +127,7 @@ class StoredCredentials(BaseModel):
         if known is not None:
             return known
         return ProfileError(
-            f"the credentials file {path} cannot be used: {problem}",
+            f"the credentials file {show_path(path)} cannot be used: {problem}",
             hint="have it written anew: log in again, or remove it if the profile is a federation profile",
         )
 

@@ -20,6 +20,7 @@ __all__ = ["Federation", "exchange"]
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
+_TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")
 _ERROR_FIELDS = ("error", "error_description", "error_uri")
 
 
@@ -129,7 +130,8 @@ class _Granted:
             return f"its body is a JSON {type(fields).__name__}, expected an object"
         token, expires_in, kind = (fields.get(name) for name in ("access_token", "expires_in", "token_type"))
         if kind is not None and str(kind).lower() != "bearer":
-            return f"its token_type is {clean(kind, limit=32)!r}, expected 'Bearer'"
+            shown = f"{kind!r}" if re.fullmatch(r"[A-Za-z]{1,16}", str(kind)) else "something else"
+            return f"its token_type is {shown}, expected 'Bearer'"
         # A token goes into a header: what could not stand there, or would split it, is none.
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             return "it has no usable access_token"
@@ -236,7 +238,8 @@ def _error_fields(body: bytes, assertion: SecretStr) -> dict[str, str]:
     if isinstance(fields.get("error"), dict):
         inner = fields["error"]
         found |= {f"error.{name}": inner[name] for name in ("type", "message") if isinstance(inner.get(name), str)}
-    return {name: clean(value, known=[assertion]) for name, value in found.items()}
+    known = [assertion, *(SecretStr(value) for value in map(fields.get, _TOKEN_FIELDS) if isinstance(value, str))]
+    return {name: clean(value, known=known) for name, value in found.items()}
 
 
 def _what(body: bytes) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ant_wif.errors import ProfileError
+from ant_wif.secrets import show_path
 
 __all__ = ["is_there", "read_object", "remove", "write_atomically"]
 
@@ -28,16 +29,18 @@ def read_object(path: Path, *, what: str, secret: bool) -> dict[str, object] | N
         descriptor = os.open(path, os.O_RDONLY | _flags(secret=secret))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         problem, hint = _why_not_opened(path, error)
-        raise ProfileError(f"the {what} {path} {problem}", hint=hint) from None
-    with os.fdopen(descriptor, "rb") as file:
+        raise ProfileError(f"the {what} {show_path(path)} {problem}", hint=hint) from None
+    try:
         # Judged by the descriptor, so that nothing can be put in its place between look and read.
         _refuse(path, os.fstat(descriptor), what=what, secret=secret)
-        document = _decoded(file.read(LARGEST_FILE + 1))
+        document = _decoded(_read(descriptor))
+    finally:
+        os.close(descriptor)
     if isinstance(document, dict):
         return document
-    raise ProfileError(f"the {what} {path} {document}", hint=f"mend or remove {path}")
+    raise ProfileError(f"the {what} {show_path(path)} {document}", hint=f"mend or remove {show_path(path)}")
 
 
 def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, folder_mode: int) -> None:
@@ -66,8 +69,8 @@ def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, fol
         _sync_folder(path.parent)
     except OSError as error:
         raise ProfileError(
-            f"{path} could not be written: {error.strerror or type(error).__name__}",
-            hint=f"check owner, mode and free space of {path.parent}",
+            f"{show_path(path)} could not be written: {error.strerror or type(error).__name__}",
+            hint=f"check owner, mode and free space of {show_path(path.parent)}",
         ) from None
     finally:
         if temporary is not None:
@@ -87,8 +90,8 @@ def remove(path: Path) -> bool:
         return False
     except OSError as error:
         raise ProfileError(
-            f"{path} could not be removed: {error.strerror or type(error).__name__}",
-            hint=f"check the owner and mode of {path.parent}",
+            f"{show_path(path)} could not be removed: {error.strerror or type(error).__name__}",
+            hint=f"check the owner and mode of {show_path(path.parent)}",
         ) from None
     return True
 
@@ -98,33 +101,43 @@ def _flags(*, secret: bool) -> int:
     return getattr(os, "O_NONBLOCK", 0) | (getattr(os, "O_NOFOLLOW", 0) if secret else 0)
 
 
-def _why_not_opened(path: Path, error: OSError) -> tuple[str, str]:
+def _read(descriptor: int) -> bytes:
+    """Read at most one byte over the limit. Not by a file object, which a folder's descriptor cannot become."""
+    read = b""
+    while len(read) <= LARGEST_FILE and (chunk := os.read(descriptor, LARGEST_FILE + 1 - len(read))):
+        read += chunk
+    return read
+
+
+def _why_not_opened(path: Path, error: OSError | ValueError) -> tuple[str, str]:
+    if isinstance(error, ValueError):
+        return "has a name that no file can have", "correct the path"
     if error.errno == errno.ELOOP and path.is_symlink():
         return (
             "is a symlink, which is not followed: a secret stays where it was put",
-            f"move the real file to {path}, or name it in the profile's authentication.credentials_path",
+            f"move the real file to {show_path(path)}, or name it in the profile's authentication.credentials_path",
         )
     if isinstance(error, PermissionError):
-        return "may not be read by this user", f"run `ls -l {path}` and check owner and mode"
-    return f"could not be read: {error.strerror or type(error).__name__}", f"check {path}"
+        return "may not be read by this user", f"run `ls -l {show_path(path)}` and check owner and mode"
+    return f"could not be read: {error.strerror or type(error).__name__}", f"check {show_path(path)}"
 
 
 def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
-        raise ProfileError(f"the {what} {path} is no regular file", hint=f"move {path} away")
+        raise ProfileError(f"the {what} {show_path(path)} is no regular file", hint=f"move {show_path(path)} away")
     if os.name != "posix":
         return
     if secret and mode & 0o077:
         raise ProfileError(
-            f"the {what} {path} can be read or written by group or others (mode {mode:04o}), expected 0600",
-            hint=f"chmod 600 {path}",
+            f"the {what} {show_path(path)} can be read or written by group or others (mode {mode:04o}), expected 0600",
+            hint=f"chmod 600 {show_path(path)}",
         )
     if mode & 0o022:
         raise ProfileError(
-            f"the {what} {path} can be written by group or others (mode {mode:04o}), "
+            f"the {what} {show_path(path)} can be written by group or others (mode {mode:04o}), "
             "who could point it at a host of theirs",
-            hint=f"chmod go-w {path}",
+            hint=f"chmod go-w {show_path(path)}",
         )
 
 

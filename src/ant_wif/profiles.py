@@ -21,7 +21,7 @@ from ant_wif.documents import FILE_VERSION, Profile, StoredCredentials
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.files import read_object, remove, write_atomically
-from ant_wif.secrets import SecretStr, clean
+from ant_wif.secrets import SecretStr, clean, show_path
 
 __all__ = ["Active", "ConfigDir", "Via", "check_name"]
 
@@ -108,7 +108,7 @@ class ConfigDir:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
         pointed = self.pointed()
         if pointed:
-            return Active(check_name(pointed, found_in=f"the file {self.pointer_path}"), "active_config")
+            return Active(check_name(pointed, found_in=f"the file {show_path(self.pointer_path)}"), "active_config")
         return Active("default", "default")
 
     def pointed(self) -> str | None:
@@ -134,7 +134,7 @@ class ConfigDir:
         document = read_object(path, what="profile", secret=False)
         if document is None:
             raise ProfileError(
-                f"the profile {name!r} does not exist: there is no file {path}",
+                f"the profile {clean(name, limit=64)!r} does not exist: there is no file {show_path(path)}",
                 hint="`ant profile list` shows which there are; `ant profile create` or `ant auth login` makes one",
             )
         return Profile.parse(name, path, document)
@@ -228,7 +228,7 @@ def _stored(path: Path) -> StoredCredentials | ProfileError | None:
 
 
 def _encoded(document: Mapping[str, object]) -> bytes:
-    return (json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n").encode()
+    return (json.dumps(document, indent=2, default=_plain) + "\n").encode()
 
 
 def _plain(value: object) -> object:

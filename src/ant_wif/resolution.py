@@ -20,7 +20,7 @@ from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError,
 from ant_wif.exchange import Federation
 from ant_wif.identity import Context, File, IdentitySource, Literal, detect, named
 from ant_wif.profiles import Active, ConfigDir, Via
-from ant_wif.secrets import SecretStr
+from ant_wif.secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif.settings import Settings
 from ant_wif.store import ProfileStore
 from ant_wif.tokens import AccessToken
@@ -216,7 +216,9 @@ class Resolution:
             candidate,
             provider=StaticProvider(secret),
             token=AccessToken(secret),
-            error=_first_error(lambda: check_url(settings.base_url, what="the base URL")),
+            error=_first_error(
+                lambda: _check_sendable(secret, name), lambda: check_url(settings.base_url, what="the base URL")
+            ),
         )
 
     def _explicit_profile(self) -> Candidate:
@@ -268,7 +270,7 @@ class Resolution:
         path = self.directory.config_path(active.name)
         # What nobody asked for may be absent; what somebody pointed at may not.
         if active.via == "default" and self.directory.via == "default" and not os.path.lexists(path):
-            return replace(candidate, missing=(f"the file {path}",))
+            return replace(candidate, missing=(f"the file {show_path(path)}",))
         return self._profile(candidate, active)
 
     def _profile(self, candidate: Candidate, active: Active) -> Candidate:
@@ -395,6 +397,8 @@ def resolve(
         NoCredentialsError: none of the five tiers has one; `.candidates` says what each lacks.
         AntWifError: the first that matches cannot be used; see `ant_wif.errors`.
     """
+    # Bound anew before anything can raise: this frame is part of every traceback.
+    api_key, auth_token, identity_token = hidden(api_key), hidden(auth_token), hidden(identity_token)
     arguments = {
         "api_key": api_key,
         "auth_token": auth_token,
@@ -411,9 +415,18 @@ def resolve(
     return resolution.credentials(resolution.require(), http_client=http_client)
 
 
-def _first_error(check: Callable[[], object]) -> AntWifError | None:
-    try:
-        check()
-    except AntWifError as error:
-        return error
+def _check_sendable(secret: SecretStr, name: str) -> None:
+    if not is_sendable(secret):
+        raise ConfigurationError(
+            f"{name} holds a blank, a line break or another character that no HTTP header can carry",
+            hint=f"set {name} anew; often a line break was copied along",
+        )
+
+
+def _first_error(*checks: Callable[[], object]) -> AntWifError | None:
+    for check in checks:
+        try:
+            check()
+        except AntWifError as error:
+            return error
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from pydantic import SecretStr
 
-__all__ = ["SecretStr", "clean", "mask", "scrub"]
+__all__ = ["SecretStr", "clean", "hidden", "is_sendable", "mask", "scrub", "show_path"]
 
 _SHOWN = 16
 _SHORTEST_SEGMENT = 8  # below this a "known secret" would erase ordinary words
@@ -23,7 +23,7 @@ _FIELDS = (
 _SHAPES: tuple[re.Pattern[str], ...] = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"sk-ant-[A-Za-z0-9]+-[A-Za-z0-9_\-]+"),
-    re.compile(r"eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,4}"),
+    re.compile(r"eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)*"),
 )
 _LABELLED: tuple[re.Pattern[str], ...] = (
     re.compile(
@@ -31,7 +31,9 @@ _LABELLED: tuple[re.Pattern[str], ...] = (
         r"(?:(?:bearer|basic)\s+)?)(?P<secret>[^\s'\",;]+)"
     ),
     re.compile(r"(?i)(?P<label>\bbearer\s+)(?P<secret>[A-Za-z0-9._~+/=\-]{8,})"),
-    re.compile(rf"(?i)(?P<label>['\"](?:{_FIELDS})['\"]\s*:\s*['\"])(?P<secret>(?:[^'\"\\]|\\.)+)"),
+    re.compile(
+        rf"(?i)(?P<label>['\"](?:{_FIELDS})['\"]\s*:\s*(?P<quote>['\"]))(?P<secret>(?:(?!(?P=quote))[^\\]|\\.)+)"
+    ),
     re.compile(rf"(?i)(?P<label>(?:^|[?&\s])(?:{_FIELDS})=)(?P<secret>[^&\s]+)"),
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -43,6 +45,21 @@ def mask(secret: SecretStr | str) -> str:
     if len(text) <= _SHOWN:
         return f"({len(text)} characters)"
     return f"{_CONTROL.sub('?', text[:_SHOWN])}..."
+
+
+def hidden(secret: SecretStr | str | None) -> SecretStr | str | None:
+    """Wrap a secret that came as plain text. Nothing stays nothing, and empty stays recognisably empty."""
+    return SecretStr(secret) if isinstance(secret, str) and secret else secret
+
+
+def is_sendable(secret: SecretStr) -> bool:
+    """Whether a secret can stand in an HTTP header: visible ASCII, so no blank and no line break."""
+    return re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()) is not None
+
+
+def show_path(path: object) -> str:
+    """Return a path for a message: whole, but a secret that was put in its place is masked."""
+    return clean(path, limit=4096)
 
 
 def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
@@ -65,8 +82,8 @@ def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
 
 def clean(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256) -> str:
     """Return outside text fit for a message: secrets masked, control characters escaped, cut to `limit`."""
-    # Cut generously first, so that a megabyte is not searched for the sake of 256 characters.
-    shown = scrub(str(text)[: limit * 64], known)
+    # Masked before it is cut, or the cut could divide a secret into a part that has no known shape.
+    shown = scrub(str(text), known)
     shown = _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), shown)
     return shown if len(shown) <= limit else f"{shown[:limit]}..."
 

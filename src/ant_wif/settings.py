@@ -148,7 +148,7 @@ class ProfileSource(PydanticBaseSettingsSource):
                     name: getattr(part, name, None) for name in _PROFILE_FIELDS & set(type(part).model_fields)
                 }
             # The token object of the file; the settings' `identity_token` is a token itself.
-            self._values["identity"] = getattr(profile.known.authentication, "identity_token", None)
+            self._values["identity"] = getattr(profile.known.authentication, "identity_token", None) or None
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field

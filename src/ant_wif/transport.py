@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-from urllib.parse import urlsplit
 
 from ant_wif._version import __version__
 from ant_wif.errors import InsecureUrlError
@@ -45,11 +44,16 @@ T = TypeVar("T")
 
 USER_AGENT = f"ant-wif/{__version__}"
 TIMEOUT_SECONDS = 30.0
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 LARGEST_BODY = 1 << 20
 
 log = logging.getLogger("ant_wif.http")
 
-_NOT_IN_A_URL = re.compile(r"[\s\\\x00-\x1f\x7f]")
+# Strict, so that no two parsers can disagree about where a URL leads.
+_URL = re.compile(
+    r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    r"(:(?P<port>\d{1,5}))?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -74,29 +78,36 @@ def check_url(url: str, *, what: str) -> str:
         InsecureUrlError: otherwise, or when it is no URL, has a user, a query or a fragment.
             `what` says where the URL was found.
     """
-    shown = clean(url, limit=128)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or parts.scheme not in {"http", "https"} or _NOT_IN_A_URL.search(url):
+    found = _URL.fullmatch(url)
+    if found is None or int(found["port"] or 0) > 65535 or not _is_host(found["host"]):
+        if "@" in url or "?" in url or "#" in url:
+            # Not quoted: a password may stand there.
+            raise InsecureUrlError(
+                f"{what} may hold scheme, host, port and path, but no user, query or fragment",
+                hint=f"remove the user, query or fragment from {what}",
+            )
         raise InsecureUrlError(
-            f"{what} is not a URL: found {shown!r}, expected something like https://api.anthropic.com",
+            f"{what} is not a URL: found {clean(url, limit=128)!r}, expected something like https://api.anthropic.com",
             hint=f"correct {what}",
         )
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]")):
         raise InsecureUrlError(
-            f"{what} may hold scheme, host, port and path only: found {shown!r}",
-            hint=f"remove the user, query or fragment from {what}",
-        )
-    if parts.scheme == "http" and not is_loopback(host):
-        raise InsecureUrlError(
-            f"{what} must use https, because tokens are sent there: found {shown!r}, whose host "
-            f"{clean(host, limit=128)!r} is not this machine",
+            f"{what} must use https, because tokens are sent there: found {clean(url, limit=128)!r}, whose host "
+            f"{clean(found['host'], limit=128)!r} is not this machine",
             hint=f"use https in {what}",
         )
     return url.rstrip("/")
+
+
+def _is_host(host: str) -> bool:
+    import ipaddress
+
+    if not host.startswith("["):
+        return True
+    try:
+        return bool(ipaddress.IPv6Address(host[1:-1]))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class Reply:
     @property
     def request_id(self) -> str | None:
         found = self.headers.get("request-id") or self.headers.get("x-request-id")
-        return clean(found, limit=128) if found else None
+        return found if found and REQUEST_ID.fullmatch(found) else None
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,7 @@ def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
 
 async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
     """Drive a flow to its result without blocking the event loop."""
+    import anyio
     import anyio.to_thread
 
     outcome: object = None
@@ -190,7 +202,8 @@ async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
                 if isinstance(step, Request):
                     outcome = await _asend(step, client)
                 else:
-                    outcome = await anyio.to_thread.run_sync(step.function)
+                    # A limiter of its own: the shared one may be taken up by threads that wait for this very flow.
+                    outcome = await anyio.to_thread.run_sync(step.function, limiter=anyio.CapacityLimiter(1))
             except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
                 failure = error
     except StopIteration as done:
@@ -348,6 +361,8 @@ def _unreachable(request: Request, error: Exception) -> Unreachable:
         maybe_received = False
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         reason = "a header or the URL holds a character that cannot be sent"
+    elif isinstance(error, httpx.RemoteProtocolError):
+        reason = "the connection ended early, or what answers there does not speak HTTP"
     elif isinstance(error, httpx.TimeoutException):
         reason = f"no answer within {request.timeout:g} seconds"
     else:

@@ -217,17 +217,15 @@ def test_threads_and_the_tasks_of_two_event_loops_share_one_exchange(emulator: E
 
 
 def test_threads_that_share_one_profile_share_one_exchange(emulator: Emulator, tmp_path: Path) -> None:
-    credentials = ant_wif.resolve(
-        environ={**emulator.env(), "ANTHROPIC_CONFIG_DIR": str(profile_of(emulator, tmp_path))}
-    )
+    credentials = ant_wif.resolve(environ=profile_environ(emulator, tmp_path))
     assert credentials.source == "profile"
     tokens = at_once(credentials.token)
     assert len(set(map(str, tokens))) == 1
     assert emulator.exchanges == 1
 
 
-def profile_of(emulator: Emulator, root: Path) -> Path:
-    """A directory whose profile `default` is explicit, federated, and keeps its token on disk."""
+def profile_environ(emulator: Emulator, root: Path) -> dict[str, str]:
+    """A job with a federated profile, which keeps its token on disk."""
     (root / "configs").mkdir(mode=0o755)
     path = root / "configs" / "ci.json"
     path.write_text(
@@ -245,7 +243,7 @@ def profile_of(emulator: Emulator, root: Path) -> Path:
         )
     )
     path.chmod(0o644)
-    return root
+    return {**emulator.env(), "ANTHROPIC_CONFIG_DIR": str(root), "ANTHROPIC_PROFILE": "ci"}
 
 
 # --- an endpoint that fails -------------------------------------------------------------------------
@@ -518,13 +516,7 @@ def test_worker_threads_that_all_wait_for_a_task_do_not_keep_it_from_reading_its
 def test_worker_threads_that_all_wait_for_a_task_do_not_keep_it_from_storing_the_token(
     backend: str, emulator: Emulator, tmp_path: Path
 ) -> None:
-    credentials = ant_wif.resolve(
-        environ={
-            **emulator.env(),
-            "ANTHROPIC_CONFIG_DIR": str(profile_of(emulator, tmp_path)),
-            "ANTHROPIC_PROFILE": "ci",
-        }
-    )
+    credentials = ant_wif.resolve(environ=profile_environ(emulator, tmp_path))
 
     async def story() -> list[str]:
         found: list[str] = []
@@ -627,8 +619,8 @@ def test_a_refresh_that_fails_in_the_advisory_window_serves_the_token_and_is_tri
     clock.now += TEN_MINUTES - 119
     assert ask() == "sk-ant-oat01-old"
     assert len(server.requests) == 2
-    for elapsed in (0, 1, 4.9):
-        clock.now += elapsed - (0 if elapsed == 0 else 1 if elapsed == 4.9 else 0)
+    for step in (0, 1, 3.9):
+        clock.now += step
         assert ask() == "sk-ant-oat01-old"
     assert len(server.requests) == 2, "it waits five seconds"
     clock.now += 0.2
@@ -720,7 +712,7 @@ def test_invalidate_without_a_token_named_drops_what_is_held(emulator: Emulator)
 
 
 def test_a_rejected_token_is_not_taken_from_the_disk_again(emulator: Emulator, tmp_path: Path) -> None:
-    environ = {**emulator.env(), "ANTHROPIC_CONFIG_DIR": str(profile_of(emulator, tmp_path)), "ANTHROPIC_PROFILE": "ci"}
+    environ = profile_environ(emulator, tmp_path)
     credentials = ant_wif.resolve(environ=environ)
     first = credentials.token()
     assert ant_wif.resolve(environ=environ).token() == first, "the disk cache serves another process"
@@ -895,9 +887,16 @@ def test_a_request_with_a_credential_of_its_own_is_left_alone(
 def test_the_credential_is_not_sent_to_another_host(asynchronous: bool, api: Api, server: HostileServer) -> None:
     credentials = credentials_at(server)
 
-    async def story(url: str) -> None:
+    async def aget(url: str) -> None:
         async with httpx.AsyncClient(auth=credentials.auth) as client:
             await client.get(url)
+
+    def get(url: str) -> None:
+        if asynchronous:
+            anyio.run(aget, url)
+            return
+        with httpx.Client(auth=credentials.auth) as client:
+            client.get(url)
 
     port = server.base_url.rpartition(":")[2]
     with HostileServer(reply({})) as other:
@@ -909,11 +908,7 @@ def test_the_credential_is_not_sent_to_another_host(asynchronous: bool, api: Api
             f"https://127.0.0.1:{port}/v1/models",
         ):
             with pytest.raises(InsecureUrlError) as caught:
-                if asynchronous:
-                    anyio.run(story, url)
-                else:
-                    with httpx.Client(auth=credentials.auth) as client:
-                        client.get(url)
+                get(url)
             assert caught.value.hint
         assert other.connections == 0
     assert api.granted == 0

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr
+from ant_wif.secrets import SecretStr, show_path
 from ant_wif.transport import Flow
 
 __all__ = ["Env"]
@@ -33,17 +33,17 @@ class Env(IdentitySource):
 
     @property
     def description(self) -> str:
-        return f"the variable {self.variable}"
+        return f"the variable {show_path(self.variable)}"
 
     def asks_for(self, context: Context) -> str:
         del context
-        return self.variable
+        return show_path(self.variable)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         yield from ()
         if self.variable not in context.environ:
             raise IdentitySourceError(
-                f"the variable {self.variable}, which should hold the identity token, is not set",
-                hint=f"set {self.variable} to the OIDC token that your platform issues to the workload",
+                f"the variable {show_path(self.variable)}, which should hold the identity token, is not set",
+                hint=f"set {show_path(self.variable)} to the OIDC token that your platform issues to the workload",
             )
         return context.parse(self, SecretStr(context.environ[self.variable]), audience=None)

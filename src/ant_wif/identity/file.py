@@ -11,7 +11,7 @@ from pydantic import Field
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import LARGEST_ASSERTION, IdentityToken
-from ant_wif.secrets import SecretStr
+from ant_wif.secrets import SecretStr, show_path
 from ant_wif.transport import Flow, call
 
 __all__ = ["File"]
@@ -37,11 +37,11 @@ class File(IdentitySource):
 
     @property
     def description(self) -> str:
-        return f"the file {self.path}"
+        return f"the file {show_path(self.path)}"
 
     def asks_for(self, context: Context) -> str:
         del context
-        return self.path
+        return show_path(self.path)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)
@@ -60,9 +60,9 @@ def _read(path: Path) -> SecretStr:
     except IsADirectoryError:
         problem, hint = "is a directory", "name the token file itself, not the folder it is in"
     except PermissionError:
-        problem, hint = "may not be read by this user", f"run `ls -l {path}` and check owner and mode"
+        problem, hint = "may not be read by this user", f"run `ls -l {show_path(path)}` and check owner and mode"
     except UnicodeDecodeError:
         problem, hint = "is binary, not a JWT", "name the file that holds the OIDC token"
     except (OSError, ValueError) as error:
         problem = f"could not be read ({type(error).__name__})"
-    raise IdentitySourceError(f"the identity token file {path} {problem}", hint=hint)
+    raise IdentitySourceError(f"the identity token file {show_path(path)} {problem}", hint=hint)

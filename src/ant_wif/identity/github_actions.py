@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -66,10 +66,10 @@ class GitHubActions(IdentitySource):
 
 def _with_audience(url: str, audience: str) -> str:
     """Add the audience to a URL that already has a query; any audience it came with is replaced."""
-    parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "audience"]
-    check_url(urlunsplit(parts._replace(query="", fragment="")), what=URL)
-    return urlunsplit(parts._replace(query=urlencode([*query, ("audience", audience)]), fragment=""))
+    place, _, query = url.partition("?")
+    check_url(place, what=URL)
+    kept = [pair for pair in parse_qsl(query.partition("#")[0], keep_blank_values=True) if pair[0] != "audience"]
+    return f"{place}?{urlencode([*kept, ('audience', audience)])}"
 
 
 def _read(reply: Reply | Unreachable, request_token: SecretStr) -> SecretStr:

@@ -1,0 +1,267 @@
+"""Masking: whatever surrounds a secret, it does not get through, and no input makes the search slow."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ant_wif.secrets import SecretStr, clean, mask, scrub
+
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+MEBIBYTE = 1 << 20
+
+
+def jwt(claims: dict[str, object], signature: bytes) -> str:
+    parts = (b'{"alg":"RS256","kid":"k"}', json.dumps(claims, separators=(",", ":")).encode(), signature)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+# What a scrubber could stumble over: beginnings of secrets, labels, quotes, and ordinary text.
+fragments = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        [
+            "", " ", ".", "..", "...", "-", "_", "eyJ", "eyJhbGciOi", "eyJhbGciOi.", "eyJhbGciOiJ.e.e.", "a.b.",
+            "sk-ant-", "sk-ant-oat01-", "sk-ant-api03", "sk-", "Bearer ", "bearer  ", "Authorization: ", "Basic ",
+            '"access_token": "', "'value': '", '"', "'", "\\", '\\"', "\\n", "\n", "\x00", "token=", "code=", "&", "?",
+            "[masked]", "[JWT", "[private key]", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----\n", "%2e", "=", "==", ":", ";", ",", "\ud800", "\u202e", "K",
+        ]
+    ),
+)  # fmt: skip
+surroundings = st.lists(fragments, max_size=6).map("".join)
+
+anthropic_tokens = st.builds(
+    lambda kind, rest: f"sk-ant-{kind}-{rest}",
+    st.sampled_from(["api03", "oat01", "ort01", "admin01", "sid01", "x"]),
+    st.text(alphabet=BASE64URL, min_size=24, max_size=120),
+)
+jwts = st.builds(
+    jwt,
+    st.dictionaries(st.sampled_from(["iss", "sub", "aud", "jti"]), st.text(max_size=20), min_size=1),
+    st.binary(min_size=32, max_size=64),
+)
+known_secrets = st.text(min_size=12, max_size=60).filter(lambda text: len(set(text)) > 6 and "masked" not in text)
+
+
+def leaked(secret: str, text: str, *, shown: int = 16, window: int = 12) -> str | None:
+    """A piece of the secret, beyond the beginning that may be shown, that can be read in the text."""
+    hidden = secret[shown:]
+    pieces = (hidden[at : at + window] for at in range(max(1, len(hidden) - window + 1)))
+    return next((piece for piece in pieces if piece and piece in text), None)
+
+
+# --- mask -------------------------------------------------------------------------------------------
+
+
+def test_a_mask_shows_sixteen_characters_and_no_more() -> None:
+    assert mask("sk-ant-oat01-abcdefghijkl") == "sk-ant-oat01-abc..."
+    assert mask(SecretStr("sk-ant-oat01-abcdefghijkl")) == "sk-ant-oat01-abc..."
+
+
+@pytest.mark.parametrize("text", ["", "x", "sixteen letters!"])
+def test_of_a_short_secret_only_the_length_is_shown(text: str) -> None:
+    assert mask(text) == f"({len(text)} characters)"
+
+
+@given(st.text(max_size=80))
+def test_a_mask_never_holds_more_than_the_beginning_and_no_control_character(secret: str) -> None:
+    shown = mask(secret)
+    assert len(shown) <= 19
+    assert len(secret) <= 16 or shown[:-3].replace("?", "") in secret or "?" in shown
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", shown)
+
+
+def test_a_secret_string_does_not_show_itself() -> None:
+    assert "oat01" not in f"{SecretStr('sk-ant-oat01-abcdef')!r} {SecretStr('sk-ant-oat01-abcdef')}"
+
+
+# --- scrub ------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=400, deadline=None)
+@given(before=surroundings, token=anthropic_tokens, after=surroundings)
+def test_no_anthropic_token_gets_through(before: str, token: str, after: str) -> None:
+    assume(leaked(token, before + after) is None)
+    assert leaked(token, scrub(before + token + after)) is None
+    assert leaked(token, clean(before + token + after)) is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(before=surroundings, token=jwts, after=surroundings)
+def test_no_jwt_gets_through(before: str, token: str, after: str) -> None:
+    seen = scrub(before + token + after)
+    for part in token.split("."):
+        assert leaked(part, seen, shown=0) is None
+        assert leaked(part, clean(before + token + after), shown=0) is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(before=surroundings, secret=known_secrets, after=surroundings)
+def test_no_known_secret_gets_through(before: str, secret: str, after: str) -> None:
+    known = [SecretStr(secret)]
+    assert secret not in scrub(before + secret + after, known)
+    assert secret not in clean(before + secret + after, known=known)
+
+
+@settings(max_examples=200, deadline=None)
+@given(before=surroundings, token=jwts, after=surroundings, part=st.sampled_from([0, 1, 2]))
+def test_no_part_of_a_known_jwt_gets_through_alone(before: str, token: str, after: str, part: int) -> None:
+    piece = token.split(".")[part]
+    for seen in (
+        scrub(before + piece + after, [SecretStr(token)]),
+        clean(before + piece + after, known=[SecretStr(token)]),
+    ):
+        assert leaked(piece, seen, shown=0) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(token=jwts, before=surroundings, at=st.integers(0, 40), limit=st.sampled_from([32, 64, 256]))
+def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
+    token: str, before: str, at: int, limit: int
+) -> None:
+    """Masking shortens, so what stood beyond the limit may come to stand within it."""
+    signature = token.split(".")[2]
+    lead = f"{before}sk-ant-x-"
+    filled = lead + "a" * max(0, limit * 64 - at - len(lead) - 1) + " "
+    assert leaked(signature, clean(filled + signature, known=[SecretStr(token)], limit=limit), shown=0) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'sent {"access_token": "S3cretS3cretS3cret"}',
+        "sent {'refresh_token': 'S3cretS3cretS3cret'}",
+        "grant_type=x&client_secret=S3cretS3cretS3cret&y=1",
+        "https://h/callback?code=S3cretS3cretS3cret&state=x",
+        "Authorization: Bearer S3cretS3cretS3cret",
+        "authorization: basic S3cretS3cretS3cret",
+        "AUTHORIZATION=S3cretS3cretS3cret",
+        "b'Authorization': b'Bearer S3cretS3cretS3cret'",
+        "x-api-key: S3cretS3cretS3cret",
+        "X-IDENTITY-HEADER: S3cretS3cretS3cret",
+        'the "value": "S3cretS3cretS3cret" came',
+        '{"password": "it\'s S3cretS3cretS3cret"}',
+        '{"password": "a\\"S3cretS3cretS3cret"}',
+        "-----BEGIN PRIVATE KEY-----\nS3cretS3cretS3cret\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nS3cretS3cretS3cret",
+    ],
+)
+def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
+    assert "S3cretS3cretS3cret" not in scrub(text)
+    assert "S3cretS3cretS3cret" not in clean(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Authentication failed",
+        "workspace_id: must be wrkspc_… or the word default",
+        "the rule fdrl_01ABC does not exist",
+        "repo:acme/app:ref:refs/heads/main",
+        "https://token.actions.githubusercontent.com",
+        '{"error": "invalid_grant", "error_description": "expired"}',
+        "-----BEGIN CERTIFICATE-----",
+        "a code, a value and a secret",
+    ],
+)
+def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
+    assert scrub(text) == clean(text) == text
+
+
+def test_a_known_word_too_short_to_be_a_secret_does_not_eat_ordinary_text() -> None:
+    assert (
+        scrub("an error of a user", [SecretStr("error"), SecretStr(""), SecretStr("a.of.user")]) == "an error of a user"
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=surroundings, token=st.one_of(anthropic_tokens, jwts))
+def test_scrubbing_what_is_scrubbed_brings_nothing_back(text: str, token: str) -> None:
+    once = scrub(text + token)
+    assert leaked(token.rsplit(".", maxsplit=1)[-1], scrub(once), shown=16) is None
+
+
+# --- clean ------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(), st.integers(1, 300))
+def test_cleaned_text_fits_a_line_of_a_terminal_and_the_limit(text: str, limit: int) -> None:
+    shown = clean(text, limit=limit)
+    assert len(shown) <= limit + 3
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", shown)
+    assert shown.encode("utf-8").decode("utf-8") == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\nb", "a\\nb"), ("\x1b[31mred", "\\x1b[31mred"), ("\u202etxt", "\\u202etxt"), ("\ud800", "\\ud800")],
+)
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@pytest.mark.parametrize("value", [None, 7, 1.5, ["a"], {"a": 1}, b"bytes"])
+def test_anything_can_be_cleaned(value: object) -> None:
+    assert clean(value) == str(value)
+
+
+def test_long_text_is_cut_and_says_so() -> None:
+    assert clean("x" * 300) == "x" * 256 + "..."
+    assert clean("x" * 256) == "x" * 256
+
+
+# --- time -------------------------------------------------------------------------------------------
+
+NASTY = [
+    "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN A", "PRIVATE KEY", "-----END ", "A ", "-",
+    "eyJ", "eyJ.", "eyJaaaaaaaa", "eyJaaaaaaaa.", "eyJaaaaaaaa.a.a.a.", ".",
+    "sk-ant-", "sk-ant-a", "sk-ant-a-", "sk-ant-a-b ", "sk-",
+    "authorization", "authorization:", "authorization: ", "authorization : bearer ", "authorization='", "x-api-key=",
+    "bearer", "bearer ", "bearer\t", "bearer aaaaaaaa", " ", "\n", "'", '"', "\\", '\\"', "''",
+    '"value"', '"value":', '"value": "', '"value" : \'', "'code'", "code=", " code=", "&code=", "?code=a",
+    "a", "é", "\x00", "\ud800", "=", ":",
+]  # fmt: skip
+
+
+def test_a_mebibyte_of_any_nasty_repetition_is_scrubbed() -> None:
+    """In a process of its own, which can be stopped: a search that backtracks without end holds its lock."""
+    program = """
+import itertools, sys
+from ant_wif.secrets import SecretStr, clean, scrub
+nasty = eval(sys.stdin.read())
+known = [SecretStr("eyJaaaaaaaa.bbbbbbbbbbbb.cccccccccccc")]
+for piece in nasty:
+    text = piece * ((1 << 20) // len(piece))
+    scrub(text, known); clean(text, known=known)
+for first, second in itertools.permutations(nasty, 2):
+    # An opening followed by a long run that never completes it, and the same run ended by something else.
+    run = first + second * (1024 // len(second))
+    scrub(run + "!"); scrub(run * 4 + "\\n")
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=ascii(NASTY),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("done", "")
+
+
+def test_a_long_text_is_cleaned_as_quickly_as_a_short_one() -> None:
+    # Two hundred mebibytes searched would be noticed.
+    text = "eyJaaaaaaaa.a " * (MEBIBYTE // 14)
+    for _ in range(200):
+        assert len(clean(text)) == 259
