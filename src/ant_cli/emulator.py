@@ -55,7 +55,8 @@ def env(session: Session, platform: str, url: str | None) -> None:
     """Print the variables that point a shell at a running emulator."""
     from ant_wif.errors import AntWifError
     from ant_wif.secrets import clean
-    from ant_wif.transport import Request, Unreachable, check_url, run, send
+    from ant_wif.transport import Request, Unreachable, run, send
+    from ant_wif.urls import check_url
 
     session.failure = 1
     base_url = url or session.environ.get("ANT_EMULATOR_URL")

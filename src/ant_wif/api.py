@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError
 from ant_wif.secrets import clean
-from ant_wif.transport import REQUEST_ID, TIMEOUT_SECONDS, USER_AGENT, log_request, log_response
+from ant_wif.transport import REQUEST_ID, TIMEOUT_SECONDS, USER_AGENT
+from ant_wif.wiretap import log_request, log_response
 
 if TYPE_CHECKING:
     import httpx

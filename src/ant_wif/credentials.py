@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ant_wif.documents import StoredCredentials
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, LoginError, ProfileError
 from ant_wif.exchange import Federation, exchange
@@ -25,6 +24,7 @@ from ant_wif.transport import Flow, arun, call, run
 if TYPE_CHECKING:
     import httpx
 
+    from ant_wif.documents import StoredCredentials
     from ant_wif.integrations.httpx import CredentialAuth
 
 __all__ = ["Credentials", "FederatedProvider", "LoginProvider", "Provider", "StaticProvider", "federate"]

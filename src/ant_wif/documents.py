@@ -17,7 +17,6 @@ __all__ = ["OidcFederation", "Profile", "ProfileDocument", "StoredCredentials", 
 
 log = logging.getLogger("ant_wif.profiles")
 
-FILE_VERSION = "1.0"
 _ALL_TIME = 10**12
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -64,7 +63,7 @@ class UserOauth(_Document):
 
 
 class ProfileDocument(_Document):
-    version: Annotated[str, Field(pattern=r"^1(\.\d+)*$")] = FILE_VERSION
+    version: Annotated[str, Field(pattern=r"^1(\.\d+)*$")] = "1.0"
     authentication: Annotated[OidcFederation | UserOauth, Field(discriminator="type")]
     organization_id: Text = None
     workspace_id: Text = None

@@ -11,7 +11,7 @@ from ant_wif.files import is_there
 from ant_wif.profiles import ConfigDir, check_name
 from ant_wif.secrets import clean
 from ant_wif.settings import DEFAULT_BASE_URL, Settings, flag
-from ant_wif.transport import check_url
+from ant_wif.urls import check_url
 
 __all__ = ["create_federation", "get_value", "set_value"]
 

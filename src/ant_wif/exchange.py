@@ -14,7 +14,8 @@ from ant_wif.errors import ConfigurationError, ExchangeError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 from ant_wif.secrets import SecretStr, clean
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import Flow, Reply, Request, Unreachable, check_url, send
+from ant_wif.transport import Flow, Reply, Request, Unreachable, send
+from ant_wif.urls import check_url
 
 __all__ = ["Federation", "exchange"]
 

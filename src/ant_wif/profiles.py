@@ -15,18 +15,21 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ant_wif.documents import FILE_VERSION, Profile, StoredCredentials
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.files import read_object, remove, write_atomically
 from ant_wif.secrets import SecretStr, clean, show_path
 
+if TYPE_CHECKING:
+    from ant_wif.documents import Profile, StoredCredentials
+
 __all__ = ["Active", "ConfigDir", "Via", "check_name"]
 
 Via = Literal["flag", "env", "active_config", "default"]
 
+FILE_VERSION = "1.0"
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]+")
 
 
@@ -130,6 +133,8 @@ class ConfigDir:
         Raises:
             ProfileError: there is none, it is not what a profile looks like, or others could have written it.
         """
+        from ant_wif.documents import Profile
+
         path = self.config_path(name)
         document = read_object(path, what="profile", secret=False)
         if document is None:
@@ -224,7 +229,11 @@ def _stored(path: Path) -> StoredCredentials | ProfileError | None:
         document = read_object(path, what="credentials file", secret=True)
     except ProfileError as error:
         return error
-    return None if document is None else StoredCredentials.parse(path, document)
+    if document is None:
+        return None
+    from ant_wif.documents import StoredCredentials
+
+    return StoredCredentials.parse(path, document)
 
 
 def _encoded(document: Mapping[str, object]) -> bytes:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from ant_wif.advice import advice
-from ant_wif.documents import StoredCredentials
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.resolution import Candidate, Resolution
@@ -128,14 +127,13 @@ def _scope(candidate: Candidate) -> str | None:
 def _organization(settings: Settings, chosen: Candidate | None) -> OrganizationStatus:
     if chosen is None or chosen.source not in {"profile", "federation"}:
         return OrganizationStatus()
-    stored = chosen.stored or StoredCredentials()
+    bound, name = _stored(chosen, "organization_uuid"), _stored(chosen, "organization_name")
     if settings.organization_id:
-        same = stored.organization_uuid in {None, settings.organization_id}
         via = settings.origin("organization_id").via
-        name = stored.organization_name if same else None
+        name = name if bound in {None, settings.organization_id} else None
         return OrganizationStatus(id=settings.organization_id, name=name, via=via)
-    if stored.organization_uuid:
-        return OrganizationStatus(id=stored.organization_uuid, name=stored.organization_name, via="token")
+    if bound:
+        return OrganizationStatus(id=bound, name=name, via="token")
     return OrganizationStatus()
 
 
@@ -143,13 +141,13 @@ def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
     """The token's workspace is the one that counts: it was bound when the token was issued."""
     if chosen is None or chosen.source not in {"profile", "federation"}:
         return WorkspaceStatus()
-    stored, configured = chosen.stored or StoredCredentials(), settings.workspace_id
-    if stored.workspace_id:
+    bound, configured = _stored(chosen, "workspace_id"), settings.workspace_id
+    if bound:
         return WorkspaceStatus(
-            id=stored.workspace_id,
-            name=stored.workspace_name,
+            id=bound,
+            name=_stored(chosen, "workspace_name"),
             via="token",
-            drift=configured not in {None, stored.workspace_id},
+            drift=configured not in {None, bound},
             configured_id=configured,
         )
     if configured:
@@ -160,16 +158,14 @@ def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
 def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list[SourceStatus]:
     """Every place that names a value, in the order of precedence."""
     places: list[tuple[str, object]] = []
-    stored = (chosen.stored if chosen else None) or StoredCredentials()
-    token_bound = {"organization_id": stored.organization_uuid, "workspace_id": stored.workspace_id}
     if key == "workspace_id":
-        places.append(("token", token_bound[key]))
+        places.append(("token", _stored(chosen, "workspace_id")))
     places.append((flag(key), resolution.arguments.get(key)))
     if chosen is not None and chosen.profile is not None:
         places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
     places.append((str(Settings.variable(key)), resolution.environ.get(str(Settings.variable(key)))))
     if key == "organization_id":
-        places.append(("token", token_bound[key]))
+        places.append(("token", _stored(chosen, "organization_uuid")))
     if key == "base_url":
         places.append(("default", DEFAULT_BASE_URL))
     named = [(origin, str(value)) for origin, value in places if value]
@@ -177,6 +173,12 @@ def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list
     counts = key == "base_url" or (chosen is not None and chosen.source in {"profile", "federation"})
     rows = [SourceStatus(origin=o, value=v, active=counts and n == 0) for n, (o, v) in enumerate(named)]
     return [row for row in rows if row.active or row.origin != "default"]
+
+
+def _stored(chosen: Candidate | None, key: str) -> str | None:
+    """One field of the credentials file, if there is one."""
+    value = getattr(chosen.stored, key) if chosen is not None and chosen.stored is not None else None
+    return value if isinstance(value, str) else None
 
 
 def _login(chosen: Candidate | None) -> LoginStatus | None:

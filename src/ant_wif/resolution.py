@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ant_wif.credentials import Credentials, FederatedProvider, LoginProvider, Provider, StaticProvider
-from ant_wif.documents import Profile, StoredCredentials, UserOauth
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.exchange import Federation
@@ -24,17 +23,19 @@ from ant_wif.secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif.settings import Settings
 from ant_wif.store import ProfileStore
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import check_url
+from ant_wif.urls import check_url
 
 if TYPE_CHECKING:
     import httpx
+
+    from ant_wif.documents import Profile, StoredCredentials
 
 __all__ = ["Candidate", "Resolution", "resolve"]
 
 IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """What one tier has to offer.
 
@@ -285,7 +286,7 @@ class Resolution:
             return replace(candidate, error=unsafe)
         authentication = profile.known.authentication
         path = self.directory.credentials_path(profile.name, authentication.credentials_path)
-        if isinstance(authentication, UserOauth):
+        if profile.type == "user_oauth":
             return self._login(candidate, profile, path)
         return self._federated_profile(candidate, settings, path)
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ant_wif.documents import Profile
 from ant_wif.environment import Environment
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import DEFAULT_AUDIENCE, AnySource
 from ant_wif.secrets import SecretStr, clean
+
+if TYPE_CHECKING:
+    from ant_wif.documents import Profile
 
 __all__ = ["DEFAULT_BASE_URL", "Origin", "Settings", "flag"]
 

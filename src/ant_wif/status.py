@@ -16,7 +16,7 @@ SCHEMA = "ant.auth.status/1"
 Text = str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class ProfileStatus:
     name: str
     via: Literal["flag", "env", "active_config", "default"]
@@ -27,13 +27,13 @@ class ProfileStatus:
     error: Text = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class ConfigDirStatus:
     path: str
     via: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class CredentialStatus:
     tier: int
     source: str
@@ -44,7 +44,7 @@ class CredentialStatus:
     identity_source: Text = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class CandidateStatus:
     tier: int
     source: str
@@ -61,20 +61,20 @@ class CandidateStatus:
     profile_type: Text = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class BaseUrlStatus:
     value: str
     via: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class OrganizationStatus:
     id: Text = None
     name: Text = None
     via: Text = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class WorkspaceStatus:
     id: Text = None
     name: Text = None
@@ -84,7 +84,7 @@ class WorkspaceStatus:
     """The profile's own workspace, where the token is bound to another one (`drift`)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SourceStatus:
     """One place that names a value; of those that do, the first is the one that counts."""
 
@@ -93,7 +93,7 @@ class SourceStatus:
     active: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class LoginStatus:
     """Who is logged in, as the credentials file has it."""
 
@@ -101,7 +101,7 @@ class LoginStatus:
     organization_name: Text = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class InputStatus:
     """One input of federation: its name, where it stands, and what it is."""
 
@@ -110,14 +110,14 @@ class InputStatus:
     value: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Advice:
     code: str
     message: str
     fix: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Report:
     """Everything that `ant auth status` prints."""
 

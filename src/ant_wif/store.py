@@ -7,13 +7,16 @@ import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ant_wif.documents import StoredCredentials
 from ant_wif.errors import ProfileError
 from ant_wif.exchange import Federation
 from ant_wif.profiles import ConfigDir
 from ant_wif.secrets import SecretStr
 from ant_wif.tokens import AccessToken, Due, due
+
+if TYPE_CHECKING:
+    from ant_wif.documents import StoredCredentials
 
 __all__ = ["ProfileStore"]
 

@@ -1,4 +1,4 @@
-"""Which URLs may carry secrets, and how a request is sent: one description, two drivers.
+"""How a request is sent: one description, two drivers.
 
 Whatever talks to a server here is written once, as a generator that yields what it needs done
 and receives the result (a *flow*). `run` drives a flow with blocking calls, `arun` with awaited
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -17,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ant_wif._version import __version__
-from ant_wif.errors import InsecureUrlError
-from ant_wif.secrets import SecretStr, clean, mask, scrub
+from ant_wif.secrets import SecretStr, clean
+from ant_wif.wiretap import log_failure, log_reply, log_request
 
 if TYPE_CHECKING:
     import httpx
@@ -32,10 +31,6 @@ __all__ = [
     "Unreachable",
     "arun",
     "call",
-    "check_url",
-    "is_loopback",
-    "log_request",
-    "log_response",
     "run",
     "send",
 ]
@@ -46,68 +41,6 @@ USER_AGENT = f"ant-wif/{__version__}"
 TIMEOUT_SECONDS = 30.0
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 LARGEST_BODY = 1 << 20
-
-log = logging.getLogger("ant_wif.http")
-
-# Strict, so that no two parsers can disagree about where a URL leads.
-_URL = re.compile(
-    r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    r"(:(?P<port>\d{1,5}))?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
-)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a parsed host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-    import ipaddress
-
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_url(url: str, *, what: str) -> str:
-    """Return `url` without a trailing slash if secrets may be sent there.
-
-    That takes https, or plain http to a loopback host; the host is judged as parsed, so that
-    `http://localhost.evil.example` is no loopback.
-
-    Raises:
-        InsecureUrlError: otherwise, or when it is no URL, has a user, a query or a fragment.
-            `what` says where the URL was found.
-    """
-    found = _URL.fullmatch(url)
-    if found is None or int(found["port"] or 0) > 65535 or not _is_host(found["host"]):
-        if "@" in url or "?" in url or "#" in url:
-            # Not quoted: a password may stand there.
-            raise InsecureUrlError(
-                f"{what} may hold scheme, host, port and path, but no user, query or fragment",
-                hint=f"remove the user, query or fragment from {what}",
-            )
-        raise InsecureUrlError(
-            f"{what} is not a URL: found {clean(url, limit=128)!r}, expected something like https://api.anthropic.com",
-            hint=f"correct {what}",
-        )
-    if found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]")):
-        raise InsecureUrlError(
-            f"{what} must use https, because tokens are sent there: found {clean(url, limit=128)!r}, whose host "
-            f"{clean(found['host'], limit=128)!r} is not this machine",
-            hint=f"use https in {what}",
-        )
-    return url.rstrip("/")
-
-
-def _is_host(host: str) -> bool:
-    import ipaddress
-
-    if not host.startswith("["):
-        return True
-    try:
-        return bool(ipaddress.IPv6Address(host[1:-1]))
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -298,50 +231,8 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise _UnusableAnswerError("the answer is compressed, which was not asked for")
     reply = Reply(response.status_code, dict(response.headers), bytes(body))
-    log.debug("< %s %s %s", reply.status, scrub(request.url), _shown_headers(reply.headers))
-    log.debug("< %s", _Scrubbed(reply.body))
+    log_reply(request.url, reply.status, reply.headers, reply.body)
     return reply
-
-
-def log_request(request: httpx.Request) -> None:
-    """Log a request at debug level, every secret in it masked."""
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug("> %s %s %s", request.method, scrub(str(request.url)), _shown_headers(request.headers))
-        # A body that is streamed is not ours to consume.
-        with contextlib.suppress(Exception):
-            if request.content:
-                log.debug("> %s", _Scrubbed(request.content))
-
-
-def log_response(response: httpx.Response) -> None:
-    """Log a response's status and headers at debug level, every secret in them masked."""
-    if log.isEnabledFor(logging.DEBUG):
-        url = scrub(str(response.request.url))
-        log.debug("< %s %s %s", response.status_code, url, _shown_headers(response.headers))
-
-
-class _Scrubbed:
-    """A body that is decoded and masked only if a handler prints it."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def __str__(self) -> str:
-        return scrub(self._body.decode("utf-8", "replace"))
-
-
-_SECRET_HEADERS = {"authorization", "x-api-key", "proxy-authorization", "cookie", "set-cookie"}
-
-
-def _shown_headers(headers: Mapping[str, str]) -> str:
-    return " ".join(f"{name.lower()}: {_shown_header(name.lower(), value)};" for name, value in headers.items())
-
-
-def _shown_header(name: str, value: str) -> str:
-    if name not in _SECRET_HEADERS:
-        return scrub(value)
-    scheme, space, credential = value.rpartition(" ")
-    return f"{scheme}{space}{mask(credential)}"
 
 
 def _plain(value: str | SecretStr) -> str:
@@ -367,5 +258,5 @@ def _unreachable(request: Request, error: Exception) -> Unreachable:
         reason = f"no answer within {request.timeout:g} seconds"
     else:
         reason = clean(error, limit=200) or type(error).__name__
-    log.debug("! %s %s: %s", request.method, scrub(request.url), reason)
+    log_failure(request.method, request.url, reason)
     return Unreachable(reason, maybe_received)

@@ -35,7 +35,8 @@ from ant_wif.errors import (
     ProfileError,
 )
 from ant_wif.identity import Env, File, GitHubActions
-from ant_wif.transport import Reply, Request, Unreachable, arun, check_url, is_loopback, run, send
+from ant_wif.transport import Reply, Request, Unreachable, arun, run, send
+from ant_wif.urls import check_url, is_loopback
 from hostile import (
     Act,
     HostileServer,

@@ -642,8 +642,8 @@ LOGIN = [
         | {"t.json": File(stored(), 0o600), "link": Link("t.json")}),
     Row("a login with a client id that has not expired", "token:stored at main", named("work"),
         config("work", login({"client_id": "client"})) | credentials("work", stored(refresh_token="again"))),
-    Row("an expired login with a client id is refreshed by the official SDK only", "error:LoginError", named("work"),
-        config("work", login({"client_id": "client"}))
+    Row("an expired login with a client id is refreshed by the official SDK only", "error:LoginError",
+        named("work"), config("work", login({"client_id": "client"}))
         | credentials("work", stored(refresh_token="again", expires_at=In(-60)))),
     Row("a login with a client id that has expired and cannot be refreshed", "error:LoginError", named("work"),
         config("work", login({"client_id": "client"})) | credentials("work", stored(expires_at=In(-60)))),

@@ -14,7 +14,8 @@ from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import Flow, Reply, Request, Unreachable, check_url, send
+from ant_wif.transport import Flow, Reply, Request, Unreachable, send
+from ant_wif.urls import check_url
 
 __all__ = ["GitHubActions"]
 

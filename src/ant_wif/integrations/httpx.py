@@ -10,7 +10,7 @@ import httpx
 from ant_wif.errors import InsecureUrlError
 from ant_wif.integrations.headers import apply
 from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import check_url
+from ant_wif.urls import check_url
 
 __all__ = ["CredentialAuth"]
 

@@ -1,0 +1,69 @@
+"""What `--debug` shows: each request and answer at debug level, every secret in them masked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ant_wif.secrets import mask, scrub
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["log_failure", "log_reply", "log_request", "log_response"]
+
+log = logging.getLogger("ant_wif.http")
+
+
+def log_reply(url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Log an answer that was read to its end."""
+    log.debug("< %s %s %s", status, scrub(url), _shown_headers(headers))
+    log.debug("< %s", _Scrubbed(body))
+
+
+def log_failure(method: str, url: str, reason: str) -> None:
+    """Log that no usable answer came."""
+    log.debug("! %s %s: %s", method, scrub(url), reason)
+
+
+def log_request(request: httpx.Request) -> None:
+    """Log a request at debug level, every secret in it masked."""
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("> %s %s %s", request.method, scrub(str(request.url)), _shown_headers(request.headers))
+        # A body that is streamed is not ours to consume.
+        with contextlib.suppress(Exception):
+            if request.content:
+                log.debug("> %s", _Scrubbed(request.content))
+
+
+def log_response(response: httpx.Response) -> None:
+    """Log a response's status and headers at debug level, every secret in them masked."""
+    if log.isEnabledFor(logging.DEBUG):
+        url = scrub(str(response.request.url))
+        log.debug("< %s %s %s", response.status_code, url, _shown_headers(response.headers))
+
+
+class _Scrubbed:
+    """A body that is decoded and masked only if a handler prints it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __str__(self) -> str:
+        return scrub(self._body.decode("utf-8", "replace"))
+
+
+_SECRET_HEADERS = {"authorization", "x-api-key", "proxy-authorization", "cookie", "set-cookie"}
+
+
+def _shown_headers(headers: Mapping[str, str]) -> str:
+    return " ".join(f"{name.lower()}: {_shown_header(name.lower(), value)};" for name, value in headers.items())
+
+
+def _shown_header(name: str, value: str) -> str:
+    if name not in _SECRET_HEADERS:
+        return scrub(value)
+    scheme, space, credential = value.rpartition(" ")
+    return f"{scheme}{space}{mask(credential)}"
