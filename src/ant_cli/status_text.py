@@ -77,7 +77,7 @@ def _credentials(report: Report, now: float) -> Iterator[str]:
             yield _row(_label(report, candidate), _value(report, candidate), active=candidate.active)
             yield from _details(candidate, now)
     if report.credential is None:
-        yield "  none: set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID in CI, or run `ant auth login`"
+        yield "  none: in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; else log in"
 
 
 def _label(report: Report, candidate: CandidateStatus) -> str:

@@ -110,12 +110,12 @@ class LoginProvider:
         if stored is None or stored.access_token is None:
             raise ProfileError(
                 f"the profile {self.profile!r} holds no login: there is no access token in {show_path(self.path)}",
-                hint=f"log in: {login}",
+                hint=f"log in with the official CLI: {login}",
             )
         if stored.expires_at is not None and stored.expires_at <= self.clock():
             raise LoginError(
                 f"the login of profile {self.profile!r} expired {self.clock() - stored.expires_at:.0f} seconds ago",
-                hint=f"log in again: {login}",
+                hint=f"log in again with the official CLI: {login}",
             )
         return AccessToken(stored.access_token, stored.expires_at)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ant_wif.documents import Profile
 from ant_wif.errors import ProfileError
+from ant_wif.exchange import Federation
 from ant_wif.files import is_there
 from ant_wif.profiles import ConfigDir, check_name
 from ant_wif.secrets import clean
@@ -42,7 +43,8 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
     if not is_there(directory.config_path(name)):
         raise ProfileError(
             f"the profile {name!r} does not exist: there is no file {directory.config_path(name)}",
-            hint=f"make it with `ant auth login --profile {name}` or `ant profile create {name} --federation`",
+            hint=f"`ant profile create {name} --federation` makes a federation profile, "
+            f"`ant auth login --profile {name}` of the official CLI a login",
         )
     profile = directory.read(name)
     if key in _LOGIN_ONLY and profile.type != "user_oauth":
@@ -71,6 +73,7 @@ def create_federation(directory: ConfigDir, name: str, settings: Settings) -> tu
 
     Raises:
         ProfileError: the profile exists already, or something it needs is missing.
+        ConfigurationError: an id has not the form of its kind, or the URL must not carry a token.
     """
     check_name(name, found_in="the profile name")
     if is_there(directory.config_path(name)):
@@ -84,8 +87,13 @@ def create_federation(directory: ConfigDir, name: str, settings: Settings) -> tu
             f"a federation profile needs {' and '.join(missing)}",
             hint="give " + " and ".join(f"{flag(key)} or {Settings.variable(key)}" for key in missing),
         )
-    if settings.base_url != DEFAULT_BASE_URL:
-        check_url(settings.base_url, what="the base URL")
+    Federation(
+        settings.base_url,
+        str(settings.federation_rule_id),
+        str(settings.organization_id),
+        settings.service_account_id,
+        settings.workspace_id,
+    ).check()
     identity, notes = _identity(settings)
     authentication = {
         "type": "oidc_federation",

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ant_wif.resolution import Candidate
+    from ant_wif.candidates import Candidate
 
 __all__ = [
     "AntWifError",

@@ -52,7 +52,8 @@ class Federation:
         for name, value, well_formed, expected in wanted:
             if value is not None and not well_formed(value):
                 raise ConfigurationError(
-                    f"{clean(value, limit=64)!r} is no id of a {name}: expected {expected}",
+                    f"{clean(value, limit=64)!r} is not the id of {'an' if name == 'organization' else 'a'} {name}: "
+                    f"expected {expected}",
                     hint=f"copy the {name}'s id from the Console and mind which variable it goes into",
                 )
 

@@ -140,7 +140,7 @@ class ConfigDir:
         if document is None:
             raise ProfileError(
                 f"the profile {clean(name, limit=64)!r} does not exist: there is no file {show_path(path)}",
-                hint="`ant profile list` shows which there are; `ant profile create` or `ant auth login` makes one",
+                hint="`ant profile list` shows which there are; `ant profile create` makes one, and so does a login",
             )
         return Profile.parse(name, path, document)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ant_wif.credentials import Credentials, FederatedProvider, LoginProvider, Provider, StaticProvider
+from ant_wif.candidates import Candidate
+from ant_wif.credentials import Credentials, FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.exchange import Federation
@@ -28,51 +29,11 @@ from ant_wif.urls import check_url
 if TYPE_CHECKING:
     import httpx
 
-    from ant_wif.documents import Profile, StoredCredentials
+    from ant_wif.documents import Profile
 
 __all__ = ["Candidate", "Resolution", "resolve"]
 
 IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """What one tier has to offer.
-
-    `missing` names what would have to be set for the tier to match; nothing missing means that
-    it matches. `error` is why using it would fail. `partial` marks a tier that was begun.
-    """
-
-    tier: int
-    source: str
-    origin: str
-    missing: tuple[str, ...] = ()
-    error: AntWifError | None = None
-    partial: bool = False
-    settings: Settings | None = None
-    provider: Provider | None = None
-    token: AccessToken | None = None
-    """The secret at hand without an exchange, expired or not."""
-    identity: IdentitySource | None = None
-    profile: Profile | None = None
-    stored: StoredCredentials | None = None
-    stale: bool = False
-    """Whether the stored token is known to have been issued for other settings, and is not used."""
-
-    @property
-    def matches(self) -> bool:
-        return not self.missing
-
-    @property
-    def usable(self) -> bool:
-        return self.matches and self.error is None
-
-    def __str__(self) -> str:
-        """Its part of the list that `NoCredentialsError` shows."""
-        if self.missing == (self.origin,):
-            return f"({self.tier}) {self.origin}: not {'given' if self.tier == 1 else 'set'}"
-        state = f"missing {', '.join(self.missing)}" if self.missing else str(self.error or "usable")
-        return f"({self.tier}) {self.origin}: {state}"
 
 
 class Resolution:
@@ -196,8 +157,8 @@ class Resolution:
         if begun is not None:
             return f"set {' and '.join(begun.missing)}"
         return (
-            "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
-            "`ant auth login`; `ant auth status` shows what is seen"
+            "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine log in with "
+            "the official CLI (`ant auth login`); `ant auth status` shows what is seen"
         )
 
     def _static(self, tier: int, source: str, via: str) -> Candidate:

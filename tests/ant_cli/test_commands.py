@@ -218,6 +218,12 @@ class TestProfile:
         assert ant("profile", "create", "ci", "--federation", **FEDERATION).status == 1
         assert directory.read("ci").document == federation_profile()
 
+    def test_create_refuses_an_id_that_could_only_be_denied(self, ant: Ant, directory: ConfigDir) -> None:
+        outcome = ant("profile", "create", "ci", "--federation", "--organization-id", "acme", **FEDERATION)
+        assert outcome.status == 1
+        assert "'acme' is not the id of an organization" in outcome.err
+        assert directory.names() == []
+
     def test_delete_asks_and_without_a_terminal_wants_yes(self, ant: Ant, directory: ConfigDir) -> None:
         _store_login(directory, "work")
         directory.activate("work")

@@ -75,7 +75,7 @@ def test_a_denied_exchange_exits_with_4_and_says_what_was_sent(ant: Ant, emulato
 def test_a_malformed_rule_id_exits_with_3_before_anything_is_sent(ant: Ant, emulator: Emulator) -> None:
     outcome = ant("models", "list", **(emulator.env("github") | {"ANTHROPIC_FEDERATION_RULE_ID": ORGANIZATION}))
     assert outcome.status == 3
-    assert "is no id of a federation rule: expected fdrl_" in outcome.err
+    assert "is not the id of a federation rule: expected fdrl_" in outcome.err
     assert emulator.history == []
 
 
