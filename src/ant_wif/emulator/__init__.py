@@ -11,7 +11,9 @@ from __future__ import annotations
 
 try:
     from ant_wif.emulator.emulator import Emulator
+    from ant_wif.emulator.faults import Fault
     from ant_wif.emulator.history import ExchangeRecord
+    from ant_wif.emulator.logins import Login
 except ModuleNotFoundError as error:
     if error.name is None or error.name.startswith("ant_wif"):
         raise
@@ -19,4 +21,4 @@ except ModuleNotFoundError as error:
         f"the emulator needs {error.name}: pip install 'ant-wif[emulator]'", name=error.name
     ) from None
 
-__all__ = ["Emulator", "ExchangeRecord"]
+__all__ = ["Emulator", "ExchangeRecord", "Fault", "Login"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from starlette.requests import Request
 
@@ -24,9 +25,10 @@ def bearer(request: Request) -> str | None:
 def authenticate(state: State, request: Request) -> Access:
     """Return what the caller's credential is bound to, and name it on the response.
 
-    Raises `Refusal`: 401 for the credential, 400 for an `anthropic-version` that is missing.
+    Raises `Refusal`: 401 for the credential, 403 for a workspace that a person's login asks for and
+    cannot have, 400 for an `anthropic-version` that is missing.
     """
-    access = _access(state, request)
+    access = _in_workspace(state, request, _access(state, request))
     add_response_header(request, "anthropic-organization-id", state.organization_id)
     add_response_header(request, "anthropic-workspace-id", access.workspace_id)
     if not _VERSION.fullmatch(request.headers.get("anthropic-version", "")):
@@ -47,6 +49,16 @@ def _access(state: State, request: Request) -> Access:
     if not has_authorization:
         raise Refusal(401, "No credential: send Authorization or x-api-key")
     return _bearer_access(state, request)
+
+
+def _in_workspace(state: State, request: Request, access: Access) -> Access:
+    wanted = request.headers.get("anthropic-workspace-id")
+    # A federation token or a key is bound to its workspace: no header changes that.
+    if wanted is None or not access.may_choose_workspace:
+        return access
+    if wanted not in state.workspaces:
+        raise Refusal(403, "anthropic-workspace-id: this login has no such workspace")
+    return replace(access, workspace_id=wanted)
 
 
 def _bearer_access(state: State, request: Request) -> Access:

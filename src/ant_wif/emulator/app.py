@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from ant_wif.emulator.control import control_routes
+from ant_wif.emulator.fault_plan import FaultPlan, Faults
 from ant_wif.emulator.history import history_routes
 from ant_wif.emulator.identities import IdentityProvider
 from ant_wif.emulator.models import model_routes
@@ -18,7 +19,9 @@ from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal, RequestIds, answer_refusal
 
 
-def build_app(state: State, providers: Iterable[IdentityProvider], env: Callable[[str], Mapping[str, str]]) -> ASGIApp:
+def build_app(
+    state: State, providers: Iterable[IdentityProvider], env: Callable[[str], Mapping[str, str]], faults: FaultPlan
+) -> ASGIApp:
     app = Starlette(
         routes=[
             *token_routes(state),
@@ -31,4 +34,4 @@ def build_app(state: State, providers: Iterable[IdentityProvider], env: Callable
     )
     # The real service answers 404 for a path with a slash too many.
     app.router.redirect_slashes = False
-    return RequestIds(app)
+    return RequestIds(Faults(app, faults))

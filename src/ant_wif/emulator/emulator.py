@@ -1,24 +1,23 @@
-"""The emulator as a test holds it: start, stop, issue a token, change a rule, look at what happened."""
+"""The emulator as a test holds it: the platform, with a server to start and stop, jobs and faults."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from types import EllipsisType, TracebackType
-from typing import Any, cast
 
 from ant_wif.emulator.app import build_app
+from ant_wif.emulator.backend import Backend
+from ant_wif.emulator.fault_plan import FaultPlan
+from ant_wif.emulator.faults import Fault
 from ant_wif.emulator.github import GitHub
-from ant_wif.emulator.history import ExchangeRecord
 from ant_wif.emulator.identities import IdentityProvider
 from ant_wif.emulator.seed import seeded_state
 from ant_wif.emulator.server import ServerThread, is_loopback
 from ant_wif.emulator.signing import KeyChoice
-from ant_wif.rules import Issuer, Rule
 
 
-class Emulator:
+class Emulator(Backend):
     """A Claude Platform on a local port, seeded with the organization Acme.
 
     `port` 0 means any free one. `clock` returns unix time; tokens expire by it. Identifiers are
@@ -41,7 +40,8 @@ class Emulator:
         self.clock = clock
         self._host, self._port = host, port
         self._providers: dict[str, IdentityProvider] = {provider.name: provider for provider in (GitHub(self._now),)}
-        self._state = seeded_state(self._providers.values(), self._now)
+        super().__init__(seeded_state(self._providers.values(), self._now))
+        self._faults = FaultPlan()
         self._server: ServerThread | None = None
 
     def start(self) -> Emulator:
@@ -53,7 +53,7 @@ class Emulator:
                 self.update_issuer(provider.name, issuer_url=provider.issuer_url)
             self._server = server
             try:
-                server.start(build_app(self._state, self._providers.values(), self.env))
+                server.start(build_app(self._state, self._providers.values(), self.env, self._faults))
             except RuntimeError:
                 self._server = None
                 raise
@@ -82,15 +82,6 @@ class Emulator:
         if self._server is None:
             raise RuntimeError("the emulator is not started: use it as a context manager, or call start()")
         return self._server.base_url
-
-    @property
-    def organization_id(self) -> str:
-        return self._state.organization_id
-
-    @property
-    def api_key(self) -> str:
-        """A static key, bound to the default workspace."""
-        return next(iter(self._state.api_keys))
 
     def env(self, platform: str = "github") -> dict[str, str]:
         """Return what makes a process look like a job on `platform`, with the emulator for a backend.
@@ -128,56 +119,18 @@ class Emulator:
             now=self._now(), lifetime=lifetime, claims=claims, headers=headers, kid=kid, alg=alg, key=key
         )
 
-    @property
-    def history(self) -> list[ExchangeRecord]:
-        """What was attempted at the token endpoint, oldest first: a copy."""
-        return self._state.history.snapshot()
+    def fail(self, endpoint: str, fault: Fault, *, times: int = 1) -> None:
+        """Have the next `times` requests to an endpoint meet a fault: `fail("token", Fault.status(429))`.
 
-    @property
-    def exchanges(self) -> int:
-        """How many exchanges were granted since the start or `clear_history`."""
-        return self._state.history.granted
+        `endpoint` is `token`, `models` or `oidc`. Faults of one endpoint come in the order in which they
+        were asked for. Raises ValueError for an endpoint that is not one, a fault that it cannot have,
+        or `times` below 1.
+        """
+        self._faults.add(endpoint, fault, times)
 
-    def clear_history(self) -> None:
-        """Forget what was attempted. Tokens stay valid, and spent assertions stay spent."""
-        with self._state.lock:
-            self._state.history.clear()
-
-    @property
-    def rules(self) -> dict[str, Rule]:
-        """The rules by name: a copy."""
-        with self._state.lock:
-            return {rule.name: rule for rule in self._state.rules.values()}
-
-    def rule(self, name: str = "github") -> Rule:
-        """Raises ValueError where there is no such rule."""
-        rules = self.rules
-        if name not in rules:
-            raise ValueError(f"no rule {name!r}; there are {', '.join(rules)}")
-        return rules[name]
-
-    def issuer(self, name: str = "github") -> Issuer:
-        """Return the issuer of the rule `name`. Raises ValueError where there is no such rule."""
-        return self._state.issuers[self.rule(name).issuer_id]
-
-    def update_rule(self, name: str, **changes: object) -> Rule:
-        """Change fields of a rule, and return it. Raises TypeError for a field that `Rule` has not."""
-        with self._state.lock:
-            rule = replace(self.rule(name), **cast("dict[str, Any]", changes))
-            self._state.rules[rule.id] = rule
-        return rule
-
-    def update_issuer(self, name: str, **changes: object) -> Issuer:
-        """Change fields of the issuer of the rule `name`. Raises TypeError as `update_rule` does."""
-        with self._state.lock:
-            issuer = replace(self.issuer(name), **cast("dict[str, Any]", changes))
-            self._state.issuers[issuer.id] = issuer
-        return issuer
-
-    def revoke(self, token: str) -> None:
-        """Make an access token invalid before its time."""
-        with self._state.lock:
-            self._state.access_tokens.drop(token)
+    def clear_faults(self) -> None:
+        """Have no further request fail. Those under way meet the fault they have begun with."""
+        self._faults.clear()
 
     def _provider(self, platform: str) -> IdentityProvider:
         if platform not in self._providers:

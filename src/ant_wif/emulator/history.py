@@ -1,8 +1,8 @@
-"""The authentication history: every attempt at the token endpoint, and why it was denied."""
+"""The authentication history: every attempt at the token endpoint, by any grant, and why it was denied."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -39,22 +39,23 @@ class ExchangeRecord:
 
 
 class History:
-    """The last attempts, and how many were granted since the start. Adding is thread-safe."""
+    """The last attempts, and for each grant type how many were granted. Hold the state's lock to add."""
 
     def __init__(self) -> None:
         self._records: deque[ExchangeRecord] = deque(maxlen=_REMEMBERED)
-        self.granted = 0
+        self.granted: Counter[str] = Counter()
 
     def add(self, record: ExchangeRecord) -> None:
         self._records.append(record)
-        self.granted += record.outcome == "granted"
+        if record.outcome == "granted" and record.grant_type is not None:
+            self.granted[record.grant_type] += 1
 
     def snapshot(self) -> list[ExchangeRecord]:
         return list(self._records)
 
     def clear(self) -> None:
         self._records.clear()
-        self.granted = 0
+        self.granted.clear()
 
 
 def displayable_claims(claims: Mapping[str, object] | None) -> dict[str, object] | None:

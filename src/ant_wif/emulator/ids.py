@@ -15,12 +15,16 @@ def tagged_id(tag: str) -> str:
     return f"{tag}_01{secrets.token_bytes(22).translate(_FOLD).decode('ascii')}"
 
 
-def organization_id() -> str:
+def uuid4() -> str:
     return str(uuid.uuid4())
 
 
 def access_token() -> str:
     return f"sk-ant-oat01-{secrets.token_urlsafe(72)}"
+
+
+def refresh_token() -> str:
+    return f"sk-ant-ort01-{secrets.token_urlsafe(72)}"
 
 
 def api_key() -> str:

@@ -9,27 +9,26 @@ from starlette.responses import Response
 
 from ant_wif.emulator import ids
 from ant_wif.emulator.access import OAUTH_BETA
+from ant_wif.emulator.fields import Field, read_fields
 from ant_wif.emulator.history import ExchangeRecord, displayable_claims
 from ant_wif.emulator.state import Access, State
 from ant_wif.emulator.wire import Refusal, error_response, json_response, listed, request_id
 from ant_wif.rules import ExchangeRequest, Judgement, Registration, judge
-from ant_wif.secrets import clean
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 FEDERATION_BETA = "oidc-federation-2026-04-01"
 
-# Field -> is it required, its form, and how a refusal names that form.
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_FIELDS: dict[str, tuple[bool, re.Pattern[str], str]] = {
-    "grant_type": (True, re.compile(re.escape(GRANT_TYPE)), GRANT_TYPE),
-    "assertion": (True, re.compile(r".+", re.DOTALL), "a non-empty string"),
-    "federation_rule_id": (True, re.compile(r"fdrl_[A-Za-z0-9]{1,64}"), "an id that begins with fdrl_"),
-    "organization_id": (True, re.compile(_UUID), "a UUID"),
-    "service_account_id": (False, re.compile(r"svac_[A-Za-z0-9]{1,64}"), "an id that begins with svac_"),
-    "workspace_id": (
-        False,
-        re.compile(r"default|wrkspc_[A-Za-z0-9]{1,64}"),
+_FIELDS = {
+    "grant_type": Field(re.escape(GRANT_TYPE), GRANT_TYPE),
+    "assertion": Field(r".+", "a non-empty string"),
+    "federation_rule_id": Field(r"fdrl_[A-Za-z0-9]{1,64}", "an id that begins with fdrl_"),
+    "organization_id": Field(_UUID, "a UUID"),
+    "service_account_id": Field(r"svac_[A-Za-z0-9]{1,64}", "an id that begins with svac_", required=False),
+    "workspace_id": Field(
+        r"default|wrkspc_[A-Za-z0-9]{1,64}",
         "an id that begins with wrkspc_, or the word default",
+        required=False,
     ),
 }
 
@@ -54,19 +53,7 @@ def exchange(state: State, request: Request, body: dict[str, object]) -> Respons
 
 
 def _read_wish(body: dict[str, object]) -> ExchangeRequest:
-    for name in body:
-        if name not in _FIELDS:
-            raise Refusal(400, f"{clean(name, limit=64)}: this field is not allowed")
-    values: dict[str, str] = {}
-    for name, (required, form, description) in _FIELDS.items():
-        if name not in body:
-            if required:
-                raise Refusal(400, f"{name}: this field is required")
-            continue
-        value = body[name]
-        if not isinstance(value, str) or not form.fullmatch(value):
-            raise Refusal(400, f"{name}: must be {description}")
-        values[name] = value
+    values = read_fields(body, _FIELDS)
     return ExchangeRequest(
         assertion=values["assertion"],
         organization_id=values["organization_id"],

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator import jwt_bearer
+from ant_wif.emulator import jwt_bearer, refresh
 from ant_wif.emulator.history import ExchangeRecord
 from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal, read_body, request_id
@@ -16,7 +16,7 @@ from ant_wif.rules.jws import read_json_object
 
 # A grant adds its own record to the history, and raises Refusal for what it cannot even judge.
 Grant = Callable[[State, Request, dict[str, object]], Response]
-_GRANTS: dict[str, Grant] = {jwt_bearer.GRANT_TYPE: jwt_bearer.exchange}
+_GRANTS: dict[str, Grant] = {jwt_bearer.GRANT_TYPE: jwt_bearer.exchange, refresh.GRANT_TYPE: refresh.refresh}
 
 
 def token_routes(state: State) -> list[Route]:

@@ -11,6 +11,8 @@ import threading
 import uvicorn
 from starlette.types import ASGIApp
 
+from ant_wif.emulator.connection import Connected
+
 _GRACE_SECONDS = 0.1
 _IDLE_CONNECTION_SECONDS = 60
 _THREAD_SECONDS = 10
@@ -68,7 +70,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=Connected,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -21,10 +21,37 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Access:
-    """What a credential is bound to. An API key has no scope: it may do everything in its workspace."""
+    """What a credential is bound to. An API key has no scope: it may do everything in its workspace.
+
+    The access token of a person's login may be used in another workspace, request by request.
+    """
 
     workspace_id: str
     scope: str | None = None
+    may_choose_workspace: bool = False
+
+
+@dataclass(frozen=True)
+class User:
+    """The person who logs in."""
+
+    id: str
+    email: str
+
+
+@dataclass
+class Session:
+    """One login. `refresh_token` is the only one of its tokens that can still be used, unless it `ended`.
+
+    `lifetime` is that of its access tokens, in seconds.
+    """
+
+    client_id: str
+    scope: str
+    workspace: Workspace
+    lifetime: int
+    refresh_token: str = field(repr=False)
+    ended: bool = False
 
 
 @dataclass
@@ -33,16 +60,19 @@ class State:
 
     clock: Callable[[], float] = time.time
     lock: threading.RLock = field(default_factory=threading.RLock)
-    organization_id: str = field(default_factory=ids.organization_id)
+    organization_id: str = field(default_factory=ids.uuid4)
     organization_name: str = "Acme"
     default_workspace: Workspace = field(default_factory=lambda: Workspace(ids.tagged_id("wrkspc"), "default"))
     workspaces: dict[str, Workspace] = field(default_factory=dict)
+    user: User = field(default_factory=lambda: User(ids.uuid4(), "ada@acme.example"))
     service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
     key_sets: dict[str, Callable[[], KeySet]] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
     api_keys: dict[str, Access] = field(default_factory=dict)
     access_tokens: Expiring[str, Access] = field(default_factory=Expiring)
+    # By every refresh token ever handed out, so that a used one is told from an unknown one.
+    sessions: dict[str, Session] = field(default_factory=dict)
     spent: Expiring[tuple[str, str], bool] = field(default_factory=Expiring)
     history: History = field(default_factory=History)
 

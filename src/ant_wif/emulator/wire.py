@@ -22,6 +22,8 @@ _ERROR_TYPES = {
     404: "not_found_error",
     405: "invalid_request_error",
     413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
 }
 
 
@@ -94,7 +96,7 @@ class RequestIds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         identifier = tagged_id("req")
         extra = [(b"request-id", identifier.encode("ascii"))]
-        scope["state"] = {"request_id": identifier, "response_headers": extra}
+        scope["state"] = {**scope.get("state", {}), "request_id": identifier, "response_headers": extra}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,0 +1,113 @@
+"""The platform as a test holds it, served or not: what is registered, handed out and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from ant_wif.emulator import jwt_bearer, logins, refresh
+from ant_wif.emulator.history import ExchangeRecord
+from ant_wif.emulator.logins import Login
+from ant_wif.emulator.state import State
+from ant_wif.rules import Issuer, Rule
+
+
+class Backend:
+    """Methods may be called from any thread."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @property
+    def organization_id(self) -> str:
+        return self._state.organization_id
+
+    @property
+    def api_key(self) -> str:
+        """A static key, bound to the default workspace."""
+        return next(iter(self._state.api_keys))
+
+    @property
+    def history(self) -> list[ExchangeRecord]:
+        """What was attempted at the token endpoint, oldest first: a copy."""
+        return self._state.history.snapshot()
+
+    @property
+    def exchanges(self) -> int:
+        """How many identity tokens were exchanged since the start or `clear_history`."""
+        return self._state.history.granted[jwt_bearer.GRANT_TYPE]
+
+    @property
+    def refreshes(self) -> list[ExchangeRecord]:
+        """What was attempted with the refresh grant, granted or not, oldest first: a copy."""
+        return [record for record in self.history if record.grant_type == refresh.GRANT_TYPE]
+
+    def clear_history(self) -> None:
+        """Forget what was attempted. Tokens stay valid, and spent assertions stay spent."""
+        with self._state.lock:
+            self._state.history.clear()
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules by name: a copy."""
+        with self._state.lock:
+            return {rule.name: rule for rule in self._state.rules.values()}
+
+    def rule(self, name: str = "github") -> Rule:
+        """Raises ValueError where there is no such rule."""
+        rules = self.rules
+        if name not in rules:
+            raise ValueError(f"no rule {name!r}; there are {', '.join(rules)}")
+        return rules[name]
+
+    def issuer(self, name: str = "github") -> Issuer:
+        """Return the issuer of the rule `name`. Raises ValueError where there is no such rule."""
+        return self._state.issuers[self.rule(name).issuer_id]
+
+    def update_rule(self, name: str, **changes: object) -> Rule:
+        """Change fields of a rule, and return it. Raises TypeError for a field that `Rule` has not."""
+        with self._state.lock:
+            rule = replace(self.rule(name), **cast("dict[str, Any]", changes))
+            self._state.rules[rule.id] = rule
+        return rule
+
+    def update_issuer(self, name: str, **changes: object) -> Issuer:
+        """Change fields of the issuer of the rule `name`. Raises TypeError as `update_rule` does."""
+        with self._state.lock:
+            issuer = replace(self.issuer(name), **cast("dict[str, Any]", changes))
+            self._state.issuers[issuer.id] = issuer
+        return issuer
+
+    def login(
+        self,
+        *,
+        scope: str = logins.DEFAULT_SCOPE,
+        workspace_id: str | None = None,
+        lifetime: int = 3600,
+        client_id: str = logins.CLIENT_ID,
+    ) -> Login:
+        """Log a person in, as if the Console's consent page had been approved.
+
+        `workspace_id` is by default that of the default workspace; `lifetime` is that of each access
+        token, in seconds. Raises ValueError for a workspace that does not exist or a lifetime below 1.
+        """
+        return logins.log_in(
+            self._state, scope=scope, workspace_id=workspace_id, lifetime=lifetime, client_id=client_id
+        )
+
+    def is_live_refresh_token(self, token: str) -> bool:
+        """Return whether a refresh with this token would be granted: handed out, not used, not revoked."""
+        with self._state.lock:
+            session = self._state.sessions.get(token)
+            return session is not None and session.refresh_token == token and not session.ended
+
+    def revoke(self, token: str) -> None:
+        """Make a token invalid before its time. A refresh token, used or not, ends its login.
+
+        The access tokens of a login that ended stay valid until they expire or are revoked themselves.
+        """
+        with self._state.lock:
+            self._state.access_tokens.drop(token)
+            session = self._state.sessions.get(token)
+            if session is not None:
+                session.ended = True

@@ -1,0 +1,267 @@
+"""Each fault as a real client meets it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from ant_wif.emulator import Emulator, Fault
+
+MIB = 1 << 20
+BETA = {"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: Emulator, caplog: pytest.LogCaptureFixture) -> Iterator[Emulator]:
+    """The emulator of this module, without history and faults. That the server complains of nothing is checked."""
+    running.clear_history()
+    running.clear_faults()
+    with caplog.at_level(logging.WARNING, logger="uvicorn.error"):
+        yield running
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=emulator.base_url, timeout=10) as opened:
+        yield opened
+
+
+def body(emulator: Emulator, assertion: str) -> dict[str, str]:
+    return {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "assertion": assertion,
+        "federation_rule_id": emulator.rule().id,
+        "organization_id": emulator.organization_id,
+    }
+
+
+def exchange(client: httpx.Client, emulator: Emulator, assertion: str | None = None) -> httpx.Response:
+    return client.post("/v1/oauth/token", json=body(emulator, assertion or emulator.issue()), headers=BETA)
+
+
+def list_models(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    return client.get("/v1/models", headers={"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"})
+
+
+def ask_for_identity_token(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    job = emulator.env("github")
+    headers = {"authorization": f"bearer {job['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
+    return client.get(job["ACTIONS_ID_TOKEN_REQUEST_URL"], headers=headers)
+
+
+ENDPOINTS = {"token": exchange, "models": list_models, "oidc": ask_for_identity_token}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(429, "rate_limit_error"), (500, "api_error"), (503, "api_error"), (529, "overloaded_error")],
+)
+def test_a_status_comes_in_the_apis_shape_at_every_endpoint(
+    emulator: Emulator, client: httpx.Client, endpoint: str, status: int, kind: str
+) -> None:
+    emulator.fail(endpoint, Fault.status(status))
+    failed = ENDPOINTS[endpoint](client, emulator)
+    assert (failed.status_code, failed.json()["type"], failed.json()["error"]["type"]) == (status, "error", kind)
+    assert failed.json()["request_id"] == failed.headers["request-id"]
+    assert "retry-after" not in failed.headers
+    assert ENDPOINTS[endpoint](client, emulator).status_code == 200
+
+
+@pytest.mark.parametrize("after", [1, "Fri, 31 Dec 2027 23:59:59 GMT"])
+def test_a_status_may_say_when_to_come_again(emulator: Emulator, client: httpx.Client, after: int | str) -> None:
+    emulator.fail("token", Fault.status(429, retry_after=after))
+    assert exchange(client, emulator).headers["retry-after"] == str(after)
+
+
+def test_a_status_spends_nothing_and_is_not_recorded(emulator: Emulator, client: httpx.Client) -> None:
+    assertion, login = emulator.issue(), emulator.login()
+    emulator.fail("token", Fault.status(529), times=2)
+    assert [exchange(client, emulator, assertion).status_code for _ in range(3)] == [529, 529, 200]
+    assert len(emulator.history) == 1
+    assert emulator.is_live_refresh_token(login.refresh_token)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("fault", [Fault.drop_before(), Fault.drop_after()], ids=["before", "after"])
+def test_a_dropped_connection_gives_no_answer(
+    emulator: Emulator, client: httpx.Client, endpoint: str, fault: Fault
+) -> None:
+    emulator.fail(endpoint, fault)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        ENDPOINTS[endpoint](client, emulator)
+    assert ENDPOINTS[endpoint](client, emulator).status_code == 200
+
+
+def test_a_connection_dropped_before_does_not_spend_the_assertion(emulator: Emulator, client: httpx.Client) -> None:
+    assertion = emulator.issue()
+    emulator.fail("token", Fault.drop_before())
+    with pytest.raises(httpx.RemoteProtocolError):
+        exchange(client, emulator, assertion)
+    assert emulator.history == []
+    assert exchange(client, emulator, assertion).status_code == 200
+
+
+def test_a_connection_dropped_after_spends_the_assertion(emulator: Emulator, client: httpx.Client) -> None:
+    assertion = emulator.issue()
+    emulator.fail("token", Fault.drop_after())
+    with pytest.raises(httpx.RemoteProtocolError):
+        exchange(client, emulator, assertion)
+    assert exchange(client, emulator, assertion).status_code == 401
+    assert [record.reason for record in emulator.history] == [None, "jti_reused"]
+
+
+def test_a_delayed_answer_comes_late_with_the_request_processed_at_once(
+    emulator: Emulator, client: httpx.Client
+) -> None:
+    emulator.fail("token", Fault.delay(0.3))
+    began = time.monotonic()
+    assert exchange(client, emulator).status_code == 200
+    assert time.monotonic() - began >= 0.3
+
+    emulator.fail("token", Fault.delay(60))
+    with pytest.raises(httpx.ReadTimeout), httpx.Client(base_url=emulator.base_url, timeout=0.3) as hasty:
+        exchange(hasty, emulator)
+    assert emulator.exchanges == 2
+
+
+def test_a_truncated_body_ends_before_its_announced_length(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.fail("token", Fault.truncated())
+    request = body(emulator, emulator.issue())
+    with client.stream("POST", "/v1/oauth/token", json=request, headers=BETA) as response:
+        assert response.status_code == 200
+        announced = int(response.headers["content-length"])
+        with pytest.raises(httpx.RemoteProtocolError, match=f"received {announced // 2} bytes, expected {announced}"):
+            response.read()
+    assert exchange(client, emulator).status_code == 200
+
+
+def test_an_oversized_body_is_over_a_mebibyte_and_does_not_announce_it(
+    emulator: Emulator, client: httpx.Client
+) -> None:
+    emulator.fail("token", Fault.oversized())
+    response = exchange(client, emulator)
+    assert len(response.content) > MIB
+    assert "content-length" not in response.headers
+    assert response.json()["token_type"] == "Bearer"
+
+
+def test_a_client_may_leave_an_oversized_body_unread(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.fail("models", Fault.oversized(64 * MIB))
+    headers = {"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"}
+    with client.stream("GET", "/v1/models", headers=headers) as response:
+        assert len(next(response.iter_bytes())) > 0
+    assert list_models(client, emulator).status_code == 200
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_body_that_is_not_json_is_a_page(emulator: Emulator, client: httpx.Client, endpoint: str) -> None:
+    emulator.fail(endpoint, Fault.not_json())
+    response = ENDPOINTS[endpoint](client, emulator)
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert response.text.startswith("<!DOCTYPE html>")
+
+
+def test_a_trickle_keeps_a_timeout_between_bytes_from_firing(emulator: Emulator) -> None:
+    emulator.fail("token", Fault.trickle(1.0))
+    began = time.monotonic()
+    with httpx.Client(base_url=emulator.base_url, timeout=0.5) as client:
+        assert exchange(client, emulator).json()["token_type"] == "Bearer"
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_wrong_token_type_is_all_that_is_wrong(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.fail("token", Fault.wrong_token_type(), times=2)
+    granted = exchange(client, emulator).json()
+    assert granted["token_type"] == "mac"
+    assert granted["access_token"].startswith("sk-ant-oat01-")
+    denied = exchange(client, emulator, "not a token")
+    assert (denied.status_code, "token_type" in denied.json()) == (401, False)
+
+
+def test_faults_come_in_order_and_each_as_often_as_asked(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.fail("models", Fault.status(429), times=2)
+    emulator.fail("models", Fault.status(500))
+    assert [list_models(client, emulator).status_code for _ in range(4)] == [429, 429, 500, 200]
+
+
+def test_a_fault_at_one_endpoint_leaves_the_others_alone(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.fail("token", Fault.status(500))
+    assert list_models(client, emulator).status_code == 200
+    assert ask_for_identity_token(client, emulator).status_code == 200
+    assert client.get("/v1/oauth/token").status_code == 405
+    assert exchange(client, emulator).status_code == 500
+
+
+def test_cleared_faults_do_not_happen(emulator: Emulator, client: httpx.Client) -> None:
+    for endpoint in ENDPOINTS:
+        emulator.fail(endpoint, Fault.drop_before(), times=100)
+    emulator.clear_faults()
+    for ask in ENDPOINTS.values():
+        assert ask(client, emulator).status_code == 200
+
+
+def test_each_planned_fault_is_met_once_by_many_threads(emulator: Emulator) -> None:
+    together = threading.Barrier(10)
+
+    def work(_: int) -> list[int]:
+        with httpx.Client(base_url=emulator.base_url, timeout=30) as own:
+            together.wait()
+            emulator.fail("models", Fault.status(503), times=3)
+            return [list_models(own, emulator).status_code for _ in range(3)]
+
+    with ThreadPoolExecutor(max_workers=10) as pool:
+        statuses = [status for found in pool.map(work, range(10)) for status in found]
+    assert statuses == [503] * 30
+
+
+def test_a_wish_that_cannot_be_is_an_error(emulator: Emulator) -> None:
+    with pytest.raises(ValueError, match=r"'tokens'.*token, models, oidc"):
+        emulator.fail("tokens", Fault.drop_before())
+    with pytest.raises(ValueError, match="times 0"):
+        emulator.fail("token", Fault.drop_before(), times=0)
+    with pytest.raises(ValueError, match="only happen at 'token'"):
+        emulator.fail("models", Fault.wrong_token_type())
+    with pytest.raises(ValueError, match=r"418.*429, 500, 503, 529"):
+        Fault.status(418)
+    for seconds in (-1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="duration"):
+            Fault.delay(seconds)
+        with pytest.raises(ValueError, match="duration"):
+            Fault.trickle(seconds)
+
+
+@pytest.mark.parametrize("fault", [Fault.delay(60), Fault.trickle(60)], ids=["delay", "trickle"])
+def test_stopping_does_not_wait_for_a_fault(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+    with Emulator() as emulator, ThreadPoolExecutor(max_workers=1) as pool:
+        emulator.fail("token", fault)
+        with httpx.Client(base_url=emulator.base_url, timeout=30) as client:
+            answer = pool.submit(exchange, client, emulator)
+            while not emulator.history and not answer.done():
+                time.sleep(0.01)
+            began = time.monotonic()
+            emulator.stop()
+            assert time.monotonic() - began < 5
+            with pytest.raises(httpx.RemoteProtocolError):
+                answer.result(timeout=5)
+    assert caplog.records == []
+
+
+def test_faults_outlast_a_restart(caplog: pytest.LogCaptureFixture) -> None:
+    emulator = Emulator()
+    emulator.fail("models", Fault.status(500))
+    with emulator, httpx.Client(base_url=emulator.base_url) as client:
+        assert [list_models(client, emulator).status_code for _ in range(2)] == [500, 200]
