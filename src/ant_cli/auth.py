@@ -121,9 +121,13 @@ def logout(session: Session, *, everything: bool) -> None:
             click.echo(f"removed {path}", err=True)
         click.echo(f"{len(gone)} files removed from {directory.path}", err=True)
         return
+    from ant_wif.inventory import log_out
+
     active = directory.active(session.options.get("profile"))
-    gone_path = directory.forget(active.name)
-    if gone_path:
-        click.echo(f"removed {gone_path}; the profile {active.name!r} itself stays", err=True)
+    gone = log_out(resolution, active.name)
+    for path in gone:
+        click.echo(f"removed {path}", err=True)
+    if gone:
+        click.echo(f"the profile {active.name!r} itself stays", err=True)
     else:
         click.echo(f"the profile {active.name!r} has no stored credentials, nothing to remove", err=True)

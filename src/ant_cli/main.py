@@ -21,6 +21,7 @@ DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130
 
 COMMANDS = {
     "auth": ("ant_cli.auth:auth", "See, print and forget credentials."),
+    "cache": ("ant_cli.cache:cache", "See and forget the tokens that processes share."),
     "completion": ("ant_cli.completion:completion", "Print a script that completes commands in your shell."),
     "demo": ("ant_cli.demo:demo", "Tell the whole story on this machine, without an account."),
     "emulator": ("ant_cli.emulator:emulator", "Run a local stand-in for the Claude Platform."),

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         LoginError,
         NoCredentialsError,
         ProfileError,
+        SpentAssertionError,
     )
+    from ant_wif.integrations.anthropic import anthropic_credentials
     from ant_wif.reporting import report
     from ant_wif.resolution import Candidate, resolve
     from ant_wif.status import Report
@@ -48,7 +50,9 @@ __all__ = [
     "NoCredentialsError",
     "ProfileError",
     "Report",
+    "SpentAssertionError",
     "__version__",
+    "anthropic_credentials",
     "errors",
     "federate",
     "identity",
@@ -60,6 +64,7 @@ _HOMES = {
     "Candidate": "resolution",
     "Credentials": "credentials",
     "Report": "status",
+    "anthropic_credentials": "integrations.anthropic",
     "federate": "credentials",
     "report": "reporting",
     "resolve": "resolution",

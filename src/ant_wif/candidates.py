@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ant_wif.credentials import Provider
     from ant_wif.documents import Profile, StoredCredentials
     from ant_wif.errors import AntWifError
     from ant_wif.identity import IdentitySource
+    from ant_wif.providers import Provider
     from ant_wif.settings import Settings
     from ant_wif.tokens import AccessToken
 

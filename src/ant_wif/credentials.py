@@ -2,122 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from ant_wif.cache import CacheDir
+from ant_wif.clock import steady
 from ant_wif.environment import Environment
-from ant_wif.errors import AntWifError, LoginError, ProfileError
-from ant_wif.exchange import Federation, exchange
+from ant_wif.exchange import Federation
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
 from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr, show_path
-from ant_wif.settings import DEFAULT_BASE_URL
-from ant_wif.store import ProfileStore
-from ant_wif.tokens import AccessToken, Due, TokenCache, due
-from ant_wif.transport import Flow, arun, call, run
+from ant_wif.providers import FederatedProvider, Provider
+from ant_wif.secrets import SecretStr
+from ant_wif.settings import DEFAULT_BASE_URL, Settings
+from ant_wif.tokens import AccessToken, TokenCache, Wanted
+from ant_wif.transport import arun, run
 
 if TYPE_CHECKING:
     import httpx
 
-    from ant_wif.documents import StoredCredentials
     from ant_wif.integrations.httpx import CredentialAuth
 
-__all__ = ["Credentials", "FederatedProvider", "LoginProvider", "Provider", "StaticProvider", "federate"]
-
-
-log = logging.getLogger("ant_wif.credentials")
-
-
-class Provider(Protocol):
-    """Where the token of a credential comes from."""
-
-    @property
-    def held(self) -> bool:
-        """Whether a token may be kept in memory; if not, it is obtained anew at each use."""
-
-    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
-        """Make the flow that obtains a token, other than the one that the API rejected."""
-
-
-@dataclass(frozen=True)
-class StaticProvider:
-    """An API key or a bearer token that somebody stored."""
-
-    secret: SecretStr
-    held: bool = True
-
-    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
-        del rejected  # a static secret has no successor
-        yield from ()
-        return AccessToken(self.secret)
-
-
-@dataclass(frozen=True)
-class FederatedProvider:
-    """Exchanges an identity token; a profile also keeps the result in its credentials file."""
-
-    federation: Federation
-    identity: IdentitySource
-    context: Context
-    store: ProfileStore | None = None
-    held: bool = True
-
-    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
-        store, now = self.store, self.context.clock()
-        if store is None:
-            return (yield from exchange(self.federation, self.identity, self.context))
-        stored = yield from call(lambda: store.read(now, rejected=rejected))
-        if stored is not None and due(stored, now) is Due.NOTHING:
-            return stored
-        try:
-            minted = yield from exchange(self.federation, self.identity, self.context)
-        except AntWifError as error:
-            if stored is None:
-                raise
-            log.warning("the stored token could not be refreshed and is used while it lasts: %s", error)
-            return stored
-        yield from call(lambda: store.write(minted))
-        return minted
-
-
-@dataclass(frozen=True)
-class LoginProvider:
-    """Reads the login that a person, or a program that rotates it, left in a credentials file."""
-
-    directory: ConfigDir
-    path: Path
-    profile: str
-    clock: Callable[[], float] = time.time
-    held: bool = False
-
-    def obtain(self, rejected: SecretStr | None) -> Flow[AccessToken]:
-        del rejected  # the file is read at every use, so a rotated token is found by itself
-        return (yield from call(lambda: self.token_of(self.directory.read_credentials(self.path))))
-
-    def token_of(self, stored: StoredCredentials | None) -> AccessToken:
-        """Return the token of a credentials file that was read.
-
-        Raises:
-            ProfileError: it holds none.
-            LoginError: it has expired.
-        """
-        login = f"ant auth login --profile {self.profile}"
-        if stored is None or stored.access_token is None:
-            raise ProfileError(
-                f"the profile {self.profile!r} holds no login: there is no access token in {show_path(self.path)}",
-                hint=f"log in with the official CLI: {login}",
-            )
-        if stored.expires_at is not None and stored.expires_at <= self.clock():
-            raise LoginError(
-                f"the login of profile {self.profile!r} expired {self.clock() - stored.expires_at:.0f} seconds ago",
-                hint=f"log in again with the official CLI: {login}",
-            )
-        return AccessToken(stored.access_token, stored.expires_at)
+__all__ = ["Credentials", "cache_of", "federate"]
 
 
 class Credentials:
@@ -142,7 +47,7 @@ class Credentials:
         workspace_id: str | None = None,
         identity_source: str | None = None,
         workspace_header: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady,
         http_client: httpx.Client | httpx.AsyncClient | None = None,
     ) -> None:
         self.source = source
@@ -168,13 +73,13 @@ class Credentials:
         """
         if self._provider.held:
             return self._cache.get(self._client)
-        return run(self._provider.obtain(None), self._client)
+        return run(self._provider.obtain(Wanted()), self._client)
 
     async def aaccess_token(self) -> AccessToken:
         """Do what `access_token` does, without blocking the event loop."""
         if self._provider.held:
             return await self._cache.aget(self._async_client)
-        return await arun(self._provider.obtain(None), self._async_client)
+        return await arun(self._provider.obtain(Wanted()), self._async_client)
 
     def token(self) -> str:
         """Return the bearer token (or API key), fresh."""
@@ -237,6 +142,15 @@ def _by_kind(
     return (client, None) if isinstance(client, httpx.Client) else (None, client)
 
 
+def cache_of(settings: Settings, environ: Environment) -> CacheDir | None:
+    """Return where tokens are shared under these settings, or `None` where they are kept in memory only.
+
+    Raises:
+        ConfigurationError: `ANT_CACHE` says something else than disk, memory or off.
+    """
+    return CacheDir.locate(environ, settings.cache_dir) if settings.caches_on_disk else None
+
+
 def federate(
     identity: IdentitySource,
     *,
@@ -248,12 +162,13 @@ def federate(
     audience: str = DEFAULT_AUDIENCE,
     environ: Mapping[str, str] | None = None,
     http_client: httpx.Client | httpx.AsyncClient | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = steady,
 ) -> Credentials:
     """Federate outright: no profile, no variable decides, only `identity` and the ids given.
 
-    Nothing is sent until a token is asked for. `environ` is what the source reads, by default
-    `os.environ`.
+    Nothing is sent until a token is asked for, and the token is shared with other processes of this
+    user that ask for the same. `environ` is what the source reads and what says where tokens are
+    shared, by default `os.environ`.
 
     Raises:
         ConfigurationError: an id has not the form of its kind, or the URL must not carry a token.
@@ -266,8 +181,10 @@ def federate(
         workspace_id,
     )
     federation.check()
+    variables = Environment(environ)
+    cache = cache_of(Settings.load({}, variables), variables)
     return Credentials(
-        FederatedProvider(federation, identity, Context(Environment(environ), audience, clock)),
+        FederatedProvider(federation, identity, Context(variables, audience, clock), cache=cache),
         source="federation",
         origin="arguments",
         base_url=federation.base_url,

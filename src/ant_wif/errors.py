@@ -6,7 +6,8 @@ AntWifError                    .hint: the one thing to do next
 │  └─ InsecureUrlError         a URL that must not carry a secret
 ├─ NoCredentialsError          five tiers looked at, none usable; .candidates
 ├─ IdentityTokenError          the token at hand is not one that can be exchanged
-│  └─ IdentitySourceError      the source did not hand one out
+│  ├─ IdentitySourceError      the source did not hand one out
+│  └─ SpentAssertionError      it was exchanged already, which works once; .used_at .used_by
 ├─ ExchangeError               the token endpoint; .status .request_id .body
 ├─ LoginError                  a stored login that cannot be used any more
 └─ ApiError                    an API call; .status .request_id .body
@@ -34,6 +35,7 @@ __all__ = [
     "LoginError",
     "NoCredentialsError",
     "ProfileError",
+    "SpentAssertionError",
 ]
 
 
@@ -78,6 +80,18 @@ class IdentityTokenError(AntWifError):
 
 class IdentitySourceError(IdentityTokenError):
     """The platform did not hand out an identity token."""
+
+
+class SpentAssertionError(IdentityTokenError):
+    """The identity token was exchanged before, and its source has no other.
+
+    `used_at` is unix seconds; `used_by` names the process, e.g. `process 4711 (pytest)`.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, used_at: float = 0.0, used_by: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.used_at = used_at
+        self.used_by = used_by
 
 
 class LoginError(AntWifError):

@@ -1,28 +1,28 @@
-"""The token endpoint: the request built, the answer read. No caching, no files.
+"""The exchange: the request built, the answer read. No caching, no files, no second attempt.
 
 The grant is RFC 7523 §2.1 (`urn:ietf:params:oauth:grant-type:jwt-bearer`), sent as JSON.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ant_wif.errors import ConfigurationError, ExchangeError
-from ant_wif.identity import Context, IdentitySource, IdentityToken
+from ant_wif.identity import IdentityToken
 from ant_wif.secrets import SecretStr, clean
+from ant_wif.token_response import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import Flow, Reply, Request, Unreachable, send
+from ant_wif.transport import Reply, Request, Unreachable
 from ant_wif.urls import check_url
 
-__all__ = ["Federation", "exchange"]
+__all__ = ["Federation", "exchange_request", "likely_causes", "read_exchange"]
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
-_TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")
-_ERROR_FIELDS = ("error", "error_description", "error_uri")
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,13 @@ class Federation:
                     hint=f"copy the {name}'s id from the Console and mind which variable it goes into",
                 )
 
-
-def exchange(federation: Federation, source: IdentitySource, context: Context) -> Flow[AccessToken]:
-    """Fetch an identity token from `source` and exchange it once.
-
-    Raises:
-        ConfigurationError, InsecureUrlError: refused before anything was sent.
-        IdentityTokenError: the source has no token that could be exchanged.
-        ExchangeError: the endpoint denied, failed, or could not be reached.
-    """
-    federation.check()
-    token = yield from source.fetch(context)
-    answer = yield from send(_request(federation, token))
-    return _read(answer, federation, token, context.clock())
+    def fingerprint(self) -> str:
+        """Tell this federation from others, without naming it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-def _request(federation: Federation, token: IdentityToken) -> Request:
+def exchange_request(federation: Federation, token: IdentityToken) -> Request:
+    """Build the request that presents an identity token. What is not known is left out, never sent empty."""
     fields: dict[str, str | SecretStr | None] = {
         "grant_type": JWT_BEARER,
         "assertion": token.assertion,
@@ -83,29 +74,31 @@ def _request(federation: Federation, token: IdentityToken) -> Request:
     }
     return Request(
         "POST",
-        _endpoint(federation),
+        token_endpoint(federation.base_url),
         headers={"anthropic-beta": BETA},
         json={name: value for name, value in fields.items() if value is not None},
     )
 
 
-def _endpoint(federation: Federation) -> str:
-    return f"{federation.base_url.rstrip('/')}/v1/oauth/token"
+def read_exchange(answer: Reply | Unreachable, federation: Federation, token: IdentityToken, now: float) -> AccessToken:
+    """Read the answer to `exchange_request`; `now` is unix seconds.
 
-
-def _read(answer: Reply | Unreachable, federation: Federation, token: IdentityToken, now: float) -> AccessToken:
+    Raises:
+        ExchangeError: the endpoint denied, failed, or could not be reached.
+    """
+    endpoint = token_endpoint(federation.base_url)
     if isinstance(answer, Unreachable):
         raise ExchangeError(
-            f"the token endpoint {_endpoint(federation)} could not be used: {answer.reason}",
+            f"the token endpoint {endpoint} could not be used: {answer.reason}",
             hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
             unverified_claims=token.unverified_claims,
         )
     if answer.status != 200:
         raise _refusal(answer, federation, token, now)
-    granted = _Granted.parse(answer.body)
+    granted = Granted.parse(answer.body)
     if isinstance(granted, str):
         raise ExchangeError(
-            f"the token endpoint {_endpoint(federation)} answered HTTP 200, but {granted}",
+            f"the token endpoint {endpoint} answered HTTP 200, but {granted}",
             hint="check that ANTHROPIC_BASE_URL names the Claude API and that no proxy answers in its place",
             status=200,
             request_id=answer.request_id,
@@ -114,44 +107,16 @@ def _read(answer: Reply | Unreachable, federation: Federation, token: IdentityTo
     return AccessToken(granted.access_token, int(now) + granted.expires_in, lifetime=granted.expires_in)
 
 
-@dataclass(frozen=True)
-class _Granted:
-    """The answer of RFC 6749 §5.1, as far as it matters."""
-
-    access_token: SecretStr
-    expires_in: int
-
-    @classmethod
-    def parse(cls, body: bytes) -> _Granted | str:
-        """Return what is wrong in words, from a frame that no error passes: it holds the bare token."""
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):
-            return f"its body is {_what(body)}, expected a JSON object with access_token and expires_in"
-        if not isinstance(fields, dict):
-            return f"its body is a JSON {type(fields).__name__}, expected an object"
-        token, expires_in, kind = (fields.get(name) for name in ("access_token", "expires_in", "token_type"))
-        if kind is not None and str(kind).lower() != "bearer":
-            shown = f"{kind!r}" if re.fullmatch(r"[A-Za-z]{1,16}", str(kind)) else "something else"
-            return f"its token_type is {shown}, expected 'Bearer'"
-        # A token goes into a header: what could not stand there, or would split it, is none.
-        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            return "it has no usable access_token"
-        if isinstance(expires_in, str) and re.fullmatch(r"\d{1,9}", expires_in):
-            expires_in = int(expires_in)
-        if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)) or not 1 <= expires_in < 1e9:
-            return "it does not say in expires_in for how many seconds the token is valid"
-        return cls(SecretStr(token), int(expires_in))
-
-
 def _refusal(answer: Reply, federation: Federation, token: IdentityToken, now: float) -> ExchangeError:
-    body = _error_fields(answer.body, token.assertion)
-    said = " ".join(body.values()) or f"its body is {_what(answer.body)}"
+    body = error_fields(answer.body, [token.assertion])
+    said = " ".join(body.values()) or f"its body is {what_it_is(answer.body)}"
     request_id = f", request id {answer.request_id}" if answer.request_id else ""
-    message = f"the token endpoint {_endpoint(federation)} answered HTTP {answer.status}{request_id}: {said}"
+    message = (
+        f"the token endpoint {token_endpoint(federation.base_url)} answered HTTP {answer.status}{request_id}: {said}"
+    )
     causes: tuple[str, ...] = ()
     if answer.status in {401, 403}:
-        causes = _likely_causes(federation, token)
+        causes = likely_causes(federation, token)
         message = (
             f"the identity token was denied (HTTP {answer.status}{request_id}: {said}). "
             f"Sent: {_sent(federation)}. {_presented(token, now)}"
@@ -212,7 +177,7 @@ def _time(value: object) -> str:
         return clean(value, limit=32)
 
 
-def _likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, ...]:
+def likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, ...]:
     """Why a well-formed request is denied, what happens most first. The server never says."""
     causes = [
         "the rule's subject, claims and audience match the `sub` and `aud` above, to the letter",
@@ -226,29 +191,6 @@ def _likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, .
     else:
         causes.append(f"the rule is enabled for the workspace {federation.workspace_id} and its account a member")
     return tuple(causes)
-
-
-def _error_fields(body: bytes, assertion: SecretStr) -> dict[str, str]:
-    """Keep the standard error fields (RFC 6749 §5.2 and the API's own), cleaned: a body may echo the assertion."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(fields, dict):
-        return {}
-    found = {name: fields[name] for name in _ERROR_FIELDS if isinstance(fields.get(name), str)}
-    if isinstance(fields.get("error"), dict):
-        inner = fields["error"]
-        found |= {f"error.{name}": inner[name] for name in ("type", "message") if isinstance(inner.get(name), str)}
-    known = [assertion, *(SecretStr(value) for value in map(fields.get, _TOKEN_FIELDS) if isinstance(value, str))]
-    return {name: clean(value, known=known) for name, value in found.items()}
-
-
-def _what(body: bytes) -> str:
-    start = body[:256].lstrip().lower()
-    if not start:
-        return "empty"
-    return "an HTML page" if start.startswith((b"<!doctype", b"<html", b"<head")) else f"{len(body)} bytes of no JSON"
 
 
 def _tagged(prefix: str) -> Callable[[str], bool]:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +14,18 @@ from pathlib import Path
 from ant_wif.errors import ProfileError
 from ant_wif.secrets import show_path
 
-__all__ = ["is_there", "read_object", "remove", "write_atomically"]
+__all__ = ["is_there", "read_object", "remove", "sweep", "write_atomically"]
 
 LARGEST_FILE = 1 << 20
+TEMPORARY = ".tmp"
 
 
-def read_object(path: Path, *, what: str, secret: bool) -> dict[str, object] | None:
+def read_object(path: Path, *, what: str, secret: bool, own: bool = False) -> dict[str, object] | None:
     """Read a JSON object, or return `None` if there is no file. `what` names the file in messages.
 
     Raises:
-        ProfileError: others could write it (`secret`: read it, or it is a symlink), or it holds
-            something else. The message never quotes the file.
+        ProfileError: others could write it (`secret`: read it, or it is a symlink; `own`: another
+            user owns it), or it holds something else. The message never quotes the file.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _flags(secret=secret))
@@ -34,7 +36,7 @@ def read_object(path: Path, *, what: str, secret: bool) -> dict[str, object] | N
         raise ProfileError(f"the {what} {show_path(path)} {problem}", hint=hint) from None
     try:
         # Judged by the descriptor, so that nothing can be put in its place between look and read.
-        _refuse(path, os.fstat(descriptor), what=what, secret=secret)
+        _refuse(path, os.fstat(descriptor), what=what, secret=secret, own=own)
         document = _decoded(_read(descriptor))
     finally:
         os.close(descriptor)
@@ -57,7 +59,8 @@ def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, fol
     try:
         path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
         # mkstemp creates with 0600, so the file is at no moment wider than `mode`.
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        prefix = f".{path.name}.{os.getpid()}."
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=TEMPORARY)
         with os.fdopen(descriptor, "wb") as file:
             if os.name == "posix":
                 os.fchmod(descriptor, mode)
@@ -76,6 +79,29 @@ def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, fol
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def sweep(folder: Path, *, of: str = "") -> None:
+    """Remove what processes left behind that were killed while they wrote (`of`: to the file of that name only)."""
+    if os.name != "posix":
+        return
+    pattern = re.compile(rf"\.{re.escape(of) or '.+'}\.(\d+)\.[^.]+{re.escape(TEMPORARY)}")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            found = pattern.fullmatch(entry.name)
+            if found and not _is_alive(int(found[1])):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def remove(path: Path) -> bool:
@@ -122,12 +148,14 @@ def _why_not_opened(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     return f"could not be read: {error.strerror or type(error).__name__}", f"check {show_path(path)}"
 
 
-def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool) -> None:
+def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, own: bool) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
         raise ProfileError(f"the {what} {show_path(path)} is no regular file", hint=f"move {show_path(path)} away")
     if os.name != "posix":
         return
+    if own and status.st_uid != os.geteuid():
+        raise ProfileError(f"the {what} {show_path(path)} is another user's", hint=f"remove {show_path(path)}")
     if secret and mode & 0o077:
         raise ProfileError(
             f"the {what} {show_path(path)} can be read or written by group or others (mode {mode:04o}), expected 0600",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 
 from ant_wif.advice import advice
+from ant_wif.clock import steady
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.resolution import Candidate, Resolution
@@ -34,7 +34,7 @@ def report(
     profile: str | None = None,
     config_dir: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = steady,
     **arguments: object,
 ) -> Report:
     """Tell what `resolve` with the same arguments would choose, and why. Whatever is found, it does not fail.

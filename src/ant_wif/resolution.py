@@ -6,7 +6,6 @@ No network is touched; the only files read are those of the configuration direct
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -14,16 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ant_wif.candidates import Candidate
-from ant_wif.credentials import Credentials, FederatedProvider, LoginProvider, StaticProvider
+from ant_wif.clock import steady
+from ant_wif.credentials import Credentials, cache_of
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.exchange import Federation
 from ant_wif.identity import Context, File, IdentitySource, Literal, detect, named
 from ant_wif.profiles import Active, ConfigDir, Via
+from ant_wif.providers import FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif.settings import Settings
-from ant_wif.store import ProfileStore
-from ant_wif.tokens import AccessToken
+from ant_wif.store import ProfileShelf
+from ant_wif.tokens import AccessToken, Due, due
 from ant_wif.urls import check_url
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Resolution:
         *,
         profile: str | None = None,
         config_dir: str | os.PathLike[str] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady,
     ) -> None:
         self.arguments = arguments
         self._profile_argument = profile
@@ -152,6 +153,17 @@ class Resolution:
             http_client=http_client,
         )
 
+    def federation_of(self, name: str) -> Federation | None:
+        """Return what a profile's identity token is exchanged under; `None` for a login, or where that is incomplete.
+
+        Raises:
+            ConfigurationError: there is no such profile, or it cannot be used.
+        """
+        profile = self.directory.read(name)
+        if profile.type != "oidc_federation":
+            return None
+        return self._federated(Settings.load(self.arguments, self.environ, profile))
+
     def _next_step(self) -> str:
         begun = next((candidate for candidate in self.candidates if candidate.partial), None)
         if begun is not None:
@@ -214,11 +226,20 @@ class Resolution:
         if federation is None or identity is None:
             return candidate
         context = self.context(settings)
-        return replace(
-            candidate,
-            provider=FederatedProvider(federation, identity, context),
-            error=_first_error(federation.check) or identity.unmet(context),
-        )
+        try:
+            federation.check()
+            provider = FederatedProvider(federation, identity, context, cache=cache_of(settings, self.environ))
+        except ConfigurationError as error:
+            return replace(candidate, error=error)
+        token = self._shared(provider)
+        unmet = identity.unmet(context) if token is None else None
+        return replace(candidate, provider=provider, token=token, error=unmet)
+
+    def _shared(self, provider: FederatedProvider) -> AccessToken | None:
+        """Return the token that other processes left, if it may be used now."""
+        shelf = provider.shelf()
+        token = shelf.read() if shelf is not None else None
+        return None if due(token, self._clock()) is Due.REQUIRED else token
 
     def _active_profile(self) -> Candidate:
         """Tier 5: the profile that `active_config` names, else `default` if there is one."""
@@ -252,7 +273,11 @@ class Resolution:
         return self._federated_profile(candidate, settings, path)
 
     def _login(self, candidate: Candidate, profile: Profile, path: Path) -> Candidate:
-        provider = LoginProvider(self.directory, path, profile.name, self._clock)
+        settings = candidate.settings or self.settings
+        client_id = getattr(profile.known.authentication, "client_id", None)
+        provider = LoginProvider(
+            self.directory, path, profile.name, settings.base_url.rstrip("/"), client_id, self._clock
+        )
         try:
             stored = self.directory.read_credentials(path)
             candidate = replace(candidate, provider=provider, stored=stored)
@@ -271,12 +296,13 @@ class Resolution:
             if federation is None or identity is None:
                 raise self._incomplete(candidate, settings)
             federation.check()
-            store = ProfileStore(self.directory, path, federation) if settings.caches_on_disk else None
-            stored = self.directory.read_credentials(path) if store else None
-            token = store.read(self._clock()) if store else None
+            cache = cache_of(settings, self.environ)
+            shelf = ProfileShelf(self.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
+            stored = self.directory.read_credentials(path) if shelf else None
             context = self.context(settings)
-            provider = FederatedProvider(federation, identity, context, store)
-            stale = bool(store and stored and store.is_foreign(stored))
+            provider = FederatedProvider(federation, identity, context, profile=shelf, cache=cache)
+            token = self._shared(provider)
+            stale = bool(shelf and stored and shelf.is_foreign(stored))
             candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)
             unmet = identity.unmet(context)
             if unmet is not None and token is None:
@@ -348,7 +374,7 @@ def resolve(
     config_dir: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
     http_client: httpx.Client | httpx.AsyncClient | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = steady,
 ) -> Credentials:
     """Find the credential that this run is to use. An argument beats a profile, a profile the environment.
 

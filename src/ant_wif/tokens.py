@@ -7,13 +7,13 @@ import contextlib
 import copy
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ant_wif.clock import steady
 from ant_wif.errors import AntWifError
 from ant_wif.secrets import SecretStr
 from ant_wif.transport import Flow, arun, run
@@ -21,13 +21,14 @@ from ant_wif.transport import Flow, arun, run
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AccessToken", "Due", "TokenCache", "due"]
+__all__ = ["AccessToken", "Due", "TokenCache", "Wanted", "due"]
 
 log = logging.getLogger("ant_wif.tokens")
 
 ADVISORY_SECONDS = 120
 MANDATORY_SECONDS = 30
 RETRY_AFTER_FAILURE_SECONDS = 5
+CLOCK_LEEWAY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ class AccessToken:
         """Seconds before expiry from which the token is not used any more."""
         return MANDATORY_SECONDS if self.lifetime is None else min(MANDATORY_SECONDS, self.lifetime / 4)
 
+    def lasts(self, now: float) -> bool:
+        """Whether it is still valid at unix time `now`, margins aside."""
+        return self.expires_at is None or self.expires_at - now > 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller needs: a token other than the one that the API rejected, if it did.
+
+    `has_spare` says that the caller can go on with the token it has, so nobody need wait for long.
+    """
+
+    rejected: SecretStr | None = None
+    has_spare: bool = False
+
 
 class Due(Enum):
     """What a token needs: nothing, a refresh that may fail, or a refresh that must succeed."""
@@ -73,19 +89,20 @@ def due(token: AccessToken | None, now: float) -> Due:
     left = token.expires_at - now
     if left <= token.mandatory:
         return Due.REQUIRED
+    # More left than it ever had: the clock was set back, and says nothing about this token any more.
+    if token.lifetime is not None and left > token.lifetime + CLOCK_LEEWAY_SECONDS:
+        return Due.REQUIRED
     return Due.ADVISED if left <= token.advisory else Due.NOTHING
 
 
 class TokenCache:
     """Holds one token for all threads and tasks of a process, and lets one of them refresh it.
 
-    `obtain` makes the flow that fetches a new token; it is told which token the API rejected, if
-    any. `get` and `aget` differ in how they wait; what to do is decided in one place.
+    `obtain` makes the flow that fetches a new token. `get` and `aget` differ in how they wait; what
+    to do is decided in one place.
     """
 
-    def __init__(
-        self, obtain: Callable[[SecretStr | None], Flow[AccessToken]], *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, obtain: Callable[[Wanted], Flow[AccessToken]], *, clock: Callable[[], float] = steady) -> None:
         self._obtain = obtain
         self._clock = clock
         self._lock = threading.Lock()
@@ -160,7 +177,7 @@ class TokenCache:
         if flight is not None and not (waits_on_this_thread and flight.flown_by_this_thread):
             return flight
         self._flight = Flight()
-        return Refresh(self._flight, self._obtain(self._rejected), spare)
+        return Refresh(self._flight, self._obtain(Wanted(self._rejected, spare is not None)), spare)
 
     def invalidate(self, rejected: SecretStr | None = None) -> None:
         """Drop the token, because the API rejected it. A token obtained since then is kept."""
@@ -173,6 +190,9 @@ class TokenCache:
         with self._lock:
             self._token, self._rejected = token, None
             self._flight = None if self._flight is flight else self._flight
+            # What came back was only what there was: the next attempt waits.
+            if due(token, self._clock()) is Due.ADVISED:
+                self._failed_at = self._clock()
         flight.outcome.set_result(token)
         return token
 

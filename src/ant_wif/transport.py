@@ -26,11 +26,13 @@ __all__ = [
     "USER_AGENT",
     "Call",
     "Flow",
+    "Pause",
     "Reply",
     "Request",
     "Unreachable",
     "arun",
     "call",
+    "pause",
     "run",
     "send",
 ]
@@ -75,10 +77,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """No usable answer came. `maybe_received` tells whether the server may have acted on the request."""
+    """No usable answer came.
+
+    `maybe_received` tells whether the server may have acted on the request, `transient` whether
+    the network may do better a little later.
+    """
 
     reason: str
     maybe_received: bool
+    transient: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,14 @@ class Call(Generic[T]):
     function: Callable[[], T]
 
 
-Step = Request | Call[Any]
+@dataclass(frozen=True)
+class Pause:
+    """Seconds to let pass before the flow goes on."""
+
+    seconds: float
+
+
+Step = Request | Call[Any] | Pause
 Flow = Generator[Step, Any, T]
 
 
@@ -102,6 +116,11 @@ def call(function: Callable[[], T]) -> Flow[T]:
     return cast("T", (yield Call(function)))
 
 
+def pause(seconds: float) -> Flow[None]:
+    """Wait without holding up anybody else."""
+    yield Pause(seconds)
+
+
 def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
     """Drive a flow to its result with blocking calls; a given `client` is used and left open."""
     outcome: object = None
@@ -111,7 +130,12 @@ def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
             step = flow.throw(failure) if failure else flow.send(outcome)
             outcome, failure = None, None
             try:
-                outcome = _send(step, client) if isinstance(step, Request) else step.function()
+                if isinstance(step, Request):
+                    outcome = _send(step, client)
+                elif isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                else:
+                    outcome = step.function()
             except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
                 failure = error
     except StopIteration as done:
@@ -134,6 +158,8 @@ async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
             try:
                 if isinstance(step, Request):
                     outcome = await _asend(step, client)
+                elif isinstance(step, Pause):
+                    await anyio.sleep(step.seconds)
                 else:
                     # A limiter of its own: the shared one may be taken up by threads that wait for this very flow.
                     outcome = await anyio.to_thread.run_sync(step.function, limiter=anyio.CapacityLimiter(1))
@@ -259,4 +285,6 @@ def _unreachable(request: Request, error: Exception) -> Unreachable:
     else:
         reason = clean(error, limit=200) or type(error).__name__
     log_failure(request.method, request.url, reason)
-    return Unreachable(reason, maybe_received)
+    never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+    transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)
+    return Unreachable(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))

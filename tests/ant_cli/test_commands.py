@@ -101,7 +101,7 @@ class TestPrintCredentials:
         emulator.update_rule("github", archived=True)
         outcome = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job)
         assert outcome.out == f"{TOKEN}\n"
-        assert "could not be refreshed" in caplog.text
+        assert "could not be renewed" in caplog.text
         assert TOKEN not in caplog.text
 
 

@@ -21,7 +21,7 @@ import pytest
 import ant_wif
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
-from ant_wif.errors import AntWifError, ExchangeError, IdentityTokenError, InsecureUrlError
+from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
 from ant_wif.identity import File, GitHubActions, IdentitySource, Literal
 from ant_wif.secrets import SecretStr
 from hostile import (
@@ -86,7 +86,7 @@ def credentials_at(
     server: HostileServer, identity: IdentitySource | None = None, clock: Callable[[], float] = time.time
 ) -> Credentials:
     return ant_wif.federate(
-        identity or Literal(SecretStr(forged_jwt({"exp": 1 << 33}))),
+        identity or Literal(SecretStr(forged_jwt({"exp": 1 << 33, "jti": None}))),
         federation_rule_id=RULE,
         organization_id=ORGANIZATION,
         base_url=server.base_url,
@@ -280,7 +280,7 @@ def test_when_the_exchange_fails_all_waiting_threads_get_that_error_after_one_re
 def test_when_the_exchange_fails_all_waiting_tasks_get_that_error_after_one_request(
     backend: str, server: HostileServer
 ) -> None:
-    server.behaviour = denial(529, "overloaded_error", "Overloaded")
+    server.behaviour = denial(400, "invalid_request_error", "workspace_id: malformed")
     credentials = credentials_at(server)
     outcomes = guarded(lambda: anyio.run(all_tasks, credentials, backend=backend))
     assert len(outcomes) == MANY
@@ -290,7 +290,7 @@ def test_when_the_exchange_fails_all_waiting_tasks_get_that_error_after_one_requ
 
 
 def test_a_failure_is_not_remembered_beyond_those_who_waited_for_it(server: HostileServer) -> None:
-    server.behaviour = in_turn(denial(500), reply(grant("sk-ant-oat01-second")))
+    server.behaviour = in_turn(denial(400), reply(grant("sk-ant-oat01-second")))
     credentials = credentials_at(server)
     with pytest.raises(ExchangeError):
         credentials.token()
@@ -844,7 +844,9 @@ def test_a_body_held_in_memory_is_replayed_whole(asynchronous: bool, api: Api, s
 
 
 @BOTH_CLIENTS
-def test_a_streamed_body_is_not_replayed(asynchronous: bool, api: Api, server: HostileServer) -> None:
+def test_a_streamed_body_is_not_replayed_and_the_error_says_why(
+    asynchronous: bool, api: Api, server: HostileServer
+) -> None:
     api.status = 401
     credentials = credentials_at(server)
     # The server reads as much as is announced; with a body left unread it would reset the connection.
@@ -856,16 +858,18 @@ def test_a_streamed_body_is_not_replayed(asynchronous: bool, api: Api, server: H
     async def achunks() -> AsyncIterator[bytes]:
         yield b"spent"
 
-    async def story() -> httpx.Response:
+    async def story() -> None:
         async with httpx.AsyncClient(auth=credentials.auth) as client:
-            return await client.post(f"{server.base_url}/v1/messages", content=achunks(), headers=length)
+            await client.post(f"{server.base_url}/v1/messages", content=achunks(), headers=length)
 
-    if asynchronous:
-        response = anyio.run(story)
-    else:
+    def send() -> None:
         with httpx.Client(auth=credentials.auth) as client:
-            response = client.post(f"{server.base_url}/v1/messages", content=chunks(), headers=length)
-    assert response.status_code == 401
+            client.post(f"{server.base_url}/v1/messages", content=chunks(), headers=length)
+
+    with pytest.raises(ApiError, match="its body was streamed") as caught:
+        anyio.run(story) if asynchronous else send()
+    assert caught.value.status == 401
+    assert caught.value.hint
     assert len(api.calls) == 1
     assert credentials.token() == "sk-ant-oat01-number-2", "the rejected token is dropped nevertheless"
 

@@ -120,11 +120,20 @@ def assert_explains_and_keeps(error: AntWifError, *secrets: str) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes | None]]:
-    """Every path below with its mode and content."""
+    """Every path below with its mode and content, but for the shared store, which keeps record of failures too."""
     return {
         str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else None)
         for path in sorted(folder.rglob("*"))
+        if ".cache" not in path.relative_to(folder).parts
     }
+
+
+def assert_store_keeps_no_secret(folder: Path, *secrets: str) -> None:
+    for path in (folder / ".cache").rglob("*"):
+        assert stat.S_IMODE(path.lstat().st_mode) & 0o077 == 0
+        if path.is_file():
+            text = path.read_text()
+            assert not [secret for secret in secrets if secret in text]
 
 
 def failure_of(attempt: Callable[[], str], *secrets: str, folder: Path | None = None) -> AntWifError | None:
@@ -142,6 +151,7 @@ def failure_of(attempt: Callable[[], str], *secrets: str, folder: Path | None = 
         assert_explains_and_keeps(failure, *secrets)
         if folder:
             assert snapshot(folder) == before
+            assert_store_keeps_no_secret(folder, *secrets)
     if folder:
         assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
     return failure

@@ -16,7 +16,7 @@ from ant_wif.identity.file import File
 from ant_wif.identity.github_actions import GitHubActions
 from ant_wif.identity.literal import Literal
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource
-from ant_wif.identity.token import IdentityToken
+from ant_wif.identity.token import IdentityToken, unverified_party
 from ant_wif.secrets import clean
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "detect",
     "named",
     "survey",
+    "unverified_party",
 ]
 
 SOURCES: tuple[type[IdentitySource], ...] = (File, Env, GitHubActions)

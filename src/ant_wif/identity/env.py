@@ -39,6 +39,9 @@ class Env(IdentitySource):
         del context
         return show_path(self.variable)
 
+    def at_hand(self, context: Context) -> SecretStr | None:
+        return SecretStr(context.environ[self.variable]) if self.variable in context.environ else None
+
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         yield from ()
         if self.variable not in context.environ:

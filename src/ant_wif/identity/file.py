@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -42,6 +43,11 @@ class File(IdentitySource):
     def asks_for(self, context: Context) -> str:
         del context
         return show_path(self.path)
+
+    def at_hand(self, context: Context) -> SecretStr | None:
+        with contextlib.suppress(IdentitySourceError):
+            return _read(context.environ.expand(self.path))
+        return None
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)

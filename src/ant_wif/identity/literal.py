@@ -36,6 +36,10 @@ class Literal(IdentitySource):
         del context
         return mask(self.token)
 
+    def at_hand(self, context: Context) -> SecretStr | None:
+        del context
+        return self.token
+
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         yield from ()
         return context.parse(self, self.token, audience=None)

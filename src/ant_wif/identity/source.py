@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ant_wif.clock import steady
 from ant_wif.environment import Environment
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.token import IdentityToken, parse
@@ -25,7 +25,7 @@ class Context:
 
     environ: Environment = field(default_factory=Environment)
     audience: str = DEFAULT_AUDIENCE
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = steady
 
     def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None) -> IdentityToken:
         """Check a token that `source` handed out; `audience` only where the source promised one."""
@@ -72,6 +72,18 @@ class IdentitySource(ABC):
             IdentitySourceError: the platform hands none out.
             IdentityTokenError: what it handed out cannot be exchanged.
         """
+
+    def another(self, context: Context) -> Flow[IdentityToken]:
+        """Obtain a token in place of one that was used already: by fetching again, unless a source knows better.
+
+        Where nothing mints tokens, what comes may be the same one.
+        """
+        return self.fetch(context)
+
+    def at_hand(self, context: Context) -> SecretStr | None:
+        """Return the token that is there without asking anybody, unchecked; `None` where one is minted on demand."""
+        del context
+        return None
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         """What is known, without asking anybody, to make `fetch` fail."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ant_wif.errors import IdentityTokenError
 from ant_wif.secrets import SecretStr, clean
 
-__all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse"]
+__all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_party"]
 
 LARGEST_ASSERTION = 16 * 1024
 CLOCK_LEEWAY_SECONDS = 30
@@ -41,11 +41,24 @@ class IdentityToken:
     unverified_claims: Mapping[str, object]
 
     @property
+    def is_single_use(self) -> bool:
+        """Whether it carries a `jti`, by which the server knows it again (RFC 7519 §4.1.7)."""
+        return "jti" in self.unverified_claims
+
+    @property
     def unverified_audiences(self) -> tuple[str, ...]:
         """The `aud` claim, which RFC 7519 §4.1.3 lets be one string or a list of them."""
         found = self.unverified_claims.get("aud")
         entries = found if isinstance(found, list) else [found]
         return tuple(entry for entry in entries if isinstance(entry, str))
+
+
+def unverified_party(raw: SecretStr | None) -> tuple[str | None, str | None]:
+    """Return `iss` and `sub` of a token as far as they can be read: it may be expired, or no token at all."""
+    claims = _decoded(raw, 1) if raw is not None and raw.get_secret_value().count(".") == 2 else None
+    found = [claims.get(name) if isinstance(claims, dict) else None for name in ("iss", "sub")]
+    issuer, subject = (value if isinstance(value, str) else None for value in found)
+    return issuer, subject
 
 
 def parse(raw: SecretStr, *, source: str, audience: str | None, now: float) -> IdentityToken:

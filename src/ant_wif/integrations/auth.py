@@ -1,18 +1,19 @@
-"""`httpx.Auth` over a credential: one flow, which the sync and the async client drive."""
+"""How a credential goes onto a request, and what happens after a 401: one flow, for httpx and its successor.
+
+Nothing here imports either library; `ant_wif.integrations.httpx` and `.httpx2` join it to theirs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol
 
-import httpx
-
-from ant_wif.errors import InsecureUrlError
+from ant_wif.errors import ApiError, InsecureUrlError
 from ant_wif.integrations.headers import apply
 from ant_wif.secrets import SecretStr, clean
 from ant_wif.urls import check_url
 
-__all__ = ["CredentialAuth"]
+__all__ = ["Bearer", "CredentialFlow"]
 
 
 _HEADERS, _REQUEST = object(), object()
@@ -28,55 +29,75 @@ class Bearer(Protocol):
     def invalidate(self, rejected: SecretStr | None = None) -> None: ...
 
 
-class CredentialAuth(httpx.Auth):
+class CredentialFlow:
     """Puts a credential's headers on each request, and tries once more with a new token after a 401.
 
     A request that already has `Authorization` or `x-api-key` is left alone. The credential goes to
-    the host of its own `base_url` only.
+    the host of its own `base_url` only. A body that was streamed cannot be sent twice: after a 401
+    the token is renewed and `ApiError` raised.
     """
+
+    _whole_bodies: type
+    """The library's type of a body that can be sent again."""
 
     def __init__(self, credential: Bearer) -> None:
         self._credential = credential
+        check_url(credential.base_url, what="the credential's base URL")
+        self._own: Any = None
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         flow = self._flow(request)
-        answer: Mapping[str, str] | httpx.Response | None = None
+        answer: Mapping[str, str] | Any | None = None
         while (step := _next(flow, answer)) is not None:
             answer = self._credential.headers() if step is _HEADERS else (yield request)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         flow = self._flow(request)
-        answer: Mapping[str, str] | httpx.Response | None = None
+        answer: Mapping[str, str] | Any | None = None
         while (step := _next(flow, answer)) is not None:
             answer = await self._credential.aheaders() if step is _HEADERS else (yield request)
 
-    def _flow(self, request: httpx.Request) -> Generator[object, Any, None]:
+    def _flow(self, request: Any) -> Generator[object, Any, None]:
         """Yield `_HEADERS` to be sent the credential's headers, `_REQUEST` to be sent its response."""
         if "authorization" in request.headers or "x-api-key" in request.headers:
             yield _REQUEST
             return
-        self._refuse_other_hosts(request)
+        self._refuse_other_hosts(request.url)
         apply(request.headers, (yield _HEADERS))
         response = yield _REQUEST
         if response.status_code != 401:
             return
         rejected = _bearer(request)
         self._credential.invalidate(rejected)
-        # A body that is streamed is spent, so its sender gets to see the 401.
-        if isinstance(request.stream, httpx.ByteStream):
-            apply(request.headers, (yield _HEADERS))
-            if _bearer(request) != rejected:
-                yield _REQUEST
+        headers = yield _HEADERS
+        if not isinstance(request.stream, self._whole_bodies):
+            raise _not_replayed(response)
+        apply(request.headers, headers)
+        if _bearer(request) != rejected:
+            yield _REQUEST
 
-    def _refuse_other_hosts(self, request: httpx.Request) -> None:
-        check_url(str(request.url.copy_with(query=None, fragment=None)), what="the request's URL")
-        own = httpx.URL(self._credential.base_url)
-        if (request.url.scheme, request.url.host, request.url.port) != (own.scheme, own.host, own.port):
+    def _refuse_other_hosts(self, url: Any) -> None:
+        # Parsed once, and by the library whose requests are to be judged.
+        self._own = self._own or type(url)(self._credential.base_url)
+        own = self._own
+        if url.userinfo or (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
             raise InsecureUrlError(
-                f"the credential is for {_authority(own)} and is not sent to {_authority(request.url)}",
-                hint=f"pass base_url={_authority(request.url)!r} to resolve() if that is the API, "
+                f"the credential is for {_authority(own)} and is not sent to {_authority(url)}",
+                hint=f"pass base_url={_authority(url)!r} to resolve() if that is the API, "
                 "or use another client for other hosts",
             )
+
+
+def _not_replayed(response: Any) -> ApiError:
+    request_id = response.headers.get("request-id", "")
+    return ApiError(
+        "the API rejected the token (HTTP 401), and the request could not be sent again: its body was streamed, "
+        "and is spent",
+        hint="send the request again, the token has been renewed; or give the body as bytes, which are sent again "
+        "by themselves",
+        status=401,
+        request_id=clean(request_id, limit=64) or None,
+    )
 
 
 def _next(flow: Generator[object, Any, None], answer: object) -> object:
@@ -86,9 +107,9 @@ def _next(flow: Generator[object, Any, None], answer: object) -> object:
         return None
 
 
-def _bearer(request: httpx.Request) -> SecretStr:
+def _bearer(request: Any) -> SecretStr:
     return SecretStr(request.headers["authorization"].removeprefix("Bearer "))
 
 
-def _authority(url: httpx.URL) -> str:
+def _authority(url: Any) -> str:
     return clean(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}", limit=128)

@@ -1,0 +1,15 @@
+"""A credential as the `auth` of a client of httpx."""
+
+from __future__ import annotations
+
+import httpx
+
+from ant_wif.integrations.auth import CredentialFlow
+
+__all__ = ["CredentialAuth"]
+
+
+class CredentialAuth(CredentialFlow, httpx.Auth):
+    """`httpx.Client(auth=CredentialAuth(creds))`, and likewise for `AsyncClient`."""
+
+    _whole_bodies = httpx.ByteStream

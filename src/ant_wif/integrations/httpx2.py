@@ -1,0 +1,15 @@
+"""A credential as the `auth` of a client of httpx2, the successor of httpx."""
+
+from __future__ import annotations
+
+import httpx2
+
+from ant_wif.integrations.auth import CredentialFlow
+
+__all__ = ["CredentialAuth"]
+
+
+class CredentialAuth(CredentialFlow, httpx2.Auth):
+    """`httpx2.Client(auth=CredentialAuth(creds))`, and likewise for `AsyncClient`."""
+
+    _whole_bodies = httpx2.ByteStream

@@ -1,0 +1,61 @@
+"""Which failures pass by themselves, and how long to wait for that."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+from ant_wif.clock import elapsed
+from ant_wif.transport import Reply, Unreachable
+
+__all__ = ["Backoff", "is_transient", "retry_after"]
+
+ATTEMPTS = 4
+DEADLINE_SECONDS = 60.0
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 8.0
+
+
+def is_transient(answer: Reply | Unreachable) -> bool:
+    """Whether the same request may succeed a little later."""
+    if isinstance(answer, Unreachable):
+        return answer.transient
+    return answer.status in {408, 425, 429} or answer.status >= 500
+
+
+def retry_after(answer: Reply | Unreachable) -> float | None:
+    """Return the seconds that the server asks to wait (RFC 9110 §10.2.3), if it says so in seconds."""
+    stated = "" if isinstance(answer, Unreachable) else answer.headers.get("retry-after", "").strip()
+    return float(stated) if re.fullmatch(r"\d{1,5}(\.\d{1,3})?", stated) else None
+
+
+class Backoff:
+    """The patience of one operation: so many attempts, so many seconds in all.
+
+    Delays double, each drawn evenly between nothing and its limit ("full jitter"), so that many
+    processes that failed together do not come back together.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempts: int = ATTEMPTS,
+        deadline: float = DEADLINE_SECONDS,
+        now: Callable[[], float] = elapsed,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._left = attempts
+        self._limit = FIRST_DELAY_SECONDS
+        self._now = now
+        self._until = now() + deadline
+        self._draw = draw
+
+    def delay(self, answer: Reply | Unreachable) -> float | None:
+        """Return the seconds to wait before the next attempt, or `None` to give up."""
+        self._left -= 1
+        if self._left <= 0 or not is_transient(answer):
+            return None
+        delay = max(self._draw() * self._limit, retry_after(answer) or 0.0)
+        self._limit = min(2 * self._limit, LONGEST_DELAY_SECONDS)
+        return delay if self._now() + delay < self._until else None
