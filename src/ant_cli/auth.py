@@ -113,21 +113,19 @@ def _as_stored(credentials: Credentials, token: AccessToken) -> dict[str, object
 def logout(session: Session, *, everything: bool) -> None:
     """Remove the stored credentials of the active (or named) profile; its configuration stays."""
     session.failure = 1
+    from ant_wif.inventory import log_out, log_out_everywhere
+
     resolution = session.resolution()
     directory = resolution.directory
     if everything:
-        gone = directory.forget_all()
-        for path in gone:
-            click.echo(f"removed {path}", err=True)
-        click.echo(f"{len(gone)} files removed from {directory.path}", err=True)
-        return
-    from ant_wif.inventory import log_out
-
-    active = directory.active(session.options.get("profile"))
-    gone = log_out(resolution, active.name)
+        gone = log_out_everywhere(resolution)
+        said = f"{len(gone)} files removed"
+    else:
+        active = directory.active(session.options.get("profile"))
+        gone = log_out(resolution, active.name)
+        said = f"the profile {active.name!r} " + (
+            "itself stays" if gone else "has no stored credentials, nothing to remove"
+        )
     for path in gone:
         click.echo(f"removed {path}", err=True)
-    if gone:
-        click.echo(f"the profile {active.name!r} itself stays", err=True)
-    else:
-        click.echo(f"the profile {active.name!r} has no stored credentials, nothing to remove", err=True)
+    click.echo(said, err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import stat
 import sys
 import time
@@ -93,6 +92,8 @@ class CacheDir:
         """Where job folders outlive their jobs, remove those that have long ended."""
         if self.path.parent.name != _JOBS_FOLDER:
             return
+        import shutil
+
         with contextlib.suppress(OSError):
             for other in os.scandir(self.path.parent):
                 if other.stat(follow_symlinks=False).st_mtime < time.time() - _JOB_SECONDS:

@@ -71,12 +71,18 @@ class Credentials:
         Raises:
             AntWifError: none could be had; see `ant_wif.errors`.
         """
+        fresh = self._cache.fresh()
+        if fresh is not None:
+            return fresh
         if self._provider.held:
             return self._cache.get(self._client)
         return run(self._provider.obtain(Wanted()), self._client)
 
     async def aaccess_token(self) -> AccessToken:
         """Do what `access_token` does, without blocking the event loop."""
+        fresh = self._cache.fresh()
+        if fresh is not None:
+            return fresh
         if self._provider.held:
             return await self._cache.aget(self._async_client)
         return await arun(self._provider.obtain(Wanted()), self._async_client)

@@ -13,7 +13,7 @@ from ant_wif.exchange import Federation
 from ant_wif.resolution import Resolution
 from ant_wif.store import entries, forget_entries
 
-__all__ = ["KeptToken", "clear", "kept", "log_out"]
+__all__ = ["KeptToken", "clear", "kept", "log_out", "log_out_everywhere"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,12 @@ def log_out(resolution: Resolution, profile: str) -> list[Path]:
     if cache is not None and federation is not None:
         gone += forget_entries(cache, federation)
     return gone
+
+
+def log_out_everywhere(resolution: Resolution) -> list[Path]:
+    """Remove every profile and what is stored for it, never the configuration directory itself."""
+    gone = [path for name in resolution.directory.names() for path in log_out(resolution, name)]
+    return [*gone, *resolution.directory.forget_all()]
 
 
 def _of_profile(resolution: Resolution, name: str) -> list[KeptToken]:

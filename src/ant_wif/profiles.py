@@ -215,7 +215,11 @@ class ConfigDir:
         gone: list[Path] = []
         for folder in (self.path / "credentials", self.path / "configs"):
             if folder.is_dir() and not folder.is_symlink():
-                gone += [entry for entry in sorted(folder.iterdir()) if entry.suffix == ".json" and remove(entry)]
+                found = sorted(folder.iterdir())
+                gone += [entry for entry in found if entry.suffix == ".json" and remove(entry)]
+                for lock in found:
+                    if lock.name.startswith(".") and lock.name.endswith(".json.lock"):
+                        remove(lock)
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         if remove(self.pointer_path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -20,22 +21,34 @@ _FIELDS = (
     "access_token|refresh_token|id_token|identity_token|auth_token|api_key|assertion|client_assertion|"
     "client_secret|code_verifier|code|password|secret|value"
 )
-_SHAPES: tuple[re.Pattern[str], ...] = (
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-    re.compile(r"sk-ant-[A-Za-z0-9]+-[A-Za-z0-9_\-]+"),
-    re.compile(r"eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)*"),
-)
-_LABELLED: tuple[re.Pattern[str], ...] = (
-    re.compile(
-        r"(?i)(?P<label>\b(?:authorization|x-api-key|x-identity-header)['\"]?\s*[:=]\s*['\"]?"
-        r"(?:(?:bearer|basic)\s+)?)(?P<secret>[^\s'\",;]+)"
-    ),
-    re.compile(r"(?i)(?P<label>\bbearer\s+)(?P<secret>[A-Za-z0-9._~+/=\-]{8,})"),
-    re.compile(
-        rf"(?i)(?P<label>['\"](?:{_FIELDS})['\"]\s*:\s*(?P<quote>['\"]))(?P<secret>(?:(?!(?P=quote))[^\\]|\\.)+)"
-    ),
-    re.compile(rf"(?i)(?P<label>(?:^|[?&\s])(?:{_FIELDS})=)(?P<secret>[^&\s]+)"),
-)
+
+
+@functools.cache
+def _shapes() -> tuple[re.Pattern[str], ...]:
+    """What is a secret by its form alone. Compiled on first use: start-up time counts."""
+    return (
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+        re.compile(r"sk-ant-[A-Za-z0-9]+-[A-Za-z0-9_\-]+"),
+        re.compile(r"eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)*"),
+    )
+
+
+@functools.cache
+def _labelled() -> tuple[re.Pattern[str], ...]:
+    """What is a secret because of the name before it."""
+    return (
+        re.compile(
+            r"(?i)(?P<label>\b(?:authorization|x-api-key|x-identity-header)['\"]?\s*[:=]\s*['\"]?"
+            r"(?:(?:bearer|basic)\s+)?)(?P<secret>[^\s'\",;]+)"
+        ),
+        re.compile(r"(?i)(?P<label>\bbearer\s+)(?P<secret>[A-Za-z0-9._~+/=\-]{8,})"),
+        re.compile(
+            rf"(?i)(?P<label>['\"](?:{_FIELDS})['\"]\s*:\s*(?P<quote>['\"]))(?P<secret>(?:(?!(?P=quote))[^\\]|\\.)+)"
+        ),
+        re.compile(rf"(?i)(?P<label>(?:^|[?&\s])(?:{_FIELDS})=)(?P<secret>[^&\s]+)"),
+    )
+
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -73,9 +86,9 @@ def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
         for part in sorted({value, *value.split(".")}, key=len, reverse=True):
             if len(part) >= _SHORTEST_SEGMENT:
                 text = text.replace(part, "[masked]")
-    for shape in _SHAPES:
+    for shape in _shapes():
         text = shape.sub(lambda found: _mask_shape(found.group()), text)
-    for labelled in _LABELLED:
+    for labelled in _labelled():
         text = labelled.sub(_mask_labelled, text)
     return text
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import logging
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -84,15 +84,20 @@ def due(token: AccessToken | None, now: float) -> Due:
     """
     if token is None:
         return Due.REQUIRED
-    if token.expires_at is None:
+    start, end = fresh_between(token)
+    if start <= now < end:
         return Due.NOTHING
-    left = token.expires_at - now
-    if left <= token.mandatory:
-        return Due.REQUIRED
-    # More left than it ever had: the clock was set back, and says nothing about this token any more.
-    if token.lifetime is not None and left > token.lifetime + CLOCK_LEEWAY_SECONDS:
-        return Due.REQUIRED
-    return Due.ADVISED if left <= token.advisory else Due.NOTHING
+    # Before its start the clock was set back, and says nothing about this token any more.
+    required = now < start or (token.expires_at is not None and token.expires_at - now <= token.mandatory)
+    return Due.REQUIRED if required else Due.ADVISED
+
+
+def fresh_between(token: AccessToken) -> tuple[float, float]:
+    """Return the unix times from which and until which nothing need be done about a token."""
+    if token.expires_at is None:
+        return -math.inf, math.inf
+    start = -math.inf if token.lifetime is None else token.expires_at - token.lifetime - CLOCK_LEEWAY_SECONDS
+    return start, token.expires_at - token.advisory
 
 
 class TokenCache:
@@ -107,6 +112,7 @@ class TokenCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
+        self._fresh: tuple[float, float, AccessToken | None] = (0.0, 0.0, None)
         self._rejected: SecretStr | None = None
         self._flight: Flight | None = None
         self._failed_at = float("-inf")
@@ -115,6 +121,11 @@ class TokenCache:
     def token(self) -> AccessToken | None:
         """The token held now, expired or not."""
         return self._token
+
+    def fresh(self) -> AccessToken | None:
+        """Return the token held now if nothing need be done about it: the short way of most calls."""
+        start, end, token = self._fresh
+        return token if start <= self._clock() < end else None
 
     def get(self, client: httpx.Client | None = None) -> AccessToken:
         """Return a token that may be used now; refresh it, or wait for who does.
@@ -158,8 +169,8 @@ class TokenCache:
 
     def _next_step(self, *, waits_on_this_thread: bool) -> AccessToken | Flight | Refresh:
         """Decide for one caller: a token to use, a flight to wait for, or a refresh to make."""
-        token = self._token
-        if token is not None and due(token, self._clock()) is Due.NOTHING:
+        token = self.fresh()
+        if token is not None:
             return token
         with self._lock:
             return self._decide(waits_on_this_thread=waits_on_this_thread)
@@ -185,10 +196,12 @@ class TokenCache:
             if self._token is None or (rejected is not None and self._token.secret != rejected):
                 return
             self._rejected, self._token = self._token.secret, None
+            self._fresh = (0.0, 0.0, None)
 
     def _land(self, flight: Flight, token: AccessToken) -> AccessToken:
         with self._lock:
             self._token, self._rejected = token, None
+            self._fresh = (*fresh_between(token), token)
             self._flight = None if self._flight is flight else self._flight
             # What came back was only what there was: the next attempt waits.
             if due(token, self._clock()) is Due.ADVISED:
@@ -251,6 +264,8 @@ class Refresh:
 
 def _on_this_loop(function: Callable[[], object]) -> Callable[[], None]:
     """Make `function` callable from any thread, to run on the event loop that runs now."""
+    import asyncio
+
     try:
         schedule: Callable[[Callable[[], object]], object] = asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
