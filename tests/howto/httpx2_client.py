@@ -1,0 +1,8 @@
+import httpx2
+
+import ant_wif
+from ant_wif.integrations.httpx2 import CredentialAuth
+
+creds = ant_wif.resolve()
+with httpx2.Client(base_url=creds.base_url, auth=CredentialAuth(creds)) as client:
+    print(client.get("/v1/models").status_code)
