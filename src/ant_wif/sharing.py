@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ant_wif.clock import elapsed
 from ant_wif.errors import AntWifError, ConfigurationError, SpentAssertionError
@@ -25,6 +27,8 @@ POLL_SECONDS = 0.03
 Obtain = Callable[[Wanted], Flow[AccessToken]]
 
 _warned: set[str] = set()
+_holders: dict[Path, int] = {}
+"""The locks that this process holds, each with the thread whose caller has it."""
 
 
 def shared(shelf: Shelf, obtain: Obtain, wanted: Wanted, clock: Callable[[], float]) -> Flow[AccessToken]:
@@ -69,7 +73,9 @@ def _wait_for(turn: _Turn, look: _Look, kept: _Kept) -> Flow[_Kept]:
             _warn_once(f"{turn.path} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
             break
         # Drawn, so that waiters do not all look at once.
-        yield from pause(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - not a secret
+        others_ran = yield from pause(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - not a secret
+        if not others_ran and turn.is_held_by_this_thread():
+            break  # a blocking call inside a coroutine would wait for the very event loop that it stops
     return kept
 
 
@@ -79,6 +85,7 @@ class _Turn:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._release: Release | None = None
+        self._thread = threading.get_ident()
         self.path = shelf.lock_path
         self.possible = True
         self.others = False
@@ -95,13 +102,20 @@ class _Turn:
         try:
             self._release = try_lock(self.path)
             self.others = self._release is None
+            if self._release is not None:
+                _holders[self.path] = self._thread
         except OSError as error:
             self._impossible(f"no lock could be had ({clean(error, limit=120)})")
 
     def end(self) -> None:
         release, self._release = self._release, None
         if release is not None:
+            _holders.pop(self.path, None)
             release()
+
+    def is_held_by_this_thread(self) -> bool:
+        """Whether whoever has it is driven by the thread that drives this."""
+        return _holders.get(self.path) == self._thread
 
     def _impossible(self, reason: str) -> None:
         self.possible = self.others = False

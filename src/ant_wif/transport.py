@@ -116,9 +116,9 @@ def call(function: Callable[[], T]) -> Flow[T]:
     return cast("T", (yield Call(function)))
 
 
-def pause(seconds: float) -> Flow[None]:
-    """Wait without holding up anybody else."""
-    yield Pause(seconds)
+def pause(seconds: float) -> Flow[bool]:
+    """Let time pass; return whether other work of this thread could go on meanwhile."""
+    return cast("bool", (yield Pause(seconds)))
 
 
 def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
@@ -134,6 +134,7 @@ def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
                     outcome = _send(step, client)
                 elif isinstance(step, Pause):
                     time.sleep(step.seconds)
+                    outcome = False
                 else:
                     outcome = step.function()
             except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
@@ -160,6 +161,7 @@ async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
                     outcome = await _asend(step, client)
                 elif isinstance(step, Pause):
                     await anyio.sleep(step.seconds)
+                    outcome = True
                 else:
                     # A limiter of its own: the shared one may be taken up by threads that wait for this very flow.
                     outcome = await anyio.to_thread.run_sync(step.function, limiter=anyio.CapacityLimiter(1))

@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -83,14 +83,17 @@ def credentials_for(emulator: Emulator, clock: Callable[[], float] = time.time) 
 
 
 def credentials_at(
-    server: HostileServer, identity: IdentitySource | None = None, clock: Callable[[], float] = time.time
+    server: HostileServer,
+    identity: IdentitySource | None = None,
+    clock: Callable[[], float] = time.time,
+    environ: Mapping[str, str] | None = None,
 ) -> Credentials:
     return ant_wif.federate(
         identity or Literal(SecretStr(forged_jwt({"exp": 1 << 33, "jti": None}))),
         federation_rule_id=RULE,
         organization_id=ORGANIZATION,
         base_url=server.base_url,
-        environ={},
+        environ=environ or {},
         clock=clock,
     )
 
@@ -423,12 +426,13 @@ def test_an_event_loop_that_ends_in_the_middle_leaves_the_credential_usable(serv
 
 
 @BACKENDS
+@pytest.mark.parametrize("shared", [False, True], ids=["memory", "shared"])
 def test_a_blocking_call_in_a_coroutine_does_not_wait_for_the_event_loop_that_it_stops(
-    backend: str, server: HostileServer
+    backend: str, shared: bool, server: HostileServer, tmp_path: Path
 ) -> None:
     release = threading.Event()
     server.behaviour = in_turn(held(release, reply(grant("sk-ant-oat01-one"))), reply(grant("sk-ant-oat01-two")))
-    credentials = credentials_at(server)
+    credentials = credentials_at(server, environ={"HOME": str(tmp_path)} if shared else {})
 
     async def story() -> tuple[str, list[str]]:
         found: list[str] = []

@@ -45,8 +45,12 @@ class File(IdentitySource):
         return show_path(self.path)
 
     def at_hand(self, context: Context) -> SecretStr | None:
+        path = context.environ.expand(self.path)
+        # A pipe can be read once, and its reader is `fetch`.
+        if not path.is_file():
+            return None
         with contextlib.suppress(IdentitySourceError):
-            return _read(context.environ.expand(self.path))
+            return _read(path)
         return None
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:

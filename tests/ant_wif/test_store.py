@@ -1,0 +1,693 @@
+"""The shared folder: files and folders that cannot be trusted, CI jobs, and processes that share one exchange."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ant_wif
+from ant_wif.cache import CacheDir
+from ant_wif.emulator import Emulator, Fault
+from ant_wif.environment import Environment
+from ant_wif.errors import AntWifError, ExchangeError
+from ant_wif.locking import try_lock
+from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
+from tests_support import ORGANIZATION, RULE
+
+PLANTED = "sk-ant-oat01-planted"
+SOMEBODY = 12345
+PRINT = (sys.executable, "-m", "ant_cli", "auth", "print-credentials", "--access-token")
+A_DAY = 24 * 3600
+
+as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A CI job that has its federation from the environment, and a token file that something else rotates."""
+
+    root: Path
+    federation: Mapping[str, str]
+    issue: Callable[[], str]
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        named = {"ANTHROPIC_IDENTITY_TOKEN_FILE": str(self.root / "identity"), "ANT_CACHE_DIR": str(self.folder)}
+        return {**self.federation, **named}
+
+    def rotate(self) -> None:
+        (self.root / "identity").write_text(self.issue())
+
+    def token(self, *, client: httpx.Client | None = None, **changes: str) -> str:
+        """The token that a process would get that starts now."""
+        return ant_wif.resolve(environ={**self.environ, **changes}, http_client=client).token()
+
+    def entry(self) -> Path:
+        (found,) = self.folder.glob("*.json")
+        return found
+
+    def record(self) -> Path:
+        (found,) = (self.folder / "spent").glob("*.json")
+        return found
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    running.clear_history()
+    running.clear_faults()
+    return running
+
+
+@pytest.fixture
+def job(emulator: Emulator, tmp_path: Path) -> Job:
+    found = Job(tmp_path, of_federation(emulator), emulator.issue)
+    found.rotate()
+    return found
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    with HostileServer(reply(grant())) as started:
+        yield started
+
+
+@pytest.fixture
+def hostile_job(server: HostileServer, tmp_path: Path) -> Job:
+    """The same before a server that grants whatever is presented."""
+    names = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
+    found = Job(tmp_path, {"ANTHROPIC_BASE_URL": server.base_url, **names}, forged_jwt)
+    found.rotate()
+    return found
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client() as opened:
+        yield opened
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[int], list[str]]:
+    """What the store logged at one level since the start of the test."""
+    caplog.set_level(logging.DEBUG, logger="ant_wif.store")
+    return lambda level: [record.getMessage() for record in caplog.records if record.levelno == level]
+
+
+def of_federation(emulator: Emulator) -> dict[str, str]:
+    return {name: value for name, value in emulator.env().items() if name.startswith("ANTHROPIC_")}
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+# --- a file that cannot be used ---------------------------------------------------------------------
+
+Spoil = Callable[[Path], object]
+
+
+def cut(keep: Callable[[int], int]) -> Spoil:
+    return lambda path: path.write_bytes(path.read_bytes()[: keep(path.stat().st_size)])
+
+
+def holding(content: bytes) -> Spoil:
+    return lambda path: path.write_bytes(content)
+
+
+def saying(**changes: object) -> Spoil:
+    return lambda path: path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def as_link(path: Path) -> None:
+    real = path.rename(path.parent.parent / "elsewhere.json")
+    path.symlink_to(real)
+
+
+def as_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+SPOILED: dict[str, Spoil] = {
+    "empty": holding(b""),
+    "cut after a byte": cut(lambda _: 1),
+    "cut after a quarter": cut(lambda size: size // 4),
+    "cut in the middle": cut(lambda size: size // 2),
+    "cut before its last brace": cut(lambda size: size - 2),
+    "of an older version": saying(version=0),
+    "of a newer version": saying(version=2),
+    "of a version in words": saying(version="1"),
+    "not JSON": holding(b"sk-ant-oat01-just-a-token\n"),
+    "binary": holding(b"\x80\xff\x00"),
+    "a JSON list": holding(b"[1, 2]"),
+    "a JSON number": holding(b"1"),
+    "JSON nested deep": holding(b"[" * 100_000),
+    "larger than a MiB": holding(b" " * (1 << 20) + b"{}"),
+    "readable by the group": lambda path: path.chmod(0o640),
+    "readable by the world": lambda path: path.chmod(0o604),
+    "writable by the world": lambda path: path.chmod(0o602),
+    "a link": as_link,
+    "a FIFO": as_fifo,
+}
+GIVEN_AWAY: dict[str, Spoil] = {"another user's": lambda path: os.chown(path, SOMEBODY, SOMEBODY)}
+WRONG_ENTRIES: dict[str, Spoil] = {
+    "of another federation": lambda path: saying(
+        minted_for={**json.loads(path.read_text())["minted_for"], "workspace_id": "wrkspc_other"}
+    )(path),
+    "of no federation": saying(minted_for={}),
+    "of a federation with one field more": saying(minted_for={"surprise": "x"}),
+    "of a federation of numbers": saying(minted_for={"workspace_id": 1}),
+    "a token with a line break": saying(access_token=f"{PLANTED}\nX-Injected: 1"),
+    "a token that is a number": saying(access_token=1),
+    "an empty token": saying(access_token=""),
+    **{
+        f"expiring at {value!r}": saying(expires_at=value)
+        for value in (-1, 1.8e9 + 0.5, 1e30, 10**30, float("nan"), float("inf"), "1800000000", None)
+    },
+}
+WRONG_RECORDS: dict[str, Spoil] = {
+    "of an unknown outcome": saying(outcome="maybe"),
+    "of an outcome that is a list": saying(outcome=[]),
+    "of a time in words": saying(at="today"),
+    "of a time that is none": saying(at=float("nan")),
+    "of a program with a line break": saying(program="a\nb"),
+    "of a request id with an escape": saying(request_id="\x1b[31m"),
+}
+
+
+def table(*tables: Mapping[str, Spoil]) -> pytest.MarkDecorator:
+    rows = [
+        pytest.param(spoil, id=name, marks=[as_root] if each is GIVEN_AWAY else [])
+        for each in tables
+        for name, spoil in each.items()
+    ]
+    return pytest.mark.parametrize("spoil", rows)
+
+
+def test_an_entry_that_is_in_order_is_served_to_the_next_process(job: Job, emulator: Emulator) -> None:
+    """Without which the tests below would prove nothing."""
+    job.token()
+    saying(access_token=PLANTED)(job.entry())
+    assert job.token() == PLANTED
+    assert emulator.exchanges == 1
+
+
+@table(SPOILED, GIVEN_AWAY, WRONG_ENTRIES)
+def test_an_entry_that_cannot_be_used_is_ignored_with_one_debug_line_and_replaced(
+    spoil: Spoil, job: Job, emulator: Emulator, lines: Callable[[int], list[str]]
+) -> None:
+    job.token()
+    entry = job.entry()
+    saying(access_token=PLANTED)(entry)
+    spoil(entry)
+    job.rotate()
+    token = job.token()
+    assert token != PLANTED
+    assert emulator.exchanges == 2
+    said = set(lines(logging.DEBUG))
+    assert len(said) == 1, said
+    assert str(entry) in said.pop()
+    assert lines(logging.WARNING) == []
+    status = entry.lstat()
+    assert (stat.S_ISREG(status.st_mode), mode_of(entry), status.st_uid) == (True, 0o600, os.geteuid())
+    assert job.token() == token, "what was put in its place serves"
+    assert emulator.exchanges == 2
+
+
+def test_the_target_of_a_linked_entry_stays_as_it_is(job: Job) -> None:
+    job.token()
+    entry, elsewhere = job.entry(), job.root / "elsewhere.json"
+    as_link(entry)
+    before = elsewhere.read_bytes(), elsewhere.stat().st_mtime_ns
+    job.rotate()
+    job.token()
+    assert (elsewhere.read_bytes(), elsewhere.stat().st_mtime_ns) == before
+    assert not entry.is_symlink()
+
+
+def test_the_target_of_a_linked_lock_stays_as_it_is_and_the_call_works(job: Job) -> None:
+    job.token()
+    (lock,) = job.folder.glob("*.lock")
+    precious = job.root / "precious"
+    precious.write_text("precious")
+    lock.unlink()
+    lock.symlink_to(precious)
+    job.entry().unlink()
+    job.rotate()
+    assert job.token()
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("suffix", ["*.json", "*.lock"])
+def test_a_folder_in_the_place_of_a_file_is_left_alone_and_the_call_works_from_memory(
+    suffix: str, job: Job, emulator: Emulator
+) -> None:
+    job.token()
+    (path,) = job.folder.glob(suffix)
+    for file in job.folder.glob("*.*"):
+        file.unlink()
+    path.mkdir()
+    (path / "kept").touch()
+    job.rotate()
+    credentials = ant_wif.resolve(environ=job.environ)
+    assert credentials.token() == credentials.token()
+    assert emulator.exchanges == 2
+    assert everything_in(path) == ["kept"]
+
+
+@table(SPOILED, GIVEN_AWAY, WRONG_RECORDS)
+def test_a_record_that_cannot_be_used_is_ignored_with_one_debug_line_and_replaced(
+    spoil: Spoil, hostile_job: Job, server: HostileServer, lines: Callable[[int], list[str]]
+) -> None:
+    server.behaviour = denial()
+    for _ in range(2):
+        with pytest.raises(ExchangeError):
+            hostile_job.token()
+    assert len(server.requests) == 1, "a record that is in order is heeded"
+    server.behaviour = reply(grant())
+    record = hostile_job.record()
+    spoil(record)
+    assert hostile_job.token() == grant()["access_token"]
+    assert len(server.requests) == 2
+    status = record.lstat()
+    assert (stat.S_ISREG(status.st_mode), mode_of(record), status.st_uid) == (True, 0o600, os.geteuid())
+    assert json.loads(record.read_text())["outcome"] == "granted"
+    said = {line for line in lines(logging.DEBUG) if str(record) in line or "record" in line}
+    assert len(said) == 1, said
+
+
+def test_a_folder_in_the_place_of_a_record_is_left_alone_and_the_call_works(
+    hostile_job: Job, server: HostileServer
+) -> None:
+    server.behaviour = denial()
+    with pytest.raises(ExchangeError):
+        hostile_job.token()
+    record = hostile_job.record()
+    record.unlink()
+    record.mkdir()
+    server.behaviour = reply(grant())
+    assert hostile_job.token() == grant()["access_token"]
+    assert record.is_dir()
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([10**400, -(10**12)]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def mutations(content: bytes) -> st.SearchStrategy[bytes]:
+    """Any bytes; the content cut; the content with other values in some of its fields."""
+    fields = json.loads(content)
+    inner = fields.get("minted_for", {})
+    changed = st.dictionaries(st.sampled_from(sorted(fields)), JSON, max_size=3).map(
+        lambda changes: {**fields, **changes}
+    )
+    if inner:
+        changed |= st.dictionaries(st.sampled_from(sorted(inner)), JSON).map(
+            lambda changes: {**fields, "minted_for": {**inner, **changes}}
+        )
+    cuts = st.integers(0, len(content)).map(lambda at: content[:at])
+    return st.binary(max_size=300) | cuts | changed.map(lambda document: json.dumps(document).encode())
+
+
+@relaxed
+@given(data=st.data())
+def test_any_bytes_in_an_entry_give_a_working_call_or_a_typed_error(
+    data: st.DataObject, hostile_job: Job, client: httpx.Client
+) -> None:
+    hostile_job.rotate()
+    if not hostile_job.folder.exists():
+        hostile_job.token(client=client)
+        (hostile_job.root / "good").write_bytes(hostile_job.entry().read_bytes())
+    hostile_job.entry().write_bytes(data.draw(mutations((hostile_job.root / "good").read_bytes())))
+    shutil.rmtree(hostile_job.folder / "spent")
+    token = hostile_job.token(client=client)
+    assert token.isprintable()
+    assert " " not in token
+
+
+@relaxed
+@given(data=st.data())
+def test_any_bytes_in_a_record_give_a_working_call_or_a_typed_error(
+    data: st.DataObject, hostile_job: Job, client: httpx.Client
+) -> None:
+    if not hostile_job.folder.exists():
+        hostile_job.token(client=client)
+        (hostile_job.root / "good").write_bytes(hostile_job.record().read_bytes())
+    hostile_job.record().write_bytes(data.draw(mutations((hostile_job.root / "good").read_bytes())))
+    hostile_job.entry().unlink(missing_ok=True) if list(hostile_job.folder.glob("*.json")) else None
+    try:
+        assert hostile_job.token(client=client) == grant()["access_token"]
+    except AntWifError as error:
+        assert error.hint
+        assert str(error).isprintable()
+
+
+# --- a folder that cannot be used -------------------------------------------------------------------
+
+
+def a_link(root: Path) -> Path:
+    (root / "real").mkdir(mode=0o700)
+    (root / "link").symlink_to(root / "real")
+    return root / "link"
+
+
+def a_dangling_link(root: Path) -> Path:
+    (root / "link").symlink_to(root / "nowhere")
+    return root / "link"
+
+
+def with_mode(mode: int) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        (root / "open").mkdir()
+        (root / "open").chmod(mode)
+        return root / "open"
+
+    return make
+
+
+def of_somebody(root: Path) -> Path:
+    (root / "theirs").mkdir(mode=0o700)
+    os.chown(root / "theirs", SOMEBODY, SOMEBODY)
+    return root / "theirs"
+
+
+def a_file(root: Path) -> Path:
+    (root / "file").write_text("a file")
+    return root / "file"
+
+
+FOLDERS = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(a_link, id="a link"),
+        pytest.param(a_dangling_link, id="a dangling link"),
+        pytest.param(of_somebody, id="another user's", marks=as_root),
+        pytest.param(with_mode(0o770), id="writable by the group"),
+        pytest.param(with_mode(0o702), id="writable by the world"),
+        pytest.param(with_mode(0o1777), id="sticky"),
+        pytest.param(a_file, id="a file"),
+        pytest.param(lambda root: a_file(root) / "below", id="below a file"),
+        pytest.param(lambda root: Path("/proc") / root.name, id="where nothing can be made"),
+    ],
+)
+
+
+@FOLDERS
+def test_with_a_folder_that_cannot_be_used_calls_work_from_memory_after_one_warning(
+    make: Callable[[Path], Path], job: Job, emulator: Emulator, lines: Callable[[int], list[str]]
+) -> None:
+    folder = make(job.root)
+    credentials = ant_wif.resolve(environ={**job.environ, "ANT_CACHE_DIR": str(folder)})
+    assert credentials.token() == credentials.token()
+    (warning,) = lines(logging.WARNING)
+    assert str(folder) in warning
+    job.rotate()
+    assert job.token(ANT_CACHE_DIR=str(folder)) != credentials.token()
+    assert lines(logging.WARNING) == [warning], "once in a process is enough"
+    assert emulator.exchanges == 2
+
+
+@FOLDERS
+def test_nothing_is_put_into_a_folder_that_is_refused(make: Callable[[Path], Path], job: Job) -> None:
+    folder = make(job.root)
+    before = everything_in(job.root)
+    job.token(ANT_CACHE_DIR=str(folder))
+    assert everything_in(job.root) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ANT_CACHE": "memory"}, {"ANT_CACHE": "off"}, {"ANT_CACHE_DIR": ""}],
+    ids=["in memory", "off", "without a home"],
+)
+def test_without_a_folder_the_call_works_from_memory(changes: dict[str, str], job: Job, emulator: Emulator) -> None:
+    credentials = ant_wif.resolve(environ={**job.environ, **changes})
+    assert credentials.token() == credentials.token()
+    job.rotate()
+    assert job.token(**changes) != credentials.token()
+    assert emulator.exchanges == 2
+    assert everything_in(job.root) == ["identity"]
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002, 0o000], ids=lambda umask: f"{umask:03o}")
+@pytest.mark.parametrize(
+    "place",
+    [{"ANT_CACHE_DIR": "{root}/new/cache"}, {"HOME": "{root}/new"}, {"BUILDKITE": "true", "BUILDKITE_JOB_ID": "018f"}],
+    ids=["stated", "the user's", "a job's"],
+)
+def test_folders_are_this_users_own_and_so_are_the_files_whatever_the_umask(
+    place: dict[str, str], umask: int, job: Job
+) -> None:
+    where = {name: value.format(root=job.root) for name, value in place.items()}
+    home = job.root / "new"
+    environ = {**job.environ, "ANT_CACHE_DIR": "", "HOME": str(home), **where}
+    done = subprocess.run(PRINT, env=environ, umask=umask, capture_output=True, timeout=GENEROUS_SECONDS)
+    assert done.returncode == 0, done.stderr
+    (entry,) = (path for path in home.rglob("*.json") if path.parent.name != "spent")
+    assert {mode_of(path) for path in entry.parent.rglob("*") if path.is_file()} == {0o600}
+    assert mode_of(entry.parent) == mode_of(entry.parent / "spent") == 0o700
+    cache = next((path for path in entry.parents if path.name == "ant-wif"), entry.parent)
+    loose = {
+        str(path.relative_to(home)): oct(mode_of(path)) for path in (cache, *cache.rglob("*")) if mode_of(path) & 0o022
+    }
+    assert not loose, "what others may write, they may replace; and this user's next process refuses it"
+
+
+def test_on_a_full_disk_the_token_is_printed_and_nothing_is_left_behind(job: Job) -> None:
+    full = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+        "sys.argv = ['ant', 'auth', 'print-credentials', '--access-token']; "
+        "runpy.run_module('ant_cli', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", full], env=job.environ, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"sk-ant-oat01-")
+    left = [path for path in job.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert left == []
+
+
+def test_on_a_read_only_file_system_the_token_is_printed_after_one_warning(job: Job) -> None:
+    job.folder.mkdir(mode=0o700)
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && shift 0 && exec "$@"'
+    unshared = ("unshare", "-m", "sh", "-c", script, str(job.folder))
+    if shutil.which("unshare") is None or subprocess.run([*unshared, "true"], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    done = subprocess.run([*unshared, *PRINT], env={**job.environ, "PATH": os.environ["PATH"]}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"sk-ant-oat01-")
+    assert done.stderr.decode().count("tokens are not shared") == 1
+    assert list(job.folder.iterdir()) == []
+
+
+# --- where the folder is ----------------------------------------------------------------------------
+
+GITHUB = {"GITHUB_ACTIONS": "true", "RUNNER_TEMP": "{tmp}"}
+GITLAB = {"GITLAB_CI": "true", "RUNNER_TEMP_PROJECT_DIR": "{tmp}", "CI_JOB_ID": "4711"}
+CIRCLE = {"CIRCLECI": "true", "CIRCLE_WORKFLOW_JOB_ID": "3f2a-1"}
+BUILDKITE = {"BUILDKITE": "true", "BUILDKITE_JOB_ID": "018f-2"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other places")
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "{home}/.cache/ant-wif"),
+        ({"XDG_CACHE_HOME": "{tmp}"}, "{tmp}/ant-wif"),
+        ({"XDG_CACHE_HOME": "relative"}, "{home}/.cache/ant-wif"),
+        ({"XDG_CACHE_HOME": "{tmp}", "HOME": ""}, "{tmp}/ant-wif"),
+        ({"HOME": ""}, None),
+        ({"ANT_CACHE_DIR": "{tmp}/mine"}, "{tmp}/mine"),
+        ({"ANT_CACHE_DIR": "~/mine"}, "{home}/mine"),
+        ({"ANT_CACHE_DIR": "{tmp}/mine", **GITHUB}, "{tmp}/mine"),
+        (GITHUB, "{tmp}/ant-wif"),
+        ({**GITHUB, "XDG_CACHE_HOME": "/elsewhere", "HOME": ""}, "{tmp}/ant-wif"),
+        ({"RUNNER_TEMP": "{tmp}"}, "{home}/.cache/ant-wif"),
+        ({"GITHUB_ACTIONS": "true", "RUNNER_TEMP": "{tmp}/gone"}, "{home}/.cache/ant-wif"),
+        (GITLAB, "{tmp}/ant-wif-4711"),
+        ({**GITLAB, "RUNNER_TEMP_PROJECT_DIR": ""}, "{home}/.cache/ant-wif/jobs/4711"),
+        (CIRCLE, "{home}/.cache/ant-wif/jobs/3f2a-1"),
+        ({**CIRCLE, "XDG_CACHE_HOME": "{tmp}"}, "{tmp}/ant-wif/jobs/3f2a-1"),
+        ({**CIRCLE, "HOME": ""}, None),
+        (BUILDKITE, "{home}/.cache/ant-wif/jobs/018f-2"),
+        ({**BUILDKITE, "BUILDKITE_JOB_ID": "../../x"}, "{home}/.cache/ant-wif/jobs/______x"),
+    ],
+)
+def test_the_folder_is_where_the_platform_keeps_what_ends_with_the_job(
+    variables: dict[str, str], expected: str | None, tmp_path: Path
+) -> None:
+    places = {"home": str(tmp_path / "home"), "tmp": str(tmp_path)}
+    environ = {"HOME": "{home}", **variables}
+    given_ = Environment({name: value.format(**places) for name, value in environ.items()})
+    found = CacheDir.locate(given_, given_.get("ANT_CACHE_DIR"))
+    assert (str(found.path) if found else None) == (expected.format(**places) if expected else None)
+    assert not (tmp_path / "home").exists(), "looking makes nothing"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (GITHUB, {"RUNNER_TEMP": "{tmp}/b"}),
+        (GITLAB, {"CI_JOB_ID": "4712"}),
+        ({**GITLAB, "RUNNER_TEMP_PROJECT_DIR": ""}, {"CI_JOB_ID": "4712"}),
+        (CIRCLE, {"CIRCLE_WORKFLOW_JOB_ID": "3f2a-2"}),
+        (BUILDKITE, {"BUILDKITE_JOB_ID": "018f-3"}),
+    ],
+    ids=["GitHub", "GitLab", "GitLab without a temp folder", "CircleCI", "Buildkite"],
+)
+def test_two_jobs_never_share(one: dict[str, str], other: dict[str, str], job: Job, emulator: Emulator) -> None:
+    (job.root / "b").mkdir()
+    tokens = []
+    for variables in (one, one, {**one, **other}):
+        placed = {name: value.format(tmp=job.root) for name, value in variables.items()}
+        tokens.append(job.token(ANT_CACHE_DIR="", HOME=str(job.root), ANT_IDENTITY_SOURCE="file", **placed))
+        job.rotate()
+    assert tokens[0] == tokens[1] != tokens[2]
+    assert emulator.exchanges == 2
+
+
+def test_the_folders_of_jobs_that_have_long_ended_are_removed_and_no_others(job: Job) -> None:
+    jobs = job.root / ".cache" / "ant-wif" / "jobs"
+    for name, days in (("ended", 3), ("running", 1)):
+        (jobs / name / "spent").mkdir(parents=True)
+        os.utime(jobs / name, (time.time() - days * A_DAY,) * 2)
+    job.token(ANT_CACHE_DIR="", HOME=str(job.root), **BUILDKITE)
+    assert sorted(path.name for path in jobs.iterdir()) == ["018f-2", "running"]
+
+
+# --- processes --------------------------------------------------------------------------------------
+
+
+def start(environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(PRINT, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def printed(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=GENEROUS_SECONDS)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+def as_profile(job: Job, emulator: Emulator) -> dict[str, str]:
+    """The same job, with its federation in a profile."""
+    (job.root / "configs").mkdir()
+    token = {"source": "file", "path": str(job.root / "identity")}
+    authentication = {"type": "oidc_federation", "federation_rule_id": emulator.rule().id, "identity_token": token}
+    profile = {"authentication": authentication, "organization_id": emulator.organization_id,
+               "workspace_id": job.federation["ANTHROPIC_WORKSPACE_ID"], "base_url": emulator.base_url}  # fmt: skip
+    (job.root / "configs" / "ci.json").write_text(json.dumps(profile))
+    (job.root / "configs" / "ci.json").chmod(0o644)
+    return {
+        "ANTHROPIC_CONFIG_DIR": str(job.root),
+        "ANTHROPIC_PROFILE": "ci",
+        "ANT_CACHE_DIR": str(job.folder),
+    }
+
+
+@pytest.mark.parametrize("by", ["environment", "profile"])
+def test_twelve_processes_with_one_single_use_token_all_succeed_with_one_exchange(
+    by: str, job: Job, emulator: Emulator
+) -> None:
+    environ = as_profile(job, emulator) if by == "profile" else job.environ
+    tokens = [printed(process) for process in [start(environ) for _ in range(12)]]
+    assert len(tokens) == 12
+    assert len(set(tokens)) == 1
+    assert len(emulator.history) == emulator.exchanges == 1
+    kept = job.root / "credentials" / "ci.json" if by == "profile" else job.entry()
+    assert mode_of(kept) == 0o600
+    assert json.loads(kept.read_text())["access_token"] == tokens[0]
+
+
+def test_a_holder_of_the_lock_that_is_killed_blocks_nobody(emulator: Emulator, tmp_path: Path) -> None:
+    environ = {**emulator.env(), "ANT_CACHE_DIR": str(tmp_path / "cache")}
+    emulator.fail("token", Fault.delay(GENEROUS_SECONDS))
+    holder = start(environ)
+    deadline = time.monotonic() + GENEROUS_SECONDS / 2
+    while not emulator.history and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (lock,) = (tmp_path / "cache").glob("*.lock")
+    assert try_lock(lock) is None, "it holds the lock"
+    waiting = [start(environ) for _ in range(2)]
+    time.sleep(0.5)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate(timeout=GENEROUS_SECONDS)
+    first, second = map(printed, waiting)
+    assert first == second
+    assert emulator.exchanges == 2
+
+
+def test_what_a_killed_writer_left_is_swept_by_the_next_run_and_what_a_living_one_writes_is_not(job: Job) -> None:
+    job.token()
+    entry, record = job.entry(), job.record()
+    for path in (entry, record):
+        killed = (
+            "import os, pathlib; from ant_wif.files import write_atomically; "
+            f"write_atomically(pathlib.Path({str(path)!r}), lambda: os.kill(os.getpid(), 9), mode=0o600, folder_mode=0o700)"
+        )
+        assert subprocess.run([sys.executable, "-c", killed], timeout=60).returncode == -signal.SIGKILL
+    left = [*job.folder.rglob("*.tmp")]
+    assert len(left) == 2
+    living = left[0].with_name(left[0].name.replace(left[0].name.split(".")[3], str(os.getpid())))
+    living.touch()
+    entry.unlink()
+    job.rotate()
+    job.token()
+    assert [*job.folder.rglob("*.tmp")] == [living]
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+@pytest.mark.parametrize("everywhere", [True, False], ids=["both clocks", "the client's clock"])
+def test_a_clock_that_jumps_by_a_day_leaves_a_job_that_mints_with_a_token(
+    everywhere: bool, days: int, tmp_path: Path
+) -> None:
+    def clock() -> float:
+        return time.time() + jump
+
+    jump = 0
+    with Emulator(clock=clock if everywhere else time.time) as emulator:
+        environ = {**emulator.env(), "ANT_CACHE_DIR": str(tmp_path / "cache")}
+        credentials = ant_wif.resolve(environ=environ, clock=clock)
+        assert credentials.token()
+        jump = days * A_DAY
+        for each in (credentials, ant_wif.resolve(environ=environ, clock=clock)):
+            each.invalidate()
+            headers = {"Authorization": f"Bearer {each.token()}", "anthropic-beta": "oauth-2025-04-20"}
+            answer = httpx.get(f"{emulator.base_url}/v1/models", headers={**headers, "anthropic-version": "2023-06-01"})
+            assert answer.status_code == 200
