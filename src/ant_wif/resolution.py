@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ant_wif.candidates import Candidate
@@ -17,61 +16,26 @@ from ant_wif.clock import steady
 from ant_wif.credentials import Credentials, cache_of
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
-from ant_wif.exchange import Federation
-from ant_wif.identity import Context, File, IdentitySource, Literal, detect, named
-from ant_wif.profiles import Active, ConfigDir, Via
+from ant_wif.identity import Context, IdentitySource
+from ant_wif.inputs import Inputs
+from ant_wif.profile_tier import profile_tier, shared_token
 from ant_wif.providers import FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif.settings import Settings
-from ant_wif.store import ProfileShelf
-from ant_wif.tokens import AccessToken, Due, due
+from ant_wif.tokens import AccessToken
 from ant_wif.urls import check_url
 
 if TYPE_CHECKING:
     import httpx
 
-    from ant_wif.documents import Profile
 
 __all__ = ["Candidate", "Resolution", "resolve"]
 
 IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
 
 
-class Resolution:
-    """One look at arguments, environment and configuration directory. Later changes are not seen."""
-
-    def __init__(
-        self,
-        arguments: Mapping[str, object],
-        environ: Environment,
-        *,
-        profile: str | None = None,
-        config_dir: str | os.PathLike[str] | None = None,
-        clock: Callable[[], float] = steady,
-    ) -> None:
-        self.arguments = arguments
-        self._profile_argument = profile
-        self._clock = clock
-        self.environ = environ
-        self.directory = ConfigDir.locate(environ, config_dir)
-        self.settings = Settings.load(arguments, environ)
-
-    @cached_property
-    def active(self) -> Active | ProfileError:
-        """Which profile is meant, or why that cannot be said."""
-        try:
-            return self.directory.active(self._profile_argument)
-        except ProfileError as error:
-            return error
-
-    @property
-    def active_via(self) -> Via:
-        """By what the active profile is named, also when the name is none that a profile can have."""
-        if not isinstance(self.active, ProfileError):
-            return self.active.via
-        if self._profile_argument is not None:
-            return "flag"
-        return "env" if "ANTHROPIC_PROFILE" in self.environ else "active_config"
+class Resolution(Inputs):
+    """The five tiers over one look at the inputs."""
 
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -149,20 +113,9 @@ class Resolution:
             workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
             identity_source=candidate.identity.source if candidate.identity else None,
             workspace_header=login and settings.workspace_id is not None,
-            clock=self._clock,
+            clock=self.clock,
             http_client=http_client,
         )
-
-    def federation_of(self, name: str) -> Federation | None:
-        """Return what a profile's identity token is exchanged under; `None` for a login, or where that is incomplete.
-
-        Raises:
-            ConfigurationError: there is no such profile, or it cannot be used.
-        """
-        profile = self.directory.read(name)
-        if profile.type != "oidc_federation":
-            return None
-        return self._federated(Settings.load(self.arguments, self.environ, profile))
 
     def _next_step(self) -> str:
         begun = next((candidate for candidate in self.candidates if candidate.partial), None)
@@ -203,7 +156,7 @@ class Resolution:
             if self.active_via in {"flag", "env"}:
                 return replace(candidate, error=active)
         elif active.explicit:
-            return self._profile(replace(candidate, origin=f"profile:{active.name}"), active)
+            return profile_tier(self, replace(candidate, origin=f"profile:{active.name}"), active)
         return replace(candidate, missing=("--profile or ANTHROPIC_PROFILE",))
 
     def _federation(self) -> Candidate:
@@ -211,7 +164,7 @@ class Resolution:
         settings = self.settings
         candidate = Candidate(4, "federation", "environment", settings=settings)
         try:
-            identity = self._identity(settings)
+            identity = self.identity_of(settings)
         except ConfigurationError as error:
             return replace(candidate, error=error)
         needed = {
@@ -222,7 +175,7 @@ class Resolution:
         missing = tuple(name for name, value in needed.items() if value is None)
         partial = 0 < len(missing) < len(needed)
         candidate = replace(candidate, missing=missing, partial=partial, identity=identity)
-        federation = self._federated(settings)
+        federation = self.federated(settings)
         if federation is None or identity is None:
             return candidate
         context = self.context(settings)
@@ -231,15 +184,9 @@ class Resolution:
             provider = FederatedProvider(federation, identity, context, cache=cache_of(settings, self.environ))
         except ConfigurationError as error:
             return replace(candidate, error=error)
-        token = self._shared(provider)
+        token = shared_token(provider, self.clock)
         unmet = identity.unmet(context) if token is None else None
         return replace(candidate, provider=provider, token=token, error=unmet)
-
-    def _shared(self, provider: FederatedProvider) -> AccessToken | None:
-        """Return the token that other processes left, if it may be used now."""
-        shelf = provider.shelf()
-        token = shelf.read() if shelf is not None else None
-        return None if due(token, self._clock()) is Due.REQUIRED else token
 
     def _active_profile(self) -> Candidate:
         """Tier 5: the profile that `active_config` names, else `default` if there is one."""
@@ -254,108 +201,7 @@ class Resolution:
         # What nobody asked for may be absent; what somebody pointed at may not.
         if active.via == "default" and self.directory.via == "default" and not os.path.lexists(path):
             return replace(candidate, missing=(f"the file {show_path(path)}",))
-        return self._profile(candidate, active)
-
-    def _profile(self, candidate: Candidate, active: Active) -> Candidate:
-        try:
-            profile = self.directory.read(active.name)
-            settings = Settings.load(self.arguments, self.environ, profile)
-        except ConfigurationError as error:
-            return replace(candidate, error=error)
-        candidate = replace(candidate, profile=profile, settings=settings)
-        unsafe = _first_error(lambda: check_url(settings.base_url, what=f"base_url of the profile {profile.name!r}"))
-        if unsafe:
-            return replace(candidate, error=unsafe)
-        authentication = profile.known.authentication
-        path = self.directory.credentials_path(profile.name, authentication.credentials_path)
-        if profile.type == "user_oauth":
-            return self._login(candidate, profile, path)
-        return self._federated_profile(candidate, settings, path)
-
-    def _login(self, candidate: Candidate, profile: Profile, path: Path) -> Candidate:
-        settings = candidate.settings or self.settings
-        client_id = getattr(profile.known.authentication, "client_id", None)
-        provider = LoginProvider(
-            self.directory, path, profile.name, settings.base_url.rstrip("/"), client_id, self._clock
-        )
-        try:
-            stored = self.directory.read_credentials(path)
-            candidate = replace(candidate, provider=provider, stored=stored)
-            if stored is not None and stored.access_token is not None:
-                candidate = replace(candidate, token=AccessToken(stored.access_token, stored.expires_at))
-            provider.token_of(stored)
-        except AntWifError as error:
-            return replace(candidate, error=error)
-        return candidate
-
-    def _federated_profile(self, candidate: Candidate, settings: Settings, path: Path) -> Candidate:
-        try:
-            identity = self._identity(settings)
-            candidate = replace(candidate, identity=identity)
-            federation = self._federated(settings)
-            if federation is None or identity is None:
-                raise self._incomplete(candidate, settings)
-            federation.check()
-            cache = cache_of(settings, self.environ)
-            shelf = ProfileShelf(self.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
-            stored = self.directory.read_credentials(path) if shelf else None
-            context = self.context(settings)
-            provider = FederatedProvider(federation, identity, context, profile=shelf, cache=cache)
-            token = self._shared(provider)
-            stale = bool(shelf and stored and shelf.is_foreign(stored))
-            candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)
-            unmet = identity.unmet(context)
-            if unmet is not None and token is None:
-                raise unmet
-        except AntWifError as error:
-            return replace(candidate, error=error)
-        return candidate
-
-    def _incomplete(self, candidate: Candidate, settings: Settings) -> ProfileError:
-        wanted = [
-            ("authentication.federation_rule_id", "ANTHROPIC_FEDERATION_RULE_ID", settings.federation_rule_id),
-            ("organization_id", "ANTHROPIC_ORGANIZATION_ID", settings.organization_id),
-            ("authentication.identity_token", "ANTHROPIC_IDENTITY_TOKEN_FILE", candidate.identity),
-        ]
-        missing = [(key, variable) for key, variable, value in wanted if value is None]
-        path = candidate.profile.path if candidate.profile else "the profile"
-        return ProfileError(
-            f"the federation profile {path} lacks {', '.join(key for key, _ in missing)}",
-            hint=f"add it to the file, or set {' and '.join(variable for _, variable in missing)}",
-        )
-
-    def _identity(self, settings: Settings) -> IdentitySource | None:
-        """Where the identity token comes from: an argument, the profile, the environment, the platform."""
-
-        def is_argument(name: str) -> bool:
-            return settings.origin(name).via == "flag"
-
-        if settings.identity_token_file and is_argument("identity_token_file"):
-            return File(settings.identity_token_file)
-        if settings.identity_token and is_argument("identity_token"):
-            return Literal(settings.identity_token)
-        if settings.identity is not None and not is_argument("identity_source"):
-            return settings.identity
-        if settings.identity_source == "none":
-            return None
-        context = self.context(settings)
-        return detect(context) if settings.identity_source == "auto" else named(settings.identity_source, context)
-
-    def context(self, settings: Settings) -> Context:
-        """What an identity source gets to look at under these settings."""
-        return Context(self.environ, settings.identity_audience, self._clock)
-
-    @staticmethod
-    def _federated(settings: Settings) -> Federation | None:
-        if settings.federation_rule_id is None or settings.organization_id is None:
-            return None
-        return Federation(
-            settings.base_url.rstrip("/"),
-            settings.federation_rule_id,
-            settings.organization_id,
-            settings.service_account_id,
-            settings.workspace_id,
-        )
+        return profile_tier(self, candidate, active)
 
 
 def resolve(
