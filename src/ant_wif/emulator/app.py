@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from ant_wif.emulator.control import control_routes
+from ant_wif.emulator.control import SignAs, control_routes
 from ant_wif.emulator.fault_plan import FaultPlan, Faults
 from ant_wif.emulator.history import history_routes
 from ant_wif.emulator.identities import IdentityProvider
@@ -20,14 +20,18 @@ from ant_wif.emulator.wire import Refusal, RequestIds, answer_refusal
 
 
 def build_app(
-    state: State, providers: Iterable[IdentityProvider], env: Callable[[str], Mapping[str, str]], faults: FaultPlan
+    state: State,
+    providers: Iterable[IdentityProvider],
+    env: Callable[[str], Mapping[str, str]],
+    sign_as: SignAs,
+    faults: FaultPlan,
 ) -> ASGIApp:
     app = Starlette(
         routes=[
             *token_routes(state),
             *model_routes(state),
             *history_routes(state.history),
-            *control_routes(env),
+            *control_routes(env, sign_as),
             *(route for provider in providers for route in provider.routes()),
         ],
         exception_handlers=dict.fromkeys((Refusal, HTTPException, ClientDisconnect), answer_refusal),

@@ -11,11 +11,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ant_wif.emulator.faults import Fault
 
-# Endpoint -> its method and path.
+# Endpoint -> the requests that it takes, as method and path.
 _ENDPOINTS = {
-    "token": ("POST", re.compile(r"/v1/oauth/token")),
-    "models": ("GET", re.compile(r"/v1/models(/[^/]+)?")),
-    "oidc": ("GET", re.compile(r"/github/token")),
+    "token": re.compile(r"POST /v1/oauth/token"),
+    "models": re.compile(r"GET /v1/models(/[^/]+)?"),
+    "oidc": re.compile(r"GET /github/token"),
+    "google": re.compile(r"GET /computeMetadata/v1/instance/service-accounts/[^/]+/identity|POST /google/token"),
+    "azure": re.compile(r"GET (/azure/msi|/metadata/identity/oauth2)/token|POST /azure/[^/]+/oauth2/v2\.0/token"),
+    "kubernetes": re.compile(r"POST /api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token"),
+    "oauth": re.compile(r"POST /oauth/token"),
 }
 
 
@@ -50,8 +54,8 @@ class FaultPlan:
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault that this request meets, and count it as met."""
-        for endpoint, (its_method, its_path) in _ENDPOINTS.items():
-            if method == its_method and its_path.fullmatch(path):
+        for endpoint, requests in _ENDPOINTS.items():
+            if requests.fullmatch(f"{method} {path}"):
                 return self._next(endpoint)
         return None
 

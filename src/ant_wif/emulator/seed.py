@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from ant_wif.emulator import ids
 from ant_wif.emulator.identities import IdentityProvider
 from ant_wif.emulator.state import Access, State, Workspace
-from ant_wif.rules import DEFAULT_AUDIENCE, Issuer, Rule, ServiceAccount
+from ant_wif.rules import Issuer, Rule, ServiceAccount
 
 
 def seeded_state(providers: Iterable[IdentityProvider], clock: Callable[[], float] = time.time) -> State:
@@ -21,14 +21,19 @@ def seeded_state(providers: Iterable[IdentityProvider], clock: Callable[[], floa
     state.service_accounts[account.id] = account
     state.api_keys[ids.api_key()] = Access(state.default_workspace.id)
     for provider in providers:
-        issuer = Issuer(id=ids.tagged_id("fdis"), name=provider.name, issuer_url="")
+        issuer = Issuer(
+            id=ids.tagged_id("fdis"),
+            name=provider.name,
+            issuer_url="",
+            max_jwt_lifetime_seconds=provider.max_lifetime_seconds,
+        )
         rule = Rule(
             id=ids.tagged_id("fdrl"),
             name=provider.name,
             issuer_id=issuer.id,
             service_account_id=account.id,
-            subject_prefix=provider.subject,
-            audience=DEFAULT_AUDIENCE,
+            subject_prefix=provider.accepted_subject or provider.subject,
+            audience=provider.audience,
             workspace_ids=(engineering.id,),
         )
         state.issuers[issuer.id] = issuer

@@ -1,4 +1,4 @@
-"""An identity provider's signing key, and JWTs made with it, or on purpose not quite."""
+"""An identity provider's signing keys, and JWTs made with them, or on purpose not quite."""
 
 from __future__ import annotations
 
@@ -12,39 +12,54 @@ from typing import TYPE_CHECKING, Literal
 from ant_wif.rules import VerificationKey
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 KeyChoice = Literal["own", "other"]
 
+_RSA = "RSA"
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+
 
 class SigningKey:
-    """An RSA key of 2048 bits, generated when it is first used. Thread-safe.
+    """One key for each kind that `algorithms` need: RSA of 2048 bits, or a curve. Thread-safe.
 
-    There is a second one, `other`, that is never published.
+    Keys are generated when they are first used. Each has a second one, `other`, that is never published.
     """
 
-    def __init__(self) -> None:
-        self.kid = uuid.uuid4().hex
+    def __init__(self, algorithms: tuple[str, ...] = ("RS256",)) -> None:
+        self.algorithms = algorithms
+        self._kids = {_CURVES.get(alg, _RSA): uuid.uuid4().hex for alg in algorithms}
         self._lock = threading.Lock()
-        self._private: dict[KeyChoice, RSAPrivateKey] = {}
+        self._private: dict[tuple[str, KeyChoice], RSAPrivateKey | EllipticCurvePrivateKey] = {}
         self._published: dict[str, VerificationKey] = {}
+
+    def kid(self, alg: str) -> str:
+        """Return the name of the key that signs with `alg`; of any, for an algorithm without a key."""
+        return self._kids.get(_CURVES.get(alg, _RSA)) or next(iter(self._kids.values()))
 
     def key_set(self) -> Mapping[str, VerificationKey]:
         if not self._published:
-            self._published = {self.kid: VerificationKey(self._key("own").public_key())}
+            self._published = {
+                kid: VerificationKey(self._key(kind, "own").public_key()) for kind, kid in self._kids.items()
+            }
         return self._published
 
     def jwks(self) -> dict[str, object]:
-        from jwt.algorithms import RSAAlgorithm
+        return {"keys": [self._jwk(kind, kid) for kind, kid in self._kids.items()]}
 
-        public = RSAAlgorithm.to_jwk(self._key("own").public_key(), as_dict=True)
-        jwk = {"kty": "RSA", "use": "sig", "kid": self.kid, "n": public["n"], "e": public["e"]}
-        return {"keys": [jwk]}
+    def private_pem(self) -> str:
+        """Return the RSA key in PKCS #8, for an identity provider that hands its keys out."""
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        pem = self._key(_RSA, "own").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return pem.decode("ascii")
 
     def sign(self, header: Mapping[str, object], claims: Mapping[str, object], *, key: KeyChoice = "own") -> str:
         """Return a JWT of exactly these parts, sensible or not.
 
-        `alg` is an RS or PS algorithm, `none`, or an HS one, which takes the public key for its
+        `alg` is one that there is a key for, `none`, or an HS one, which takes the public key for its
         secret: the classic confusion. Raises ValueError for any other.
         """
         signing_input = f"{_encode(header)}.{_encode(claims)}"
@@ -60,20 +75,43 @@ class SigningKey:
         if alg == "none":
             return b""
         if alg in {"HS256", "HS384", "HS512"}:
-            public = self._key(key).public_key()
+            public = self._key(next(iter(self._kids)), key).public_key()
             pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
             return hmac.digest(pem, signing_input, f"sha{alg[2:]}")
-        if alg not in {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}:
-            raise ValueError(f"cannot sign with alg {alg!r}: use RS256, another RS/PS/HS algorithm, or none")
-        return jwt.get_algorithm_by_name(alg).sign(signing_input, self._key(key))
+        kind = _RSA if alg in _RSA_ALGORITHMS else _CURVES.get(alg)
+        if kind is None or kind not in self._kids:
+            usable = ", ".join(self.algorithms)
+            raise ValueError(f"cannot sign with alg {alg!r}: use {usable}, an HS algorithm, or none")
+        return jwt.get_algorithm_by_name(alg).sign(signing_input, self._key(kind, key))
 
-    def _key(self, choice: KeyChoice) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
+    def _jwk(self, kind: str, kid: str) -> dict[str, object]:
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+        private = self._key(kind, "own")
+        if isinstance(private, RSAPrivateKey):
+            public = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+        else:
+            public = ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
+        members = ("kty", "n", "e", "crv", "x", "y")
+        return {"use": "sig", "kid": kid, **{name: public[name] for name in members if name in public}}
+
+    def _key(self, kind: str, choice: KeyChoice) -> RSAPrivateKey | EllipticCurvePrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+        curves: dict[str, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1]] = {
+            "P-256": ec.SECP256R1,
+            "P-384": ec.SECP384R1,
+            "P-521": ec.SECP521R1,
+        }
         with self._lock:
-            if choice not in self._private:
-                self._private[choice] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            return self._private[choice]
+            if (kind, choice) not in self._private:
+                self._private[kind, choice] = (
+                    rsa.generate_private_key(public_exponent=65537, key_size=2048)
+                    if kind == _RSA
+                    else ec.generate_private_key(curves[kind]())
+                )
+            return self._private[kind, choice]
 
 
 def _encode(part: Mapping[str, object]) -> str:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator.access import bearer
+from ant_wif.emulator.folder import Folder
 from ant_wif.emulator.identities import IdentityProvider
 from ant_wif.emulator.wire import Refusal, json_response
 
@@ -28,12 +29,12 @@ _BACKDATED_SECONDS = 600
 
 class GitHub(IdentityProvider):
     name = "github"
+    source = "github_actions"
     subject = f"repo:{_REPOSITORY}:ref:{_REF}"
     lifetime_seconds = 300
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        super().__init__()
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+        super().__init__(clock, folder)
         self._request_token = secrets.token_urlsafe(48)
 
     def claims(self, now: int) -> dict[str, object]:

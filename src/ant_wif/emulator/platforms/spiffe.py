@@ -1,0 +1,36 @@
+"""SPIFFE: a workload of the trust domain acme.example, whose trust domain has an OIDC discovery provider.
+
+The Workload API is gRPC, and not emulated: whoever serves the socket signs with `Emulator.sign_as`.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from ant_wif.emulator.identities import IdentityProvider
+
+
+class Spiffe(IdentityProvider):
+    name = "spiffe"
+    source = "spiffe"
+    subject = "spiffe://acme.example/ns/ci/sa/builder"
+    lifetime_seconds = 300
+    algorithms = ("RS256", "ES256")
+
+    def claims(self, now: int) -> dict[str, object]:
+        # SPIRE sets no `jti`, and `iss` only where a `jwt_issuer` is configured.
+        return {"iss": self.issuer_url, "sub": self.subject, "iat": now}
+
+    def svid(self, audience: str) -> str:
+        """Return a JWT-SVID, whose audience is a list (JWT-SVID §3.2)."""
+        return self.mint(now=self._clock(), claims={"aud": [audience]})
+
+    def environment(self) -> dict[str, str]:
+        # Nothing listens there unless a test does.
+        return {"SPIFFE_ENDPOINT_SOCKET": f"unix://{self._folder.path / 'agent.sock'}"}
+
+    def identity_token(self) -> dict[str, object]:
+        return {"source": self.source, "path": self._folder.write("spiffe/jwt_svid.token", self.svid(self.audience))}
+
+    def own_routes(self) -> list[Route]:
+        return []
