@@ -1,0 +1,122 @@
+"""Who signs an account's tokens: keys of the account's own, or somebody else who is asked to."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_ant_wif.moto_web_identity.exceptions import STSValidationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+# Called with the claims and the algorithm, RS256 or ES384. Returns the JWT.
+Signer = Callable[[dict[str, object], str], str]
+
+# The names that AWS gives its keys.
+_KEY_IDS = {"RS256": "RSA_0", "ES384": "EC384_0"}
+_SECONDS = 10
+
+
+class Issuer(Protocol):
+    """`claimed` goes into the tokens as `iss`; `None` leaves that to the signer."""
+
+    @property
+    def claimed(self) -> str | None: ...
+
+    def sign(self, claims: dict[str, object], alg: str) -> str: ...
+
+
+class AccountIssuer:
+    """An account's own issuer, with a key for each algorithm, made when it is first used. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.url = f"https://{uuid.uuid4()}.tokens.sts.global.api.aws"
+        self._lock = threading.Lock()
+        self._rsa: RSAPrivateKey | None = None
+        self._ec: EllipticCurvePrivateKey | None = None
+
+    @property
+    def claimed(self) -> str:
+        return self.url
+
+    def sign(self, claims: dict[str, object], alg: str) -> str:
+        import jwt
+
+        key = self._rsa_key() if alg == "RS256" else self._ec_key()
+        return jwt.encode(claims, key, alg, headers={"kid": _KEY_IDS[alg]})
+
+    def jwks(self) -> dict[str, object]:
+        from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+        published = {
+            "RS256": RSAAlgorithm.to_jwk(self._rsa_key().public_key(), as_dict=True),
+            "ES384": ECAlgorithm.to_jwk(self._ec_key().public_key(), as_dict=True),
+        }
+        return {"keys": [_described(jwk, alg) for alg, jwk in published.items()]}
+
+    def _rsa_key(self) -> RSAPrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        with self._lock:
+            if self._rsa is None:
+                self._rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            return self._rsa
+
+    def _ec_key(self) -> EllipticCurvePrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        with self._lock:
+            if self._ec is None:
+                self._ec = ec.generate_private_key(ec.SECP384R1())
+            return self._ec
+
+
+def _described(jwk: Mapping[str, object], alg: str) -> dict[str, object]:
+    members = {name: value for name, value in jwk.items() if name != "key_ops"}
+    return {**members, "kid": _KEY_IDS[alg], "use": "sig", "alg": alg}
+
+
+class ExternalIssuer:
+    """A signer from outside, for every account. `claimed` is its issuer URL, where that is known."""
+
+    def __init__(self, signer: Signer, claimed: str | None) -> None:
+        self._signer = signer
+        self._claimed = claimed
+
+    @property
+    def claimed(self) -> str | None:
+        return self._claimed
+
+    def sign(self, claims: dict[str, object], alg: str) -> str:
+        return self._signer(claims, alg)
+
+
+# They outlive a reset of moto: a verifier may have fetched the keys, and AWS keeps an account's issuer, too.
+_ISSUERS: dict[tuple[str, str], AccountIssuer] = {}
+
+
+def account_issuer(account_id: str, partition: str) -> AccountIssuer:
+    return _ISSUERS.setdefault((account_id, partition), AccountIssuer())
+
+
+def remote_signer(url: str) -> Signer:
+    """Return a signer that posts `{"claims": …, "alg": …}` to `url` and is answered `{"token": …}`.
+
+    Where it gets no such answer, the caller of STS gets a ValidationError that says why.
+    """
+    import httpx
+
+    def sign(claims: dict[str, object], alg: str) -> str:
+        try:
+            # Without the environment's proxies: the signer is a neighbour.
+            response = httpx.post(url, json={"claims": claims, "alg": alg}, timeout=_SECONDS, trust_env=False)
+            token = response.raise_for_status().json()["token"]
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+            raise STSValidationError(f"{url} did not sign the token: {type(error).__name__}: {error}") from None
+        return str(token)
+
+    return sign
