@@ -35,8 +35,8 @@ format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## the figures, as ratios within one run
-	$(BIN)/python benchmarks/startup.py
+bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
+	$(BIN)/python benchmarks/run.py
 
 clean: ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

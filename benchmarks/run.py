@@ -1,0 +1,59 @@
+"""Everything that `make bench` measures, beside the official SDK, in one run against the emulator.
+
+Prints one table, and writes it with the figures beside it. Exit status 1 when a bar is missed.
+Ratios are of medians of alternating runs, so that a busy machine slows both sides alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import expired_login
+import federation_profile
+import first_response
+import kills
+import peak_memory
+import requests_with_auth
+import short_tokens
+import single_use_file
+import startup
+import token_call
+from stage import Stage
+from table import Row, markdown, write
+
+from ant_wif.emulator import Emulator
+
+CASES = {
+    module.__name__: module.rows
+    for module in (
+        single_use_file, federation_profile, expired_login, token_call, requests_with_auth, first_response,
+        short_tokens, kills, peak_memory, startup,
+    )
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=7, help="repetitions of what is timed")
+    parser.add_argument("--kills", type=int, default=200, help="processes to kill")
+    parser.add_argument("--output", type=Path, default=Path("build/bench.md"), help="where the table goes")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=", ".join(CASES))
+    options = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="ant-wif-bench-") as folder, Emulator() as emulator:
+        stage = Stage(emulator, Path(folder), options.runs, options.kills)
+        for name in options.only:
+            started = time.perf_counter()
+            rows += CASES[name](stage)
+            print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    write(rows, options.output)
+    print(markdown(rows), end="")
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
