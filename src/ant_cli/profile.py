@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -89,14 +90,18 @@ def activate(session: Session, name: str) -> None:
 @profile.command()
 @click.argument("name")
 @click.option("--federation", is_flag=True, help="Make a federation profile: the default, and the only kind made here.")
+@click.option(
+    "--identity-option", "identity_options", multiple=True, metavar="FIELD=VALUE",
+    help="A field of the source that --identity-source names; repeatable. A list is written as JSON.",
+)  # fmt: skip
 @pass_session
-def create(session: Session, name: str, *, federation: bool) -> None:
+def create(session: Session, name: str, *, federation: bool, identity_options: tuple[str, ...]) -> None:
     """Write the federation profile NAME from options or the environment."""
     del federation
     from ant_wif.editing import create_federation
 
     resolution = session.resolution()
-    path, notes = create_federation(resolution.directory, name, resolution.settings)
+    path, notes = create_federation(resolution.directory, name, resolution.settings, _fields(identity_options))
     click.echo(f"wrote {path}", err=True)
     for note in notes:
         click.echo(note, err=True)
@@ -118,6 +123,20 @@ def delete(session: Session, name: str, *, yes: bool) -> None:
         click.confirm(f"Remove the profile {name!r} and its stored credentials?", abort=True, err=True)
     for path in directory.delete(name):
         click.echo(f"removed {path}", err=True)
+
+
+def _fields(options: tuple[str, ...]) -> dict[str, object]:
+    """Read `field=value` words; what begins like a JSON list is one."""
+    fields: dict[str, object] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{option!r} is not FIELD=VALUE", param_hint="--identity-option")
+        try:
+            fields[name] = json.loads(value) if value.startswith("[") else value
+        except ValueError:
+            raise click.BadParameter(f"the value of {name} is no JSON list", param_hint="--identity-option") from None
+    return fields
 
 
 def _directory(session: Session) -> tuple[ConfigDir, str]:

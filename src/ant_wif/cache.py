@@ -47,8 +47,8 @@ class CacheDir:
         user = _of_user(environ)
         for marker, temporary, job in _JOBS:
             if marker in environ:
-                folder = Path(environ[temporary]) if temporary in environ and temporary else None
-                name = re.sub(r"[^A-Za-z0-9-]", "_", environ.get(job or "", ""))[:64]
+                folder = Path(environ[temporary]) if temporary is not None and temporary in environ else None
+                name = re.sub(r"[^A-Za-z0-9-]", "_", environ.get(job, "") if job is not None else "")[:64]
                 if folder is not None and folder.is_dir():
                     return cls(folder / (f"ant-wif-{name}" if name else "ant-wif"), "job")
                 if name and user is not None:
@@ -60,6 +60,13 @@ class CacheDir:
         """Where the records of assertions are."""
         return self.path / "spent"
 
+    def is_safe(self) -> bool:
+        """Whether the folder is there, and nobody else could have tampered with what is in it."""
+        try:
+            return _unsafe(self.path.lstat()) is None
+        except OSError:
+            return False
+
     def prepare(self) -> None:
         """Make the folder, open to nobody else, unless it is there.
 
@@ -67,26 +74,29 @@ class CacheDir:
             ConfigurationError: it cannot be made, or others could tamper with what is in it.
         """
         try:
-            self._make()
-            status = self.path.lstat()
+            if not os.path.lexists(self.path):
+                self._make()
+            problem = _unsafe(self.path.lstat())
+            if problem is None:
+                self.spent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 f"the cache folder {show_path(self.path)} cannot be used: {error.strerror or type(error).__name__}",
                 hint="set ANT_CACHE_DIR to a folder of this user's own",
             ) from None
-        problem = _unsafe(status)
-        if problem:
+        if problem is not None:
             raise ConfigurationError(
                 f"the cache folder {show_path(self.path)} is not used: it {problem}",
                 hint=f"chmod 700 {show_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
             )
 
     def _make(self) -> None:
-        for folder in (self.path, self.spent):
-            if not folder.is_dir():
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                folder.mkdir(mode=0o700, exist_ok=True)
-                self._forget_old_jobs()
+        jobs = self.path.parent
+        ours = [jobs.parent, jobs, self.path] if jobs.name == _JOBS_FOLDER else [self.path]
+        ours[0].parent.mkdir(parents=True, exist_ok=True)
+        for folder in ours:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self._forget_old_jobs()
 
     def _forget_old_jobs(self) -> None:
         """Where job folders outlive their jobs, remove those that have long ended."""

@@ -61,6 +61,7 @@ class Credentials:
         self._client, self._async_client = _by_kind(http_client)
         self._cache = TokenCache(provider.obtain, clock=clock)
         self._auth: CredentialAuth | None = None
+        self._made: tuple[AccessToken | None, dict[str, str]] = (None, {})
 
     def __repr__(self) -> str:
         return f"<Credentials {self.source} from {self.origin} for {self.base_url}>"
@@ -127,6 +128,14 @@ class Credentials:
         return self._auth
 
     def _headers(self, token: AccessToken) -> dict[str, str]:
+        """Make them once for each token: most calls have the one before."""
+        made_for, headers = self._made
+        if made_for is not token:
+            headers = self._make_headers(token)
+            self._made = (token, headers)
+        return dict(headers)
+
+    def _make_headers(self, token: AccessToken) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {token.secret.get_secret_value()}",
             "anthropic-version": API_VERSION,

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ant_wif.documents import Profile
-from ant_wif.errors import ProfileError
+from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.exchange import Federation
 from ant_wif.files import is_there
+from ant_wif.identity import read_source
 from ant_wif.profiles import ConfigDir, check_name
 from ant_wif.secrets import clean
 from ant_wif.settings import DEFAULT_BASE_URL, Settings, flag
@@ -68,8 +69,12 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
     return notes
 
 
-def create_federation(directory: ConfigDir, name: str, settings: Settings) -> tuple[Path, list[str]]:
+def create_federation(
+    directory: ConfigDir, name: str, settings: Settings, identity_options: Mapping[str, object] | None = None
+) -> tuple[Path, list[str]]:
     """Write a federation profile from settings; return its path and what the person should know.
+
+    `identity_options` are fields of the identity source that the settings name.
 
     Raises:
         ProfileError: the profile exists already, or something it needs is missing.
@@ -94,7 +99,7 @@ def create_federation(directory: ConfigDir, name: str, settings: Settings) -> tu
         settings.service_account_id,
         settings.workspace_id,
     ).check()
-    identity, notes = _identity(settings)
+    identity, notes = _identity(settings, dict(identity_options or {}))
     authentication = {
         "type": "oidc_federation",
         "federation_rule_id": settings.federation_rule_id,
@@ -112,24 +117,32 @@ def create_federation(directory: ConfigDir, name: str, settings: Settings) -> tu
     return directory.write(name, _filled(document)), notes
 
 
-def _identity(settings: Settings) -> tuple[dict[str, str] | None, list[str]]:
+def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str, object] | None, list[str]]:
     """What the profile is to say of the identity token. A token itself never stands in a profile."""
-    if settings.identity_source in {"auto", "none"}:
+    name = settings.identity_source
+    if name in {"auto", "none"}:
+        if options:
+            raise ProfileError(
+                f"{', '.join(options)} belong to an identity source, and none is named", hint="give --identity-source"
+            )
         if settings.identity_token_file:
             return {"source": "file", "path": settings.identity_token_file}, []
         return None, ["the profile names no identity token: the environment or the platform will have to provide it"]
-    if settings.identity_source == "file":
-        if not settings.identity_token_file:
-            raise ProfileError(
-                "the identity source file needs a path",
-                hint="give --identity-token-file or ANTHROPIC_IDENTITY_TOKEN_FILE",
-            )
-        return {"source": "file", "path": settings.identity_token_file}, []
-    from ant_wif.identity import Context, named
-
-    source = named(settings.identity_source, Context()).source
-    notes = [f"the official SDKs refuse a profile whose identity source is {source}: they know only `file`"]
-    return {"source": source}, notes
+    if name == "file" and settings.identity_token_file:
+        options = {"path": settings.identity_token_file, **options}
+    document: dict[str, object] = {"source": name, **options}
+    try:
+        source = read_source(document)
+    except ConfigurationError as error:
+        hint = "give --identity-token-file or ANTHROPIC_IDENTITY_TOKEN_FILE" if name == "file" else error.hint
+        raise ProfileError(f"the profile cannot be written: {error}", hint=hint) from None
+    unknown = [field for field in document if not hasattr(source, field)]
+    if unknown:
+        raise ProfileError(
+            f"the identity source {name} has no field {', '.join(unknown)}", hint="check --identity-option"
+        )
+    notes = [f"the official SDKs refuse a profile whose identity source is {name}: they know only `file`"]
+    return document, [] if name == "file" else notes
 
 
 def _about_workspace(profile: Profile) -> str:

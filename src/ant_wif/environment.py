@@ -40,6 +40,11 @@ class Environment(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"<Environment of {len(self)} variables>"
 
+    @property
+    def is_live(self) -> bool:
+        """Whether this is the environment of the process, which libraries read by themselves."""
+        return self._variables is os.environ
+
     def is_empty(self, name: str) -> bool:
         """Whether the variable is set, to the empty string."""
         return self._variables.get(name) == ""

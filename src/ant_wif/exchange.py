@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 from ant_wif.errors import ConfigurationError, ExchangeError
 from ant_wif.identity import IdentityToken
+from ant_wif.retry import is_transient, retry_after
 from ant_wif.secrets import SecretStr, clean
 from ant_wif.token_response import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.tokens import AccessToken
@@ -138,9 +139,9 @@ def _hint(answer: Reply, causes: tuple[str, ...]) -> str:
         return f"the Console's authentication history names the reason; check in this order: {steps}"
     if 300 <= answer.status < 400:
         return "the endpoint redirects, which is not followed with a token in hand: set ANTHROPIC_BASE_URL to the API"
-    if answer.status in {408, 425, 429} or answer.status >= 500:
-        after = answer.headers.get("retry-after", "")
-        return f"run again in {after} seconds" if re.fullmatch(r"\d{1,5}", after) else "run again in a minute"
+    if is_transient(answer):
+        wait = retry_after(answer)
+        return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
     if answer.status in {404, 405}:
         return "check that ANTHROPIC_BASE_URL names the Claude API"
     return "the message names the field that was refused: correct it"

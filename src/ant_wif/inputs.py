@@ -10,7 +10,9 @@ from ant_wif.clock import steady
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.exchange import Federation
-from ant_wif.identity import Context, File, IdentitySource, Literal, detect, named
+from ant_wif.identity import Context, IdentitySource, detect, named
+from ant_wif.identity.file import File
+from ant_wif.identity.literal import Literal
 from ant_wif.profiles import Active, ConfigDir, Via
 from ant_wif.settings import Settings
 

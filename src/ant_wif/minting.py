@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from ant_wif.errors import ExchangeError, SpentAssertionError
+from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
 from ant_wif.exchange import Federation, exchange_request, likely_causes, read_exchange
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 from ant_wif.retry import Backoff
-from ant_wif.spent import DENIED, GRANTED, UNKNOWN, Presented, SpentAssertions
+from ant_wif.spent import DENIED, GRANTED, Presented, SpentAssertions
 from ant_wif.tokens import AccessToken
 from ant_wif.transport import Flow, Reply, Unreachable, call, pause, send
 
@@ -41,7 +41,10 @@ def mint(
         yield from pause(delay)
         if isinstance(answer, Unreachable) and not answer.maybe_received:
             continue
-        other = yield from source.another(context)
+        try:
+            other = yield from source.another(token, context)
+        except IdentityTokenError:
+            other = token
         if other.is_single_use and other.assertion == token.assertion:
             return read_exchange(answer, federation, token, context.clock())
         token = other
@@ -50,32 +53,32 @@ def mint(
 def _present(federation: Federation, token: IdentityToken, spent: SpentAssertions) -> Flow[Reply | Unreachable]:
     """Send the assertion once, and record what became of it: before the answer, because the process may be killed."""
     fingerprint = federation.fingerprint()
-    yield from call(lambda: spent.record(token, fingerprint, UNKNOWN))
+    yield from call(lambda: spent.record(token, fingerprint))
     answer = yield from send(exchange_request(federation, token))
-    outcome = _outcome(answer)
-    if outcome != UNKNOWN:
-        request_id = answer.request_id if isinstance(answer, Reply) else None
-        yield from call(lambda: spent.record(token, fingerprint, outcome, request_id))
+    if isinstance(answer, Reply):
+        yield from call(lambda: spent.record(token, fingerprint, answer))
         yield from call(spent.forget_expired)
     return answer
-
-
-def _outcome(answer: Reply | Unreachable) -> str:
-    if isinstance(answer, Unreachable):
-        return UNKNOWN
-    return {200: GRANTED, 401: DENIED, 403: DENIED}.get(answer.status, UNKNOWN)
 
 
 def _unspent(
     federation: Federation, source: IdentitySource, context: Context, spent: SpentAssertions
 ) -> Flow[IdentityToken]:
     """Fetch a token; if it was presented already, ask the source once for another."""
-    token = yield from source.fetch(context)
-    before = yield from call(lambda: spent.find(token))
+    try:
+        token = yield from source.fetch(context)
+    except IdentityTokenError as error:
+        # Of a token that was used before it expired, more is known than that it has expired.
+        raw = yield from call(lambda: source.at_hand(context))
+        used = (yield from call(lambda: spent.find(raw))) if raw is not None else None
+        if used is not None and used.outcome == GRANTED:
+            raise _spent(used, f"{error}; it was exchanged", context.clock) from None
+        raise
+    before = yield from call(lambda: spent.find(token.assertion))
     if before is None:
         return token
-    other = yield from source.another(context)
-    again = yield from call(lambda: spent.find(other))
+    other = yield from source.another(token, context)
+    again = yield from call(lambda: spent.find(other.assertion))
     if again is None:
         return other
     _refuse_spent(again, federation, other, context.clock)
@@ -84,29 +87,36 @@ def _unspent(
 
 
 def _refuse_spent(before: Presented, federation: Federation, token: IdentityToken, clock: Callable[[], float]) -> None:
-    ago = f"{max(0.0, clock() - before.at):.0f} seconds ago, by {before.used_by}"
     same = before.federation == federation.fingerprint()
     if before.outcome == GRANTED and token.is_single_use:
-        at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
-        raise SpentAssertionError(
-            f"the identity token from {token.source} was exchanged already, {ago} (at {at})"
-            f"{'' if same else ' for another rule, workspace or host'}: it carries a `jti`, so it can be exchanged "
-            "once, and the access token that it gave cannot be used here or has expired",
-            hint="use an identity source that mints (`ant identity detect`), or run everything that needs a token "
-            "under one `ant exec -- …`; otherwise let the platform write a new token first",
-            used_at=before.at,
-            used_by=before.used_by,
-        )
+        elsewhere = "" if same else " for another rule, workspace or host"
+        raise _spent(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
     if before.outcome == DENIED and same:
         request_id = f", request id {before.request_id}" if before.request_id else ""
-        causes = likely_causes(federation, token)
+        causes, status = likely_causes(federation, token), before.status or 401
         raise ExchangeError(
-            f"the identity token from {token.source} was denied {ago} (HTTP 401{request_id}); "
+            f"the identity token from {token.source} was denied {_ago(before, clock)} (HTTP {status}{request_id}); "
             "a denied token is not sent again",
             hint="obtain a new identity token; after correcting the rule, `ant cache clear` lets this one be tried "
             f"again. The Console's authentication history names the reason; check first: {causes[0]}",
-            status=401,
+            status=status,
             request_id=before.request_id,
             causes=causes,
             unverified_claims=token.unverified_claims,
         )
+
+
+def _spent(before: Presented, what: str, clock: Callable[[], float]) -> SpentAssertionError:
+    at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
+    return SpentAssertionError(
+        f"{what}, {_ago(before, clock)} (at {at}): with a `jti` it can be exchanged once, and the access token that "
+        "it gave cannot be used here or has expired",
+        hint="use an identity source that mints (`ant identity detect`), or run everything that needs a token under "
+        "one `ant exec -- …`; otherwise let the platform write a new token first",
+        used_at=before.at,
+        used_by=before.used_by,
+    )
+
+
+def _ago(before: Presented, clock: Callable[[], float]) -> str:
+    return f"{max(0.0, clock() - before.at):.0f} seconds ago, by {before.used_by}"

@@ -27,7 +27,7 @@ def is_transient(answer: Reply | Unreachable) -> bool:
 def retry_after(answer: Reply | Unreachable) -> float | None:
     """Return the seconds that the server asks to wait (RFC 9110 §10.2.3), if it says so in seconds."""
     stated = "" if isinstance(answer, Unreachable) else answer.headers.get("retry-after", "").strip()
-    return float(stated) if re.fullmatch(r"\d{1,5}(\.\d{1,3})?", stated) else None
+    return float(stated) if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", stated) else None
 
 
 class Backoff:

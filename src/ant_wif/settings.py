@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, InstanceOf, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ant_wif.environment import Environment
 from ant_wif.errors import ConfigurationError, ProfileError
-from ant_wif.identity import DEFAULT_AUDIENCE, AnySource
+from ant_wif.identity import DEFAULT_AUDIENCE, IdentitySource, read_source
 from ant_wif.secrets import SecretStr, clean
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     identity_audience: Annotated[str, Variable("ANT_IDENTITY_AUDIENCE")] = DEFAULT_AUDIENCE
     cache: Annotated[str, Variable("ANT_CACHE")] = "disk"
     cache_dir: Annotated[Text, Variable("ANT_CACHE_DIR")] = None
-    identity: AnySource | None = None
+    identity: InstanceOf[IdentitySource] | None = None
     origins: dict[str, Origin] = Field(default_factory=dict)
 
     @classmethod
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
             return cls(**given, **context)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
-        raise _explained(problem["loc"], problem["msg"], given, profile)
+        raise _explained(problem["loc"], problem["msg"], given)
 
     @classmethod
     def settings_customise_sources(
@@ -150,7 +150,7 @@ class ProfileSource(PydanticBaseSettingsSource):
                     name: getattr(part, name, None) for name in _PROFILE_FIELDS & set(type(part).model_fields)
                 }
             # The token object of the file; the settings' `identity_token` is a token itself.
-            self._values["identity"] = getattr(profile.known.authentication, "identity_token", None) or None
+            self._values["identity"] = _identity(profile)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
@@ -158,6 +158,16 @@ class ProfileSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return _collect(self)
+
+
+def _identity(profile: Profile) -> IdentitySource | None:
+    document = getattr(profile.known.authentication, "identity_token", None)
+    try:
+        return read_source(document) if document else None
+    except ConfigurationError as error:
+        raise ProfileError(
+            f"the profile {profile.path} cannot be used: authentication.{error}", hint=error.hint
+        ) from None
 
 
 class EnvironmentSource(PydanticBaseSettingsSource):
@@ -213,17 +223,9 @@ def _collect(source: PydanticBaseSettingsSource) -> dict[str, Any]:
     return found
 
 
-def _explained(
-    location: tuple[int | str, ...], message: str, given: Mapping[str, object], profile: Profile | None
-) -> ConfigurationError:
+def _explained(location: tuple[int | str, ...], message: str, given: Mapping[str, object]) -> ConfigurationError:
     """Say which value cannot be used and where it stands. The value itself may be a secret."""
     name = str(location[0])
-    if name == "identity" and profile is not None:
-        inner = ".".join(str(step) for step in ("identity_token", *location[1:]))
-        return ProfileError(
-            f"the profile {profile.path} cannot be used: authentication.{inner}: {clean(message)}",
-            hint="correct authentication.identity_token; `source` names the kind, the other fields are the kind's own",
-        )
     variable = Settings.variable(name) if name in Settings.model_fields else None
     where = flag(name) if name in given else variable or name
     return ConfigurationError(f"{where} cannot be used: {clean(message)}", hint=f"correct {where}")

@@ -21,13 +21,16 @@ from ant_wif.cache import CacheDir
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.files import read_object, remove, sweep, write_atomically
 from ant_wif.identity import IdentityToken
-from ant_wif.secrets import clean
+from ant_wif.secrets import SecretStr, clean
+from ant_wif.transport import Reply
 
 __all__ = ["Presented", "SpentAssertions"]
 
 log = logging.getLogger("ant_wif.store")
 
 UNKNOWN, GRANTED, DENIED = "unknown", "granted", "denied"
+_OUTCOMES = {200: GRANTED, 401: DENIED, 403: DENIED}
+_LATEST = 2.5e11  # the last year that a date can have
 _LEEWAY_SECONDS = 60
 _LONGEST_SECONDS = 48 * 3600
 
@@ -45,6 +48,8 @@ class Presented:
     pid: int
     program: str
     request_id: str | None = None
+    status: int | None = None
+    """The HTTP status of the answer."""
 
     @property
     def used_by(self) -> str:
@@ -59,31 +64,41 @@ class SpentAssertions:
         self._clock = clock
         self._memory: dict[str, Presented] = {}
 
-    def find(self, token: IdentityToken) -> Presented | None:
+    def find(self, assertion: SecretStr) -> Presented | None:
         """Return what is known of an assertion; `None` if it was never presented from here."""
-        name = _name(token)
+        name = _name(assertion)
         found = self._memory.get(name)
-        if self._cache is not None and (found is None or found.outcome == UNKNOWN):
+        if self._cache is not None and self._cache.is_safe() and (found is None or found.outcome == UNKNOWN):
             found = _read(self._cache.spent / name) or found
         return found
 
-    def record(self, token: IdentityToken, federation: str, outcome: str, request_id: str | None = None) -> None:
-        """Keep what became of an assertion. Before it is sent, that is `unknown`."""
+    def record(self, token: IdentityToken, federation: str, answer: Reply | None = None) -> None:
+        """Keep what became of an assertion. Before it is answered, that is `unknown`."""
         now = self._clock()
-        record = Presented(outcome, federation, now, _until(token, now), os.getpid(), _program(), request_id)
+        record = Presented(
+            _OUTCOMES.get(answer.status, UNKNOWN) if answer else UNKNOWN,
+            federation,
+            now,
+            _until(token, now),
+            os.getpid(),
+            _program(),
+            answer.request_id if answer else None,
+            answer.status if answer else None,
+        )
         self._memory = {name: kept for name, kept in self._memory.items() if kept.until > now}
-        self._memory[_name(token)] = record
+        self._memory[_name(token.assertion)] = record
         if self._cache is None:
             return
         content = (json.dumps({"version": 1, **asdict(record)}) + "\n").encode()
         try:
-            write_atomically(self._cache.spent / _name(token), lambda: content, mode=0o600, folder_mode=0o700)
-        except ProfileError as error:
+            self._cache.prepare()
+            write_atomically(self._cache.spent / _name(token.assertion), lambda: content, mode=0o600, folder_mode=0o700)
+        except ConfigurationError as error:
             log.debug("the use of an identity token is not recorded for other processes: %s", error)
 
     def forget_expired(self) -> None:
         """Remove the records of assertions that have expired, and what killed processes left."""
-        if self._cache is not None:
+        if self._cache is not None and self._cache.is_safe():
             sweep(self._cache.spent)
             for path in self.paths():
                 record = _read(path)
@@ -97,8 +112,8 @@ class SpentAssertions:
         return []
 
 
-def _name(token: IdentityToken) -> str:
-    return hashlib.sha256(token.assertion.get_secret_value().encode()).hexdigest() + ".json"
+def _name(assertion: SecretStr) -> str:
+    return hashlib.sha256(assertion.get_secret_value().strip().encode()).hexdigest() + ".json"
 
 
 def _until(token: IdentityToken, now: float) -> float:
@@ -117,22 +132,27 @@ def _read(path: Path) -> Presented | None:
     except ConfigurationError as error:
         log.debug("a record is ignored: %s", error)
         return None
-    return None if fields is None else _parse(fields)
+    record = None if fields is None else _parse(fields)
+    if fields is not None and record is None:
+        log.debug("%s is not what this version writes, and is ignored", path)
+    return record
 
 
 def _parse(fields: Mapping[str, object]) -> Presented | None:
     texts = {name: fields.get(name) for name in ("outcome", "federation", "program")}
     numbers = {name: fields.get(name) for name in ("at", "until", "pid")}
-    request_id = fields.get("request_id")
-    if fields.get("version") != 1 or fields.get("outcome") not in {UNKNOWN, GRANTED, DENIED}:
+    request_id, status = fields.get("request_id"), fields.get("status")
+    if fields.get("version") != 1 or fields.get("outcome") not in (UNKNOWN, GRANTED, DENIED):
         return None
     if not all(isinstance(text, str) and re.fullmatch(r"[\w.-]{1,128}", text) for text in texts.values()):
         return None
-    if not all(isinstance(number, (int, float)) and abs(number) < 1e12 for number in numbers.values()):
+    if not all(isinstance(number, (int, float)) and 0 <= number < _LATEST for number in numbers.values()):
         return None
     if request_id is not None and not (isinstance(request_id, str) and re.fullmatch(r"[\w.-]{1,64}", request_id)):
         return None
-    return Presented(**texts, **numbers, request_id=request_id)  # type: ignore[arg-type]  # checked above, each
+    if status is not None and not (isinstance(status, int) and 100 <= status < 1000):
+        return None
+    return Presented(**texts, **numbers, request_id=request_id, status=status)  # type: ignore[arg-type]  # checked above, each
 
 
 def _forget(path: Path) -> None:

@@ -173,8 +173,11 @@ class EntryShelf:
         sweep(self._path.parent, of=self._path.name)
 
     def read(self) -> AccessToken | None:
-        found = _read(self._path)
-        return found[1] if found is not None and found[0] == self._entry else None
+        found = _read(self._path) if self._cache.is_safe() else None
+        if found is not None and found[0] != self._entry:
+            log.debug("%s holds a token for other settings; it is replaced", self._path)
+            return None
+        return found[1] if found is not None else None
 
     def write(self, token: AccessToken) -> None:
         def content() -> bytes:
@@ -188,14 +191,15 @@ class EntryShelf:
             return (json.dumps(document, indent=2) + "\n").encode()
 
         try:
+            self._cache.prepare()
             write_atomically(self._path, content, mode=0o600, folder_mode=0o700)
-        except ProfileError as error:
+        except ConfigurationError as error:
             log.debug("the token is not kept for the next process: %s", error)
 
 
 def entries(cache: CacheDir) -> list[tuple[Path, Entry, AccessToken]]:
     """Return what the shared folder holds, sorted by expiry; files that cannot be used are left out."""
-    found = ((path, _read(path)) for path in _entry_paths(cache))
+    found = ((path, _read(path)) for path in (_entry_paths(cache) if cache.is_safe() else []))
     usable = [(path, *content) for path, content in found if content is not None]
     return sorted(usable, key=lambda each: each[2].expires_at or 0)
 

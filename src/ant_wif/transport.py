@@ -13,7 +13,9 @@ import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import urlencode
 
 from ant_wif._version import __version__
 from ant_wif.secrets import SecretStr, clean
@@ -52,13 +54,24 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str | SecretStr] = field(default_factory=dict, repr=False)
-    json: Mapping[str, str | SecretStr] | None = field(default=None, repr=False)
+    json: Mapping[str, object] | None = field(default=None, repr=False)
+    form: Mapping[str, str | SecretStr] | None = field(default=None, repr=False)
     timeout: float = TIMEOUT_SECONDS
+    ca_file: Path | None = None
+    """The only authorities to trust, in PEM form, where it is not the system's."""
+    direct: bool = False
+    """Whether to leave out proxies: some endpoints answer only to the machine itself."""
+
+    @property
+    def content_type(self) -> str | None:
+        if self.form is not None:
+            return "application/x-www-form-urlencoded"
+        return "application/json" if self.json is not None else None
 
     def body(self) -> bytes | None:
-        if self.json is None:
-            return None
-        return json.dumps({name: _plain(value) for name, value in self.json.items()}).encode()
+        if self.form is not None:
+            return urlencode({name: _plain(value) for name, value in self.form.items()}).encode()
+        return None if self.json is None else json.dumps(self.json, default=_plain).encode()
 
 
 @dataclass(frozen=True)
@@ -179,7 +192,10 @@ def _send(request: Request, client: httpx.Client | None) -> Reply | Unreachable:
     deadline = time.monotonic() + request.timeout
     try:
         with contextlib.ExitStack() as stack:
-            sender = client or stack.enter_context(httpx.Client())
+            special = httpx.Client(**_options(request)) if _is_special(request) else None
+            sender = special or client or httpx.Client()
+            if sender is not client:
+                stack.enter_context(sender)
             response = sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.callback(response.close)
             body = _Body(deadline)
@@ -196,7 +212,10 @@ async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | 
     deadline = time.monotonic() + request.timeout
     try:
         async with contextlib.AsyncExitStack() as stack:
-            sender = client if client else await stack.enter_async_context(httpx.AsyncClient())
+            special = httpx.AsyncClient(**_options(request)) if _is_special(request) else None
+            sender = special or client or httpx.AsyncClient()
+            if sender is not client:
+                await stack.enter_async_context(sender)
             response = await sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.push_async_callback(response.aclose)
             body = _Body(deadline)
@@ -205,6 +224,18 @@ async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | 
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return _unreachable(request, error)
+
+
+def _is_special(request: Request) -> bool:
+    """Whether a client made for anything else would not do."""
+    return request.direct or request.ca_file is not None
+
+
+def _options(request: Request) -> dict[str, Any]:
+    import ssl
+
+    verify = True if request.ca_file is None else ssl.create_default_context(cafile=str(request.ca_file))
+    return {"verify": verify, "trust_env": not request.direct}
 
 
 class _UnusableAnswerError(ValueError):
@@ -242,8 +273,8 @@ def _outgoing(request: Request) -> httpx.Request:
         "Accept-Encoding": "identity",
         **{name: _plain(value) for name, value in request.headers.items()},
     }
-    if request.json is not None:
-        headers.setdefault("Content-Type", "application/json")
+    if request.content_type is not None:
+        headers.setdefault("Content-Type", request.content_type)
     outgoing = httpx.Request(
         request.method,
         request.url,
@@ -263,8 +294,12 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
     return reply
 
 
-def _plain(value: str | SecretStr) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+def _plain(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be sent")
 
 
 def _unreachable(request: Request, error: Exception) -> Unreachable:

@@ -287,7 +287,7 @@ class TestIdentity:
     def test_an_unknown_source_names_the_known_ones(self, ant: Ant) -> None:
         outcome = ant("identity", "token", "--identity-source", "carrier-pigeon")
         assert outcome.status == 3
-        assert "expected one of file, env, github_actions, auto, none" in outcome.err
+        assert "expected one of file, env, github_actions, gitlab, " in outcome.err
 
     def test_a_job_without_permission_is_told_exactly_that(self, ant: Ant) -> None:
         outcome = ant("identity", "token", GITHUB_ACTIONS="true")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +37,7 @@ SOMEBODY = 12345
 PRINT = (sys.executable, "-m", "ant_cli", "auth", "print-credentials", "--access-token")
 A_DAY = 24 * 3600
 
-as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def server() -> Iterator[HostileServer]:
 def hostile_job(server: HostileServer, tmp_path: Path) -> Job:
     """The same before a server that grants whatever is presented."""
     names = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
-    found = Job(tmp_path, {"ANTHROPIC_BASE_URL": server.base_url, **names}, forged_jwt)
+    federation = {"ANTHROPIC_BASE_URL": server.base_url, **names}
+    found = Job(tmp_path, federation, lambda: forged_jwt({"jti": uuid.uuid4().hex}))
     found.rotate()
     return found
 
@@ -116,6 +120,12 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[int], list[str]]:
     """What the store logged at one level since the start of the test."""
     caplog.set_level(logging.DEBUG, logger="ant_wif.store")
     return lambda level: [record.getMessage() for record in caplog.records if record.levelno == level]
+
+
+def run(*words: str, environ: Mapping[str, str] | None = None, umask: int = -1) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, env=environ, umask=umask, check=False, capture_output=True, text=True, timeout=GENEROUS_SECONDS
+    )
 
 
 def of_federation(emulator: Emulator) -> dict[str, str]:
@@ -160,21 +170,17 @@ def as_fifo(path: Path) -> None:
 SPOILED: dict[str, Spoil] = {
     "empty": holding(b""),
     "cut after a byte": cut(lambda _: 1),
-    "cut after a quarter": cut(lambda size: size // 4),
     "cut in the middle": cut(lambda size: size // 2),
     "cut before its last brace": cut(lambda size: size - 2),
     "of an older version": saying(version=0),
     "of a newer version": saying(version=2),
-    "of a version in words": saying(version="1"),
     "not JSON": holding(b"sk-ant-oat01-just-a-token\n"),
     "binary": holding(b"\x80\xff\x00"),
     "a JSON list": holding(b"[1, 2]"),
-    "a JSON number": holding(b"1"),
     "JSON nested deep": holding(b"[" * 100_000),
     "larger than a MiB": holding(b" " * (1 << 20) + b"{}"),
     "readable by the group": lambda path: path.chmod(0o640),
     "readable by the world": lambda path: path.chmod(0o604),
-    "writable by the world": lambda path: path.chmod(0o602),
     "a link": as_link,
     "a FIFO": as_fifo,
 }
@@ -184,7 +190,6 @@ WRONG_ENTRIES: dict[str, Spoil] = {
         minted_for={**json.loads(path.read_text())["minted_for"], "workspace_id": "wrkspc_other"}
     )(path),
     "of no federation": saying(minted_for={}),
-    "of a federation with one field more": saying(minted_for={"surprise": "x"}),
     "of a federation of numbers": saying(minted_for={"workspace_id": 1}),
     "a token with a line break": saying(access_token=f"{PLANTED}\nX-Injected: 1"),
     "a token that is a number": saying(access_token=1),
@@ -254,30 +259,17 @@ def test_the_target_of_a_linked_entry_stays_as_it_is(job: Job) -> None:
     assert not entry.is_symlink()
 
 
-def test_the_target_of_a_linked_lock_stays_as_it_is_and_the_call_works(job: Job) -> None:
-    job.token()
-    (lock,) = job.folder.glob("*.lock")
-    precious = job.root / "precious"
-    precious.write_text("precious")
-    lock.unlink()
-    lock.symlink_to(precious)
-    job.entry().unlink()
-    job.rotate()
-    assert job.token()
-    assert precious.read_text() == "precious"
-
-
-@pytest.mark.parametrize("suffix", ["*.json", "*.lock"])
+@pytest.mark.parametrize("place", ["*.json", "*.lock", "spent/*.json"], ids=["entry", "lock", "record"])
 def test_a_folder_in_the_place_of_a_file_is_left_alone_and_the_call_works_from_memory(
-    suffix: str, job: Job, emulator: Emulator
+    place: str, job: Job, emulator: Emulator
 ) -> None:
+    (job.root / "identity").write_text(emulator.issue(jti=None))
     job.token()
-    (path,) = job.folder.glob(suffix)
-    for file in job.folder.glob("*.*"):
-        file.unlink()
+    (path,) = job.folder.glob(place)
+    for file in (*job.folder.glob("*.*"), path):
+        file.unlink(missing_ok=True)
     path.mkdir()
     (path / "kept").touch()
-    job.rotate()
     credentials = ant_wif.resolve(environ=job.environ)
     assert credentials.token() == credentials.token()
     assert emulator.exchanges == 2
@@ -305,20 +297,6 @@ def test_a_record_that_cannot_be_used_is_ignored_with_one_debug_line_and_replace
     assert len(said) == 1, said
 
 
-def test_a_folder_in_the_place_of_a_record_is_left_alone_and_the_call_works(
-    hostile_job: Job, server: HostileServer
-) -> None:
-    server.behaviour = denial()
-    with pytest.raises(ExchangeError):
-        hostile_job.token()
-    record = hostile_job.record()
-    record.unlink()
-    record.mkdir()
-    server.behaviour = reply(grant())
-    assert hostile_job.token() == grant()["access_token"]
-    assert record.is_dir()
-
-
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -329,7 +307,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=5,
 )
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def mutations(content: bytes) -> st.SearchStrategy[bytes]:
@@ -347,37 +325,30 @@ def mutations(content: bytes) -> st.SearchStrategy[bytes]:
     return st.binary(max_size=300) | cuts | changed.map(lambda document: json.dumps(document).encode())
 
 
-@relaxed
-@given(data=st.data())
-def test_any_bytes_in_an_entry_give_a_working_call_or_a_typed_error(
-    data: st.DataObject, hostile_job: Job, client: httpx.Client
-) -> None:
-    hostile_job.rotate()
-    if not hostile_job.folder.exists():
-        hostile_job.token(client=client)
-        (hostile_job.root / "good").write_bytes(hostile_job.entry().read_bytes())
-    hostile_job.entry().write_bytes(data.draw(mutations((hostile_job.root / "good").read_bytes())))
-    shutil.rmtree(hostile_job.folder / "spent")
-    token = hostile_job.token(client=client)
-    assert token.isprintable()
-    assert " " not in token
+@pytest.fixture
+def seeded(hostile_job: Job, client: httpx.Client) -> dict[str, tuple[Path, bytes]]:
+    """Where the entry and the record are, and what stands in them."""
+    hostile_job.token(client=client)
+    found = {"entry": hostile_job.entry(), "record": hostile_job.record()}
+    return {name: (path, path.read_bytes()) for name, path in found.items()}
 
 
+@pytest.mark.parametrize("which", ["entry", "record"])
 @relaxed
 @given(data=st.data())
-def test_any_bytes_in_a_record_give_a_working_call_or_a_typed_error(
-    data: st.DataObject, hostile_job: Job, client: httpx.Client
+def test_any_bytes_give_a_working_call_or_a_typed_error(
+    data: st.DataObject,
+    which: str,
+    hostile_job: Job,
+    seeded: dict[str, tuple[Path, bytes]],
+    client: httpx.Client,
 ) -> None:
-    if not hostile_job.folder.exists():
-        hostile_job.token(client=client)
-        (hostile_job.root / "good").write_bytes(hostile_job.record().read_bytes())
-    hostile_job.record().write_bytes(data.draw(mutations((hostile_job.root / "good").read_bytes())))
-    hostile_job.entry().unlink(missing_ok=True) if list(hostile_job.folder.glob("*.json")) else None
-    try:
-        assert hostile_job.token(client=client) == grant()["access_token"]
-    except AntWifError as error:
-        assert error.hint
-        assert str(error).isprintable()
+    path, content = seeded[which]
+    seeded["entry"][0].unlink(missing_ok=True)
+    path.write_bytes(data.draw(mutations(content)))
+    path.chmod(0o600)
+    with contextlib.suppress(AntWifError):
+        assert re.fullmatch(r"[!-~]+", hostile_job.token(client=client))
 
 
 # --- a folder that cannot be used -------------------------------------------------------------------
@@ -431,26 +402,20 @@ FOLDERS = pytest.mark.parametrize(
 
 
 @FOLDERS
-def test_with_a_folder_that_cannot_be_used_calls_work_from_memory_after_one_warning(
+def test_a_folder_that_cannot_be_trusted_stays_empty_and_calls_work_from_memory_after_one_warning(
     make: Callable[[Path], Path], job: Job, emulator: Emulator, lines: Callable[[int], list[str]]
 ) -> None:
     folder = make(job.root)
+    before = everything_in(job.root)
     credentials = ant_wif.resolve(environ={**job.environ, "ANT_CACHE_DIR": str(folder)})
     assert credentials.token() == credentials.token()
     (warning,) = lines(logging.WARNING)
     assert str(folder) in warning
+    assert everything_in(job.root) == before
     job.rotate()
     assert job.token(ANT_CACHE_DIR=str(folder)) != credentials.token()
     assert lines(logging.WARNING) == [warning], "once in a process is enough"
     assert emulator.exchanges == 2
-
-
-@FOLDERS
-def test_nothing_is_put_into_a_folder_that_is_refused(make: Callable[[Path], Path], job: Job) -> None:
-    folder = make(job.root)
-    before = everything_in(job.root)
-    job.token(ANT_CACHE_DIR=str(folder))
-    assert everything_in(job.root) == before
 
 
 @pytest.mark.parametrize(
@@ -467,7 +432,7 @@ def test_without_a_folder_the_call_works_from_memory(changes: dict[str, str], jo
     assert everything_in(job.root) == ["identity"]
 
 
-@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002, 0o000], ids=lambda umask: f"{umask:03o}")
+@pytest.mark.parametrize("umask", [0o022, 0o002], ids=lambda umask: f"{umask:03o}")
 @pytest.mark.parametrize(
     "place",
     [{"ANT_CACHE_DIR": "{root}/new/cache"}, {"HOME": "{root}/new"}, {"BUILDKITE": "true", "BUILDKITE_JOB_ID": "018f"}],
@@ -479,7 +444,7 @@ def test_folders_are_this_users_own_and_so_are_the_files_whatever_the_umask(
     where = {name: value.format(root=job.root) for name, value in place.items()}
     home = job.root / "new"
     environ = {**job.environ, "ANT_CACHE_DIR": "", "HOME": str(home), **where}
-    done = subprocess.run(PRINT, env=environ, umask=umask, capture_output=True, timeout=GENEROUS_SECONDS)
+    done = run(*PRINT, environ=environ, umask=umask)
     assert done.returncode == 0, done.stderr
     (entry,) = (path for path in home.rglob("*.json") if path.parent.name != "spent")
     assert {mode_of(path) for path in entry.parent.rglob("*") if path.is_file()} == {0o600}
@@ -497,9 +462,9 @@ def test_on_a_full_disk_the_token_is_printed_and_nothing_is_left_behind(job: Job
         "sys.argv = ['ant', 'auth', 'print-credentials', '--access-token']; "
         "runpy.run_module('ant_cli', run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-B", "-c", full], env=job.environ, capture_output=True, timeout=60)
+    done = run(sys.executable, "-B", "-c", full, environ=job.environ)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"sk-ant-oat01-")
+    assert done.stdout.startswith("sk-ant-oat01-")
     left = [path for path in job.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
     assert left == []
 
@@ -508,12 +473,12 @@ def test_on_a_read_only_file_system_the_token_is_printed_after_one_warning(job: 
     job.folder.mkdir(mode=0o700)
     script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && shift 0 && exec "$@"'
     unshared = ("unshare", "-m", "sh", "-c", script, str(job.folder))
-    if shutil.which("unshare") is None or subprocess.run([*unshared, "true"], capture_output=True).returncode:
+    if shutil.which("unshare") is None or run(*unshared, "true").returncode:
         pytest.skip("nothing can be mounted here")
-    done = subprocess.run([*unshared, *PRINT], env={**job.environ, "PATH": os.environ["PATH"]}, capture_output=True)
+    done = run(*unshared, *PRINT, environ={**job.environ, "PATH": os.environ["PATH"]})
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"sk-ant-oat01-")
-    assert done.stderr.decode().count("tokens are not shared") == 1
+    assert done.stdout.startswith("sk-ant-oat01-")
+    assert done.stderr.count("tokens are not shared") == 1
     assert list(job.folder.iterdir()) == []
 
 
@@ -572,7 +537,9 @@ def test_the_folder_is_where_the_platform_keeps_what_ends_with_the_job(
     ],
     ids=["GitHub", "GitLab", "GitLab without a temp folder", "CircleCI", "Buildkite"],
 )
-def test_two_jobs_never_share(one: dict[str, str], other: dict[str, str], job: Job, emulator: Emulator) -> None:
+def test_the_processes_of_a_job_share_and_two_jobs_never_do(
+    one: dict[str, str], other: dict[str, str], job: Job, emulator: Emulator
+) -> None:
     (job.root / "b").mkdir()
     tokens = []
     for variables in (one, one, {**one, **other}):
@@ -614,11 +581,7 @@ def as_profile(job: Job, emulator: Emulator) -> dict[str, str]:
                "workspace_id": job.federation["ANTHROPIC_WORKSPACE_ID"], "base_url": emulator.base_url}  # fmt: skip
     (job.root / "configs" / "ci.json").write_text(json.dumps(profile))
     (job.root / "configs" / "ci.json").chmod(0o644)
-    return {
-        "ANTHROPIC_CONFIG_DIR": str(job.root),
-        "ANTHROPIC_PROFILE": "ci",
-        "ANT_CACHE_DIR": str(job.folder),
-    }
+    return {"ANTHROPIC_CONFIG_DIR": str(job.root), "ANTHROPIC_PROFILE": "ci", "ANT_CACHE_DIR": str(job.folder)}
 
 
 @pytest.mark.parametrize("by", ["environment", "profile"])
@@ -640,7 +603,9 @@ def test_a_holder_of_the_lock_that_is_killed_blocks_nobody(emulator: Emulator, t
     emulator.fail("token", Fault.delay(GENEROUS_SECONDS))
     holder = start(environ)
     deadline = time.monotonic() + GENEROUS_SECONDS / 2
-    while not emulator.history and time.monotonic() < deadline:
+    while not emulator.history:
+        assert holder.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     (lock,) = (tmp_path / "cache").glob("*.lock")
     assert try_lock(lock) is None, "it holds the lock"
@@ -657,11 +622,11 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_run_and_what_a_living_on
     job.token()
     entry, record = job.entry(), job.record()
     for path in (entry, record):
-        killed = (
-            "import os, pathlib; from ant_wif.files import write_atomically; "
-            f"write_atomically(pathlib.Path({str(path)!r}), lambda: os.kill(os.getpid(), 9), mode=0o600, folder_mode=0o700)"
+        dying = "lambda: os.kill(os.getpid(), 9), mode=0o600, folder_mode=0o700"
+        code = (
+            f"import os, pathlib; from ant_wif.files import *; write_atomically(pathlib.Path({str(path)!r}), {dying})"
         )
-        assert subprocess.run([sys.executable, "-c", killed], timeout=60).returncode == -signal.SIGKILL
+        assert run(sys.executable, "-c", code).returncode == -signal.SIGKILL
     left = [*job.folder.rglob("*.tmp")]
     assert len(left) == 2
     living = left[0].with_name(left[0].name.replace(left[0].name.split(".")[3], str(os.getpid())))

@@ -15,9 +15,10 @@ from ant_wif.identity.token import LARGEST_ASSERTION, IdentityToken
 from ant_wif.secrets import SecretStr, show_path
 from ant_wif.transport import Flow, call
 
-__all__ = ["File"]
+__all__ = ["File", "read_token"]
 
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
+_CLUSTER_TOKENS = "/var/run/secrets/kubernetes.io/"
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,30 @@ class File(IdentitySource):
 
     def at_hand(self, context: Context) -> SecretStr | None:
         path = context.environ.expand(self.path)
-        # A pipe can be read once, and its reader is `fetch`.
-        if not path.is_file():
-            return None
-        with contextlib.suppress(IdentitySourceError):
-            return _read(path)
+        with contextlib.suppress(IdentitySourceError, OSError, ValueError):
+            # A pipe can be read once, and its reader is `fetch`.
+            return read_token(path) if path.is_file() else None
         return None
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)
-        raw = yield from call(lambda: _read(path))
+        if str(path).startswith(_CLUSTER_TOKENS):
+            raise IdentitySourceError(
+                f"{show_path(path)} is the pod's token for the cluster's own API, and is not presented elsewhere",
+                hint=f"add a projected serviceAccountToken volume with the audience {context.audience}, and name its "
+                "path",
+            )
+        raw = yield from call(lambda: read_token(path))
         return context.parse(self, raw, audience=None)
 
 
-def _read(path: Path) -> SecretStr:
-    problem, hint = "", f"check the path in {VARIABLE} or in the profile"
+def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> SecretStr:
+    """Read a token that something else keeps in a file; `where` says in the hint what names the path.
+
+    Raises:
+        IdentitySourceError: there is none that could be read.
+    """
+    problem, hint = "", f"check the path in {where}"
     try:
         with path.open("rb") as file:
             # One byte over the limit is enough to know that it is no token.

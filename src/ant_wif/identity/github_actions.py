@@ -5,16 +5,16 @@ https://docs.github.com/actions/reference/security/oidc#methods-for-requesting-t
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import Flow, Reply, Request, Unreachable, send
+from ant_wif.secrets import SecretStr
+from ant_wif.transport import Flow, Reply, Request
 from ant_wif.urls import check_url
 
 __all__ = ["GitHubActions"]
@@ -60,9 +60,25 @@ class GitHubActions(IdentitySource):
             _with_audience(context.environ[URL], audience),
             headers={"Authorization": SecretStr(f"Bearer {context.environ[TOKEN]}")},
         )
-        reply = yield from send(request)
-        raw = _read(reply, SecretStr(context.environ[TOKEN]))
-        return context.parse(self, raw, audience=audience)
+        reply = yield from _ENDPOINT.ask(request, sent=[SecretStr(context.environ[TOKEN])], explain=_explained)
+        return context.parse(self, _ENDPOINT.token_in(reply, "value"), audience=audience)
+
+
+_ENDPOINT = Endpoint(
+    "GitHub's OIDC endpoint",
+    f"run the job again; if it persists, see https://www.githubstatus.com, and check that {URL} is the runner's",
+)
+
+
+def _explained(reply: Reply, shown: str) -> IdentitySourceError | None:
+    del shown
+    if reply.status not in {401, 403}:
+        return None
+    return IdentitySourceError(
+        f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status})",
+        hint="the request token ends with the job: check `permissions: {id-token: write}` and that the "
+        f"values of {URL} and {TOKEN} are this job's own",
+    )
 
 
 def _with_audience(url: str, audience: str) -> str:
@@ -71,39 +87,3 @@ def _with_audience(url: str, audience: str) -> str:
     check_url(place, what=URL)
     kept = [pair for pair in parse_qsl(query.partition("#")[0], keep_blank_values=True) if pair[0] != "audience"]
     return f"{place}?{urlencode([*kept, ('audience', audience)])}"
-
-
-def _read(reply: Reply | Unreachable, request_token: SecretStr) -> SecretStr:
-    if isinstance(reply, Unreachable):
-        raise IdentitySourceError(
-            f"GitHub's OIDC endpoint could not be reached: {reply.reason}",
-            hint="run the job again; if it persists, see https://www.githubstatus.com",
-        )
-    if reply.status in {401, 403}:
-        raise IdentitySourceError(
-            f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status})",
-            hint="the request token ends with the job: check `permissions: {id-token: write}` and that the "
-            f"values of {URL} and {TOKEN} are this job's own",
-        )
-    if reply.status != 200:
-        shown = clean(reply.body[:1024].decode("utf-8", "replace"), known=[request_token])
-        raise IdentitySourceError(
-            f"GitHub's OIDC endpoint answered HTTP {reply.status}: {shown}",
-            hint="run the job again; if it persists, see https://www.githubstatus.com",
-        )
-    value = _value(reply.body)
-    if value is None:
-        raise IdentitySourceError(
-            "GitHub's OIDC endpoint answered something other than a JSON object with a `value`",
-            hint=f"check that {URL} is the value that the runner set, and that no proxy answers in its place",
-        )
-    return value
-
-
-def _value(body: bytes) -> SecretStr | None:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    value = answer.get("value") if isinstance(answer, dict) else None
-    return SecretStr(value) if isinstance(value, str) else None

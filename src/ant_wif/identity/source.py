@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from ant_wif.clock import steady
@@ -26,10 +27,25 @@ class Context:
     environ: Environment = field(default_factory=Environment)
     audience: str = DEFAULT_AUDIENCE
     clock: Callable[[], float] = steady
+    root: Path = Path("/")
+    """Where the file system begins, for what lies at a fixed path: mounts, and what the firmware says."""
 
     def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None) -> IdentityToken:
         """Check a token that `source` handed out; `audience` only where the source promised one."""
-        return parse(raw, source=source.description, audience=audience, now=self.clock())
+        return parse(raw, source=source.description, audience=audience, now=self.clock(), just_minted=source.renewable)
+
+    def require_process_environment(self, source: IdentitySource, library: str) -> None:
+        """Refuse an environment that was passed in, on behalf of a library that reads the process's own.
+
+        Raises:
+            IdentitySourceError: this one is not the process's.
+        """
+        if not self.environ.is_live:
+            raise IdentitySourceError(
+                f"the identity source {source.source} works through {library}, which reads the environment of the "
+                "process, and another one was passed in",
+                hint="leave out environ=, and set the variables of the process",
+            )
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,12 @@ class IdentitySource(ABC):
     def detect(cls, context: Context) -> Detection:
         """Say whether this process runs on the platform. Cheap; touches no network."""
 
+    @classmethod
+    def detect_machine(cls, context: Context) -> Detection:
+        """Say whether the machine is one of the platform, where no variable says so. Touches no network either."""
+        del context
+        return not_detected(cls.source, "no machine says so by itself")
+
     @abstractmethod
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         """Obtain a token for `context.audience`.
@@ -73,11 +95,12 @@ class IdentitySource(ABC):
             IdentityTokenError: what it handed out cannot be exchanged.
         """
 
-    def another(self, context: Context) -> Flow[IdentityToken]:
+    def another(self, used: IdentityToken, context: Context) -> Flow[IdentityToken]:
         """Obtain a token in place of one that was used already: by fetching again, unless a source knows better.
 
         Where nothing mints tokens, what comes may be the same one.
         """
+        del used
         return self.fetch(context)
 
     def at_hand(self, context: Context) -> SecretStr | None:

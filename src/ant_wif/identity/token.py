@@ -61,10 +61,11 @@ def unverified_party(raw: SecretStr | None) -> tuple[str | None, str | None]:
     return issuer, subject
 
 
-def parse(raw: SecretStr, *, source: str, audience: str | None, now: float) -> IdentityToken:
+def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just_minted: bool = False) -> IdentityToken:
     """Read and check an identity token; `source` says in messages where it came from.
 
-    `audience` is compared when the source promises one, else `None`. `now` is unix seconds.
+    `audience` is compared when the source promises one, else `None`. `now` is unix seconds. A token that was
+    `just_minted` is judged by its issuer's clock, because this machine's may be wrong.
 
     Raises:
         IdentityTokenError: it is no JWT, has expired, is not asymmetrically signed, lacks
@@ -76,7 +77,8 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float) -> I
     claims = _object(assertion, 1, "claims", source)
     token = IdentityToken(assertion, source, header, claims)
     _check_header(token)
-    _check_claims(token, now)
+    issued_at = claims.get("iat")
+    _check_claims(token, min(now, issued_at) if just_minted and isinstance(issued_at, (int, float)) else now)
     if audience is not None and audience not in token.unverified_audiences:
         found = ", ".join(clean(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
         raise IdentityTokenError(

@@ -16,9 +16,6 @@ from ant_wif.urls import check_url
 __all__ = ["Bearer", "CredentialFlow"]
 
 
-_HEADERS, _REQUEST = object(), object()
-
-
 class Bearer(Protocol):
     """What is needed of a credential: see `ant_wif.Credentials`."""
 
@@ -46,35 +43,44 @@ class CredentialFlow:
         self._own: Any = None
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        flow = self._flow(request)
-        answer: Mapping[str, str] | Any | None = None
-        while (step := _next(flow, answer)) is not None:
-            answer = self._credential.headers() if step is _HEADERS else (yield request)
+        if not self._concerns(request):
+            yield request
+            return
+        sent = self._put_on(request, self._credential.headers())
+        response = yield request
+        if response.status_code == 401:
+            self._credential.invalidate(_bearer(sent))
+            if self._may_repeat(request, response, sent, self._credential.headers()):
+                yield request
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
-        flow = self._flow(request)
-        answer: Mapping[str, str] | Any | None = None
-        while (step := _next(flow, answer)) is not None:
-            answer = await self._credential.aheaders() if step is _HEADERS else (yield request)
+        if not self._concerns(request):
+            yield request
+            return
+        sent = self._put_on(request, await self._credential.aheaders())
+        response = yield request
+        if response.status_code == 401:
+            self._credential.invalidate(_bearer(sent))
+            if self._may_repeat(request, response, sent, await self._credential.aheaders()):
+                yield request
 
-    def _flow(self, request: Any) -> Generator[object, Any, None]:
-        """Yield `_HEADERS` to be sent the credential's headers, `_REQUEST` to be sent its response."""
+    def _concerns(self, request: Any) -> bool:
+        """Whether the request is to have the credential. Raises InsecureUrlError: it goes to another host."""
         if "authorization" in request.headers or "x-api-key" in request.headers:
-            yield _REQUEST
-            return
+            return False
         self._refuse_other_hosts(request.url)
-        apply(request.headers, (yield _HEADERS))
-        response = yield _REQUEST
-        if response.status_code != 401:
-            return
-        rejected = _bearer(request)
-        self._credential.invalidate(rejected)
-        headers = yield _HEADERS
+        return True
+
+    def _put_on(self, request: Any, headers: Mapping[str, str]) -> Mapping[str, str]:
+        apply(request.headers, headers)
+        return headers
+
+    def _may_repeat(self, request: Any, response: Any, sent: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+        """Put the renewed headers on, unless there is no other token. Raises ApiError: the body is spent."""
         if not isinstance(request.stream, self._whole_bodies):
             raise _not_replayed(response)
-        apply(request.headers, headers)
-        if _bearer(request) != rejected:
-            yield _REQUEST
+        self._put_on(request, headers)
+        return headers["Authorization"] != sent["Authorization"]
 
     def _refuse_other_hosts(self, url: Any) -> None:
         # Parsed once, and by the library whose requests are to be judged.
@@ -100,15 +106,8 @@ def _not_replayed(response: Any) -> ApiError:
     )
 
 
-def _next(flow: Generator[object, Any, None], answer: object) -> object:
-    try:
-        return flow.send(answer)
-    except StopIteration:
-        return None
-
-
-def _bearer(request: Any) -> SecretStr:
-    return SecretStr(request.headers["authorization"].removeprefix("Bearer "))
+def _bearer(headers: Mapping[str, str]) -> SecretStr:
+    return SecretStr(headers["Authorization"].removeprefix("Bearer "))
 
 
 def _authority(url: Any) -> str:

@@ -16,8 +16,9 @@ def apply(headers: MutableMapping[str, str], credential: Mapping[str, str]) -> N
     `anthropic-beta` is a list: the flags are merged, each once.
     """
     for name, value in credential.items():
-        if name == "anthropic-beta":
-            flags = [flag.strip() for flag in f"{headers.get(name, '')},{value}".split(",")]
-            headers[name] = ",".join(dict.fromkeys(flag for flag in flags if flag))
-        elif name == "Authorization" or name not in headers:
+        own = None if name == "Authorization" else headers.get(name)
+        if own is None:
             headers[name] = value
+        elif name == "anthropic-beta" and own != value:
+            flags = [flag.strip() for flag in f"{own},{value}".split(",")]
+            headers[name] = ",".join(dict.fromkeys(flag for flag in flags if flag))

@@ -1,0 +1,152 @@
+"""`aws`: a JWT of the AWS role that this runs as, from STS.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.machine import AMAZON, cloud_of
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.token import IdentityToken
+from ant_wif.secrets import SecretStr, clean
+from ant_wif.transport import Flow, call
+
+__all__ = ["Aws"]
+
+DEFAULT_REGION = "us-east-1"
+TIMEOUT_SECONDS = 5
+ATTEMPTS = 3
+# What containers (ECS, EKS, CodeBuild) and Lambda set. Not AWS_WEB_IDENTITY_TOKEN_FILE: that token is
+# for STS, and never presented elsewhere.
+_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "CODEBUILD_BUILD_ID",
+)
+_INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+
+_REMEDIES = {
+    "OutboundWebIdentityFederationDisabledException": (
+        "the AWS account does not issue identity tokens yet",
+        "switch it on once for the account: aws iam enable-outbound-web-identity-federation",
+    ),
+    "AccessDenied": (
+        "the AWS role may not ask for an identity token",
+        "allow the action sts:GetWebIdentityToken in the role's policy",
+    ),
+    "ExpiredToken": ("the AWS credentials have expired", "obtain new AWS credentials, then run again"),
+    "InvalidClientTokenId": (
+        "AWS does not know these credentials",
+        "check which AWS credentials are set",
+    ),
+    "SignatureDoesNotMatch": ("AWS refuses the signature", "check AWS_SECRET_ACCESS_KEY and this machine's clock"),
+    "Throttling": ("STS is throttling this account", "run again in a minute"),
+    "ValidationError": ("STS refuses the request", "check audience, signing_algorithm and duration_seconds"),
+}
+
+
+@dataclass(frozen=True)
+class Aws(IdentitySource):
+    """Asks STS, with whatever credentials boto3 finds."""
+
+    audience: str | None = None
+    region: str | None = None
+    signing_algorithm: Literal["RS256", "ES384"] = "RS256"
+    duration_seconds: Annotated[int, Field(ge=60, le=3600)] = 900
+    profile_name: str | None = None
+    source: Literal["aws"] = "aws"
+
+    title: ClassVar[str] = "AWS STS"
+    renewable: ClassVar[bool] = True
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        found = next((name for name in _VARIABLES if name in context.environ), None)
+        if found is not None:
+            return detected(cls(), f"{found} is set")
+        if "AWS_WEB_IDENTITY_TOKEN_FILE" in context.environ:
+            return not_detected(
+                "aws", "AWS_WEB_IDENTITY_TOKEN_FILE is set, but that token is for STS alone; name the source `aws` to "
+                "have STS issue one, or project one for Anthropic into the pod"
+            )  # fmt: skip
+        return not_detected("aws", f"none of {', '.join(_VARIABLES)} is set")
+
+    @classmethod
+    def detect_machine(cls, context: Context) -> Detection:
+        if _INSTANCE in context.environ:
+            return detected(cls(), f"{_INSTANCE} is set")
+        if cloud_of(context.root) == AMAZON:
+            return detected(cls(), "the firmware says that this is an EC2 instance")
+        return not_detected("aws", "the firmware names no EC2 instance")
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        audience = self.audience or context.audience
+        context.require_process_environment(self, "boto3")
+        raw = yield from call(lambda: self._issued(audience))
+        return context.parse(self, raw, audience=audience)
+
+    def _issued(self, audience: str) -> SecretStr:
+        found = self._ask(audience)
+        if isinstance(found, SecretStr):
+            return found
+        raise IdentitySourceError(found[0], hint=found[1])
+
+    def _ask(self, audience: str) -> SecretStr | tuple[str, str]:
+        """Ask STS, or say what is wrong and what to do: the frames of boto3 hold secrets."""
+        try:
+            import boto3
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ImportError:
+            return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
+        try:
+            session = boto3.Session(profile_name=self.profile_name)
+            client = session.client(
+                "sts",
+                region_name=self.region or session.region_name or DEFAULT_REGION,
+                config=Config(
+                    connect_timeout=TIMEOUT_SECONDS,
+                    read_timeout=TIMEOUT_SECONDS,
+                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                ),
+            )
+            if not hasattr(client, "get_web_identity_token"):
+                return "this boto3 does not know sts:GetWebIdentityToken", "pip install --upgrade 'ant-wif[aws]'"
+            answer = client.get_web_identity_token(
+                Audience=[audience], SigningAlgorithm=self.signing_algorithm, DurationSeconds=self.duration_seconds
+            )
+            return SecretStr(answer["WebIdentityToken"])
+        except ClientError as error:
+            return _explained(error.response.get("Error", {}))
+        except BotoCoreError as error:
+            return f"AWS STS could not be asked: {clean(error)}", _remedy_without_answer(type(error).__name__)
+        except (KeyError, TypeError, ValueError) as error:
+            return (
+                f"AWS STS answered something else than a token ({type(error).__name__})",
+                "check AWS_ENDPOINT_URL_STS",
+            )
+
+
+def _explained(error: dict[str, str]) -> tuple[str, str]:
+    code, said = clean(error.get("Code", ""), limit=80), clean(error.get("Message", ""))
+    known = next((remedy for name, remedy in _REMEDIES.items() if code.startswith(name) or said.startswith(name)), None)
+    what, hint = known or ("AWS STS refuses to issue an identity token", "see what the message says of the AWS account")
+    return f"{what} ({code}: {said})", hint
+
+
+def _remedy_without_answer(kind: str) -> str:
+    if kind in {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"}:
+        return (
+            "give the container, function or instance a role, or set AWS credentials: `aws sts get-caller-identity` "
+            "must work"
+        )
+    if kind == "ProfileNotFound":
+        return "correct profile_name in the profile's identity_token, or AWS_PROFILE"
+    return "check the network, the region and AWS_ENDPOINT_URL_STS"

@@ -1,0 +1,181 @@
+"""`azure`: an Entra ID token of a managed identity, or of an AKS workload identity.
+
+https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
+https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#third-case-access-token-request-with-a-federated-credential
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+from urllib.parse import urlencode, urlsplit
+
+from ant_wif.errors import IdentitySourceError, IdentityTokenError
+from ant_wif.identity.endpoint import Endpoint
+from ant_wif.identity.file import read_token
+from ant_wif.identity.machine import MICROSOFT, cloud_of
+from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.token import IdentityToken
+from ant_wif.secrets import SecretStr, clean
+from ant_wif.transport import Flow, Reply, Request, call
+from ant_wif.urls import check_url
+
+__all__ = ["Azure"]
+
+_APP_SERVICE = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+_WORKLOAD = ("AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID")
+_IMDS_HOST = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
+_IMDS = "http://169.254.169.254"
+_AUTHORITY = "https://login.microsoftonline.com"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@dataclass(frozen=True)
+class Azure(IdentitySource):
+    """Asks for a token of the resource `audience` (`api://<app id>`); `client_id` selects a user-assigned identity."""
+
+    audience: str | None = None
+    client_id: str | None = None
+    source: Literal["azure"] = "azure"
+
+    title: ClassVar[str] = "Azure managed identity"
+    renewable: ClassVar[bool] = True
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        for variables in (_APP_SERVICE, _WORKLOAD, (_IMDS_HOST,)):
+            if all(name in context.environ for name in variables):
+                return detected(cls(), f"{' and '.join(variables)} {'is' if len(variables) == 1 else 'are'} set")
+        return not_detected("azure", f"neither {' and '.join(_APP_SERVICE)} nor {', '.join(_WORKLOAD)} are set")
+
+    @classmethod
+    def detect_machine(cls, context: Context) -> Detection:
+        if cloud_of(context.root) == MICROSOFT:
+            return detected(cls(), "the firmware says that this is an Azure machine")
+        return not_detected("azure", "the firmware names no Azure machine")
+
+    def unmet(self, context: Context) -> IdentitySourceError | None:
+        if self._resource(context) != DEFAULT_AUDIENCE:
+            return None
+        return IdentitySourceError(
+            "Azure issues tokens for applications that are registered in your tenant only, and none is named",
+            hint="register an application, expose an API, and set ANT_IDENTITY_AUDIENCE to its App ID URI "
+            "(api://<app id>); the federation rule's audience must be that of the token",
+        )
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        unmet = self.unmet(context)
+        if unmet:
+            raise unmet
+        resource = self._resource(context)
+        endpoint, request, sent = yield from call(lambda: self._request(context, resource))
+        reply = yield from endpoint.ask(
+            request, sent=sent, explain=lambda reply, shown: _explained(reply, shown, resource, endpoint.name)
+        )
+        token = context.parse(self, endpoint.token_in(reply, "access_token"), audience=None)
+        _check_audience(token, resource)
+        return token
+
+    def _resource(self, context: Context) -> str:
+        return self.audience or context.audience
+
+    def _request(self, context: Context, resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
+        if all(name in context.environ for name in _APP_SERVICE):
+            return self._app_service(context.environ, resource)
+        if all(name in context.environ for name in _WORKLOAD):
+            return self._workload(context, resource)
+        return self._imds(context.environ, resource)
+
+    def _app_service(self, environ: Mapping[str, str], resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
+        secret = SecretStr(environ["IDENTITY_HEADER"])
+        query = self._query(environ, resource, "2019-08-01")
+        url = f"{_check_local(environ['IDENTITY_ENDPOINT'])}?{urlencode(query)}"
+        remedy = "check that the app has a managed identity (Settings, Identity), and restart it after a change"
+        endpoint = Endpoint("the managed identity endpoint of App Service", remedy)
+        return endpoint, Request("GET", url, headers={"X-IDENTITY-HEADER": secret}), [secret]
+
+    def _imds(self, environ: Mapping[str, str], resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
+        host = _check_local(environ.get(_IMDS_HOST, _IMDS)).rstrip("/")
+        url = f"{host}/metadata/identity/oauth2/token?{urlencode(self._query(environ, resource, '2018-02-01'))}"
+        remedy = "check that the machine has a managed identity (Security, Identity), and that no proxy is in between"
+        return (
+            Endpoint("Azure's instance metadata service", remedy),
+            Request("GET", url, headers={"Metadata": "true"}, direct=True),
+            [],
+        )
+
+    def _query(self, environ: Mapping[str, str], resource: str, version: str) -> dict[str, str]:
+        # The endpoints cache, and would hand out the same token, exchanged already, for hours.
+        query = {"api-version": version, "resource": resource, "bypass_cache": "true"}
+        client_id = self.client_id or environ.get("AZURE_CLIENT_ID")
+        return {**query, "client_id": client_id} if client_id else query
+
+    def _workload(self, context: Context, resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
+        """Trade the pod's projected token at Entra ID for one of the application."""
+        environ = context.environ
+        tenant = environ["AZURE_TENANT_ID"]
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", tenant):
+            raise IdentitySourceError("AZURE_TENANT_ID is no tenant", hint="set it to the tenant's GUID or domain")
+        assertion = read_token(environ.expand(environ["AZURE_FEDERATED_TOKEN_FILE"]), where=_WORKLOAD[0])
+        authority = check_url(environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY), what="AZURE_AUTHORITY_HOST")
+        form: dict[str, str | SecretStr] = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id or environ["AZURE_CLIENT_ID"],
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": SecretStr(assertion.get_secret_value().strip()),
+            "scope": f"{resource}/.default",
+        }
+        remedy = "check the federated credential of the application: issuer, subject and audience of the pod's account"
+        return (
+            Endpoint("Entra ID", remedy),
+            Request("POST", f"{authority}/{tenant}/oauth2/v2.0/token", form=form),
+            [assertion],
+        )
+
+
+def _check_local(url: str) -> str:
+    """Allow plain http to the machine itself and to link-local addresses, which no router passes on."""
+    host = urlsplit(url).hostname or ""
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_link_local:
+            return url
+    return check_url(url, what="the managed identity endpoint")
+
+
+def _explained(reply: Reply, shown: str, resource: str, name: str) -> IdentitySourceError | None:
+    """Tell the errors that have one cure."""
+    if "AADSTS500011" in shown or "AADSTS50001" in shown:
+        return IdentitySourceError(
+            f"{name} knows no application {clean(resource, limit=128)} in this tenant: {shown}",
+            hint="create the service principal of the application in this tenant (az ad sp create --id <app id>), or "
+            "correct ANT_IDENTITY_AUDIENCE to its App ID URI",
+        )
+    if "AADSTS70021" in shown or "AADSTS700213" in shown or "AADSTS700211" in shown:
+        return IdentitySourceError(
+            f"{name} finds no federated credential that matches the pod's token: {shown}",
+            hint="give the application a federated credential with this cluster's issuer and the subject "
+            "system:serviceaccount:<namespace>:<account>",
+        )
+    if reply.status == 400 and "dentity not found" in shown:
+        return IdentitySourceError(
+            f"{name} says that this machine has no such identity: {shown}",
+            hint="assign a managed identity to it, or correct AZURE_CLIENT_ID to the client id of one that it has",
+        )
+    return None
+
+
+def _check_audience(token: IdentityToken, resource: str) -> None:
+    """A v2.0 token names the application by its id, a v1.0 token by the resource that was asked for."""
+    expected = {resource, resource.rstrip("/"), resource.removeprefix("api://")}
+    if not expected & set(token.unverified_audiences):
+        found = ", ".join(clean(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
+        raise IdentityTokenError(
+            f"the identity token from {token.source} is for another audience: found {found}, "
+            f"expected {clean(resource, limit=128)}",
+            hint="set ANT_IDENTITY_AUDIENCE to the App ID URI of the application that the federation rule expects",
+        )

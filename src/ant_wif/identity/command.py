@@ -1,0 +1,63 @@
+"""`command`: an identity token that a program of yours prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ant_wif.identity.executable import TIMEOUT_SECONDS, token_printed_by
+from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+from ant_wif.identity.token import IdentityToken
+from ant_wif.secrets import show_path
+from ant_wif.transport import Flow, call
+
+__all__ = ["Command"]
+
+
+@dataclass(frozen=True)
+class Command(IdentitySource):
+    """Runs an argument list, without a shell; the JWT is what it prints on stdout."""
+
+    command: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = TIMEOUT_SECONDS
+    source: Literal["command"] = "command"
+
+    title: ClassVar[str] = "command"
+    renewable: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        command: tuple[str, ...] | list[str],
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        source: Literal["command"] = "command",
+    ) -> None:
+        """Take the words as a list, as a profile has them."""
+        object.__setattr__(self, "command", tuple(command))
+        object.__setattr__(self, "timeout_seconds", timeout_seconds)
+        object.__setattr__(self, "source", source)
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        del context
+        return not_detected("command", "only by configuration: a profile's identity_token with `command`")
+
+    @property
+    def description(self) -> str:
+        return f"the command {show_path(self.command[0])}"
+
+    def asks_for(self, context: Context) -> str:
+        del context
+        return show_path(" ".join(self.command))
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        raw = yield from call(
+            lambda: token_printed_by(
+                self.command,
+                context.environ,
+                missing="name the program by its full path in the profile's identity_token.command",
+                timeout=self.timeout_seconds,
+            )
+        )
+        return context.parse(self, raw, audience=None)

@@ -1,0 +1,184 @@
+"""`google_cloud`: an ID token of a Google service account, through google-auth.
+
+https://cloud.google.com/docs/authentication/get-id-token
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from ant_wif.environment import Environment
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.machine import GOOGLE, cloud_of
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.token import IdentityToken
+from ant_wif.secrets import SecretStr, clean, show_path
+from ant_wif.transport import Flow, call
+
+if TYPE_CHECKING:
+    import google.auth.credentials
+
+__all__ = ["GoogleCloud"]
+
+FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
+_SERVERLESS = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE")
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_FILE_LIMIT = 1 << 16
+
+
+@dataclass(frozen=True)
+class GoogleCloud(IdentitySource):
+    """Application default credentials that can mint ID tokens, else the metadata server.
+
+    `service_account_email` is an account to impersonate.
+    """
+
+    audience: str | None = None
+    service_account_email: str | None = None
+    source: Literal["google_cloud"] = "google_cloud"
+
+    title: ClassVar[str] = "Google Cloud"
+    renewable: ClassVar[bool] = True
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        path = _credentials_file(context.environ)
+        kind = _kind(path) if path else None
+        if kind in _MINTING:
+            return detected(cls(), f"{show_path(path)} holds credentials of type {kind}")
+        for name in (*_METADATA, *_SERVERLESS):
+            if name in context.environ:
+                return detected(cls(), f"{name} is set")
+        if kind is not None:
+            return not_detected(
+                "google_cloud", f"{show_path(path)} holds credentials of type {clean(kind, limit=40)}, which cannot "
+                "mint ID tokens for an audience"
+            )  # fmt: skip
+        return not_detected("google_cloud", f"neither {FILE} nor {', '.join((*_METADATA, *_SERVERLESS))} is set")
+
+    @classmethod
+    def detect_machine(cls, context: Context) -> Detection:
+        if cloud_of(context.root) == GOOGLE:
+            return detected(cls(), "the firmware says that this is a Google machine")
+        return not_detected("google_cloud", "the firmware names no Google machine")
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        audience = self.audience or context.audience
+        context.require_process_environment(self, "google-auth")
+        raw = yield from call(lambda: self._minted(audience, context.environ))
+        return context.parse(self, raw, audience=audience)
+
+    def _minted(self, audience: str, environ: Environment) -> SecretStr:
+        found = self._ask(audience, environ)
+        if isinstance(found, SecretStr):
+            return found
+        raise IdentitySourceError(found[0], hint=found[1])
+
+    def _ask(self, audience: str, environ: Environment) -> SecretStr | tuple[str, str]:
+        """Mint, or say what is wrong and what to do: the frames of google-auth hold secrets."""
+        try:
+            from google.auth.exceptions import GoogleAuthError
+
+            from ant_wif.identity.google_transport import checked_request
+        except ImportError:
+            return (
+                "the identity source google_cloud needs google-auth and requests, which are not installed",
+                "pip install 'ant-wif[gcp]'",
+            )
+        try:
+            request = checked_request()
+            credentials = self._credentials(audience, _credentials_file(environ), request)
+            credentials.refresh(request)
+            return SecretStr(str(credentials.token))
+        except GoogleAuthError as error:
+            return f"Google Cloud gave no ID token: {clean(error)}", _remedy(str(error))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"Google Cloud gave no ID token: {clean(error)}", _remedy(str(error))
+
+    def _credentials(self, audience: str, path: Path | None, request: Any) -> google.auth.credentials.Credentials:
+        from google.auth import compute_engine, impersonated_credentials, load_credentials_from_dict
+        from google.oauth2 import service_account
+
+        email = self.service_account_email
+        if path is None:
+            if email is None:
+                return compute_engine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
+            source: google.auth.credentials.Credentials = compute_engine.Credentials()
+            return _impersonating(source, email, audience)
+        document = json.loads(path.read_bytes()[:_FILE_LIMIT])
+        kind = document.get("type")
+        if kind == "service_account" and email is None:
+            own = service_account.IDTokenCredentials.from_service_account_info(document, target_audience=audience)
+            return cast("google.auth.credentials.Credentials", own)
+        if kind == "external_account":
+            # The account that the file impersonates is the one that mints; its source is what is left.
+            email = email or _impersonated(document)
+            document = {name: value for name, value in document.items() if name != "service_account_impersonation_url"}
+        source, _ = load_credentials_from_dict(document, scopes=[_SCOPE], request=request)
+        if kind == "impersonated_service_account":
+            return impersonated_credentials.IDTokenCredentials(source, target_audience=audience, include_email=True)
+        if email is None:
+            raise ValueError("the credentials impersonate no service account, and only one can mint ID tokens")
+        return _impersonating(source, email, audience)
+
+
+def _impersonating(
+    source: google.auth.credentials.Credentials, email: str, audience: str
+) -> google.auth.credentials.Credentials:
+    from google.auth import impersonated_credentials
+
+    account = impersonated_credentials.Credentials(source, target_principal=email, target_scopes=[_SCOPE])
+    return impersonated_credentials.IDTokenCredentials(account, target_audience=audience, include_email=True)
+
+
+_MINTING = {"service_account", "impersonated_service_account", "external_account"}
+
+
+def _credentials_file(environ: Environment) -> Path | None:
+    """Return where application default credentials lie, as google-auth would look for them."""
+    stated = environ.get(FILE)
+    if stated:
+        return environ.expand(stated)
+    folder = environ.get("CLOUDSDK_CONFIG")
+    known = (environ.expand(folder) if folder else environ.home / ".config" / "gcloud") / _WELL_KNOWN
+    return known if _kind(known) in _MINTING else None
+
+
+_WELL_KNOWN = "application_default_credentials.json"
+
+
+def _kind(path: Path) -> str | None:
+    """Return the type of a credentials file, `None` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(_FILE_LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    found = document.get("type") if isinstance(document, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _impersonated(document: Mapping[str, object]) -> str | None:
+    """Return the account in `…/serviceAccounts/<email>:generateAccessToken`."""
+    url = document.get("service_account_impersonation_url")
+    return url.rpartition("/")[2].partition(":")[0] or None if isinstance(url, str) else None
+
+
+def _remedy(said: str) -> str:
+    if "404" in said:
+        return "attach a service account to the machine, job or service, or correct service_account_email"
+    if "403" in said or "getOpenIdToken" in said:
+        return "allow it to mint: role roles/iam.serviceAccountOpenIdTokenCreator on the service account"
+    if "Metadata-Flavor" in said:
+        return "something else answers at the metadata address: check GCE_METADATA_HOST and the proxy variables"
+    if "impersonate" in said:
+        return (
+            "name service_account_email in the profile's identity_token, or log in with "
+            "`gcloud auth application-default login --impersonate-service-account=…`"
+        )
+    return "`gcloud auth print-identity-token` on the same machine says more"

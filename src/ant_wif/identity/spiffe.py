@@ -1,0 +1,82 @@
+"""`spiffe`: a JWT-SVID, from the SPIFFE Workload API or from the file that spiffe-helper keeps.
+
+https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_API.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity.file import File, read_token
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.token import IdentityToken
+from ant_wif.secrets import SecretStr, clean, show_path
+from ant_wif.transport import Flow, call
+
+__all__ = ["Spiffe"]
+
+VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Spiffe(IdentitySource):
+    """Asks the Workload API at `socket`, or reads `path` if that is set."""
+
+    audience: str | None = None
+    socket: str | None = None
+    path: str | None = None
+    source: Literal["spiffe"] = "spiffe"
+
+    title: ClassVar[str] = "SPIFFE JWT-SVID"
+    renewable: ClassVar[bool] = True
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        if VARIABLE not in context.environ:
+            return not_detected("spiffe", f"{VARIABLE} is not set")
+        return detected(cls(), f"{VARIABLE} is set")
+
+    def at_hand(self, context: Context) -> SecretStr | None:
+        return File(self.path).at_hand(context) if self.path else None
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        audience = self.audience or context.audience
+        if self.path is not None:
+            path = context.environ.expand(self.path)
+            raw = yield from call(lambda: read_token(path, where="the profile's path"))
+        else:
+            socket = self.socket or context.environ.get(VARIABLE, "")
+            raw = yield from call(lambda: _from_workload_api(socket, audience))
+        return context.parse(self, raw, audience=audience)
+
+
+def _from_workload_api(socket: str, audience: str) -> SecretStr:
+    if not socket:
+        raise IdentitySourceError(
+            f"no SPIFFE Workload API is known: {VARIABLE} is not set",
+            hint=f"set {VARIABLE}, for example to unix:///run/spire/sockets/agent.sock, or `socket` in the profile",
+        )
+    found = _fetched(socket if "://" in socket else f"unix://{socket}", audience)
+    if isinstance(found, SecretStr):
+        return found
+    raise IdentitySourceError(f"the SPIFFE Workload API at {show_path(socket)} {found[0]}", hint=found[1])
+
+
+def _fetched(socket: str, audience: str) -> SecretStr | tuple[str, str]:
+    """Ask, or say what is wrong and what to do: this frame holds the bare token."""
+    try:
+        from spiffe import WorkloadApiClient
+        from spiffe.errors import PySpiffeError
+    except ImportError:
+        return "cannot be asked without the package spiffe", "pip install 'ant-wif[spiffe]'"
+    try:
+        with WorkloadApiClient(socket) as client:
+            return SecretStr(client.fetch_jwt_svid({audience}, timeout=TIMEOUT_SECONDS).token)
+    except (PySpiffeError, ValueError) as error:
+        return (
+            f"gave no JWT-SVID: {clean(error)}",
+            "check that the agent runs, and that an entry is registered for this workload",
+        )

@@ -1,0 +1,342 @@
+"""What passes by itself is tried again: with which assertion, how often, and how long in all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ant_wif
+from ant_wif.credentials import Credentials
+from ant_wif.emulator import Emulator, Fault
+from ant_wif.errors import ExchangeError
+from ant_wif.retry import (
+    ATTEMPTS,
+    DEADLINE_SECONDS,
+    FIRST_DELAY_SECONDS,
+    LONGEST_DELAY_SECONDS,
+    Backoff,
+    is_transient,
+    retry_after,
+)
+from ant_wif.transport import Reply, Unreachable
+from hostile import Act, HostileServer, Received, denial, drop_after_reading, forged_jwt, grant, in_turn, reply
+from tests_support import ORGANIZATION, RULE
+
+GRANTED = reply(grant())
+
+BOTH = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    running.clear_history()
+    running.clear_faults()
+    return running
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    with HostileServer(GRANTED) as started:
+        yield started
+
+
+def failing(status: int, after: str | None = None) -> bytes:
+    body = {"type": "error", "error": {"type": "api_error", "message": "not now"}}
+    return reply(body, status=status, headers={"retry-after": after} if after is not None else {})
+
+
+def ask(credentials: Credentials, *, asynchronous: bool) -> str:
+    return anyio.run(credentials.atoken) if asynchronous else credentials.token()
+
+
+def with_github(emulator: Emulator, base_url: str) -> Credentials:
+    """A job of GitHub, which hands out a new identity token each time; tokens are exchanged at `base_url`."""
+    return ant_wif.resolve(environ={**emulator.env(), "ANTHROPIC_BASE_URL": base_url, "ANT_CACHE": "memory"})
+
+
+def with_file(
+    path: Path, base_url: str, jwt: str, client: httpx.Client | httpx.AsyncClient | None = None
+) -> Credentials:
+    path.write_text(jwt)
+    environ = {
+        "ANTHROPIC_BASE_URL": base_url,
+        "ANTHROPIC_FEDERATION_RULE_ID": RULE,
+        "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION,
+        "ANTHROPIC_IDENTITY_TOKEN_FILE": str(path),
+        "ANT_CACHE": "memory",
+    }
+    return ant_wif.resolve(environ=environ, http_client=client)
+
+
+def presented(server: HostileServer) -> list[object]:
+    return [request.json()["assertion"] for request in server.requests]
+
+
+# --- at the token endpoint --------------------------------------------------------------------------
+
+PASSES = pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(failing(429, "0"), id="429, at once"),
+        pytest.param(failing(429, "1"), id="429, in a second"),
+        pytest.param(failing(429, "Fri, 31 Dec 2027 23:59:59 GMT"), id="429, at a date"),
+        pytest.param(failing(500), id="500"),
+        pytest.param(failing(529), id="529"),
+        pytest.param(drop_after_reading(), id="dropped"),
+    ],
+)
+
+
+@BOTH
+@PASSES
+def test_a_source_that_mints_gets_through_with_a_fresh_assertion_each_time(
+    asynchronous: bool, failure: bytes | Act, emulator: Emulator, server: HostileServer
+) -> None:
+    server.behaviour = in_turn(failure, failure, GRANTED)
+    assert ask(with_github(emulator, server.base_url), asynchronous=asynchronous) == grant()["access_token"]
+    assert len(presented(server)) == len(set(presented(server))) == 3
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [Fault.drop_before(), Fault.drop_after()], ids=["before", "after"])
+def test_a_source_that_mints_survives_a_dropped_connection_whether_or_not_its_assertion_was_spent(
+    asynchronous: bool, fault: Fault, emulator: Emulator
+) -> None:
+    emulator.fail("token", fault, times=2)
+    assert ask(with_github(emulator, emulator.base_url), asynchronous=asynchronous)
+    assert {record.outcome for record in emulator.history} == {"granted"}
+    ids = [(record.unverified_claims or {})["jti"] for record in emulator.history]
+    assert len(set(ids)) == len(ids) == (1 if "before" in fault.description else 3)
+
+
+@BOTH
+@PASSES
+def test_a_single_use_assertion_that_the_server_may_have_received_is_not_sent_twice(
+    asynchronous: bool, failure: bytes | Act, server: HostileServer, tmp_path: Path
+) -> None:
+    server.behaviour = in_turn(failure, GRANTED)
+    with pytest.raises(ExchangeError) as caught:
+        ask(with_file(tmp_path / "identity", server.base_url, forged_jwt()), asynchronous=asynchronous)
+    assert caught.value.hint
+    assert len(server.requests) == 1
+
+
+@BOTH
+def test_an_assertion_without_an_id_is_sent_again(asynchronous: bool, server: HostileServer, tmp_path: Path) -> None:
+    server.behaviour = in_turn(failing(503), drop_after_reading(), GRANTED)
+    jwt = forged_jwt({"jti": None})
+    assert ask(with_file(tmp_path / "identity", server.base_url, jwt), asynchronous=asynchronous)
+    assert presented(server) == [jwt] * 3
+
+
+@BOTH
+def test_a_token_file_that_was_rotated_in_the_meantime_is_sent(
+    asynchronous: bool, server: HostileServer, tmp_path: Path
+) -> None:
+    old, new = forged_jwt({"jti": "old"}), forged_jwt({"jti": "new"})
+
+    def rotate(_: Received) -> bytes:
+        (tmp_path / "identity").write_text(new)
+        server.behaviour = GRANTED
+        return failing(503)
+
+    server.behaviour = rotate
+    assert ask(with_file(tmp_path / "identity", server.base_url, old), asynchronous=asynchronous)
+    assert presented(server) == [old, new]
+
+
+class Refused(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Sends the first requests to a port where nobody listens, and keeps what they would have presented."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self._sync, self._async = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
+        self.presented: list[str] = []
+
+    def _turn(self, request: httpx.Request) -> httpx.Request:
+        self.presented.append(json.loads(request.read())["assertion"])
+        if self._left:
+            self._left -= 1
+            request.url = request.url.copy_with(port=1)
+        return request
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._sync.handle_request(self._turn(request))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._async.handle_async_request(self._turn(request))
+
+    def close(self) -> None:
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        await self._async.aclose()
+
+
+@BOTH
+def test_a_refused_connection_is_tried_again_with_the_same_assertion_which_nobody_received(
+    asynchronous: bool, server: HostileServer, tmp_path: Path
+) -> None:
+    jwt, transport = forged_jwt(), Refused(times=2)
+
+    async def story() -> str:
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await with_file(tmp_path / "identity", server.base_url, jwt, client).atoken()
+
+    if asynchronous:
+        assert anyio.run(story)
+    else:
+        with httpx.Client(transport=transport) as client:
+            assert with_file(tmp_path / "identity", server.base_url, jwt, client).token()
+    assert transport.presented == [jwt] * 3
+    assert presented(server) == [jwt]
+
+
+def test_a_connection_that_is_always_refused_is_given_up_after_four_attempts(tmp_path: Path) -> None:
+    transport = Refused(times=99)
+    with httpx.Client(transport=transport) as client, pytest.raises(ExchangeError, match="could not be used") as caught:
+        with_file(tmp_path / "identity", "http://127.0.0.1:1", forged_jwt(), client).token()
+    assert caught.value.status is None
+    assert caught.value.hint
+    assert len(transport.presented) == ATTEMPTS
+
+
+@BOTH
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 307])
+def test_what_does_not_pass_by_itself_is_not_tried_again(
+    asynchronous: bool, status: int, emulator: Emulator, server: HostileServer
+) -> None:
+    server.behaviour = in_turn(denial(status), GRANTED)
+    with pytest.raises(ExchangeError) as caught:
+        ask(with_github(emulator, server.base_url), asynchronous=asynchronous)
+    assert caught.value.status == status
+    assert len(server.requests) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("after", ["61", "3600", "86400", "100000", "31536000"])
+def test_a_wait_beyond_the_deadline_is_given_up_at_once_and_the_hint_says_when(
+    asynchronous: bool, after: str, emulator: Emulator, server: HostileServer
+) -> None:
+    server.behaviour = in_turn(failing(429, after), GRANTED)
+    with pytest.raises(ExchangeError) as caught:
+        ask(with_github(emulator, server.base_url), asynchronous=asynchronous)
+    assert caught.value.status == 429
+    assert caught.value.hint is not None
+    assert after in caught.value.hint
+    assert len(server.requests) == 1
+
+
+# --- the schedule -----------------------------------------------------------------------------------
+
+DOWN = Unreachable("no answer", maybe_received=True, transient=True)
+
+
+def status(code: int, after: str | None = None) -> Reply:
+    return Reply(code, {} if after is None else {"retry-after": after}, b"")
+
+
+class Time:
+    """A clock that each wait moves on."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def waits(
+    backoff: Backoff, time: Time, answers: Callable[[], Reply | Unreachable], *, each_takes: float
+) -> list[float]:
+    """What is waited between attempts, until it is given up."""
+    found: list[float] = []
+    while True:
+        time.now += each_takes
+        delay = backoff.delay(answers())
+        if delay is None:
+            return found
+        found.append(delay)
+        time.now += delay
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_the_limit_of_a_wait_doubles_up_to_the_longest(share: float) -> None:
+    backoff = Backoff(attempts=8, deadline=1e9, now=lambda: 0.0, draw=lambda: share)
+    limits = [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert (limits[0], limits[-1]) == (FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS)
+    assert [backoff.delay(DOWN) for _ in range(8)] == [*(share * limit for limit in limits), None]
+
+
+@given(
+    draws=st.lists(st.floats(0, 1, exclude_max=True), min_size=20, max_size=20),
+    asked=st.lists(st.none() | st.integers(0, 90), min_size=20, max_size=20),
+    each_takes=st.floats(0, 40),
+    attempts=st.integers(1, 12),
+    deadline=st.floats(0, 120),
+    start=st.floats(0, 1e9),
+)
+def test_no_wait_passes_its_limit_or_the_deadline_or_comes_before_what_the_server_asked(
+    draws: list[float], asked: list[int | None], each_takes: float, attempts: int, deadline: float, start: float
+) -> None:
+    time, drawn, wanted = Time(start), iter(draws), iter(asked)
+    given_: list[int | None] = []
+
+    def answer() -> Reply:
+        given_.append(next(wanted))
+        return status(503, None if given_[-1] is None else str(given_[-1]))
+
+    backoff = Backoff(attempts=attempts, deadline=deadline, now=time, draw=lambda: next(drawn))
+    found = waits(backoff, time, answer, each_takes=each_takes)
+    assert len(found) < attempts
+    assert time.now - each_takes <= start + deadline + 1e-6
+    for number, (waited, after) in enumerate(zip(found, given_, strict=False)):
+        limit = min(FIRST_DELAY_SECONDS * 2**number, LONGEST_DELAY_SECONDS)
+        assert (after or 0) <= waited <= max(limit, after or 0)
+
+
+def test_by_default_there_are_four_attempts_within_a_minute() -> None:
+    time = Time()
+    backoff = Backoff(now=time, draw=lambda: 1.0)
+    assert waits(backoff, time, lambda: DOWN, each_takes=0) == [0.5, 1.0, 2.0]
+    assert (ATTEMPTS, DEADLINE_SECONDS) == (4, 60.0)
+    slow = Backoff(now=time, draw=lambda: 1.0)
+    assert waits(slow, time, lambda: DOWN, each_takes=30) == [0.5], "thirty seconds twice, and the minute is over"
+
+
+@pytest.mark.parametrize("code", [200, 302, 400, 401, 403, 404, 408, 422, 425, 429, 500, 502, 503, 504, 529])
+def test_what_a_server_may_answer_otherwise_a_little_later_is_transient(code: int) -> None:
+    passes = code in {408, 425, 429} or code >= 500
+    assert is_transient(status(code)) == passes
+    assert Backoff(now=lambda: 0.0, draw=lambda: 0.0).delay(status(code)) == (0.0 if passes else None)
+
+
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [
+        ("0", 0.0),
+        (" 3 ", 3.0),
+        ("1.5", 1.5),
+        ("99999", 99999.0),
+        ("-1", None),
+        ("", None),
+        ("1e3", None),
+        ("soon", None),
+    ],
+)
+def test_seconds_are_read_from_retry_after_and_nothing_else(stated: str, seconds: float | None) -> None:
+    assert retry_after(status(429, stated)) == seconds
+    assert retry_after(DOWN) is None
