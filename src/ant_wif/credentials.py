@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ant_wif.cache import CacheDir
 from ant_wif.clock import steady
 from ant_wif.environment import Environment
-from ant_wif.exchange import Federation
+from ant_wif.federation import Federation
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
 from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
 from ant_wif.providers import FederatedProvider, Provider

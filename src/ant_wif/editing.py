@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ant_wif.documents import Profile
 from ant_wif.errors import ConfigurationError, ProfileError
-from ant_wif.exchange import Federation
+from ant_wif.federation import Federation
 from ant_wif.files import is_there
 from ant_wif.identity import read_source
 from ant_wif.profiles import ConfigDir, check_name

@@ -9,7 +9,7 @@ from functools import cached_property
 from ant_wif.clock import steady
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
-from ant_wif.exchange import Federation
+from ant_wif.federation import Federation
 from ant_wif.identity import Context, IdentitySource, detect, named
 from ant_wif.identity.file import File
 from ant_wif.identity.literal import Literal
@@ -81,7 +81,10 @@ class Inputs:
         if settings.identity_source == "none":
             return None
         context = self.context(settings)
-        return detect(context) if settings.identity_source == "auto" else named(settings.identity_source, context)
+        if settings.identity_source != "auto":
+            return named(settings.identity_source, context)
+        # Without these two no token is exchanged, so nobody need look for long.
+        return detect(context, plugins=bool(settings.federation_rule_id and settings.organization_id))
 
     def context(self, settings: Settings) -> Context:
         """What an identity source gets to look at under these settings."""

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Callable
 
 from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
-from ant_wif.exchange import Federation, exchange_request, likely_causes, read_exchange
+from ant_wif.exchange import exchange_request, likely_causes, read_exchange
+from ant_wif.federation import Federation
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 from ant_wif.retry import Backoff
 from ant_wif.spent import DENIED, GRANTED, Presented, SpentAssertions

@@ -13,20 +13,17 @@ from typing import TYPE_CHECKING, Protocol
 from ant_wif.cache import CacheDir
 from ant_wif.clock import steady
 from ant_wif.errors import LoginError, ProfileError
-from ant_wif.exchange import Federation
+from ant_wif.federation import Federation
 from ant_wif.identity import Context, IdentitySource, unverified_party
-from ant_wif.minting import mint
 from ant_wif.profiles import ConfigDir
-from ant_wif.refresh import refresh
 from ant_wif.secrets import SecretStr, show_path
-from ant_wif.sharing import shared
-from ant_wif.spent import SpentAssertions
 from ant_wif.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
 from ant_wif.tokens import AccessToken, Wanted
 from ant_wif.transport import Flow, call
 
 if TYPE_CHECKING:
     from ant_wif.documents import StoredCredentials
+    from ant_wif.spent import SpentAssertions
 
 __all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]
 
@@ -80,7 +77,7 @@ class FederatedProvider:
         self.context = context
         self._profile = profile
         self._cache = cache
-        self._spent = SpentAssertions(cache, context.clock)
+        self._spent: SpentAssertions | None = None
 
     def shelf(self) -> Shelf | None:
         """Return where the token is shared; reads the identity token where that is a file or variable."""
@@ -90,12 +87,18 @@ class FederatedProvider:
         return EntryShelf(self._cache, Entry.of(self.federation, self.identity.source, party))
 
     def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+        from ant_wif.sharing import shared
+
         shelf = yield from call(self.shelf)
         if shelf is None:
             return (yield from self._mint(None, wanted))
         return (yield from shared(shelf, partial(self._mint, shelf), wanted, self.context.clock))
 
     def _mint(self, shelf: Shelf | None, wanted: Wanted) -> Flow[AccessToken]:
+        from ant_wif.minting import mint
+        from ant_wif.spent import SpentAssertions
+
+        self._spent = self._spent or SpentAssertions(self._cache, self.context.clock)
         token = yield from mint(self.federation, self.identity, self.context, self._spent, patient=not wanted.has_spare)
         if shelf is not None:
             yield from call(lambda: shelf.write(token))
@@ -124,6 +127,8 @@ class LoginProvider:
         return self.client_id is not None
 
     def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+        from ant_wif.sharing import shared
+
         stored = yield from call(lambda: self.directory.read_credentials(self.path))
         if self.client_id is None or stored is None or stored.refresh_token is None:
             return self.token_of(stored)
@@ -156,6 +161,8 @@ class LoginProvider:
 
     def _refresh(self, shelf: ProfileShelf, wanted: Wanted) -> Flow[AccessToken]:
         """Run with the lock held, so what the file says now is what holds."""
+        from ant_wif.refresh import refresh
+
         stored = yield from call(lambda: self.directory.read_credentials(self.path))
         token = self.token_of(stored)
         if stored is None or stored.refresh_token is None or self.client_id is None:

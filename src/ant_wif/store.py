@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ant_wif.cache import CacheDir
 from ant_wif.errors import ConfigurationError, ProfileError
-from ant_wif.exchange import Federation
+from ant_wif.federation import Federation
 from ant_wif.files import read_object, remove, sweep, write_atomically
 from ant_wif.profiles import ConfigDir
 from ant_wif.secrets import SecretStr, is_sendable

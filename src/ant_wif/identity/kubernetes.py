@@ -24,7 +24,7 @@ __all__ = ["Kubernetes"]
 
 PATH = "/var/run/secrets/anthropic.com/token"
 API_URL = "ANT_KUBERNETES_API_URL"
-_DEFAULT_ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
+_DEFAULT_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 # The kubelet writes a new token when four fifths of the old one's life have passed.
 _ROTATED_AFTER = 0.8
 _MINTED_SECONDS = 3600
@@ -41,7 +41,7 @@ class Kubernetes(IdentitySource):
 
     @classmethod
     def detect(cls, context: Context) -> Detection:
-        mounted = context.root / PATH.lstrip("/")
+        mounted = context.locate(PATH)
         if mounted.is_file():
             return detected(cls(path=str(mounted)), f"{PATH} is mounted")
         if "KUBERNETES_SERVICE_HOST" in context.environ:
@@ -89,7 +89,7 @@ _API = Endpoint("the cluster's TokenRequest API", "run again; if it persists, lo
 
 def _token_request(token: IdentityToken, context: Context) -> Request | None:
     """Build a TokenRequest for the account that the token names; `None` where this pod has no way to send it."""
-    account = context.root / _DEFAULT_ACCOUNT
+    account = context.locate(_DEFAULT_ACCOUNT)
     own, authority = account / "token", account / "ca.crt"
     host, port = context.environ.get("KUBERNETES_SERVICE_HOST"), context.environ.get("KUBERNETES_SERVICE_PORT", "443")
     api = context.environ.get(API_URL) or (

@@ -26,15 +26,25 @@ _AWS = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_LAMBDA_FUNCTION_NAME",
     "CODEBUILD_BUILD_ID",
 )  # fmt: skip
+_GOOGLE = (
+    "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP",
+    "K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A source of this package. `markers` are the variables without which it need not even be asked."""
+    """A source of this package. Without any of the variables and paths it need not even be loaded to say no."""
 
     name: str
     class_name: str
-    markers: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    path: str | None = None
+
+    def may_be_here(self, context: Context) -> bool:
+        if any(variable in context.environ for variable in self.variables):
+            return True
+        return self.path is not None and context.locate(self.path).exists()
 
     @property
     def module(self) -> str:
@@ -51,10 +61,10 @@ BUILT_IN = (
     Listed("gitlab", "GitLab", ("GITLAB_CI",)),
     Listed("circleci", "CircleCI", ("CIRCLECI",)),
     Listed("buildkite", "Buildkite", ("BUILDKITE",)),
-    Listed("kubernetes", "Kubernetes"),
+    Listed("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
     Listed("azure", "Azure", ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_POD_IDENTITY_AUTHORITY_HOST")),
     Listed("aws", "Aws", _AWS),
-    Listed("google_cloud", "GoogleCloud"),
+    Listed("google_cloud", "GoogleCloud", _GOOGLE, path="~/.config/gcloud/application_default_credentials.json"),
     Listed("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
     Listed("oauth", "OAuth"),
     Listed("command", "Command"),
@@ -64,20 +74,21 @@ _BY_VARIABLES = ("file", "env", "github_actions", "gitlab", "circleci", "buildki
 _BY_MACHINE = {GOOGLE: "google_cloud", MICROSOFT: "azure", AMAZON: "aws"}
 
 
-def detect(context: Context | None = None) -> IdentitySource | None:
+def detect(context: Context | None = None, *, plugins: bool = True) -> IdentitySource | None:
     """Return the source that this machine offers, or `None`. No network is touched.
 
     The first that recognises itself is used, and no other: if it then fails, its failure is the error.
+    Looking for sources of other packages takes a while; `plugins` says whether that is wanted.
     """
     context = context or Context()
-    return next((found.found for found in _in_order(context) if found.found), None)
+    return next((found.found for found in _in_order(context, plugins=plugins) if found.found), None)
 
 
-def _in_order(context: Context) -> Iterator[Detection]:
+def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
     """Ask one source after the other: variables before machines, the specific before the general."""
     listed = {each.name: each for each in BUILT_IN}
     for name in (*_BY_VARIABLES, "google_cloud"):
-        if not listed[name].markers or any(marker in context.environ for marker in listed[name].markers):
+        if listed[name].may_be_here(context):
             yield listed[name].load().detect(context)
     if _INSTANCE in context.environ:
         yield listed["aws"].load().detect_machine(context)
@@ -86,7 +97,7 @@ def _in_order(context: Context) -> Iterator[Detection]:
         yield listed[_BY_MACHINE[cloud]].load().detect_machine(context)
     if "SPIFFE_ENDPOINT_SOCKET" in context.environ:
         yield listed["spiffe"].load().detect(context)
-    for plugin in _plugins():
+    for plugin in _plugins() if plugins else ():
         yield _asked(plugin, context)
 
 

@@ -30,6 +30,10 @@ class Context:
     root: Path = Path("/")
     """Where the file system begins, for what lies at a fixed path: mounts, and what the firmware says."""
 
+    def locate(self, path: str) -> Path:
+        """Return where a fixed path lies, `~` expanded."""
+        return self.root / str(self.environ.expand(path)).lstrip("/")
+
     def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None) -> IdentityToken:
         """Check a token that `source` handed out; `audience` only where the source promised one."""
         return parse(raw, source=source.description, audience=audience, now=self.clock(), just_minted=source.renewable)
