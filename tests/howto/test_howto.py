@@ -24,6 +24,7 @@ PRINTED = {
     "many_tasks.py": r"\{200\}\n",
     "what_would_be_used.py": r"environment github_actions wrkspc_\w+\n",
     "share_among_processes.py": r"4 processes, 1 token\n",
+    "own_identity_source.py": r"Acme's vault\n",
     "official_sdk.py": r"claude-[\w.-]+\n",
     "httpx2_client.py": r"200\n",
     "emulator_in_a_test.py": r"401 match_subject_prefix\n",
