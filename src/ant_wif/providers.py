@@ -57,8 +57,8 @@ class StaticProvider:
 class FederatedProvider:
     """Exchanges an identity token, once for all who share the shelf.
 
-    `profile` is the shelf of the profile that configures this, if one does; else the token lies in
-    `cache`. With neither, it is kept in memory only.
+    `profile` is the shelf of the profile that configures this, if one does; else, or where that cannot
+    be written, the token lies in `cache`. With neither, it is kept in memory only.
     """
 
     held = True
@@ -81,8 +81,10 @@ class FederatedProvider:
 
     def shelf(self) -> Shelf | None:
         """Return where the token is shared; reads the identity token where that is a file or variable."""
-        if self._profile is not None or self._cache is None:
+        if self._profile is not None and (self._cache is None or self._profile.can_be_written()):
             return self._profile
+        if self._cache is None:
+            return None
         party = unverified_party(self.identity.at_hand(self.context))
         return EntryShelf(self._cache, Entry.of(self.federation, self.identity.source, party))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -70,6 +71,11 @@ class ProfileShelf:
     @property
     def lock_path(self) -> Path:
         return self._path.with_name(f".{self._path.name}.lock")
+
+    def can_be_written(self) -> bool:
+        """Whether a file could be made here, as far as can be told without making one."""
+        folder = next(each for each in self._path.parents if os.path.lexists(each))
+        return folder.is_dir() and os.access(folder, os.W_OK)
 
     def prepare(self) -> None:
         try:

@@ -29,6 +29,7 @@ from ant_wif.emulator import Emulator, Fault
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ExchangeError
 from ant_wif.locking import try_lock
+from ant_wif.profiles import ConfigDir
 from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
 from tests_support import ORGANIZATION, RULE
 
@@ -656,3 +657,19 @@ def test_a_clock_that_jumps_by_a_day_leaves_a_job_that_mints_with_a_token(
             headers = {"Authorization": f"Bearer {each.token()}", "anthropic-beta": "oauth-2025-04-20"}
             answer = httpx.get(f"{emulator.base_url}/v1/models", headers={**headers, "anthropic-version": "2023-06-01"})
             assert answer.status_code == 200
+
+
+def test_a_profile_whose_credentials_cannot_be_written_is_shared_through_the_cache(tmp_path: Path) -> None:
+    with Emulator() as emulator:
+        job = {**emulator.env("gitlab"), "HOME": str(tmp_path)}
+        directory = ConfigDir.locate(Environment(job))
+        authentication = {
+            "type": "oidc_federation",
+            "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
+            "identity_token": {"source": "gitlab"},
+            "credentials_path": f"{os.devnull}/credentials.json",
+        }
+        directory.write("ci", {"authentication": authentication, "organization_id": emulator.organization_id})
+        tokens = {ant_wif.resolve(profile="ci", environ=job).token() for _ in range(3)}
+        assert emulator.exchanges == 1
+    assert len(tokens) == 1
