@@ -1,64 +1,106 @@
-"""The fixtures. This module is loaded in every pytest run, so it imports nothing heavy before one is used."""
+"""What pytest loads, in every run of every project that has this installed: so nothing heavy is imported here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from ant_wif import Credentials
-    from ant_wif.emulator import Emulator
+from pytest_ant_wif.fixtures import (
+    ant_async_client,
+    ant_aws,
+    ant_cli,
+    ant_client,
+    ant_credentials,
+    ant_emulator,
+    ant_env,
+    ant_headers,
+    ant_identity_token,
+    ant_platform,
+    ant_token,
+    anthropic_client,
+    async_anthropic_client,
+)
+from pytest_ant_wif.leaks import ALLOWED, LeakGuard
+from pytest_ant_wif.live import NoLiveCredentialError, join_workers, live_credentials
+from pytest_ant_wif.modes import add_options, is_worker, leaks_of, mode_of
 
-__all__ = ["ant_credentials", "ant_emulator"]
+__all__ = [
+    "ant_async_client",
+    "ant_aws",
+    "ant_cli",
+    "ant_client",
+    "ant_credentials",
+    "ant_emulator",
+    "ant_env",
+    "ant_headers",
+    "ant_identity_token",
+    "ant_platform",
+    "ant_token",
+    "anthropic_client",
+    "async_anthropic_client",
+]
 
-Mode = Literal["emulator", "live", "auto"]
-_MODES: tuple[Mode, ...] = ("emulator", "live", "auto")
+_MARKERS = (
+    "ant_live: needs a real credential; skipped, with the reason, where there is none or the mode is emulator",
+    "ant_platform(name): the platform that the fixture ant_platform pretends to be",
+    f"{ALLOWED}: means to print secrets, so the leak guard leaves this test alone",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
-    group = parser.getgroup("ant", "Claude API credentials (ant-wif)")
-    explanation = "where ant_credentials comes from: the emulator, the environment, or (auto) whichever there is"
-    group.addoption("--ant-mode", choices=_MODES, default=None, help=explanation)
-    parser.addini("ant_mode", explanation, default="emulator")
+    """Declare options and ini keys."""
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a mode that there is not before any test runs."""
-    _mode(config)
+    """Refuse what there is not before any test runs, and set the guard."""
+    mode_of(config)
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    leaks = leaks_of(config)
+    if leaks != "off":
+        config.pluginmanager.register(LeakGuard(config, fail=leaks == "fail"), "ant_wif_leaks")
 
 
-@pytest.fixture(scope="session")
-def ant_emulator() -> Iterator[Emulator]:
-    """A local stand-in for the Claude Platform, running on loopback for the whole session."""
-    from ant_wif.emulator import Emulator
-
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="session")
-def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Credentials:
-    """A credential to call the API with: the emulator's, or with `--ant-mode live` the real one."""
-    import ant_wif
-
-    mode = _mode(request.config)
-    if mode != "emulator":
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where the command line demands a live credential, say at once that there is none."""
+    config = session.config
+    if config.getoption("ant_mode") == "live" and not is_worker(config) and not config.option.collectonly:
         try:
-            return ant_wif.resolve()
-        except ant_wif.NoCredentialsError as error:
-            if mode == "live":
-                pytest.fail(f"--ant-mode live: {error}\nhint: {error.hint}", pytrace=False)
-    emulator = cast("Emulator", request.getfixturevalue("ant_emulator"))
-    # A home of its own, so that no profile of this machine is even looked at.
-    home = {"HOME": str(tmp_path_factory.mktemp("ant-home"))}
-    return ant_wif.resolve(environ=emulator.env("github") | home)
+            live_credentials(config)
+        except NoLiveCredentialError as error:
+            raise pytest.UsageError(f"--ant-mode live: {error}") from None
 
 
-def _mode(config: pytest.Config) -> Mode:
-    mode = config.getoption("--ant-mode") or config.getini("ant_mode")
-    if mode not in _MODES:
-        raise pytest.UsageError(f"ant_mode is {mode!r}; expected one of {', '.join(_MODES)}")
-    return cast("Mode", mode)
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say in one line which credential is used, where that was asked for."""
+    if not any(config.getoption(name) for name in ("ant_mode", "ant_profile", "ant_leaks")):
+        return None
+    mode = mode_of(config)
+    if mode == "emulator":
+        return "ant-wif: emulator"
+    try:
+        found = live_credentials(config)
+    except NoLiveCredentialError:
+        return f"ant-wif: {mode}, no credential" + (", the emulator instead" if mode == "auto" else "")
+    return f"ant-wif: {mode}, {found.origin}, workspace {found.workspace_id or 'chosen by the server'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let a worker of pytest-xdist ask this process for tokens."""
+    if mode_of(node.config) != "emulator":
+        join_workers(node.config, node)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a real credential where there is none."""
+    if item.get_closest_marker("ant_live") is None:
+        return
+    if mode_of(item.config) == "emulator":
+        pytest.skip("needs a real credential, and the mode is emulator: run with --ant-mode live or auto")
+    try:
+        live_credentials(item.config)
+    except NoLiveCredentialError as error:
+        pytest.skip(f"needs a real credential: {error}")

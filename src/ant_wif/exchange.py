@@ -146,6 +146,12 @@ def likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, ..
     ]
     if "jti" in token.unverified_claims:
         causes.insert(1, "this very token was not exchanged before: one that carries a `jti` can be used once")
+    if token.unverified_claims.get("ver") == "1.0":
+        causes.insert(
+            0,
+            "Entra ID issued a v1.0 token, whose `iss` is https://sts.windows.net/…: register that issuer, or set "
+            "requestedAccessTokenVersion to 2 in the application's manifest",
+        )
     if federation.workspace_id is None:
         causes.insert(1, "the rule covers several workspaces: set ANTHROPIC_WORKSPACE_ID to choose one")
     else:

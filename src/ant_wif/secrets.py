@@ -87,7 +87,7 @@ def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
             if len(part) >= _SHORTEST_SEGMENT:
                 text = text.replace(part, "[masked]")
     for shape in _shapes():
-        text = shape.sub(lambda found: _mask_shape(found.group()), text)
+        text = shape.sub(_mask_shape, text)
     for labelled in _labelled():
         text = labelled.sub(_mask_labelled, text)
     return text
@@ -101,12 +101,14 @@ def clean(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256) ->
     return shown if len(shown) <= limit else f"{shown[:limit]}..."
 
 
-def _mask_shape(secret: str) -> str:
+def _mask_shape(found: re.Match[str]) -> str:
+    secret = found.group()
     if secret.startswith("-----"):
         return "[private key]"
     if secret.startswith("eyJ"):
         return f"[JWT of {len(secret)} characters]"
-    return mask(secret)
+    already = len(secret) == _SHOWN and found.string.startswith("...", found.end())
+    return secret if already else mask(secret)
 
 
 def _mask_labelled(found: re.Match[str]) -> str:

@@ -257,3 +257,9 @@ print("done")
         check=False,
     )
     assert (done.stdout.strip(), done.stderr) == ("done", "")
+
+
+def test_a_masked_secret_stays_as_it_is() -> None:
+    once = clean("the token sk-ant-oat01-" + "a" * 40 + " was used")
+    assert once == "the token sk-ant-oat01-aaa... was used"
+    assert clean(once) == once

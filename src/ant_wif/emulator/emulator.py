@@ -43,6 +43,7 @@ class Emulator(Jobs):
         super().__init__(seeded_state(platforms.all(), self._now), platforms)
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
+        self._others: list[Emulator] = []
 
     def start(self) -> Emulator:
         """Listen. Raises OSError when the port is taken. Does nothing when started already."""

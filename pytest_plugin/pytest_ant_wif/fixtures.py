@@ -1,0 +1,202 @@
+"""The fixtures: each builds and tears down; the work is in classes that can be used without pytest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import pytest
+
+from pytest_ant_wif.command import CommandLine
+from pytest_ant_wif.environment import AntEnv, UnknownPlatformError
+from pytest_ant_wif.leaks import LeakGuard
+from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+from pytest_ant_wif.modes import mode_of
+from pytest_ant_wif.platforms import Aws, Platform
+
+if TYPE_CHECKING:
+    import anthropic
+    import httpx
+
+    from ant_wif import Credentials
+    from ant_wif.emulator import Emulator
+
+_T = TypeVar("_T")
+
+__all__ = [
+    "ant_async_client",
+    "ant_aws",
+    "ant_cli",
+    "ant_client",
+    "ant_credentials",
+    "ant_emulator",
+    "ant_env",
+    "ant_headers",
+    "ant_identity_token",
+    "ant_platform",
+    "ant_token",
+    "anthropic_client",
+    "async_anthropic_client",
+]
+
+
+@pytest.fixture(scope="session")
+def ant_emulator() -> Iterator[Emulator]:
+    """A local stand-in for the Claude Platform, on loopback for the whole session; `.fresh()` starts a private one."""
+    from ant_wif.emulator import Emulator
+
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Credentials:
+    """A credential to call the API with: the emulator's, or with `--ant-mode live` the real one."""
+    mode = mode_of(request.config)
+    if mode != "emulator":
+        try:
+            return live_credentials(request.config)
+        except NoLiveCredentialError as error:
+            if mode == "live":
+                pytest.fail(f"ant_mode is live, and there is no credential: {error}", pytrace=False)
+    import ant_wif
+
+    emulator = cast("Emulator", request.getfixturevalue("ant_emulator"))
+    # A home of its own, so that no profile of this machine is even looked at.
+    home = {"HOME": str(tmp_path_factory.mktemp("ant-home"))}
+    return ant_wif.resolve(environ=emulator.env("github") | home)
+
+
+@pytest.fixture
+def ant_token(request: pytest.FixtureRequest, ant_credentials: Credentials) -> str:
+    """A bearer token that is valid now. The leak guard knows it."""
+    token = _or_fail(ant_credentials.token)
+    _know(request, token)
+    return token
+
+
+@pytest.fixture
+def ant_headers(request: pytest.FixtureRequest, ant_credentials: Credentials) -> dict[str, str]:
+    """The complete headers of an API request."""
+    headers = _or_fail(ant_credentials.headers)
+    _know(request, headers["Authorization"].removeprefix("Bearer "))
+    return headers
+
+
+@pytest.fixture
+def ant_client(ant_credentials: Credentials) -> Iterator[httpx.Client]:
+    """An `httpx.Client` with base URL and credential set."""
+    import httpx
+
+    with httpx.Client(base_url=ant_credentials.base_url, auth=ant_credentials.auth) as client:
+        yield client
+
+
+@pytest.fixture
+def ant_async_client(ant_credentials: Credentials) -> Iterator[httpx.AsyncClient]:
+    """An `httpx.AsyncClient` with base URL and credential set, for any event loop."""
+    import httpx
+
+    # No connection outlives its request, so nothing is left for an event loop that has ended.
+    client = httpx.AsyncClient(
+        base_url=ant_credentials.base_url,
+        auth=ant_credentials.auth,
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+    yield client
+    _close(client.aclose)
+
+
+@pytest.fixture
+def anthropic_client(ant_credentials: Credentials) -> Iterator[anthropic.Anthropic]:
+    """The official SDK's client on the same credential; skips where the SDK is not installed."""
+    sdk = pytest.importorskip("anthropic", reason="the official SDK is not installed: pip install anthropic")
+    with sdk.Anthropic(base_url=ant_credentials.base_url, **_for_sdk(ant_credentials)) as client:
+        yield client
+
+
+@pytest.fixture
+def async_anthropic_client(ant_credentials: Credentials) -> Iterator[anthropic.AsyncAnthropic]:
+    """The official SDK's asynchronous client on the same credential, for any event loop."""
+    sdk = pytest.importorskip("anthropic", reason="the official SDK is not installed: pip install anthropic")
+    import httpx2
+
+    transport = sdk.DefaultAsyncHttpxClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    client = sdk.AsyncAnthropic(base_url=ant_credentials.base_url, http_client=transport, **_for_sdk(ant_credentials))
+    yield client
+    _close(client.close)
+
+
+@pytest.fixture
+def ant_env(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, ant_emulator: Emulator
+) -> AntEnv:
+    """An environment of the test's own: every variable of Claude and of CI platforms gone, a temporary home."""
+    return AntEnv(tmp_path_factory.mktemp("ant-env"), monkeypatch, ant_emulator)
+
+
+@pytest.fixture
+def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: Emulator) -> Platform:
+    """A platform to be on: `@pytest.mark.ant_platform("gitlab")`, or the fixture parametrized indirectly."""
+    marker = request.node.get_closest_marker("ant_platform")
+    name = getattr(request, "param", marker.args[0] if marker and marker.args else "github")
+    try:
+        ant_env.federate(name)
+    except UnknownPlatformError as error:
+        pytest.fail(str(error), pytrace=False)
+    if name == "aws":
+        request.getfixturevalue("ant_aws")
+    return Platform(name, ant_emulator, ant_env)
+
+
+@pytest.fixture
+def ant_aws(ant_env: AntEnv, ant_emulator: Emulator) -> Iterator[Aws]:
+    """moto's AWS, whose STS issues identity tokens that the emulator trusts."""
+    with Aws(ant_emulator, ant_env) as aws:
+        yield aws
+
+
+@pytest.fixture
+def ant_identity_token(ant_emulator: Emulator) -> Callable[..., str]:
+    """Makes identity tokens, good and bad: `ant_identity_token(sub=…, lifetime=-60)`; see `Emulator.issue`."""
+    return ant_emulator.issue
+
+
+@pytest.fixture
+def ant_cli(ant_env: AntEnv) -> CommandLine:
+    """Runs `ant …` in this process and in the isolated environment."""
+    del ant_env
+    return CommandLine(os.environ)
+
+
+def _or_fail(obtain: Callable[[], _T]) -> _T:
+    """Obtain a token; a refusal is one line of the test's failure, not a traceback through this package."""
+    from ant_wif.errors import AntWifError
+
+    problem = ""
+    try:
+        return obtain()
+    except AntWifError as error:
+        problem = f"{error}\nhint: {error.hint}" if error.hint else str(error)
+    pytest.fail(problem, pytrace=False)
+
+
+def _know(request: pytest.FixtureRequest, secret: str) -> None:
+    guard = request.config.pluginmanager.get_plugin("ant_wif_leaks")
+    if isinstance(guard, LeakGuard):
+        guard.know(secret)
+
+
+def _for_sdk(credentials: Credentials) -> dict[str, object]:
+    import ant_wif
+
+    if credentials.source == "api_key":
+        return {"api_key": credentials.token()}
+    return {"credentials": ant_wif.anthropic_credentials(credentials)}
+
+
+def _close(aclose: Callable[[], Awaitable[object]]) -> None:
+    import anyio
+
+    anyio.run(aclose)
