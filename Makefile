@@ -29,6 +29,11 @@ lint: $(STAMP) ## format, rules, types, layers and the CI examples
 	$(BIN)/mypy
 	PYTHONPATH=src:pytest_plugin $(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci ci-examples/gitlab/.gitlab-ci.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.circle-ci ci-examples/circleci/.circleci/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.buildkite ci-examples/buildkite/pipeline.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild ci-examples/google-cloud-build/cloudbuild.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines --regex-variant python ci-examples/azure-pipelines/azure-pipelines.yml
 	$(BIN)/zizmor --offline --quiet ci-examples/github-actions/*.yml
 
 format: $(STAMP) ## put the code into shape

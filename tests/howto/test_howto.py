@@ -55,15 +55,22 @@ def test_the_example_prints_what_is_said_of_it(script: Path, tmp_path: Path) -> 
     assert exchanges <= 1
 
 
+SUITES = sorted(HERE.glob("suite_*.py"))
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 @pytest.mark.parametrize("mode", ["emulator", "live"])
-def test_the_example_suite_passes(mode: str, tmp_path: Path) -> None:
-    shutil.copy(HERE / "suite_with_credentials.py", tmp_path / "test_suite.py")
+def test_the_example_suite_passes(mode: str, suite: Path, tmp_path: Path) -> None:
+    shutil.copy(suite, tmp_path / "test_suite.py")
+    # pytest-asyncio, where it is installed, warns of a setting that this suite has no use for.
+    quiet = ["-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     with Emulator() as emulator:
         job = {**emulator.env("github"), "HOME": str(tmp_path)}
-        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--ant-mode", mode]
+        command = [sys.executable, "-m", "pytest", "-q", *quiet, "--ant-mode", mode]
         outcome = subprocess.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert outcome.returncode == 0, outcome.stdout
-        assert emulator.exchanges == (1 if mode == "live" else 0)
+        if suite.name != "suite_on_platforms.py":
+            assert emulator.exchanges == (1 if mode == "live" else 0)
 
 
 def test_the_readme_shows_what_the_demo_prints() -> None:

@@ -60,8 +60,16 @@ class Emulator(Jobs):
                 raise
         return self
 
+    def fresh(self) -> Emulator:
+        """Start another: it shares nothing with this one but the clock, and stops with it at the latest."""
+        other = Emulator(self._host, clock=self.clock, allow_remote=True).start()
+        self._others.append(other)
+        return other
+
     def stop(self) -> None:
         """Stop listening, and remove the files of jobs. The history stays. Does nothing when stopped already."""
+        while self._others:
+            self._others.pop().stop()
         if self._server is not None:
             self._server.stop()
             self._server = None
