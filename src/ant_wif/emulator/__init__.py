@@ -10,6 +10,7 @@ Needs the extra `ant-wif[emulator]`.
 from __future__ import annotations
 
 try:
+    from ant_wif.emulator.browser import Landing
     from ant_wif.emulator.emulator import Emulator
     from ant_wif.emulator.faults import Fault
     from ant_wif.emulator.history import ExchangeRecord
@@ -21,4 +22,4 @@ except ModuleNotFoundError as error:
         f"the emulator needs {error.name}: pip install 'ant-wif[emulator]'", name=error.name
     ) from None
 
-__all__ = ["Emulator", "ExchangeRecord", "Fault", "Login"]
+__all__ = ["Emulator", "ExchangeRecord", "Fault", "Landing", "Login"]

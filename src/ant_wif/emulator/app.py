@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from ant_wif.emulator.consent import consent_routes
 from ant_wif.emulator.control import SignAs, control_routes
 from ant_wif.emulator.fault_plan import FaultPlan, Faults
 from ant_wif.emulator.history import history_routes
@@ -24,11 +25,14 @@ def build_app(
     providers: Iterable[IdentityProvider],
     env: Callable[[str], Mapping[str, str]],
     sign_as: SignAs,
+    *,
     faults: FaultPlan,
+    base_url: str,
 ) -> ASGIApp:
     app = Starlette(
         routes=[
             *token_routes(state),
+            *consent_routes(state, base_url),
             *model_routes(state),
             *history_routes(state.history),
             *control_routes(env, sign_as),

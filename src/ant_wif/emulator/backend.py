@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, cast
 
@@ -83,7 +85,7 @@ class Backend:
         *,
         scope: str = logins.DEFAULT_SCOPE,
         workspace_id: str | None = None,
-        lifetime: int = 3600,
+        lifetime: int = logins.LIFETIME_SECONDS,
         client_id: str = logins.CLIENT_ID,
     ) -> Login:
         """Log a person in, as if the Console's consent page had been approved.
@@ -94,6 +96,26 @@ class Backend:
         return logins.log_in(
             self._state, scope=scope, workspace_id=workspace_id, lifetime=lifetime, client_id=client_id
         )
+
+    def register_client(self, client_id: str) -> None:
+        """Have the consent page know another client."""
+        with self._state.lock:
+            self._state.client_ids.add(client_id)
+
+    @property
+    def left_out_of_logins(self) -> AbstractSet[str]:
+        """Fields that the answer to a login lacks, such as `workspace`; a refresh has them nevertheless."""
+        return self._state.left_out_of_logins
+
+    @left_out_of_logins.setter
+    def left_out_of_logins(self, fields: Iterable[str]) -> None:
+        """Raises ValueError for a field that the answer does not have."""
+        wanted = frozenset(fields)
+        if not wanted <= logins.ANSWER_FIELDS:
+            raise ValueError(
+                f"no fields {sorted(wanted - logins.ANSWER_FIELDS)}; there are {sorted(logins.ANSWER_FIELDS)}"
+            )
+        self._state.left_out_of_logins = wanted
 
     def is_live_refresh_token(self, token: str) -> bool:
         """Return whether a refresh with this token would be granted: handed out, not used, not revoked."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 
 from ant_wif.emulator.app import build_app
+from ant_wif.emulator.browser import Landing, decide
+from ant_wif.emulator.consent import own_origins
 from ant_wif.emulator.fault_plan import FaultPlan
 from ant_wif.emulator.faults import Fault
 from ant_wif.emulator.folder import Folder
@@ -54,7 +56,11 @@ class Emulator(Jobs):
                 self.update_issuer(provider.name, issuer_url=provider.issuer_url)
             self._server = server
             try:
-                server.start(build_app(self._state, self._platforms.all(), self.env, self.sign_as, self._faults))
+                providers = self._platforms.all()
+                app = build_app(
+                    self._state, providers, self.env, self.sign_as, faults=self._faults, base_url=server.base_url
+                )
+                server.start(app)
             except RuntimeError:
                 self._server = None
                 raise
@@ -96,11 +102,24 @@ class Emulator(Jobs):
     def fail(self, endpoint: str, fault: Fault, *, times: int = 1) -> None:
         """Have the next `times` requests to an endpoint meet a fault: `fail("token", Fault.status(429))`.
 
-        `endpoint` is `token`, `models`, `oidc`, `google`, `azure`, `kubernetes` or `oauth`. Faults of one
-        endpoint come in the order in which they were asked for. Raises ValueError for an endpoint that is
-        not one, a fault that it cannot have, or `times` below 1.
+        `endpoint` is `token`, `models`, `oidc`, `google`, `azure`, `kubernetes`, `oauth` or `authorize`.
+        Faults of one endpoint come in the order in which they were asked for. Raises ValueError for an
+        endpoint that is not one, a fault that it cannot have, or `times` below 1.
         """
         self._faults.add(endpoint, fault, times)
+
+    def approve(self, url: str, *, workspace_id: str | None = None) -> Landing:
+        """Do what a person does who opens an authorize URL and approves; return what the browser shows then.
+
+        Where the answer goes to a listener, this waits for its page. `workspace_id` picks a workspace, by
+        default the one that is preselected. Raises ValueError for a URL that is not of this emulator, a
+        workspace that cannot be picked and a page that does not ask, ConnectionError where nobody answers.
+        """
+        return decide(own_origins(self.base_url), url, "approve", workspace_id)
+
+    def deny(self, url: str) -> Landing:
+        """Do the same as `approve`, but deny. Raises what `approve` raises."""
+        return decide(own_origins(self.base_url), url, "deny", None)
 
     def clear_faults(self) -> None:
         """Have no further request fail. Those under way meet the fault they have begun with."""

@@ -20,6 +20,7 @@ _ENDPOINTS = {
     "azure": re.compile(r"GET (/azure/msi|/metadata/identity/oauth2)/token|POST /azure/[^/]+/oauth2/v2\.0/token"),
     "kubernetes": re.compile(r"POST /api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token"),
     "oauth": re.compile(r"POST /oauth/token"),
+    "authorize": re.compile(r"(GET|POST) /oauth/authorize"),
 }
 
 

@@ -27,5 +27,14 @@ def refresh_token() -> str:
     return f"sk-ant-ort01-{secrets.token_urlsafe(72)}"
 
 
+def authorization_code() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def ticket() -> str:
+    """Return what makes a form good for one use."""
+    return secrets.token_urlsafe(32)
+
+
 def api_key() -> str:
     return f"sk-ant-api03-{secrets.token_urlsafe(72)}"

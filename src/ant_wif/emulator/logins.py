@@ -12,6 +12,13 @@ CLIENT_ID = "41077d10-94b8-4194-be48-d251e9eb21b4"
 
 DEFAULT_SCOPE = "user:profile user:inference user:developer"
 
+LIFETIME_SECONDS = 3600
+"""How long an access token of a login lasts."""
+
+ANSWER_FIELDS = frozenset(
+    ["access_token", "token_type", "expires_in", "scope", "refresh_token", "organization", "account", "workspace"]
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
@@ -43,6 +50,7 @@ def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int,
         workspace = state.workspaces.get(workspace_id or state.default_workspace.id)
         if workspace is None:
             raise ValueError(f"no workspace {workspace_id!r}; there are {', '.join(state.workspaces)}")
+        state.client_ids.add(client_id)
         session = Session(client_id, scope, workspace, lifetime, refresh_token="")
         now = state.clock()
         tokens = issue_tokens(state, session, now)
@@ -67,7 +75,22 @@ def issue_tokens(state: State, session: Session, now: float) -> Tokens:
     """
     tokens = Tokens(ids.access_token(), ids.refresh_token())
     access = Access(session.workspace.id, session.scope, may_choose_workspace=True)
+    session.access_tokens.append(tokens.access_token)
     state.access_tokens.put(tokens.access_token, access, until=now + session.lifetime, now=now)
     state.sessions[tokens.refresh_token] = session
     session.refresh_token = tokens.refresh_token
     return tokens
+
+
+def token_answer(state: State, session: Session, tokens: Tokens) -> dict[str, object]:
+    """Return what the token endpoint answers where tokens were granted."""
+    return {
+        "access_token": tokens.access_token,
+        "token_type": "Bearer",
+        "expires_in": session.lifetime,
+        "scope": session.scope,
+        "refresh_token": tokens.refresh_token,
+        "organization": {"uuid": state.organization_id, "name": state.organization_name},
+        "account": {"uuid": state.user.id, "email_address": state.user.email},
+        "workspace": {"id": session.workspace.id, "name": session.workspace.name},
+    }

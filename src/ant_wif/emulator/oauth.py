@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator import jwt_bearer, refresh
+from ant_wif.emulator import codes, jwt_bearer, refresh
+from ant_wif.emulator.forms import OAuthError, read_form
 from ant_wif.emulator.history import ExchangeRecord
 from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal, read_body, request_id
 from ant_wif.rules.jws import read_json_object
 
-# A grant adds its own record to the history, and raises Refusal for what it cannot even judge.
-Grant = Callable[[State, Request, dict[str, object]], Response]
-_GRANTS: dict[str, Grant] = {jwt_bearer.GRANT_TYPE: jwt_bearer.exchange, refresh.GRANT_TYPE: refresh.refresh}
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class _Grant:
+    """`judge` adds its own record to the history, and raises Refusal for what it cannot even judge."""
+
+    judge: Callable[[State, Request, dict[str, object]], Response]
+    media_type: str = _JSON
+
+
+_GRANTS = {
+    jwt_bearer.GRANT_TYPE: _Grant(jwt_bearer.exchange),
+    refresh.GRANT_TYPE: _Grant(refresh.refresh),
+    codes.GRANT_TYPE: _Grant(codes.redeem, _FORM),
+}
 
 
 def token_routes(state: State) -> list[Route]:
     async def token(request: Request) -> Response:
         body: dict[str, object] = {}
         try:
-            body = await _read_json(request)
-            return _grant_named(body)(state, request, body)
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            body = await (_read_form if media_type == _FORM else _read_json)(request, media_type)
+            return _grant_named(body, media_type).judge(state, request, body)
         except Refusal as refusal:
             _record_invalid(state, request, body, refusal)
             raise
@@ -32,10 +48,9 @@ def token_routes(state: State) -> list[Route]:
     return [Route("/v1/oauth/token", token, methods=["POST"])]
 
 
-async def _read_json(request: Request) -> dict[str, object]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Refusal(400, "Content-Type: must be application/json")
+async def _read_json(request: Request, media_type: str) -> dict[str, object]:
+    if media_type != _JSON:
+        raise Refusal(400, f"Content-Type: must be {_JSON}")
     body = await read_body(request)
     try:
         return read_json_object(body)
@@ -43,13 +58,23 @@ async def _read_json(request: Request) -> dict[str, object]:
         raise Refusal(400, "The request body is not a well-formed JSON object") from None
 
 
-def _grant_named(body: dict[str, object]) -> Grant:
+async def _read_form(request: Request, _: str) -> dict[str, object]:
+    try:
+        return {**await read_form(request)}
+    except OAuthError as error:
+        raise Refusal(400, error.description) from None
+
+
+def _grant_named(body: dict[str, object], media_type: str) -> _Grant:
     grant_type = body.get("grant_type")
     if not isinstance(grant_type, str) or not grant_type:
         raise Refusal(400, "grant_type: a non-empty string is required")
     if grant_type not in _GRANTS:
         raise Refusal(400, "grant_type: this grant is not supported")
-    return _GRANTS[grant_type]
+    grant = _GRANTS[grant_type]
+    if media_type != grant.media_type:
+        raise Refusal(400, f"Content-Type: must be {grant.media_type}")
+    return grant
 
 
 def _record_invalid(state: State, request: Request, body: dict[str, object], refusal: Refusal) -> None:

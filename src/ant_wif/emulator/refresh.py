@@ -20,7 +20,7 @@ from ant_wif.emulator.access import OAUTH_BETA
 from ant_wif.emulator.fields import Field, read_fields
 from ant_wif.emulator.history import ExchangeRecord
 from ant_wif.emulator.jwt_bearer import FEDERATION_BETA
-from ant_wif.emulator.logins import Tokens, issue_tokens
+from ant_wif.emulator.logins import issue_tokens, token_answer
 from ant_wif.emulator.state import Session, State
 from ant_wif.emulator.wire import Refusal, json_response, listed, request_id
 
@@ -63,7 +63,7 @@ def refresh(state: State, request: Request, body: dict[str, object]) -> Response
         )
     if session is None or tokens is None:
         return json_response(_INVALID_GRANT, 400, _NO_STORE)
-    return json_response(_granted(state, session, tokens), headers=_NO_STORE)
+    return json_response(token_answer(state, session, tokens), headers=_NO_STORE)
 
 
 def _why_not(session: Session | None, presented: str, client_id: str) -> str | None:
@@ -76,16 +76,3 @@ def _why_not(session: Session | None, presented: str, client_id: str) -> str | N
     if session.client_id != client_id:
         return "client_id_mismatch"
     return None
-
-
-def _granted(state: State, session: Session, tokens: Tokens) -> dict[str, object]:
-    return {
-        "access_token": tokens.access_token,
-        "token_type": "Bearer",
-        "expires_in": session.lifetime,
-        "scope": session.scope,
-        "refresh_token": tokens.refresh_token,
-        "organization": {"uuid": state.organization_id, "name": state.organization_name},
-        "account": {"uuid": state.user.id, "email_address": state.user.email},
-        "workspace": {"id": session.workspace.id, "name": session.workspace.name},
-    }

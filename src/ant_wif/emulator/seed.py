@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ant_wif.emulator import ids
 from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator.logins import CLIENT_ID
 from ant_wif.emulator.state import Access, State, Workspace
 from ant_wif.rules import Issuer, Rule, ServiceAccount
 
@@ -14,6 +15,7 @@ from ant_wif.rules import Issuer, Rule, ServiceAccount
 def seeded_state(providers: Iterable[IdentityProvider], clock: Callable[[], float] = time.time) -> State:
     """Return the seeded organization. Its issuers have no URL until the server has an address."""
     state = State(clock)
+    state.client_ids.add(CLIENT_ID)
     engineering = Workspace(ids.tagged_id("wrkspc"), "Engineering")
     for workspace in (state.default_workspace, engineering):
         state.workspaces[workspace.id] = workspace

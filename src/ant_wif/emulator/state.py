@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from ant_wif.emulator import ids
@@ -52,6 +53,35 @@ class Session:
     lifetime: int
     refresh_token: str = field(repr=False)
     ended: bool = False
+    access_tokens: list[str] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a client asks a person to approve. `workspace` is `None` where the person is to pick one.
+
+    `shows_code` is true where the answer is a code to paste, `other_organization` where the client asked
+    for an organization that the person is not in.
+    """
+
+    client_id: str
+    redirect_uri: str
+    client_state: str = field(repr=False)
+    code_challenge: str
+    scope: str
+    workspace: Workspace | None
+    shows_code: bool
+    other_organization: bool
+
+
+@dataclass
+class AuthorizationCode:
+    """What was approved. `session` is the login that the code began when it was redeemed."""
+
+    consent: Consent
+    workspace: Workspace
+    expires_at: float
+    session: Session | None = None
 
 
 @dataclass
@@ -73,6 +103,12 @@ class State:
     access_tokens: Expiring[str, Access] = field(default_factory=Expiring)
     # By every refresh token ever handed out, so that a used one is told from an unknown one.
     sessions: dict[str, Session] = field(default_factory=dict)
+    # The clients that the consent page knows, and what its open pages ask, by their tickets.
+    client_ids: set[str] = field(default_factory=set)
+    tickets: Expiring[str, Consent] = field(default_factory=Expiring)
+    # Every code ever handed out, so that a used or expired one is told from an unknown one.
+    codes: dict[str, AuthorizationCode] = field(default_factory=dict)
+    left_out_of_logins: AbstractSet[str] = frozenset()
     spent: Expiring[tuple[str, str], bool] = field(default_factory=Expiring)
     history: History = field(default_factory=History)
 
