@@ -19,7 +19,7 @@ from ant_wif.profiles import ConfigDir
 from ant_wif.secrets import SecretStr, show_path
 from ant_wif.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
 from ant_wif.tokens import AccessToken, Wanted
-from ant_wif.transport import Flow, call
+from ant_wif.transport import Flow, call, pause
 
 if TYPE_CHECKING:
     from ant_wif.documents import StoredCredentials
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]
 
 log = logging.getLogger("ant_wif.credentials")
+
+_LOOKS = 6
+_LOOK_SECONDS = 0.1
 
 
 class Provider(Protocol):
@@ -149,7 +152,7 @@ class LoginProvider:
         if stored is None or token is None:
             raise ProfileError(
                 f"the profile {self.profile!r} holds no login: there is no access token in {show_path(self.path)}",
-                hint=f"log in with the official CLI: {login}",
+                hint=f"log in: {login}",
             )
         renewable = self.client_id is not None and stored.refresh_token is not None
         if not renewable and not token.lasts(self.clock()):
@@ -157,7 +160,7 @@ class LoginProvider:
                 f"the login of profile {self.profile!r} expired "
                 f"{self.clock() - (token.expires_at or 0):.0f} seconds ago, and it holds no refresh token"
                 f"{'' if self.client_id else ' that this profile could use (it has no client_id)'}",
-                hint=f"log in again with the official CLI: {login}",
+                hint=f"log in again: {login}",
             )
         return token
 
@@ -172,9 +175,15 @@ class LoginProvider:
         self._refuse_where_it_cannot_be_kept()
         old = stored.refresh_token
         sent = self._unsaved.get(old, old)
-        granted = yield from refresh(
-            self.base_url, self.client_id, sent, profile=self.profile, patient=not wanted.has_spare
-        )
+        try:
+            granted = yield from refresh(
+                self.base_url, self.client_id, sent, profile=self.profile, patient=not wanted.has_spare
+            )
+        except LoginError:
+            elsewhere = yield from self._refreshed_elsewhere(old)
+            if elsewhere is None:
+                raise
+            return elsewhere
         fresh = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
         successor = granted.refresh_token or sent
         try:
@@ -187,6 +196,19 @@ class LoginProvider:
                 error,
             )
         return fresh
+
+    def _refreshed_elsewhere(self, old: SecretStr) -> Flow[AccessToken | None]:
+        """Return what a program left that refreshes without the lock, as the official SDK does.
+
+        Its answer came before ours, but it may still be about to write it.
+        """
+        for _ in range(_LOOKS):
+            stored = yield from call(lambda: self.directory.read_credentials(self.path))
+            token = token_of(stored) if stored is not None and stored.refresh_token != old else None
+            if token is not None and token.lasts(self.clock()):
+                return token
+            yield from pause(_LOOK_SECONDS)
+        return None
 
     def _refuse_where_it_cannot_be_kept(self) -> None:
         """A refresh token works once: where its successor cannot be written, using it would end the login."""

@@ -56,7 +56,7 @@ def _read(answer: Reply | Unreachable, url: str, sent: SecretStr, profile: str) 
     if not granted and not is_transient(answer):
         raise LoginError(
             f"the login of profile {profile!r} has ended: its refresh was refused ({status}: {said})",
-            hint=f"log in again with the official CLI: ant auth login --profile {profile}",
+            hint=f"log in again: ant auth login --profile {profile}",
         )
     wait = retry_after(answer)
     raise ExchangeError(

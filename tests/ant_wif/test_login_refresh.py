@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from ant_wif.environment import Environment
 from ant_wif.errors import ExchangeError, LoginError
 from ant_wif.profiles import ConfigDir
 
-MANY = 16
+MANY = 20
+OFFICIAL = "import anthropic; print(anthropic.Anthropic().models.list().data[0].id)"
 
 
 @pytest.fixture
@@ -129,20 +130,64 @@ def test_of_many_processes_with_an_expired_login_one_refreshes_and_all_go_on(
     emulator: Emulator, tmp_path: Path
 ) -> None:
     path = logged_in(tmp_path, emulator)
-    outcomes = in_processes(MANY, variables(tmp_path, emulator))
+    outcomes = finished(in_processes(MANY, variables(tmp_path, emulator)))
     assert [code for code, _, _ in outcomes] == [0] * MANY, outcomes
     assert {out.strip() for _, out, _ in outcomes} == {stored(path)["access_token"]}
     assert [record.outcome for record in emulator.refreshes] == ["granted"]
     assert emulator.is_live_refresh_token(str(stored(path)["refresh_token"]))
 
 
-def in_processes(number: int, environ: Mapping[str, str]) -> list[tuple[int, str, str]]:
-    command = [sys.executable, "-m", "ant_cli", "auth", "print-credentials", "--access-token"]
-    running = [
+PRINT_TOKEN = ("-m", "ant_cli", "auth", "print-credentials", "--access-token")
+
+
+def in_processes(
+    number: int, environ: Mapping[str, str], words: Sequence[str] = PRINT_TOKEN
+) -> list[subprocess.Popen[str]]:
+    command = [sys.executable, *words]
+    return [
         subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(number)
     ]
+
+
+def finished(running: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
     return [(process.wait(), *process.communicate()) for process in running]
+
+
+def test_of_many_processes_and_the_official_sdk_which_takes_no_lock_none_of_ours_fails_and_the_login_lives(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    path = logged_in(tmp_path, emulator)
+    environ = variables(tmp_path, emulator)
+    theirs = in_processes(2, environ, ["-c", OFFICIAL])
+    ours = finished(in_processes(MANY, environ))
+    finished(theirs)
+    assert [code for code, _, _ in ours] == [0] * MANY, ours
+    assert [record.outcome for record in emulator.refreshes].count("granted") == 1
+    assert emulator.is_live_refresh_token(str(stored(path)["refresh_token"]))
+
+
+@pytest.mark.parametrize("writes", [True, False], ids=["and writes it later", "and is killed before it writes"])
+def test_the_official_sdk_was_granted_the_refresh_a_moment_earlier(
+    writes: bool, emulator: Emulator, tmp_path: Path
+) -> None:
+    path = logged_in(tmp_path, emulator)
+    environ = variables(tmp_path, emulator)
+    emulator.fail("token", Fault.delay(0.3 if writes else 60))
+    [sdk] = in_processes(1, environ, ["-c", OFFICIAL])
+    deadline = time.monotonic() + 60
+    while not emulator.refreshes and time.monotonic() < deadline:
+        time.sleep(0.005)
+    credentials = ant_wif.resolve(environ=environ)
+    if writes:
+        assert credentials.token() == stored(path)["access_token"]
+    else:
+        sdk.kill()
+        with pytest.raises(LoginError) as caught:
+            credentials.token()
+        assert "ant auth login --profile default" in str(caught.value.hint)
+    finished([sdk])
+    assert [record.outcome for record in emulator.refreshes] == ["granted", "denied"]
 
 
 def test_a_rejected_access_token_is_refreshed_though_it_has_not_expired(emulator: Emulator, tmp_path: Path) -> None:
@@ -198,8 +243,7 @@ def test_a_profile_made_by_this_project_is_refreshed_by_the_official_sdk_and_bac
     environ = variables(tmp_path, emulator)
     ours = ant_wif.resolve(environ=environ).token()
     path.write_text(json.dumps({**stored(path), "expires_at": int(time.time()) - 5}))
-    program = "import anthropic; print(anthropic.Anthropic().models.list().data[0].id)"
-    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", OFFICIAL], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     theirs = stored(path)["access_token"]
     assert theirs != ours
