@@ -45,6 +45,43 @@ def status(session: Session) -> None:
         click.echo(line, color=colour)
 
 
+@auth.command()
+@click.option(
+    "--no-browser", is_flag=True, help="Open no browser; with --callback-port, for ssh -L PORT:localhost:PORT."
+)
+@click.option("--callback-port", type=click.IntRange(1, 65535), help="Listen on this port of 127.0.0.1.")
+@click.option("--timeout", default="5m", show_default=True, metavar="TIME", help="How long to wait: 90s, 5m, 1h.")
+@click.option("--client-id", metavar="ID", help="The OAuth client to log in with.")
+@click.option("--scope", metavar="SCOPES", help="The scopes to ask for, in one word: 'org:admin', for example.")
+@click.option("--console-url", metavar="URL", help="The Console's host.")
+@pass_session
+def login(
+    session: Session,
+    *,
+    no_browser: bool,
+    callback_port: int | None,
+    timeout: str,
+    client_id: str | None,
+    scope: str | None,
+    console_url: str | None,
+) -> None:
+    """Log in with a browser, and keep the login in a profile that every official tool uses."""
+    session.failure = 1
+    from ant_cli.login import log_in, seconds
+    from ant_wif.login import plan
+    from ant_wif.settings import Settings
+
+    patience = seconds(timeout)
+    own = {"oauth_client_id": client_id, "scope": scope, "console_url": console_url}
+    session.options.update({name: value for name, value in own.items() if value is not None})
+    resolution = session.resolution(*own)
+    directory = resolution.directory
+    active = directory.active(session.options.get("profile"))
+    profile = directory.read(active.name) if directory.config_path(active.name).exists() else None
+    settings = Settings.load(resolution.arguments, resolution.environ, profile)
+    log_in(session, plan(directory, active, settings), browser=not no_browser, port=callback_port, timeout=patience)
+
+
 @auth.command("print-credentials")
 @click.option("--access-token", "form", flag_value="access_token", help="Only the bearer token.")
 @click.option("--env", "form", flag_value="env", help="Shell assignments.")

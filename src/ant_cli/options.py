@@ -51,12 +51,12 @@ class Session:
     def format(self) -> str:
         return str(self.options.get("format", "auto"))
 
-    def resolution(self) -> Resolution:
-        """Look at arguments, environment and configuration directory."""
+    def resolution(self, *more: str) -> Resolution:
+        """Look at arguments, environment and configuration directory; `more` names options of one command."""
         from ant_wif.environment import Environment
         from ant_wif.resolution import Resolution
 
-        arguments = {name: value for name, value in self.options.items() if name in _LIBRARY_ARGUMENTS}
+        arguments = {name: value for name, value in self.options.items() if name in {*_LIBRARY_ARGUMENTS, *more}}
         return Resolution(arguments, Environment(self.environ), profile=self.options.get("profile"))
 
     def credentials(self, passing_over: Callable[[Candidate], bool] = lambda _: False) -> Credentials:

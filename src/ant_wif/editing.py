@@ -45,7 +45,7 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
         raise ProfileError(
             f"the profile {name!r} does not exist: there is no file {directory.config_path(name)}",
             hint=f"`ant profile create {name} --federation` makes a federation profile, "
-            f"`ant auth login --profile {name}` of the official CLI a login",
+            f"`ant auth login --profile {name}` a login",
         )
     profile = directory.read(name)
     if key in _LOGIN_ONLY and profile.type != "user_oauth":
@@ -136,7 +136,7 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
     except ConfigurationError as error:
         hint = "give --identity-token-file or ANTHROPIC_IDENTITY_TOKEN_FILE" if name == "file" else error.hint
         raise ProfileError(f"the profile cannot be written: {error}", hint=hint) from None
-    unknown = [field for field in document if not hasattr(source, field)]
+    unknown = [clean(field, limit=64) for field in document if field not in vars(source)]
     if unknown:
         raise ProfileError(
             f"the identity source {name} has no field {', '.join(unknown)}", hint="check --identity-option"

@@ -14,7 +14,7 @@ from pathlib import Path
 from ant_wif.errors import ProfileError
 from ant_wif.secrets import show_path
 
-__all__ = ["is_there", "read_object", "remove", "sweep", "write_atomically"]
+__all__ = ["check_writable", "is_there", "read_object", "remove", "sweep", "write_atomically"]
 
 LARGEST_FILE = 1 << 20
 TEMPORARY = ".tmp"
@@ -79,6 +79,25 @@ def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, fol
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def check_writable(folder: Path, *, folder_mode: int) -> None:
+    """Make a folder if need be, and a file in it for a moment.
+
+    Raises:
+        ProfileError: that cannot be done.
+    """
+    import tempfile
+
+    try:
+        folder.mkdir(mode=folder_mode, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{os.getpid()}.", suffix=TEMPORARY):
+            pass
+    except OSError as error:
+        raise ProfileError(
+            f"{show_path(folder)} cannot be written: {error.strerror or type(error).__name__}",
+            hint=f"check owner, mode and free space of {show_path(folder)}, or set ANTHROPIC_CONFIG_DIR to another",
+        ) from None
 
 
 def sweep(folder: Path, *, of: str = "") -> None:

@@ -163,7 +163,7 @@ class ConfigDir:
         return path
 
     def write_credentials(self, path: Path, changes: Mapping[str, object]) -> None:
-        """Write secrets, keeping every field of the present file that `changes` does not name.
+        """Write secrets, keeping every field of the present file that `changes` does not name; `None` drops one.
 
         Values of `changes` that are secret are `SecretStr`. A present file that cannot be used is
         replaced, except where writing there would be unsafe.
@@ -174,13 +174,14 @@ class ConfigDir:
         if path.is_symlink():
             read_object(path, what="credentials file", secret=True)
 
-        def merged() -> bytes:
+        def content() -> bytes:
             present: dict[str, object] = {}
             with contextlib.suppress(ProfileError):
                 present = read_object(path, what="credentials file", secret=True) or {}
-            return _encoded({**present, "version": FILE_VERSION, "type": "oauth_token", **changes})
+            merged = {**present, "version": FILE_VERSION, "type": "oauth_token", **changes}
+            return _encoded({name: value for name, value in merged.items() if value is not None})
 
-        write_atomically(path, merged, mode=0o600, folder_mode=0o700)
+        write_atomically(path, content, mode=0o600, folder_mode=0o700)
 
     def activate(self, name: str) -> None:
         """Make a profile the active one.

@@ -122,8 +122,8 @@ class Resolution(Inputs):
         if begun is not None:
             return f"set {' and '.join(begun.missing)}"
         return (
-            "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine log in with "
-            "the official CLI (`ant auth login`); `ant auth status` shows what is seen"
+            "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
+            "`ant auth login`; `ant auth status` shows what is seen"
         )
 
     def _static(self, tier: int, source: str, via: str) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,3 +57,27 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def directory(home: Path) -> ConfigDir:
     return ConfigDir.locate(Environment({"HOME": str(home)}))
+
+
+@pytest.fixture
+def engineering(emulator: Emulator) -> str:
+    """The id of the emulator's other workspace."""
+    return emulator.rule().workspace_ids[0]
+
+
+@pytest.fixture
+def environ(home: Path, emulator: Emulator) -> dict[str, str]:
+    home.mkdir()
+    return {"HOME": str(home)}
+
+
+@pytest.fixture
+def words(emulator: Emulator) -> list[str]:
+    return ["auth", "login", "--base-url", emulator.base_url, "--console-url", emulator.base_url]
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -27,6 +27,7 @@ PRINTED = {
     "own_identity_source.py": r"Acme's vault\n",
     "official_sdk.py": r"claude-[\w.-]+\n",
     "httpx2_client.py": r"200\n",
+    "approve_a_login.py": r"wrkspc_…\n",
     "emulator_in_a_test.py": r"401 match_subject_prefix\n",
 }
 

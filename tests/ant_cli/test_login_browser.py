@@ -1,0 +1,122 @@
+"""`ant auth login` and the pages that it leads to, in a real browser; skipped where there is none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ant_wif.emulator import Emulator
+from ant_wif.profiles import ConfigDir
+from logins import asked, stored, tree
+from terminals import in_a_terminal, printed_url, rest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LIST_MODELS = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
+
+Environ = dict[str, str]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A window of its own, which must neither complain nor leave this machine."""
+    context = chromium.new_context()
+    window = context.new_page()
+    complaints: list[str] = []
+    hosts: set[str | None] = set()
+    window.on("console", lambda message: complaints.append(message.text))
+    window.on("pageerror", lambda error: complaints.append(str(error)))
+    window.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    yield window
+    context.close()
+    assert not complaints
+    assert hosts <= {"localhost", "127.0.0.1"}
+
+
+def test_a_person_picks_a_workspace_and_approves_and_the_official_sdk_uses_the_login(
+    words: list[str], environ: Environ, engineering: str, emulator: Emulator, directory: ConfigDir, page: Page
+) -> None:
+    with in_a_terminal(*words, environ=environ) as ant:
+        page.goto(printed_url(ant))
+        page.get_by_label("Workspace").select_option("Engineering")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("heading")).to_have_text("Logged in")
+        expect(page.get_by_role("main")).to_contain_text("You can close this window")
+        status, text = rest(ant)
+    assert status == 0, text
+    assert f"Engineering ({engineering})" in text
+    assert stored(directory)["workspace_id"] == engineering
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LIST_MODELS], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("claude-"), done.stderr
+
+
+def test_the_keyboard_is_enough(words: list[str], environ: Environ, page: Page) -> None:
+    with in_a_terminal(*words, environ=environ) as ant:
+        page.goto(printed_url(ant))
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Workspace")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Approve")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading")).to_have_text("Logged in")
+        assert rest(ant)[0] == 0
+
+
+def test_a_person_denies(words: list[str], environ: Environ, directory: ConfigDir, page: Page) -> None:
+    with in_a_terminal(*words, environ=environ) as ant:
+        page.goto(printed_url(ant))
+        page.get_by_role("button", name="Deny").click()
+        expect(page.get_by_role("heading")).to_have_text("Login denied")
+        status, text = rest(ant)
+    assert status == 1
+    assert "error: the login was denied on the consent page" in text
+    assert "hint: run the command again, and approve" in text
+    assert tree(directory) == {}
+
+
+def test_a_state_that_somebody_changed_logs_nobody_in(
+    words: list[str], environ: Environ, directory: ConfigDir, page: Page
+) -> None:
+    with in_a_terminal(*words, environ=environ) as ant:
+        url = printed_url(ant)
+        page.goto(url.replace(asked(url)["state"], "<b>another</b>"))
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("heading")).to_have_text("This page belongs to another login")
+        assert "another</b>" not in page.content()
+        status, text = rest(ant)
+    assert status == 1
+    assert "its state is not the one of this run" in text
+    assert tree(directory) == {}
+
+
+def test_a_person_pastes_the_code_that_the_page_shows(
+    words: list[str], environ: Environ, directory: ConfigDir, page: Page
+) -> None:
+    with in_a_terminal(*words, "--no-browser", environ=environ) as ant:
+        page.goto(printed_url(ant))
+        page.get_by_role("button", name="Approve").click()
+        code = page.locator("#code").inner_text()
+        assert re.fullmatch(r"[\w-]+#[\w-]+", code)
+        ant.expect_exact("Code: ")
+        ant.sendline(code)
+        status, text = rest(ant)
+    assert status == 0, text
+    assert stored(directory)["refresh_token"]

@@ -1,0 +1,276 @@
+"""What a login does to profiles, and what it refuses before a browser opens."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from ant_wif.emulator import Emulator, Fault
+from ant_wif.profiles import ConfigDir
+from logins import asked, config, keep_a_login, stored, tree
+from terminals import end_input, in_a_pipe, printed_url, rest
+
+from .conftest import Ant
+
+Environ = dict[str, str]
+
+
+def log_in(emulator: Emulator, *words: str, environ: Environ, pick: str | None = None) -> tuple[int, str, str]:
+    """Log in as a person who approves; return the exit status, what was printed, and the address that was opened."""
+    with in_a_pipe(*words, environ=environ) as ant:
+        url = printed_url(ant)
+        emulator.approve(url, workspace_id=pick)
+        status, text = rest(ant)
+    return status, text, url
+
+
+def test_a_drift_from_the_profile_is_named_with_the_command_that_follows_it(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, engineering: str, ant: Ant
+) -> None:
+    keep_a_login(directory, emulator, note="kept")
+    before = directory.config_path("default").read_bytes()
+    status, text, url = log_in(emulator, *words, "--workspace-id", engineering, environ=environ)
+    assert status == 0, text
+    assert asked(url)["workspace_id"] == engineering
+    assert directory.config_path("default").read_bytes() == before
+    assert stored(directory)["workspace_id"] == engineering
+    assert f"note: the login is for workspace_id {engineering}, but the profile names " in text
+    document = ant("auth", "status", "--format", "json").json()
+    configured = config(directory)["workspace_id"]
+    token_s = {"id": engineering, "name": "Engineering", "via": "token"}
+    assert document["workspace"] == {**token_s, "drift": True, "configured_id": configured}
+    command = next(line for line in text.splitlines() if line.startswith("note: ")).partition("to follow it: ant ")[2]
+    assert ant(*command.split()).status == 0
+    document = ant("auth", "status", "--format", "json").json()
+    assert document["workspace"] == {**token_s, "drift": False, "configured_id": engineering}
+
+
+def test_a_profile_s_workspace_organization_client_and_scope_are_asked_for(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    emulator.register_client("another-client")
+    authentication = {"type": "user_oauth", "client_id": "another-client", "scope": "user:profile"}
+    keep_a_login(directory, emulator, authentication=authentication)
+    status, text, url = log_in(emulator, *words, environ=environ)
+    assert status == 0, text
+    sent = asked(url)
+    assert sent["workspace_id"] == config(directory)["workspace_id"]
+    assert sent["orgUUID"] == emulator.organization_id
+    assert sent["client_id"] == "another-client"
+    assert sent["scope"] == "user:profile"
+
+
+def test_scopes_of_an_administrator_are_asked_for_outright_and_kept_in_a_profile_of_their_own(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    own = tree(directory)
+    status, text, url = log_in(emulator, *words, "--profile", "admin", "--scope", "org:admin", environ=environ)
+    assert status == 0, text
+    assert asked(url)["scope"] == "org:admin"
+    authentication = config(directory, "admin")["authentication"]
+    assert isinstance(authentication, dict)
+    assert authentication["scope"] == "org:admin"
+    assert stored(directory, "admin")["scope"] == "org:admin"
+    # A profile that is named becomes the active one, and the other stays what it was.
+    assert directory.pointed() == "admin"
+    assert {name: tree(directory)[name] for name in own if "default" in name} == {
+        name: content for name, content in own.items() if "default" in name
+    }
+
+
+def test_a_profile_of_the_environment_is_logged_in_to_and_not_activated(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    status, text, _ = log_in(emulator, *words, environ={**environ, "ANTHROPIC_PROFILE": "other"})
+    assert status == 0, text
+    assert stored(directory, "other")["access_token"]
+    assert directory.pointed() == "default"
+
+
+def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
+) -> None:
+    assert log_in(emulator, *words, environ=environ)[0] == 0
+    settings = directory.config_path("default").read_bytes()
+    shown = ant("auth", "status").out
+    assert f"Logged in to Acme as {stored(directory)['account_email']}" in shown
+    assert ant("auth", "logout").status == 0
+    refused = ant("models", "list")
+    assert refused.status == 3
+    assert "ant auth login" in refused.err
+    assert log_in(emulator, *words, environ=environ)[0] == 0
+    assert directory.config_path("default").read_bytes() == settings
+    assert ant("models", "list").status == 0
+    assert log_in(emulator, *words, "--profile", "other", environ=environ)[0] == 0
+    assert ant("profile", "activate", "default").status == 0
+    assert ant("profile", "delete", "other", "--yes").status == 0
+    assert {name for name in tree(directory) if "other" in name} == set()
+    assert ant("models", "list").status == 0
+    assert ant("auth", "logout", "--all").status == 0
+    assert tree(directory) == {}
+
+
+def test_an_answer_without_a_workspace_makes_a_profile_without_one_and_says_so(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    emulator.left_out_of_logins = {"workspace", "account"}
+    status, text, _ = log_in(emulator, *words, environ=environ)
+    assert status == 0
+    assert "Logged in\n" in text.replace("\r", "")
+    assert "workspace:     not named by the server" in text
+    assert "note: the server did not say which workspace" in text
+    assert "workspace_id" not in config(directory)
+
+
+@pytest.mark.parametrize("other", ["workspace", "organization"])
+def test_a_login_for_something_else_than_asked_for_is_not_kept(
+    other: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    before = tree(directory)
+    asked_for = {"workspace": "wrkspc_01Unknown", "organization": "00000000-0000-4000-8000-000000000000"}[other]
+    status, text, _ = log_in(emulator, *words, f"--{other}-id", asked_for, environ=environ)
+    assert status == 1
+    assert f"error: the login is for the {other} " in text
+    assert f"{asked_for} was asked for; nothing was stored" in text
+    assert "hint: " in text
+    assert tree(directory) == before
+
+
+REFUSED_BEFOREHAND = {
+    "a profile name that is none": (["--profile", "../escape"], "profile name", 1),
+    "a federation profile": (["--profile", "ci"], "'ci' is a federation profile", 1),
+    "a login that something else keeps": (["--profile", "external"], "'external' has no client_id", 1),
+    "a port that is none": (["--callback-port", "70000"], "--callback-port", 2),
+    "a duration that is none": (["--timeout", "soon"], "'soon' is no duration", 2),
+    "no time at all": (["--timeout", "0s"], "'0s' is no duration", 2),
+    "a Console over plain http": (["--console-url", "http://console.example"], "http://console.example", 1),
+    "a Console that only looks local": (
+        ["--console-url", "http://localhost.evil.example"],
+        "localhost.evil.example",
+        1,
+    ),
+    "a host over plain http": (["--base-url", "http://127.0.0.1.evil.example"], "127.0.0.1.evil.example", 1),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_BEFOREHAND)
+def test_what_can_be_refused_is_refused_before_a_browser_opens(
+    what: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
+) -> None:
+    directory.write(
+        "ci",
+        {
+            "authentication": {
+                "type": "oidc_federation",
+                "federation_rule_id": "fdrl_01EXAMPLE",
+                "identity_token": {"source": "file", "path": "/nonexistent"},
+            },
+            "organization_id": emulator.organization_id,
+        },
+    )
+    directory.write("external", {"authentication": {"type": "user_oauth"}})
+    more, sentence, status = REFUSED_BEFOREHAND[what]
+    outcome = ant(*words, *more, **environ)
+    assert outcome.status == status
+    assert sentence in outcome.err
+    assert "/oauth/authorize" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_a_browser_opens(
+    words: list[str], environ: Environ, ant: Ant, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    outcome = ant(*words, ANTHROPIC_CONFIG_DIR=str(tmp_path / "file" / "anthropic"))
+    assert outcome.status == 1
+    assert "cannot be written" in outcome.err
+    assert "hint: " in outcome.err
+    assert "/oauth/authorize" not in outcome.err
+
+
+def test_a_port_in_use_is_named(words: list[str], environ: Environ, ant: Ant) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = ant(*words, "--no-browser", "--callback-port", str(port), **environ)
+    assert outcome.status == 1
+    assert f"error: port {port} on 127.0.0.1 cannot be used: Address already in use" in outcome.err
+    assert "hint: choose another with --callback-port" in outcome.err
+
+
+def test_a_closed_standard_input_is_no_way_to_paste_a_code(words: list[str], environ: Environ) -> None:
+    with in_a_pipe(*words, "--no-browser", environ=environ) as ant:
+        printed_url(ant)
+        end_input(ant)
+        status, text = rest(ant)
+    assert status == 1
+    assert "error: no code was pasted, and standard input has ended" in text
+    assert "hint: " in text
+
+
+def test_a_closed_standard_input_leaves_the_browser_as_a_way(
+    words: list[str], environ: Environ, emulator: Emulator
+) -> None:
+    with in_a_pipe(*words, environ=environ) as ant:
+        url = printed_url(ant)
+        end_input(ant)
+        ant.expect_exact("Standard input has ended")
+        emulator.approve(url)
+        assert rest(ant)[0] == 0
+
+
+def test_a_code_that_was_used_is_refused_and_the_login_that_there_is_stays(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    with in_a_pipe(*words, "--no-browser", environ=environ) as first:
+        code = emulator.approve(printed_url(first)).code or ""
+        first.sendline(code)
+        assert rest(first)[0] == 0
+    before = tree(directory)
+    with in_a_pipe(*words, "--no-browser", environ=environ) as second:
+        printed_url(second)
+        second.sendline(code.partition("#")[0])
+        status, text = rest(second)
+    assert status == 1
+    assert "error: the code was refused (HTTP 400" in text
+    assert "hint: log in again; a code works once" in text
+    assert code.partition("#")[0] not in text
+    assert tree(directory) == before
+
+
+FAULTS = {
+    "down": (Fault.status(503), "answered HTTP 503"),
+    "html": (Fault.not_json(), "HTML"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_an_endpoint_that_answers_nonsense_leaves_the_login_that_there_is(
+    what: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    before = tree(directory)
+    fault, sentence = FAULTS[what]
+    emulator.fail("token", fault)
+    status, text, _ = log_in(emulator, *words, environ=environ)
+    assert status == 1
+    assert "error: the login could not be completed" in text
+    assert sentence in text
+    assert tree(directory) == before
+
+
+def test_a_console_and_a_host_that_are_down_are_named_when_the_code_is_pasted(environ: Environ, free_port: int) -> None:
+    nowhere = f"http://127.0.0.1:{free_port}"
+    with in_a_pipe(
+        "auth", "login", "--no-browser", "--base-url", nowhere, "--console-url", nowhere, environ=environ
+    ) as ant:
+        printed_url(ant)
+        ant.sendline("code-of-a-page")
+        status, text = rest(ant)
+    assert status == 1
+    assert f"{nowhere}/v1/oauth/token could not be used: " in text
+    assert "hint: check the network" in text
