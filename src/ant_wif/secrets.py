@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
@@ -79,11 +81,10 @@ def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
     """Return `text` with every secret masked: those in `known`, and whatever has the shape of one.
 
     Of a known secret also each dot-separated part is removed, because a server may echo a JWT's
-    payload or signature alone.
+    payload or signature alone, and the ways to write it in JSON and in a URL.
     """
     for secret in known:
-        value = secret.get_secret_value()
-        for part in sorted({value, *value.split(".")}, key=len, reverse=True):
+        for part in sorted(_ways_to_write(secret.get_secret_value()), key=len, reverse=True):
             if len(part) >= _SHORTEST_SEGMENT:
                 text = text.replace(part, "[masked]")
     for shape in _shapes():
@@ -91,6 +92,16 @@ def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
     for labelled in _labelled():
         text = labelled.sub(_mask_labelled, text)
     return text
+
+
+def _ways_to_write(value: str) -> set[str]:
+    ways = {value, *value.split(".")}
+    if re.fullmatch(r"[A-Za-z0-9._~-]*", value) is None:
+        escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        ways |= escaped | {way.replace("/", "\\/") for way in escaped}
+        encoded = value.encode("utf-8", "replace")
+        ways |= {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
+    return ways
 
 
 def clean(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256) -> str:

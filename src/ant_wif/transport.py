@@ -59,6 +59,8 @@ class Request:
     timeout: float = TIMEOUT_SECONDS
     ca_file: Path | None = None
     """The only authorities to trust, in PEM form, where it is not the system's."""
+    known: tuple[SecretStr, ...] = field(default=(), repr=False)
+    """Secrets that the answer may quote, though the request holds them in another form."""
     direct: bool = False
     """Whether to leave out proxies: some endpoints answer only to the machine itself."""
 
@@ -290,7 +292,7 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise _UnusableAnswerError("the answer is compressed, which was not asked for")
     reply = Reply(response.status_code, dict(response.headers), bytes(body))
-    log_reply(request.url, reply.status, reply.headers, reply.body)
+    log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
     return reply
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif.secrets import mask, scrub
+from ant_wif.secrets import SecretStr, mask, scrub
 
 if TYPE_CHECKING:
     import httpx
@@ -17,10 +17,12 @@ __all__ = ["log_failure", "log_reply", "log_request", "log_response"]
 log = logging.getLogger("ant_wif.http")
 
 
-def log_reply(url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Log an answer that was read to its end."""
-    log.debug("< %s %s %s", status, scrub(url), _shown_headers(headers))
-    log.debug("< %s", _Scrubbed(body))
+def log_reply(
+    url: str, status: int, headers: Mapping[str, str], body: bytes, *, known: Iterable[SecretStr] = ()
+) -> None:
+    """Log an answer that was read to its end; it may quote secrets that are `known`."""
+    log.debug("< %s %s %s", status, scrub(url), _shown_headers(headers, known))
+    log.debug("< %s", _Scrubbed(body, known))
 
 
 def log_failure(method: str, url: str, reason: str) -> None:
@@ -48,22 +50,23 @@ def log_response(response: httpx.Response) -> None:
 class _Scrubbed:
     """A body that is decoded and masked only if a handler prints it."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, known: Iterable[SecretStr] = ()) -> None:
         self._body = body
+        self._known = known
 
     def __str__(self) -> str:
-        return scrub(self._body.decode("utf-8", "replace"))
+        return scrub(self._body.decode("utf-8", "replace"), self._known)
 
 
-_SECRET_HEADERS = {"authorization", "x-api-key", "proxy-authorization", "cookie", "set-cookie"}
+_SECRET_HEADERS = {"authorization", "x-api-key", "x-identity-header", "proxy-authorization", "cookie", "set-cookie"}
 
 
-def _shown_headers(headers: Mapping[str, str]) -> str:
-    return " ".join(f"{name.lower()}: {_shown_header(name.lower(), value)};" for name, value in headers.items())
+def _shown_headers(headers: Mapping[str, str], known: Iterable[SecretStr] = ()) -> str:
+    return " ".join(f"{name.lower()}: {_shown_header(name.lower(), value, known)};" for name, value in headers.items())
 
 
-def _shown_header(name: str, value: str) -> str:
+def _shown_header(name: str, value: str, known: Iterable[SecretStr]) -> str:
     if name not in _SECRET_HEADERS:
-        return scrub(value)
+        return scrub(value, known)
     scheme, space, credential = value.rpartition(" ")
     return f"{scheme}{space}{mask(credential)}"

@@ -21,7 +21,6 @@ __all__ = ["Aws"]
 
 DEFAULT_REGION = "us-east-1"
 TIMEOUT_SECONDS = 5
-ATTEMPTS = 3
 # What containers (ECS, EKS, CodeBuild) and Lambda set. Not AWS_WEB_IDENTITY_TOKEN_FILE: that token is
 # for STS, and never presented elsewhere.
 _VARIABLES = (
@@ -33,7 +32,7 @@ _VARIABLES = (
 _INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 
 _REMEDIES = {
-    "OutboundWebIdentityFederationDisabledException": (
+    "OutboundWebIdentityFederationDisabled": (
         "the AWS account does not issue identity tokens yet",
         "switch it on once for the account: aws iam enable-outbound-web-identity-federation",
     ),
@@ -104,6 +103,7 @@ class Aws(IdentitySource):
             import boto3
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.parsers import ResponseParserError
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
         try:
@@ -114,7 +114,8 @@ class Aws(IdentitySource):
                 config=Config(
                     connect_timeout=TIMEOUT_SECONDS,
                     read_timeout=TIMEOUT_SECONDS,
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                    # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
+                    retries={"mode": "standard"},
                 ),
             )
             if not hasattr(client, "get_web_identity_token"):
@@ -127,7 +128,7 @@ class Aws(IdentitySource):
             return _explained(error.response.get("Error", {}))
         except BotoCoreError as error:
             return f"AWS STS could not be asked: {clean(error)}", _remedy_without_answer(type(error).__name__)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ResponseParserError, KeyError, TypeError, ValueError) as error:
             return (
                 f"AWS STS answered something else than a token ({type(error).__name__})",
                 "check AWS_ENDPOINT_URL_STS",

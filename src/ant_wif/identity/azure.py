@@ -161,7 +161,7 @@ def _explained(reply: Reply, shown: str, resource: str, name: str) -> IdentitySo
             hint="give the application a federated credential with this cluster's issuer and the subject "
             "system:serviceaccount:<namespace>:<account>",
         )
-    if reply.status == 400 and "dentity not found" in shown:
+    if reply.status == 400 and re.search("dentity (not )?found", shown):
         return IdentitySourceError(
             f"{name} says that this machine has no such identity: {shown}",
             hint="assign a managed identity to it, or correct AZURE_CLIENT_ID to the client id of one that it has",

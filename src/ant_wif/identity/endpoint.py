@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.retry import Backoff
@@ -15,6 +15,7 @@ __all__ = ["Endpoint"]
 
 ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
+_SHOWN_BYTES = 1 << 16
 
 Explain = Callable[[Reply, str], IdentityTokenError | None]
 
@@ -37,6 +38,7 @@ class Endpoint:
         Raises:
             IdentitySourceError: it cannot be reached, or refuses.
         """
+        request = replace(request, known=tuple(sent))
         backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
         while True:
             reply = yield from send(request)
@@ -64,7 +66,7 @@ class Endpoint:
     def _failure(self, reply: Reply | Unreachable, sent: Sequence[SecretStr], explain: Explain) -> IdentityTokenError:
         if isinstance(reply, Unreachable):
             return IdentitySourceError(f"{self.name} could not be reached: {reply.reason}", hint=self.remedy)
-        shown = clean(reply.body[:1024].decode("utf-8", "replace"), known=sent)
+        shown = clean(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
         return explain(reply, shown) or IdentitySourceError(
             f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
         )

@@ -8,12 +8,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from ant_wif.errors import IdentitySourceError
-from ant_wif.secrets import SecretStr, clean, show_path
+from ant_wif.secrets import SecretStr, clean, scrub, show_path
 
 __all__ = ["token_printed_by"]
 
 TIMEOUT_SECONDS = 30.0
 LARGEST_OUTPUT = 1 << 20
+_SHOWN = 2048
 _JWT = re.compile(rb"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$", re.MULTILINE)
 
 
@@ -50,7 +51,9 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
         return f"did not end within {timeout:g} seconds"
     except (OSError, ValueError) as error:
         return f"could not be run: {clean(error, limit=120)}"
-    said = clean((done.stderr or done.stdout)[-2048:].decode("utf-8", "replace").strip()) or "nothing"
+    # Masked before it is cut, or the cut could leave the end of a token that begins nowhere.
+    output = scrub((done.stderr or done.stdout)[-LARGEST_OUTPUT:].decode("utf-8", "replace").strip())
+    said = clean(output[-_SHOWN:]) or "nothing"
     if done.returncode != 0:
         return f"failed with exit status {done.returncode}; it said: {said}"
     tokens = set(_JWT.findall(done.stdout[:LARGEST_OUTPUT].replace(b"\r\n", b"\n")))

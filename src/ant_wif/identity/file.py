@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -15,10 +16,12 @@ from ant_wif.identity.token import LARGEST_ASSERTION, IdentityToken
 from ant_wif.secrets import SecretStr, show_path
 from ant_wif.transport import Flow, call
 
-__all__ = ["File", "read_token"]
+__all__ = ["File", "read_token", "refuse_foreign"]
 
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
-_CLUSTER_TOKENS = "/var/run/secrets/kubernetes.io/"
+# Where a pod finds tokens for somebody else. In many images /var/run is a link to /run.
+_FOREIGN = {"kubernetes.io": "the cluster's own API", "eks.amazonaws.com": "AWS STS"}
+_MOUNTS = ("/var/run/secrets", "/run/secrets")
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,24 @@ class File(IdentitySource):
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)
-        if str(path).startswith(_CLUSTER_TOKENS):
-            raise IdentitySourceError(
-                f"{show_path(path)} is the pod's token for the cluster's own API, and is not presented elsewhere",
-                hint=f"add a projected serviceAccountToken volume with the audience {context.audience}, and name its "
-                "path",
-            )
+        refuse_foreign(path, context.audience)
         raw = yield from call(lambda: read_token(path))
         return context.parse(self, raw, audience=None)
+
+
+def refuse_foreign(path: Path, audience: str) -> None:
+    """Refuse the tokens of a pod that are for somebody else, however valid they are there.
+
+    Raises:
+        IdentitySourceError: `path` is where such a token is mounted.
+    """
+    plain = os.path.normpath(path)
+    for folder, party in _FOREIGN.items():
+        if any(plain.startswith(f"{mount}/{folder}/") for mount in _MOUNTS):
+            raise IdentitySourceError(
+                f"{show_path(path)} is the pod's token for {party}, and is not presented elsewhere",
+                hint=f"add a projected serviceAccountToken volume with the audience {audience}, and name its path",
+            )
 
 
 def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> SecretStr:

@@ -6,7 +6,7 @@ https://cloud.google.com/docs/authentication/get-id-token
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -16,11 +16,12 @@ from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.machine import GOOGLE, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
+from ant_wif.retry import Backoff
 from ant_wif.secrets import SecretStr, clean, show_path
-from ant_wif.transport import Flow, call
+from ant_wif.transport import Flow, Reply, Unreachable, call, pause
 
 if TYPE_CHECKING:
-    import google.auth.credentials
+    from google.auth.credentials import Credentials
 
 __all__ = ["GoogleCloud"]
 
@@ -29,6 +30,17 @@ _METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
 _SERVERLESS = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE")
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _FILE_LIMIT = 1 << 16
+ATTEMPTS = 3
+DEADLINE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Why no token came, what to do, and what the metadata server did if that may pass by itself."""
+
+    message: str
+    hint: str
+    outcome: Reply | Unreachable | None = None
 
 
 @dataclass(frozen=True)
@@ -70,66 +82,74 @@ class GoogleCloud(IdentitySource):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience
         context.require_process_environment(self, "google-auth")
-        raw = yield from call(lambda: self._minted(audience, context.environ))
-        return context.parse(self, raw, audience=audience)
+        backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
+        while True:
+            found = yield from call(lambda: self._ask(audience, context.environ))
+            if isinstance(found, SecretStr):
+                return context.parse(self, found, audience=audience)
+            delay = backoff.delay(found.outcome) if found.outcome is not None else None
+            if delay is None:
+                raise IdentitySourceError(found.message, hint=found.hint)
+            yield from pause(delay)
 
-    def _minted(self, audience: str, environ: Environment) -> SecretStr:
-        found = self._ask(audience, environ)
-        if isinstance(found, SecretStr):
-            return found
-        raise IdentitySourceError(found[0], hint=found[1])
-
-    def _ask(self, audience: str, environ: Environment) -> SecretStr | tuple[str, str]:
+    def _ask(self, audience: str, environ: Environment) -> SecretStr | _Refusal:
         """Mint, or say what is wrong and what to do: the frames of google-auth hold secrets."""
         try:
             from google.auth.exceptions import GoogleAuthError
 
-            from ant_wif.identity.google_transport import checked_request
+            from ant_wif.identity.google_transport import CheckedRequest, MetadataServerError
         except ImportError:
-            return (
+            return _Refusal(
                 "the identity source google_cloud needs google-auth and requests, which are not installed",
                 "pip install 'ant-wif[gcp]'",
             )
+        request = CheckedRequest(environ)
         try:
-            request = checked_request()
             credentials = self._credentials(audience, _credentials_file(environ), request)
             credentials.refresh(request)
             return SecretStr(str(credentials.token))
-        except GoogleAuthError as error:
-            return f"Google Cloud gave no ID token: {clean(error)}", _remedy(str(error))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"Google Cloud gave no ID token: {clean(error)}", _remedy(str(error))
+        except MetadataServerError as error:
+            return _Refusal(
+                f"Google Cloud gave no ID token: {clean(error, known=request.known)}", _ON_METADATA, error.outcome
+            )
+        except (GoogleAuthError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # Beside the message, some errors of google-auth hold the response that they are about.
+            parts = [str(part) for part in error.args if isinstance(part, (str, Exception))]
+            shown = clean(": ".join(parts) or type(error).__name__, known=request.known)
+            return _Refusal(f"Google Cloud gave no ID token: {shown}", _remedy(str(error), request.status))
 
-    def _credentials(self, audience: str, path: Path | None, request: Any) -> google.auth.credentials.Credentials:
-        from google.auth import compute_engine, impersonated_credentials, load_credentials_from_dict
+    def _credentials(self, audience: str, path: Path | None, request: Any) -> Credentials:
+        from google.auth import compute_engine, impersonated_credentials
         from google.oauth2 import service_account
+
+        from ant_wif.identity.google_files import impersonated, loaded
+        from ant_wif.identity.google_transport import universe
 
         email = self.service_account_email
         if path is None:
             if email is None:
                 return compute_engine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
-            source: google.auth.credentials.Credentials = compute_engine.Credentials()
-            return _impersonating(source, email, audience)
+            return _impersonating(compute_engine.Credentials(universe_domain=universe(request)), email, audience)
         document = json.loads(path.read_bytes()[:_FILE_LIMIT])
+        if not isinstance(document, dict):
+            raise TypeError(f"{show_path(path)} holds no JSON object")
         kind = document.get("type")
         if kind == "service_account" and email is None:
             own = service_account.IDTokenCredentials.from_service_account_info(document, target_audience=audience)
-            return cast("google.auth.credentials.Credentials", own)
+            return cast("Credentials", own)
         if kind == "external_account":
             # The account that the file impersonates is the one that mints; its source is what is left.
-            email = email or _impersonated(document)
+            email = email or impersonated(document)
             document = {name: value for name, value in document.items() if name != "service_account_impersonation_url"}
-        source, _ = load_credentials_from_dict(document, scopes=[_SCOPE], request=request)
-        if kind == "impersonated_service_account":
+        source = loaded(document, _SCOPE)
+        if kind == "impersonated_service_account" and email is None:
             return impersonated_credentials.IDTokenCredentials(source, target_audience=audience, include_email=True)
         if email is None:
             raise ValueError("the credentials impersonate no service account, and only one can mint ID tokens")
         return _impersonating(source, email, audience)
 
 
-def _impersonating(
-    source: google.auth.credentials.Credentials, email: str, audience: str
-) -> google.auth.credentials.Credentials:
+def _impersonating(source: Credentials, email: str, audience: str) -> Credentials:
     from google.auth import impersonated_credentials
 
     account = impersonated_credentials.Credentials(source, target_principal=email, target_scopes=[_SCOPE])
@@ -163,16 +183,17 @@ def _kind(path: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _impersonated(document: Mapping[str, object]) -> str | None:
-    """Return the account in `…/serviceAccounts/<email>:generateAccessToken`."""
-    url = document.get("service_account_impersonation_url")
-    return url.rpartition("/")[2].partition(":")[0] or None if isinstance(url, str) else None
+_ON_METADATA = "run again; if it persists, check GCE_METADATA_HOST, and that this runs on Google Cloud"
+# How the APIs of Google state a status in the body of an error.
+_CODE = re.compile(r"['\"]code['\"]:\s*(\d{3})\b")
 
 
-def _remedy(said: str) -> str:
-    if "404" in said:
+def _remedy(said: str, status: int | None) -> str:
+    stated = _CODE.search(said)
+    status = int(stated[1]) if stated else status
+    if status == 404:
         return "attach a service account to the machine, job or service, or correct service_account_email"
-    if "403" in said or "getOpenIdToken" in said:
+    if status == 403 or "getOpenIdToken" in said:
         return "allow it to mint: role roles/iam.serviceAccountOpenIdTokenCreator on the service account"
     if "Metadata-Flavor" in said:
         return "something else answers at the metadata address: check GCE_METADATA_HOST and the proxy variables"

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from ant_wif.errors import IdentityTokenError, SpentAssertionError
 from ant_wif.identity.endpoint import Endpoint
-from ant_wif.identity.file import File, read_token
+from ant_wif.identity.file import File, read_token, refuse_foreign
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 from ant_wif.secrets import SecretStr, show_path
@@ -64,7 +64,9 @@ class Kubernetes(IdentitySource):
         return File(self.path).at_hand(context)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
-        raw = yield from call(lambda: read_token(context.environ.expand(self.path), where="the profile's path"))
+        path = context.environ.expand(self.path)
+        refuse_foreign(path, context.audience)
+        raw = yield from call(lambda: read_token(path, where="the profile's path"))
         return context.parse(self, raw, audience=context.audience)
 
     def another(self, used: IdentityToken, context: Context) -> Flow[IdentityToken]:
@@ -91,10 +93,7 @@ def _token_request(token: IdentityToken, context: Context) -> Request | None:
     """Build a TokenRequest for the account that the token names; `None` where this pod has no way to send it."""
     account = context.locate(_DEFAULT_ACCOUNT)
     own, authority = account / "token", account / "ca.crt"
-    host, port = context.environ.get("KUBERNETES_SERVICE_HOST"), context.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    api = context.environ.get(API_URL) or (
-        f"https://{f'[{host}]' if ':' in (host or '') else host}:{port}" if host else ""
-    )
+    api = context.environ.get(API_URL) or _api_url(context.environ)
     namespace, name = _named(token, "namespace"), _named(token, "serviceaccount")
     if not api or not namespace or not name:
         return None

@@ -29,6 +29,7 @@ __all__ = ["OAuth"]
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 60
 _PEM_LIMIT = 1 << 16
+_OF_CURVE = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,11 @@ def _signed(path: Path, claims: dict[str, object], key_id: str) -> SecretStr | t
     except (ValueError, TypeError):
         return "is no unencrypted private key in PEM form", "write it as PKCS #8 (-----BEGIN PRIVATE KEY-----)"
     try:
-        algorithm = f"ES{key.curve.key_size}" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"
+        # RFC 7518 §3.4: each algorithm has its curve, and ES512 that of 521 bits.
+        algorithm = _OF_CURVE.get(key.curve.name) if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"
         return SecretStr(jwt.encode(claims, key, algorithm=algorithm, headers={"kid": key_id}))  # type: ignore[arg-type]  # PyJWT refuses other keys itself
     except Exception as error:  # noqa: BLE001 - whatever the libraries raise may quote the key
-        return f"cannot sign ({type(error).__name__})", "use an RSA key of 2048 bits, or an EC key on P-256 or P-384"
+        return (
+            f"cannot sign ({type(error).__name__})",
+            "use an RSA key of 2048 bits, or an EC key on P-256, P-384 or P-521",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["BUILT_IN", "GROUP", "detect", "named", "read_source", "survey"]
 
 GROUP = "ant_wif.identity_sources"
+_MENDED = "upgrade or remove the package that provides it"
+
+log = logging.getLogger("ant_wif.identity")
 
 _INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 _AWS = (
@@ -124,7 +128,14 @@ def named(name: str, context: Context) -> IdentitySource:
         ConfigurationError: there is no such source, or it needs more than its name.
     """
     source = _class_named(name)
-    detection = _surveyed(source, context)
+    try:
+        detection = _surveyed(source, context)
+    except Exception as error:
+        if any(listed.name == name for listed in BUILT_IN):
+            raise
+        raise ConfigurationError(
+            f"the identity source {name} failed to look around: {type(error).__name__}: {clean(error)}", hint=_MENDED
+        ) from None
     if detection.found:
         return detection.found
     try:
@@ -139,8 +150,10 @@ def named(name: str, context: Context) -> IdentitySource:
 def read_source(document: Mapping[str, object]) -> IdentitySource:
     """Make a source from a profile's `identity_token` object: `source`, and the fields of that source.
 
+    What the source has no field for is left aside, and said in the debug log.
+
     Raises:
-        ConfigurationError: there is no such source, or a field is missing, unknown or of the wrong kind.
+        ConfigurationError: there is no such source, or a field is missing or of the wrong kind.
     """
     from pydantic import ValidationError
 
@@ -152,14 +165,25 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
             hint="`source` names the kind of identity source, the other fields are the kind's own",
         )
     try:
-        return adapter.validate_python(dict(document))
+        found = adapter.validate_python(dict(document))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(step) for step in first["loc"] if step != name)
+    else:
+        _tell_of_unknown(document, found)
+        return found
+    # The union names its member first.
+    path = first["loc"][1:] if any(listed.name == name for listed in BUILT_IN) else first["loc"]
+    where = ".".join(str(step) for step in path)
     raise ConfigurationError(
         f"identity_token{f'.{where}' if where else ''} cannot be used: {clean(first['msg'])}",
         hint=f"correct the fields of the identity source {name}",
     )
+
+
+def _tell_of_unknown(document: Mapping[str, object], source: IdentitySource) -> None:
+    unknown = clean(", ".join(str(name) for name in document if name not in vars(source)))
+    if unknown:
+        log.debug("identity_token: fields that the source %s does not know: %s", source.source, unknown)
 
 
 def _adapter(name: str) -> TypeAdapter[IdentitySource] | None:
@@ -217,12 +241,12 @@ def _loaded(plugin: EntryPoint) -> type[IdentitySource]:
         raise ConfigurationError(
             f"the identity source {clean(plugin.name, limit=64)} could not be loaded from {clean(plugin.value)}: "
             f"{type(error).__name__}: {clean(error)}",
-            hint="upgrade or remove the package that provides it",
+            hint=_MENDED,
         ) from None
     if not isinstance(found, type) or not issubclass(found, IdentitySource):
         raise ConfigurationError(
             f"{clean(plugin.value)}, registered as the identity source {clean(plugin.name, limit=64)}, is no subclass "
             "of ant_wif.identity.IdentitySource",
-            hint="upgrade or remove the package that provides it",
+            hint=_MENDED,
         )
     return found

@@ -1,0 +1,316 @@
+"""What Google Cloud and AWS answer when something is wrong, through the libraries of both."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ant_wif import IdentityTokenError
+from ant_wif.emulator import Emulator
+from ant_wif.identity import (
+    Aws,
+    GoogleCloud,
+    IdentitySource,
+    IdentityToken,
+)
+from hostile import (
+    Behaviour,
+    HostileServer,
+    Received,
+    drop_after_reading,
+    html,
+    in_turn,
+    reply,
+    trickle,
+)
+from identity_failures import ELSEWHERE, OPAQUE, TOKEN, assert_fails, fetched
+
+AUDIENCE = "https://api.anthropic.com"
+Fail = Callable[..., IdentityTokenError]
+Fetch = Callable[..., IdentityToken]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client() as shared:
+        yield shared
+
+
+@pytest.fixture
+def fetch(client: httpx.Client) -> Fetch:
+    return functools.partial(fetched, client=client)
+
+
+@pytest.fixture
+def fails(caplog: pytest.LogCaptureFixture, fetch: Fetch) -> Fail:
+    """Have a source fail, and see that it does as all of them should."""
+    caplog.set_level(logging.DEBUG)
+    return functools.partial(assert_fails, fetch, caplog)
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+# --- Google Cloud --------------------------------------------------------------------------------------------------
+
+ACCOUNT = {"email": "ci@acme.iam.gserviceaccount.com", "aliases": ["default"], "scopes": []}
+FLAVOR = {"Metadata-Flavor": "Google"}
+
+
+def metadata(identity: bytes, account: bytes | None = None) -> Callable[..., bytes]:
+    account = account or reply(ACCOUNT, headers=FLAVOR)
+    return lambda request: identity if "/identity" in request.target else account
+
+
+@pytest.fixture
+def metadata_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[HostileServer], None]:
+    """google-auth reads the environment of the process."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_ROOT", "GCE_METADATA_IP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def point(server: HostileServer) -> None:
+        monkeypatch.setenv("GCE_METADATA_HOST", server.base_url.partition("//")[2])
+
+    return point
+
+
+@pytest.fixture
+def metadata_server() -> Iterator[HostileServer]:
+    with HostileServer() as server:
+        yield server
+
+
+def flavored(status: int, body: object = b"x", content_type: str = "text/html") -> bytes:
+    return reply(body, status=status, headers=FLAVOR, content_type=content_type)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "says", "hint"),
+    [
+        pytest.param(metadata(flavored(403, TOKEN)), "403", "iam.serviceAccountOpenIdTokenCreator", id="403"),
+        pytest.param(metadata(flavored(404)), "404", "attach a service account", id="404"),
+        pytest.param(metadata(b"", flavored(404)), "404", "attach a service account", id="404 at once"),
+        pytest.param(flavored(500, TOKEN), "answered HTTP 500", "check GCE_METADATA_HOST", id="500"),
+        pytest.param(drop_after_reading(), "could not be reached", "check GCE_METADATA_HOST", id="nothing"),
+        pytest.param(html(), "Metadata-Flavor", "GCE_METADATA_HOST and the proxy", id="html"),
+        pytest.param(metadata(reply(TOKEN)), "Metadata-Flavor", "something else answers", id="no header"),
+        pytest.param(metadata(reply(TOKEN, headers={"Metadata-Flavor": "Acme"})), "Metadata-Flavor", "", id="other"),
+        pytest.param(metadata(flavored(200, "<html>")), "Google Cloud gave no ID token", "", id="html with the header"),
+        pytest.param(metadata(flavored(200, ELSEWHERE)), "another audience", "ANT_IDENTITY_AUDIENCE", id="audience"),
+        pytest.param(metadata(flavored(200, OPAQUE)), "Google Cloud gave no ID token", "", id="no token"),
+        pytest.param(metadata(b"", flavored(200, [], "application/json")), "", "", id="a list for an account"),
+    ],
+)
+def test_a_metadata_server_of_google_that_gives_no_token(
+    fails: Fail, metadata_host: Callable[..., None], metadata_server: HostileServer,
+    behaviour: Behaviour, says: str, hint: str,
+) -> None:  # fmt: skip
+    metadata_server.behaviour = behaviour
+    metadata_host(metadata_server)
+    error = fails(GoogleCloud(), None, hint)
+    assert says in str(error)
+
+
+def test_a_metadata_server_of_google_that_fails_for_a_moment_is_asked_again(
+    fetch: Fetch, metadata_host: Callable[..., None], metadata_server: HostileServer
+) -> None:
+    account, token = reply(ACCOUNT, headers=FLAVOR), flavored(200, TOKEN)
+    slow = trickle(token, at_once=60, pieces=10, pause=0.01)
+    metadata_server.behaviour = in_turn(drop_after_reading(), account, flavored(503), account, slow)
+    metadata_host(metadata_server)
+    waited: list[float] = []
+    assert fetch(GoogleCloud(), None, waited).assertion.get_secret_value() == TOKEN
+    assert len(waited) == 2
+    assert sum(waited) < 2
+
+
+def test_a_number_in_what_google_says_is_no_status(
+    fails: Fail, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, metadata_host: object, tmp_path: Path
+) -> None:
+    key = Path(emulator.google_service_account(tmp_path / "key.json"))
+    denial = {"error": "invalid_grant", "error_description": "Invalid grant: account 110404031985 was not found"}
+    with HostileServer(reply(denial, status=400)) as server:
+        key.write_text(json.dumps({**json.loads(key.read_text()), "token_uri": f"{server.base_url}/token"}))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        error = fails(GoogleCloud(), None)
+    assert "invalid_grant" in str(error)
+    assert "attach a service account" not in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("document", "hint"),
+    [
+        ({"type": "service_account", "private_key": f"-----BEGIN PRIVATE KEY-----\n{OPAQUE}\n"}, "gcloud auth"),
+        ({"type": "service_account", "client_email": "a@b", "private_key": OPAQUE, "token_uri": "http://x"}, "gcloud"),
+        ({"type": "authorized_user", "client_id": "c", "client_secret": OPAQUE, "refresh_token": OPAQUE}, "imperso"),
+        ({"type": "external_account", "audience": "x"}, "gcloud"),
+        ({"type": "external_account", "credential_source": OPAQUE}, "gcloud"),
+        ({"type": "impersonated_service_account", "source_credentials": OPAQUE}, "gcloud"),
+        ({"type": "acme"}, "gcloud"),
+        ([OPAQUE], "gcloud"),
+    ],
+)
+def test_a_google_credentials_file_that_cannot_mint(
+    fails: Fail, monkeypatch: pytest.MonkeyPatch, metadata_host: object, tmp_path: Path, document: object, hint: str
+) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(document))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    fails(GoogleCloud(), None, hint)
+
+
+@pytest.mark.parametrize("way", ["metadata server", "external account", "impersonated", "service account"])
+def test_credentials_of_google_that_impersonate_ask_for_the_token_of_that_account(
+    fails: Fail, monkeypatch: pytest.MonkeyPatch, metadata_host: Callable[..., None], emulator: Emulator,
+    tmp_path: Path, way: str,
+) -> None:  # fmt: skip
+    account, path, federated = "ci@acme.iam.gserviceaccount.com", tmp_path / "credentials.json", tmp_path / "token"
+    federated.write_text(TOKEN)
+    key = json.loads(Path(emulator.google_service_account(tmp_path / "key.json")).read_text())
+    access = {"access_token": f"ya29.{OPAQUE}", "expires_in": 3600, "token_type": "Bearer", "issued_token_type": "x"}
+    url = f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
+
+    def answered(request: Received) -> bytes:
+        if "/universe/" in request.target:
+            return flavored(404)
+        return reply(ACCOUNT if "recursive" in request.target else access, headers=FLAVOR)
+
+    # Google's own host is asked through the proxy that the environment names.
+    with HostileServer(answered) as google, HostileServer(reply(status=403)) as proxy:
+        key["token_uri"] = f"{google.base_url}/token"
+        documents = {
+            "external account": {
+                "type": "external_account", "audience": "//iam.googleapis.com/pool", "token_url": google.base_url,
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "credential_source": {"file": str(federated)}, "service_account_impersonation_url": url,
+            },
+            "impersonated": {
+                "type": "impersonated_service_account", "source_credentials": key,
+                "service_account_impersonation_url": url,
+            },
+            "service account": key,
+        }  # fmt: skip
+        if way in documents:
+            path.write_text(json.dumps(documents[way]))
+            monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        metadata_host(google)
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        own = way in {"metadata server", "service account"}
+        fails(GoogleCloud(service_account_email=account if own else None), None, secrets=(key["private_key"],))
+        assert len(google.requests) >= 1
+        assert {request.target for request in proxy.requests} == {"iamcredentials.googleapis.com:443"}
+
+
+# --- AWS -----------------------------------------------------------------------------------------------------------
+
+
+def sts_error(code: str, message: str, status: int) -> bytes:
+    body = (
+        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+    )
+    return reply(body, status=status, content_type="text/xml")
+
+
+def sts_answer(token: str) -> bytes:
+    body = (
+        '<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>'
+        f"<WebIdentityToken>{token}</WebIdentityToken><Expiration>2030-01-01T00:00:00Z</Expiration>"
+        "</GetWebIdentityTokenResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>"
+        "</GetWebIdentityTokenResponse>"
+    )
+    return reply(body, content_type="text/xml")
+
+
+@pytest.fixture
+def sts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HostileServer]:
+    """STS for boto3 in this process, which reads its environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with HostileServer() as server:
+        settings = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": OPAQUE[::-1]}
+        settings |= {"AWS_SESSION_TOKEN": OPAQUE, "AWS_ENDPOINT_URL_STS": server.base_url, "HOME": str(tmp_path)}
+        # boto3 waits for real time between its attempts.
+        settings["AWS_MAX_ATTEMPTS"] = "1"
+        for name, value in {**settings, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "hint"),
+    [
+        (sts_error("AccessDenied", f"not with {TOKEN}", 403), "may not ask", "sts:GetWebIdentityToken"),
+        (sts_error("Throttling", "Rate exceeded", 400), "Throttling", "run again in a minute"),
+        (
+            sts_error("OutboundWebIdentityFederationDisabledException", "not enabled for this account", 403),
+            "does not issue identity tokens yet",
+            "aws iam enable-outbound-web-identity-federation",
+        ),
+        (sts_error("ExpiredTokenException", "The security token has expired", 403), "expired", "new AWS"),
+        (sts_error("InvalidClientTokenId", "invalid", 403), "does not know", "which AWS credentials"),
+        (sts_error("SignatureDoesNotMatch", "x", 403), "signature", "clock"),
+        (sts_error("ValidationError", "x", 400), "refuses the request", "duration_seconds"),
+        (sts_error("Unheard", "x", 400), "Unheard", "account"),
+        (sts_error("InternalFailure", "x", 500), "InternalFailure", ""),
+        (sts_answer(ELSEWHERE), "another audience", "ANT_IDENTITY_AUDIENCE"),
+        (sts_answer(OPAQUE), "expected a signed JWT", "OIDC token"),
+        (reply("<GetWebIdentityTokenResponse/>", content_type="text/xml"), "something else", "AWS_ENDPOINT_URL_STS"),
+        (html(), "", "AWS_ENDPOINT_URL_STS"),
+        (reply("not XML at all", content_type="text/xml"), "", "AWS_ENDPOINT_URL_STS"),
+        (drop_after_reading(), "could not be asked", "AWS_ENDPOINT_URL_STS"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else "",
+)
+def test_sts_that_gives_no_token(fails: Fail, sts: HostileServer, answer: Behaviour, says: str, hint: str) -> None:
+    sts.behaviour = answer
+    error = fails(Aws(), None, hint)
+    assert says in str(error)
+
+
+def test_sts_that_throttles_for_a_moment_is_asked_again(
+    fetch: Fetch, sts: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    sts.behaviour = in_turn(sts_error("Throttling", "Rate exceeded", 400), sts_answer(TOKEN))
+    assert fetch(Aws(), None).assertion.get_secret_value() == TOKEN
+
+
+def test_sts_is_asked_in_the_region_that_is_named_or_in_the_first_of_all(
+    fetch: Fetch, sts: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sts.behaviour = sts_answer(TOKEN)
+    for source, variable, expected in [
+        (Aws(), "", "us-east-1"),
+        (Aws(), "eu-central-1", "eu-central-1"),
+        (Aws(region="eu-west-1"), "eu-central-1", "eu-west-1"),
+    ]:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", variable) if variable else None
+        assert fetch(source, None).assertion.get_secret_value() == TOKEN
+        assert f"/{expected}/sts/" in str(sts.requests[-1].header("authorization"))
+
+
+def test_a_machine_without_credentials_of_aws(fails: Fail, sts: HostileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    fails(Aws(), None, "role", "aws sts get-caller-identity")
+    fails(Aws(profile_name="absent"), None, "profile_name")
+    assert sts.connections == 0
+
+
+@pytest.mark.parametrize("source", [Aws(), GoogleCloud()], ids=["aws", "google_cloud"])
+def test_a_library_that_reads_the_process_s_environment_is_not_used_for_another(
+    fails: Fail, source: IdentitySource
+) -> None:
+    fails(source, {"AWS_ACCESS_KEY_ID": "x"}, "leave out environ=")

@@ -1,0 +1,522 @@
+"""What platforms answer when something is wrong: an error of one kind, with the step that mends it and no secret."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote, unquote_plus
+
+import grpc
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from spiffe._proto import workload_pb2, workload_pb2_grpc
+
+import ant_wif
+from ant_wif import ExchangeError, IdentitySourceError, IdentityTokenError
+from ant_wif.emulator import Emulator
+from ant_wif.identity import (
+    Azure,
+    Buildkite,
+    CircleCI,
+    Command,
+    Env,
+    File,
+    GitHubActions,
+    GitLab,
+    IdentitySource,
+    IdentityToken,
+    Kubernetes,
+    OAuth,
+    Spiffe,
+    read_source,
+)
+from hostile import (
+    Behaviour,
+    HostileServer,
+    Received,
+    drop_after_reading,
+    forged_jwt,
+    html,
+    in_turn,
+    reply,
+    trickle,
+)
+from identity_failures import (
+    ELSEWHERE,
+    OPAQUE,
+    TOKEN,
+    assert_fails,
+    assert_unseen,
+    fetched,
+    pem,
+    rsa_key,
+    unusable_keys,
+)
+from tests_support import ORGANIZATION, RULE
+
+AUDIENCE = "https://api.anthropic.com"
+Fail = Callable[..., IdentityTokenError]
+Fetch = Callable[..., IdentityToken]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client() as shared:
+        yield shared
+
+
+@pytest.fixture
+def fetch(client: httpx.Client) -> Fetch:
+    return functools.partial(fetched, client=client)
+
+
+@pytest.fixture
+def fails(caplog: pytest.LogCaptureFixture, fetch: Fetch) -> Fail:
+    """Have a source fail, and see that it does as all of them should."""
+    caplog.set_level(logging.DEBUG)
+    return functools.partial(assert_fails, fetch, caplog)
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+def script(folder: Path, name: str, body: str) -> dict[str, str]:
+    """A program on the PATH, before all others."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o700)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+# --- endpoints that hand out tokens over HTTP ----------------------------------------------------------------------
+
+
+def github(url: str, _: Path) -> tuple[IdentitySource, dict[str, str]]:
+    job = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?api-version=2", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": OPAQUE}
+    return GitHubActions(), job
+
+
+def app_service(url: str, _: Path) -> tuple[IdentitySource, dict[str, str]]:
+    return Azure("api://acme"), {"IDENTITY_ENDPOINT": f"{url}/msi/token", "IDENTITY_HEADER": OPAQUE}
+
+
+def imds(url: str, _: Path) -> tuple[IdentitySource, dict[str, str]]:
+    return Azure("api://acme"), {"AZURE_POD_IDENTITY_AUTHORITY_HOST": url}
+
+
+def aks(url: str, folder: Path) -> tuple[IdentitySource, dict[str, str]]:
+    path = folder / "projected"
+    path.write_text(forged_jwt({"aud": "api://AzureADTokenExchange"}))
+    job = {"AZURE_AUTHORITY_HOST": url, "AZURE_CLIENT_ID": "c", "AZURE_TENANT_ID": "t"}
+    return Azure("api://acme"), {**job, "AZURE_FEDERATED_TOKEN_FILE": str(path)}
+
+
+def oauth(url: str, _: Path) -> tuple[IdentitySource, dict[str, str]]:
+    return OAuth(f"{url}/token", "ci", audience=AUDIENCE, client_secret_variable="SECRET"), {"SECRET": OPAQUE}
+
+
+def oauth_key(url: str, folder: Path) -> tuple[IdentitySource, dict[str, str]]:
+    path = folder / "key.pem"
+    path.write_bytes(pem(ec.generate_private_key(ec.SECP256R1())))
+    return OAuth(f"{url}/token", "ci", audience=AUDIENCE, private_key_path=str(path), key_id="k"), {}
+
+
+# What asks over HTTP, the field of the answer, the audience of its token, and the words of its remedy.
+ENDPOINTS = [
+    pytest.param(github, "value", AUDIENCE, "ACTIONS_ID_TOKEN_REQUEST_URL", id="github"),
+    pytest.param(app_service, "access_token", "acme", "managed identity", id="azure app service"),
+    pytest.param(imds, "access_token", "acme", "managed identity", id="azure imds"),
+    pytest.param(aks, "access_token", "acme", "federated credential", id="azure aks"),
+    pytest.param(oauth, "access_token", AUDIENCE, "token_url", id="oauth secret"),
+    pytest.param(oauth_key, "access_token", AUDIENCE, "token_url", id="oauth key"),
+]
+Endpoint = Callable[[str, Path], tuple[IdentitySource, dict[str, str]]]
+
+
+def said(status: int) -> Callable[[Received], bytes]:
+    """An error that quotes what it was sent, and what it would have sent."""
+
+    def answer(request: Received) -> bytes:
+        scheme, _, given = (request.header("authorization") or "").partition(" ")
+        if scheme == "Basic":
+            given = unquote_plus(base64.b64decode(given).decode())
+        sent = [given, request.header("x-identity-header") or "", request.body.decode()]
+        return reply({"error": "no", "sent": sent, "access_token": TOKEN, "text": f"not {TOKEN}"}, status=status)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(said(403), "403", id="403"),
+        pytest.param(said(404), "HTTP 404", id="404"),
+        pytest.param(said(500), "HTTP 500", id="500"),
+        pytest.param(html(), "something other than a JSON object with a field", id="html"),
+        pytest.param(reply({"token": TOKEN}), "something other than a JSON object with a field", id="another field"),
+        pytest.param(drop_after_reading(), "could not be reached", id="nothing"),
+    ],
+)
+@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
+def test_an_endpoint_that_gives_no_token(
+    fails: Fail,
+    tmp_path: Path,
+    endpoint: Endpoint,
+    field: str,
+    audience: str,
+    remedy: str,
+    answer: Behaviour,
+    says: str,
+) -> None:
+    with HostileServer(answer) as server:
+        source, job = endpoint(server.base_url, tmp_path)
+        error = fails(source, job, *([] if says == "403" else [remedy]))
+    assert isinstance(error, IdentitySourceError)
+    assert says in str(error)
+
+
+@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
+def test_an_endpoint_that_fails_for_a_moment_is_asked_again(
+    fetch: Fetch, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
+) -> None:
+    token, waited = forged_jwt({"aud": audience}), list[float]()
+    with HostileServer(in_turn(html(503), drop_after_reading(), reply({field: token}))) as server:
+        found = fetch(*endpoint(server.base_url, tmp_path), waited)
+    assert found.assertion.get_secret_value() == token
+    assert len(waited) == 2
+    assert sum(waited) < 2
+
+
+@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
+def test_an_endpoint_that_is_slow_but_answers(
+    fetch: Fetch, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
+) -> None:
+    token = forged_jwt({"aud": audience})
+    with HostileServer(trickle(reply({field: token}), at_once=60, pieces=10, pause=0.01)) as server:
+        assert fetch(*endpoint(server.base_url, tmp_path)).assertion.get_secret_value() == token
+
+
+@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
+def test_an_endpoint_whose_token_is_for_somebody_else(
+    fails: Fail, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
+) -> None:
+    with HostileServer(reply({field: ELSEWHERE})) as server:
+        error = fails(*endpoint(server.base_url, tmp_path), "ANT_IDENTITY_AUDIENCE")
+    assert "is for another audience: found https://elsewhere.example, expected" in str(error)
+
+
+@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
+def test_an_endpoint_whose_answer_is_no_token(
+    fails: Fail, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
+) -> None:
+    with HostileServer(reply({field: OPAQUE})) as server:
+        error = fails(*endpoint(server.base_url, tmp_path), "OIDC token")
+    assert "expected a signed JWT" in str(error)
+
+
+def test_an_endpoint_that_nobody_serves(fails: Fail, tmp_path: Path) -> None:
+    for endpoint in (github, imds):
+        error = fails(*endpoint("http://127.0.0.1:1", tmp_path))
+        assert "could not be reached" in str(error)
+
+
+# --- Azure ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("platform", ["azure", "azure-vm", "azure-aks"])
+@pytest.mark.parametrize(("resource", "code"), [("api://0b6f2f0e-unknown", "AADSTS500011"), ("unknown", "AADSTS50001")])
+def test_azure_knows_no_such_application(
+    fails: Fail, emulator: Emulator, platform: str, resource: str, code: str
+) -> None:
+    job = {**emulator.env(platform)}
+    error = fails(Azure(resource), job, "az ad sp create", "ANT_IDENTITY_AUDIENCE")
+    assert code in str(error)
+    assert resource in str(error)
+
+
+@pytest.mark.parametrize("platform", ["azure", "azure-vm"])
+@pytest.mark.parametrize("way", ["variable", "profile"])
+def test_azure_knows_no_such_identity(fails: Fail, emulator: Emulator, platform: str, way: str) -> None:
+    job, wrong = emulator.env(platform), "00000000-0000-4000-8000-000000000000"
+    resource = job["ANT_IDENTITY_AUDIENCE"]
+    if way == "variable":
+        fails(Azure(resource), {**job, "AZURE_CLIENT_ID": wrong}, "assign a managed identity", "AZURE_CLIENT_ID")
+    else:
+        fails(Azure(resource, client_id=wrong), job, "assign a managed identity", "client")
+
+
+def test_azure_trusts_no_such_pod(fails: Fail, emulator: Emulator, tmp_path: Path) -> None:
+    job = emulator.env("azure-aks")
+    path = tmp_path / "token"
+    path.write_text(emulator.issue("kubernetes", aud=["api://AzureADTokenExchange"], sub="system:serviceaccount:x:y"))
+    source = Azure(job["ANT_IDENTITY_AUDIENCE"])
+    fails(source, {**job, "AZURE_FEDERATED_TOKEN_FILE": str(path)}, "federated credential", "serviceaccount:")
+    fails(source, {**job, "AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "absent")}, "AZURE_FEDERATED_TOKEN_FILE")
+    fails(source, {**job, "AZURE_TENANT_ID": "a/b"}, "GUID or domain")
+
+
+def test_azure_is_not_asked_for_anthropic_itself(fails: Fail) -> None:
+    fails(Azure(), {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}, "ANT_IDENTITY_AUDIENCE", "App ID URI")
+
+
+def test_the_v1_token_of_azure_is_denied_with_its_issuer_and_audience(emulator: Emulator, tmp_path: Path) -> None:
+    job = {**emulator.env("azure"), "ANT_IDENTITY_AUDIENCE": "api://legacy-v1", "HOME": str(tmp_path)}
+    with pytest.raises(ExchangeError) as denied:
+        ant_wif.resolve(environ=job).token()
+    assert emulator.history[-1].reason == "issuer_mismatch"
+    assert "aud=api://legacy-v1" in str(denied.value)
+    assert re.search(r"iss=http://127\.0\.0\.1:\d+/azure/[0-9a-f-]+/,", str(denied.value))
+    assert "exactly the `iss` above" in str(denied.value.hint)
+
+
+# --- programs ------------------------------------------------------------------------------------------------------
+
+PROGRAMS = [("circleci", CircleCI(), "CircleCI puts"), ("buildkite-agent", Buildkite(), "mount-buildkite-agent")]
+
+
+@pytest.mark.parametrize(("name", "source", "hint"), PROGRAMS)
+def test_a_program_that_is_missing(fails: Fail, tmp_path: Path, name: str, source: IdentitySource, hint: str) -> None:
+    error = fails(source, {"PATH": str(tmp_path)}, hint, "PATH" if name == "circleci" else "container")
+    assert f"{name} is not on the PATH" in str(error)
+    (tmp_path / name).write_text("#!/bin/sh\n")
+    assert "is not on the PATH" in str(fails(source, {"PATH": str(tmp_path)}, hint))
+    fails(source, {}, hint)
+
+
+@pytest.mark.parametrize(("name", "source", "_"), PROGRAMS)
+def test_a_program_that_warns_before_it_prints_the_token(
+    fetch: Fetch, tmp_path: Path, name: str, source: IdentitySource, _: str
+) -> None:
+    body = f"echo 'warning: version 1.2.3 is old, see docs.example.com/x.y'\necho\necho {TOKEN}\necho done >&2"
+    assert fetch(source, script(tmp_path, name, body)).assertion.get_secret_value() == TOKEN
+
+
+@pytest.mark.parametrize(("name", "source", "_"), PROGRAMS)
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (f"echo {TOKEN}\necho {ELSEWHERE}", "printed 2 different tokens, expected one"),
+        (f"echo 'cannot authenticate with sk-ant-oat01-{OPAQUE} and {TOKEN}' >&2\nexit 1", "exit status 1"),
+        (f"echo 'Authorization: Bearer {OPAQUE}' >&2\nexit 1", "exit status 1"),
+        (f"echo 'token: {TOKEN}'", "printed no JWT on a line of its own"),
+        ("true", "printed no JWT on a line of its own; it said: nothing"),
+        ("kill -9 $$", "exit status -9"),
+    ],
+)
+def test_a_program_that_does_not_print_one_token(
+    fails: Fail, tmp_path: Path, name: str, source: IdentitySource, body: str, says: str, _: str
+) -> None:
+    assert says in str(fails(source, script(tmp_path, name, body), "run it by hand", name))
+
+
+@pytest.mark.parametrize("stream", ["", ">&2"], ids=["stdout", "stderr"])
+def test_a_long_token_that_a_failing_program_printed_is_masked_to_its_end(
+    fails: Fail, tmp_path: Path, stream: str
+) -> None:
+    long = forged_jwt({"groups": [f"group-{number}-{OPAQUE}" for number in range(60)]})
+    environ = script(tmp_path, "circleci", f"echo {long} {stream}\nexit 1")
+    assert "exit status 1" in str(fails(CircleCI(), environ, secrets=(long,)))
+
+
+@pytest.mark.parametrize(("name", "source", "_"), PROGRAMS)
+def test_a_program_whose_token_is_for_somebody_else(
+    fails: Fail, tmp_path: Path, name: str, source: IdentitySource, _: str
+) -> None:
+    error = fails(source, script(tmp_path, name, f"echo {ELSEWHERE}"), "ANT_IDENTITY_AUDIENCE")
+    assert "found https://elsewhere.example, expected https://api.anthropic.com" in str(error)
+
+
+def test_a_command_that_hangs_or_cannot_be_run(fails: Fail, tmp_path: Path) -> None:
+    began = time.monotonic()
+    error = fails(Command(["slow"], timeout_seconds=0.1), script(tmp_path, "slow", "exec sleep 60"), "run it by hand")
+    assert "did not end within 0.1 seconds" in str(error)
+    # The program is gone, though what it started holds its output open.
+    fails(Command(["slow"], timeout_seconds=0.1), script(tmp_path, "slow", "sleep 60 & wait"), "run it by hand")
+    assert time.monotonic() - began < 30
+    (tmp_path / "slow").write_text("#!/nonexistent/interpreter\n")
+    assert "could not be run" in str(fails(Command([str(tmp_path / "slow")]), {}, "run it by hand"))
+    fails(Command(["absent"]), {"PATH": str(tmp_path)}, "full path")
+
+
+# --- OAuth ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_oauth_server_that_does_not_know_the_client(fails: Fail, emulator: Emulator, tmp_path: Path) -> None:
+    source = read_source(emulator.identity_token("oauth"))
+    error = fails(source, {"OAUTH_CLIENT_SECRET": OPAQUE}, "client_id", "OAUTH_CLIENT_SECRET", "scope")
+    assert "invalid_client" in str(error)
+    fails(source, {}, "OAUTH_CLIENT_SECRET", "private_key_path")
+    key = tmp_path / "key.pem"
+    key.write_bytes(pem(rsa_key()))
+    document = {**emulator.identity_token("oauth"), "private_key_path": str(key), "key_id": "k"}
+    del document["client_secret_variable"]
+    assert "invalid_client" in str(fails(read_source(document), {}, str(key)))
+    wrong = {**emulator.identity_token("oauth"), "scope": "everything"}
+    assert "invalid_scope" in str(fails(read_source(wrong), emulator.env("oauth"), "scope"))
+
+
+def test_a_secret_that_an_oauth_server_quotes_is_masked_however_it_is_written(fails: Fail) -> None:
+    secret = f"{OPAQUE}/+ä"
+    for written in (secret, quote(secret, safe="")):
+        with HostileServer(reply({"error": "invalid_client", "got": written}, status=401)) as server:
+            source = OAuth(server.base_url, "ci", client_secret_variable="SECRET")
+            fails(source, {"SECRET": secret}, "SECRET", secrets=(secret,))
+
+
+def test_a_file_that_holds_no_key_for_an_oauth_client(fails: Fail, tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    source = OAuth("http://127.0.0.1:1/token", "ci", private_key_path=str(path), key_id="k")
+    assert "could not be read" in str(fails(source, {}, str(path)))
+    for name, content in unusable_keys().items():
+        path.write_bytes(content)
+        secrets = tuple(line for line in content.decode("latin-1").splitlines() if len(line) > 40)
+        hint = "P-256, P-384 or P-521" if name.startswith("another") else "BEGIN PRIVATE KEY"
+        assert str(path) in str(fails(source, {}, hint, secrets=secrets))
+    path.unlink()
+    path.mkdir()
+    assert "could not be read" in str(fails(source, {}, str(path)))
+
+
+# --- tokens in files and variables ---------------------------------------------------------------------------------
+
+
+def test_a_token_in_a_file_or_variable_that_is_not_the_right_one(fails: Fail, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(ELSEWHERE)
+    for source in (Kubernetes(str(path)), GitLab(), Spiffe(path=str(path))):
+        assert "another audience" in str(fails(source, {"ANTHROPIC_ID_TOKEN": ELSEWHERE}, AUDIENCE))
+    expired = forged_jwt({"exp": 1, "iat": 0})
+    path.write_text(expired)
+    for source in (Kubernetes(str(path)), GitLab(), Spiffe(path=str(path)), File(str(path)), Env("ANTHROPIC_ID_TOKEN")):
+        renewable = isinstance(source, Spiffe)
+        error = None if renewable else fails(source, {"ANTHROPIC_ID_TOKEN": expired}, "clock", secrets=(expired,))
+        assert error is None or "expired" in str(error)
+    for source in (Kubernetes("/absent"), Spiffe(path="/absent")):
+        assert "does not exist" in str(fails(source, {}, "the profile's path"))
+    assert "id_tokens:" in str(fails(GitLab(), {}).hint)
+    fails(Env("MISSING"), {}, "set MISSING")
+
+
+# --- SPIFFE --------------------------------------------------------------------------------------------------------
+
+
+class Agent(workload_pb2_grpc.SpiffeWorkloadAPIServicer):  # type: ignore[misc]  # generated, without types
+    svid: str | None = None
+
+    def FetchJWTSVID(self, request: object, context: grpc.ServicerContext) -> object:  # noqa: N802 - the protocol's name
+        if self.svid is None:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, f"no identity issued to {TOKEN}")
+        svids = [workload_pb2.JWTSVID(spiffe_id="spiffe://acme.example/ci", svid=self.svid)] if self.svid else []
+        return workload_pb2.JWTSVIDResponse(svids=svids)
+
+
+def test_an_agent_that_gives_no_svid(fails: Fail, emulator: Emulator) -> None:
+    socket = emulator.env("spiffe")["SPIFFE_ENDPOINT_SOCKET"]
+    agent, server = Agent(), grpc.server(ThreadPoolExecutor(2))
+    workload_pb2_grpc.add_SpiffeWorkloadAPIServicer_to_server(agent, server)
+    server.add_insecure_port(socket)
+    server.start()
+    try:
+        job = {"SPIFFE_ENDPOINT_SOCKET": socket}
+        assert "PERMISSION_DENIED" in str(fails(Spiffe(), job, "an entry is registered"))
+        for svid in ("", OPAQUE, ELSEWHERE, emulator.sign_as("spiffe", {"sub": "x", "aud": [AUDIENCE]})):
+            agent.svid = svid
+            fails(Spiffe(), job, secrets=(svid,) if len(svid) > 40 else ())
+    finally:
+        server.stop(None).wait()
+
+
+def test_a_socket_where_no_agent_listens(fails: Fail, tmp_path: Path) -> None:
+    fails(Spiffe(), {}, "SPIFFE_ENDPOINT_SOCKET", "socket")
+    for socket in (f"unix://{tmp_path}/absent.sock", "unix://", "http://127.0.0.1:1", "relative.sock"):
+        fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": socket}, "the agent runs")
+    path = tmp_path / "file"
+    path.write_text("")
+    fails(Spiffe(socket=str(path)), {}, "the agent runs")
+
+
+# --- the debug log -------------------------------------------------------------------------------------------------
+
+
+def test_what_debug_prints_of_a_platform_holds_no_secret(tmp_path: Path) -> None:
+    with HostileServer(said(403)) as server:
+        _, job = app_service(server.base_url, tmp_path)
+        ids = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
+        environ = {**job, **ids, "ANT_IDENTITY_AUDIENCE": "api://acme", "HOME": str(tmp_path)}
+        command = [sys.executable, "-W", "error", "-m", "ant_cli", "--debug", "models", "list"]
+        ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert f"x-identity-header: {OPAQUE[:16]}..." in ran.stderr
+    assert "answered HTTP 403" in ran.stderr
+    assert_unseen(ran.stderr, OPAQUE, TOKEN)
+
+
+# --- what is not installed -----------------------------------------------------------------------------------------
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if any(name == blocked or name.startswith(f"{blocked}.") for blocked in sys.argv[2:]):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+
+import json
+from ant_wif import IdentityTokenError
+from ant_wif.identity import Context, read_source
+from ant_wif.transport import run
+
+try:
+    run(read_source(json.loads(sys.argv[1])).fetch(Context()))
+except IdentityTokenError as error:
+    print(json.dumps([type(error).__name__, str(error), error.hint]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("blocked", "document", "extra"),
+    [
+        (["boto3"], {"source": "aws"}, "aws"),
+        (["google.auth"], {"source": "google_cloud"}, "gcp"),
+        (["requests"], {"source": "google_cloud"}, "gcp"),
+        (["spiffe"], {"source": "spiffe", "socket": "/x"}, "spiffe"),
+        (
+            ["jwt"],
+            {
+                "source": "oauth",
+                "token_url": "http://127.0.0.1:1",
+                "client_id": "c",
+                "private_key_path": "/x",
+                "key_id": "k",
+            },
+            "oauth",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_library_that_is_not_installed_is_named_with_what_installs_it(
+    tmp_path: Path, blocked: list[str], document: dict[str, object], extra: str
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", BLOCKED, json.dumps(document), *blocked]
+    ran = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout, ran.stderr
+    kind, message, hint = json.loads(ran.stdout)
+    assert (kind, hint) == ("IdentitySourceError", f"pip install 'ant-wif[{extra}]'")
+    assert re.search("not installed|without", message)

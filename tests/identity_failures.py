@@ -1,0 +1,117 @@
+"""What tests of failing identity sources share: secrets to look for, flows without their pauses, keys."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from ant_wif import IdentityTokenError
+from ant_wif.environment import Environment
+from ant_wif.identity import Context, IdentitySource, IdentityToken
+from ant_wif.transport import Flow, Pause, run
+from hostile import forged_jwt
+
+OPAQUE = "kq7Zr0Vw2Lx9Tn4Yb6Hd8Mf1Gs3Pc5Ja"
+"""A secret of no known shape, whose use is all that gives it away."""
+TOKEN = forged_jwt()
+ELSEWHERE = forged_jwt({"aud": "https://elsewhere.example"})
+
+T = TypeVar("T")
+
+
+def at_once(flow: Flow[T], waited: list[float] | None = None) -> Flow[T]:
+    """The flow without its pauses, which are noted in `waited` instead of made."""
+    outcome: Any = None
+    failure: Exception | None = None
+    try:
+        while True:
+            step = flow.throw(failure) if failure else flow.send(outcome)
+            outcome, failure = None, None
+            if isinstance(step, Pause):
+                outcome = True
+                if waited is not None:
+                    waited.append(step.seconds)
+                continue
+            try:
+                outcome = yield step
+            except Exception as error:  # noqa: BLE001 - the flow decides, and raises it again
+                failure = error
+    except StopIteration as done:
+        return cast("T", done.value)
+
+
+def fetched(
+    source: IdentitySource, environ: dict[str, str] | None, waited: list[float] | None = None, *, client: httpx.Client
+) -> IdentityToken:
+    """What the source hands out; `environ` is the process's own where it is `None`."""
+    return run(at_once(source.fetch(Context(Environment(environ))), waited), client)
+
+
+def assert_fails(
+    fetch: Callable[..., IdentityToken],
+    log: pytest.LogCaptureFixture,
+    source: IdentitySource,
+    environ: dict[str, str] | None,
+    *hints: str,
+    secrets: tuple[str, ...] = (),
+) -> IdentityTokenError:
+    """The error of a source: one printable line, with a step that mends it and no secret, nor is one logged."""
+    with pytest.raises(IdentityTokenError) as failed:
+        fetch(source, environ)
+    error = failed.value
+    assert str(error).isprintable(), ascii(str(error))
+    assert error.hint, str(error)
+    assert error.hint.isprintable(), ascii(error.hint)
+    for hint in hints:
+        assert hint in error.hint, f"{error}\nhint: {error.hint}"
+    # What botocore logs of its own accord, when somebody asks for that, is its own.
+    logged = "\n".join(record.getMessage() for record in log.records if not record.name.startswith("botocore"))
+    assert_unseen(f"{error} {error!r} {error.hint} {vars(error)}\n{logged}", TOKEN, ELSEWHERE, OPAQUE, *secrets)
+    return error
+
+
+def fragments(secret: str) -> set[str]:
+    """Pieces of which none may be seen: of a JWT those of payload and signature, else all behind the first 16."""
+    parts = secret.split(".")[1:] if secret.count(".") == 2 else [secret[16:]]
+    return {part[at : at + 12] for part in parts for at in range(len(part) - 11)}
+
+
+def assert_unseen(text: str, *secrets: str) -> None:
+    found = next((piece for secret in secrets for piece in fragments(secret) if piece in text), None)
+    assert found is None, f"{found!r} of a secret is seen in: {text[:1200]}"
+
+
+@functools.cache
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def unusable_keys() -> dict[str, bytes]:
+    """Files in the place of a private key that RS256 or ES256 could sign with."""
+    key = rsa_key()
+    return {
+        "public": key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "encrypted": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")),
+        "der": key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        "cut": pem(key)[:-200],
+        "another curve": pem(ec.generate_private_key(ec.SECP256K1())),
+        "another kind": pem(ed25519.Ed25519PrivateKey.generate()),
+        "text": OPAQUE.encode(),
+        "empty": b"",
+    }
