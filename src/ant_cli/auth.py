@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ant_cli import github
 from ant_cli.options import Group, Session, pass_session
 
 if TYPE_CHECKING:
@@ -27,14 +28,19 @@ def auth() -> None:
 
 
 @auth.command()
+@click.option("--github-summary", is_flag=True, help="Append it to the summary of the GitHub Actions job too.")
 @pass_session
-def status(session: Session) -> None:
-    """Say which credential wins, why, and for which workspace. Touches no network; always exits 0."""
+def status(session: Session, *, github_summary: bool) -> None:
+    """Say which credential wins, why, and for which workspace. Touches no network; exits 0 whatever it finds."""
     from ant_cli.status_text import lines
     from ant_wif.reporting import describe
 
     resolution = session.resolution()
     found = describe(resolution)
+    if github_summary:
+        session.failure = 1
+        text = "\n".join(lines(found, home=str(resolution.environ.home), now=time.time()))
+        github.summarize(session.environ, "Claude API credential", text)
     if session.format in {"json", "jsonl", "yaml", "raw"}:
         from ant_cli.output import print_item
 
@@ -82,6 +88,50 @@ def login(
     log_in(session, plan(directory, active, settings), browser=not no_browser, port=callback_port, timeout=patience)
 
 
+@auth.command()
+@pass_session
+def verify(session: Session) -> None:
+    """Obtain a token and call the API with it; print what the server says that it is bound to."""
+    from ant_cli.output import print_item
+    from ant_cli.status_text import until
+    from ant_wif.verification import verify as verify_
+
+    found = verify_(session.credentials())
+    if session.format != "auto":
+        print_item(session, found.as_json())
+        return
+    by = f" ({found.identity_source})" if found.identity_source else ""
+    click.echo(f"The credential works: {found.source}{by} from {found.origin}")
+    click.echo(f"  API host:      {found.base_url}")
+    click.echo(f"  organization:  {found.organization_id or 'not named by the server'}")
+    click.echo(f"  workspace:     {found.workspace_id or 'not named by the server'}")
+    click.echo(f"  good:          {until(found.expires_at)}")
+    click.echo(f"  took:          {found.token_seconds * 1000:.0f} ms to the token, ", nl=False)
+    click.echo(f"{found.request_seconds * 1000:.0f} ms to the API's answer")
+
+
+@auth.command()
+@click.option("--github", "to_github", is_flag=True, help="To the later steps of the GitHub Actions job.")
+@pass_session
+def export(session: Session, *, to_github: bool) -> None:
+    """Write the credential to $GITHUB_ENV, masked first, for steps that read a variable only.
+
+    It is not renewed: where a later step outlives the token, run that step's program with `ant exec`.
+    """
+    from ant_cli.status_text import until
+    from ant_wif.handover import variables_of
+
+    if not to_github:
+        raise click.UsageError("say where to: --github")
+    credentials = session.credentials()
+    token = credentials.access_token()
+    github.mask(session.environ, token.secret)
+    session.failure = 1
+    variables = variables_of(credentials, token)
+    github.export(session.environ, variables)
+    click.echo(f"set for later steps: {' and '.join(variables)}, good {until(token.expires_at)}", err=True)
+
+
 @auth.command("print-credentials")
 @click.option("--access-token", "form", flag_value="access_token", help="Only the bearer token.")
 @click.option("--env", "form", flag_value="env", help="Shell assignments.")
@@ -90,12 +140,14 @@ def print_credentials(session: Session, form: str | None) -> None:
     """Print the credential that a request would use, refreshed first if it is about to expire."""
     credentials = session.credentials(_passing_over(session, bearer_only=form == "access_token"))
     token = credentials.access_token()
-    _mask_in_github(session, token)
+    github.mask(session.environ, token.secret)
     if form == "access_token":
         click.echo(token.secret.get_secret_value())
     elif form == "env":
-        for line in _assignments(credentials, token):
-            click.echo(line)
+        from ant_wif.handover import variables_of
+
+        for name, value in variables_of(credentials, token).items():
+            click.echo(f"{name}={shlex.quote(value)}")
     else:
         click.echo(json.dumps(_as_stored(credentials, token), indent=2))
 
@@ -113,22 +165,6 @@ def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[Candidate
         return bearer_only and candidate.source == "api_key"
 
     return passed_over
-
-
-def _mask_in_github(session: Session, token: AccessToken) -> None:
-    """Have the runner mask the token in the log, before anything can print it."""
-    if session.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo(f"::add-mask::{token.secret.get_secret_value()}", err=True)
-
-
-def _assignments(credentials: Credentials, token: AccessToken) -> list[str]:
-    from ant_wif.settings import DEFAULT_BASE_URL
-
-    name = "ANTHROPIC_API_KEY" if credentials.source == "api_key" else "ANTHROPIC_AUTH_TOKEN"
-    lines = [f"{name}={shlex.quote(token.secret.get_secret_value())}"]
-    if credentials.base_url != DEFAULT_BASE_URL:
-        lines.append(f"ANTHROPIC_BASE_URL={shlex.quote(credentials.base_url)}")
-    return lines
 
 
 def _as_stored(credentials: Credentials, token: AccessToken) -> dict[str, object]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -39,8 +42,23 @@ def demo() -> None:
         with open_client(credentials) as client:
             for model in list_models(client):
                 click.echo(f"   | {model['id']}")
+        _say(f"6. {_under_exec(job)}")
         count = emulator.exchanges
-        _say(f"6. All of it cost {count} exchange{'' if count == 1 else 's'}")
+        _say(f"7. All of it cost {count} exchange{'' if count == 1 else 's'}")
+
+
+def _under_exec(job: Session) -> str:
+    """Run a program of the official SDK, if it is here, that knows nothing of any of this."""
+    if importlib.util.find_spec("anthropic") is None:
+        return "The official SDK is not installed here; `ant exec -- COMMAND` would hand it the same credential."
+    program = "import anthropic; print('   | ' + next(iter(anthropic.Anthropic().models.list())).id)"
+    command = [sys.executable, "-m", "ant_cli", "exec", "--", sys.executable, "-c", program]
+    done = subprocess.run(command, env=dict(job.environ), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise click.ClickException(f"the official SDK's program failed: {done.stderr.strip()}")
+    return (
+        f"`ant exec` gives the same credential to a program of the official SDK, as a profile:\n{done.stdout.rstrip()}"
+    )
 
 
 def _say(sentence: str) -> None:

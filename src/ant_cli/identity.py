@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ant_cli import github
+from ant_cli.logs import warn_now_and_then
 from ant_cli.options import Group, Session, pass_session
 
 if TYPE_CHECKING:
-    from ant_wif.identity import IdentityToken
+    from ant_wif.identity import Context, IdentitySource, IdentityToken
+    from ant_wif.secrets import SecretStr
+    from ant_wif.tokens import AccessToken
 
 __all__ = ["identity"]
 
@@ -52,22 +56,27 @@ def detect(session: Session) -> None:
 @click.option(
     "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE (0600) instead of stdout."
 )
+@click.option("--watch", is_flag=True, help="With --output: rewrite FILE before each expiry, until this is stopped.")
 @pass_session
-def token(session: Session, audience: str | None, output: str | None) -> None:
-    """Print the identity token (a JWT). It can be exchanged once."""
+def token(session: Session, *, audience: str | None, output: str | None, watch: bool) -> None:
+    """Print the identity token (a JWT). It can be exchanged once.
+
+    --watch is for a program that reads ANTHROPIC_IDENTITY_TOKEN_FILE again whenever it needs a token. Where
+    several processes read the file, each exchanges what it finds, and all but the first are refused:
+    `ant exec` makes one exchange for all of them.
+    """
+    if watch and output is None:
+        raise click.UsageError("--watch needs --output FILE")
+    if watch and output is not None:
+        _watch(session, audience, output)
+        return
     fetched = _fetch(session, audience)
+    github.mask(session.environ, fetched.assertion)
     if output is not None:
-        from pathlib import Path
-
-        from ant_wif.files import write_atomically
-
         session.failure = 1
-        content = f"{fetched.assertion.get_secret_value()}\n".encode()
-        write_atomically(Path(output), lambda: content, mode=0o600, folder_mode=0o700)
+        _write(output, fetched.assertion)
         click.echo(f"wrote {output}", err=True)
         return
-    if session.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo(f"::add-mask::{fetched.assertion.get_secret_value()}", err=True)
     click.echo(fetched.assertion.get_secret_value())
 
 
@@ -82,13 +91,59 @@ def claims(session: Session, audience: str | None) -> None:
     print_item(session, {"header": dict(fetched.unverified_header), "claims": dict(fetched.unverified_claims)})
 
 
+def _watch(session: Session, audience: str | None, output: str) -> None:
+    from ant_wif.broker import Broker
+    from ant_wif.tokens import TokenCache, Wanted
+    from ant_wif.transport import Flow
+
+    source, context = _source(session, audience)
+
+    def obtain(_: Wanted) -> Flow[AccessToken]:
+        fetched = yield from source.fetch(context)
+        return _as_access_token(fetched, context.clock())
+
+    def put(token: AccessToken) -> None:
+        github.mask(session.environ, token.secret)
+        _write(output, token.secret)
+
+    warn_now_and_then()
+    broker = Broker(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
+    broker.step()
+    click.echo(f"wrote {output}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True)
+    broker.run()
+
+
+def _as_access_token(fetched: IdentityToken, now: float) -> AccessToken:
+    """Say when it expires. A token is as old as it says, unless this machine's clock says younger."""
+    from ant_wif.tokens import AccessToken
+
+    expires_at, issued_at = (fetched.unverified_claims.get(name) for name in ("exp", "iat"))
+    ends = int(expires_at) if isinstance(expires_at, (int, float)) else int(now)
+    begins = issued_at if isinstance(issued_at, (int, float)) else now
+    return AccessToken(fetched.assertion, ends, max(1.0, ends - begins))
+
+
+def _write(output: str, assertion: SecretStr) -> None:
+    from pathlib import Path
+
+    from ant_wif.files import write_atomically
+
+    content = f"{assertion.get_secret_value()}\n".encode()
+    write_atomically(Path(output), lambda: content, mode=0o600, folder_mode=0o700)
+
+
 def _fetch(session: Session, audience: str | None) -> IdentityToken:
     from ant_wif.transport import run
 
+    source, context = _source(session, audience)
+    return run(source.fetch(context))
+
+
+def _source(session: Session, audience: str | None) -> tuple[IdentitySource, Context]:
     source, context = session.resolution().identity
     if audience:
         context = dataclasses.replace(context, audience=audience)
         if hasattr(source, "audience"):
             # What was asked for here beats what the profile says.
             source = dataclasses.replace(source, audience=audience)  # type: ignore[type-var]  # sources are dataclasses
-    return run(source.fetch(context))
+    return source, context

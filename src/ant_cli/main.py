@@ -23,6 +23,7 @@ COMMANDS = {
     "auth": ("ant_cli.auth:auth", "See, print and forget credentials."),
     "cache": ("ant_cli.cache:cache", "See and forget the tokens that processes share."),
     "completion": ("ant_cli.completion:completion", "Print a script that completes commands in your shell."),
+    "exec": ("ant_cli.exec:exec_", "Run a program with a credential that stays fresh."),
     "demo": ("ant_cli.demo:demo", "Tell the whole story on this machine, without an account."),
     "emulator": ("ant_cli.emulator:emulator", "Run a local stand-in for the Claude Platform."),
     "identity": ("ant_cli.identity:identity", "Look at the identity token of this machine or job."),
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         )
         sys.stdout.flush()
     except click.ClickException as error:
-        return _say(error.format_message(), _usage_hint(error), error.exit_code)
+        return _say(session, error.format_message(), _usage_hint(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError):
@@ -68,10 +69,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return DONE
     except AntWifError as error:
         _trace(session, error)
-        return _say(str(error), error.hint, _status(error, session))
+        return _say(session, str(error), error.hint, _status(error, session))
     except Exception as error:  # noqa: BLE001 - the last resort, so that nobody is shown a traceback
         _trace(session, error)
-        return _say(*_unexpected(error), FAILED)
+        return _say(session, *_unexpected(error), FAILED)
     return outcome if isinstance(outcome, int) else DONE
 
 
@@ -96,10 +97,13 @@ def _status(error: AntWifError, session: Session) -> int:
     return FAILED
 
 
-def _say(message: str, hint: str | None, status: int) -> int:
+def _say(session: Session, message: str, hint: str | None, status: int) -> int:
+    from ant_cli import github
+
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+    github.annotate(session.environ, message, hint)
     return status
 
 

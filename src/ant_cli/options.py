@@ -100,18 +100,9 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
     session = context.ensure_object(Session)
     session.options[str(parameter.name)] = value
     if parameter.name == "debug":
-        _log_to_stderr()
+        from ant_cli import logs
 
-
-def _log_to_stderr() -> None:
-    import logging
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(name)s %(message)s"))
-    logger = logging.getLogger("ant_wif")
-    if not logger.handlers:
-        logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+        logs.debug()
 
 
 class ReaderGoneError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from ant_wif.status import CandidateStatus, Report, SourceStatus
 
-__all__ = ["lines", "span"]
+__all__ = ["lines", "span", "until"]
 
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
@@ -102,11 +103,20 @@ def _value(report: Report, candidate: CandidateStatus) -> str:
 
 def _details(candidate: CandidateStatus, now: float) -> Iterator[str]:
     if candidate.expires_at is not None:
-        left = candidate.expires_at - now
-        when = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
-        yield _detail("expires", f"{_iso(candidate.expires_at)} ({when})")
+        yield _detail("expires", _moment(candidate.expires_at, now))
     if candidate.scope:
         yield _detail("scope", candidate.scope)
+
+
+def until(expires_at: int | None, now: float | None = None) -> str:
+    """Say how long a credential is good; `now` is unix seconds, by default this moment."""
+    if expires_at is None:
+        return "until somebody revokes it"
+    return f"until {_moment(expires_at, time.time() if now is None else now)}"
+
+
+def _moment(at: int, now: float) -> str:
+    return f"{_iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
 
 
 def _iso(at: int) -> str:

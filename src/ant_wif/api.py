@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ant_wif.credentials import Credentials
 
-__all__ = ["list_models", "open_client"]
+__all__ = ["Bound", "bound_to", "list_models", "open_client"]
 
 PAGE_SIZE = 100
 
@@ -35,6 +36,25 @@ def open_client(credentials: Credentials) -> httpx.Client:
     )
 
 
+@dataclass(frozen=True)
+class Bound:
+    """What the server says that a credential is bound to; `None` where it does not say."""
+
+    organization_id: str | None
+    workspace_id: str | None
+
+
+def bound_to(client: httpx.Client) -> Bound:
+    """Ask the server for the least there is, and return what it says of the credential.
+
+    Raises:
+        ApiError: the API refused, failed or could not be reached.
+    """
+    _, headers = _get(client, "/v1/models", {"limit": "1"})
+    found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
+    return Bound(*(clean(value, limit=64) if value else None for value in found))
+
+
 def list_models(client: httpx.Client, *, limit: int | None = None) -> Iterator[dict[str, object]]:
     """Yield the models one by one, asking for the next page only when it is reached.
 
@@ -47,7 +67,7 @@ def list_models(client: httpx.Client, *, limit: int | None = None) -> Iterator[d
     after: str | None = None
     while remaining is None or remaining > 0:
         size = PAGE_SIZE if remaining is None else min(PAGE_SIZE, remaining)
-        page = _get(client, "/v1/models", {"limit": str(size)} | ({"after_id": after} if after else {}))
+        page, _ = _get(client, "/v1/models", {"limit": str(size)} | ({"after_id": after} if after else {}))
         items = page.get("data")
         if not isinstance(items, list):
             raise ApiError("the API's list of models has no data", hint="check that ANTHROPIC_BASE_URL names the API")
@@ -58,7 +78,7 @@ def list_models(client: httpx.Client, *, limit: int | None = None) -> Iterator[d
             return
 
 
-def _get(client: httpx.Client, path: str, query: dict[str, str]) -> dict[str, object]:
+def _get(client: httpx.Client, path: str, query: dict[str, str]) -> tuple[dict[str, object], httpx.Headers]:
     import httpx
 
     response = problem = None
@@ -75,7 +95,7 @@ def _get(client: httpx.Client, path: str, query: dict[str, str]) -> dict[str, ob
     with contextlib.suppress(ValueError, RecursionError):
         answer = json.loads(response.content)
     if response.status_code == 200 and isinstance(answer, dict):
-        return answer
+        return answer, response.headers
     raise _refusal(response, answer)
 
 

@@ -119,6 +119,11 @@ class Credentials:
         return held.expires_at if held else None
 
     @property
+    def sends_workspace(self) -> bool:
+        """Whether requests name the workspace: a login's do, a federated token is bound to one."""
+        return self._workspace_header and self.workspace_id is not None
+
+    @property
     def auth(self) -> CredentialAuth:
         """An `httpx.Auth` for `httpx.Client(auth=…)` and `httpx.AsyncClient(auth=…)`."""
         if self._auth is None:
@@ -142,7 +147,7 @@ class Credentials:
         }
         if self.source != "api_key":
             headers["anthropic-beta"] = OAUTH_BETA
-        if self._workspace_header and self.workspace_id:
+        if self.sends_workspace and self.workspace_id is not None:
             headers["anthropic-workspace-id"] = self.workspace_id
         return headers
 

@@ -6,12 +6,13 @@ import ssl
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-import httpx
-
 from ant_wif.emulator.authorization import AUTHORIZE_PATH
+
+if TYPE_CHECKING:
+    import httpx
 
 _SECONDS = 30
 
@@ -30,6 +31,8 @@ def decide(
     origins: Collection[str], url: str, decision: Literal["approve", "deny"], workspace_id: str | None
 ) -> Landing:
     """Open an authorize URL of one of the `origins`, and answer. Raises as `Emulator.approve` says."""
+    import httpx  # late: whoever starts an emulator is not to wait for it
+
     parts = urlsplit(url)
     if f"{parts.scheme}://{parts.netloc}" not in origins or parts.path != AUTHORIZE_PATH:
         raise ValueError(f"the URL must begin with {' or '.join(f'{origin}{AUTHORIZE_PATH}' for origin in origins)}")

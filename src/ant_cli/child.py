@@ -1,0 +1,103 @@
+"""A program that runs in place of this process: signals go on to it, and its end is ours."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType, TracebackType
+from typing import Any
+
+__all__ = ["Ended", "Relay"]
+
+_FROM_KEYBOARD = {"SIGINT", "SIGQUIT"}
+_RELAYED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+_PR_SET_PDEATHSIG = 1
+
+
+class Ended(BaseException):
+    """A signal came before there was a program to send it to. `status` is the exit status that follows."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+
+
+class Relay:
+    """While it is entered, signals to this process are the program's. To be used in the main thread."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Relay:
+        for name in _RELAYED:
+            number = getattr(signal, name, None)
+            # What was ignored from the start, as under nohup, stays so, for the program too.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def run(self, command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start the program; it ends with this process, however that ends. Raises OSError: it cannot be run."""
+        self._early = []
+        self._child = subprocess.Popen(  # noqa: S603  # the very purpose
+            command,
+            env=environ,
+            preexec_fn=_ends_with_its_parent(),  # noqa: PLW1509  # no other thread runs yet
+        )
+        for number in self._early:
+            self._child.send_signal(number)
+        return self._child
+
+    def wait(self, child: subprocess.Popen[bytes]) -> int:
+        """Return the program's exit status, as a shell gives it: 128 and its number where a signal ended it."""
+        status = child.wait()
+        return 128 - status if status < 0 else status
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        if self._child is None:
+            if self._early is None:
+                raise Ended(number)
+            self._early.append(number)
+            return
+        # A terminal sends what is typed to every process of its foreground group; twice would be once too often.
+        if not (signal.Signals(number).name in _FROM_KEYBOARD and _is_in_foreground()):
+            self._child.send_signal(number)
+
+
+def _is_in_foreground() -> bool:
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _ends_with_its_parent() -> Callable[[], None] | None:
+    """Return what a child does first on Linux, so that it ends when this process is killed (prctl(2))."""
+    if sys.platform != "linux":
+        return None
+    parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+
+    return ask

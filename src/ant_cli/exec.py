@@ -1,0 +1,111 @@
+"""`ant exec`: run a program with a credential that stays fresh for as long as it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli import github
+from ant_cli.logs import warn_now_and_then
+from ant_cli.options import Command, Session, pass_session
+
+if TYPE_CHECKING:
+    from ant_wif.credentials import Credentials
+    from ant_wif.tokens import AccessToken
+
+__all__ = ["exec_"]
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+@click.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})
+@click.option(
+    "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@pass_session
+def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> int:
+    """Run COMMAND with a credential that stays fresh, for programs in any language.
+
+    They find it as a profile, which every official SDK and tool reads; there is nothing to configure.
+    Write -- before a COMMAND that has options of its own. Returns the exit status of COMMAND, 127 if
+    there is no such program, 126 if it cannot be run.
+    """
+    problem = _cannot_run(command[0], session.environ)
+    if problem is not None:
+        return problem
+    credentials = session.credentials()
+    token = credentials.access_token()
+    if token.expires_at is None and credentials.source in {"api_key", "auth_token"}:
+        return _replace(command, session, credentials, token)
+    if by_variable:
+        from ant_cli.status_text import until
+
+        click.echo(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
+        return _replace(command, session, credentials, token)
+    return _run(command, session, credentials)
+
+
+def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -> int:
+    from ant_cli.child import Ended, Relay
+    from ant_wif.broker import Broker
+    from ant_wif.environment import Environment
+    from ant_wif.handover import Handover
+
+    warn_now_and_then()
+    with Relay() as relay:
+        try:
+            handover = Handover(Environment(session.environ), credentials)
+        except Ended as ended:
+            return ended.status
+        try:
+
+            def put(token: AccessToken) -> None:
+                github.mask(session.environ, token.secret)
+                handover.put(token)
+
+            with Broker(credentials.access_token, put) as broker:
+                broker.step()
+                child = relay.run(command, handover.variables(session.environ, credentials.base_url))
+                # Only now: a process with threads had better not fork.
+                broker.start()
+                return relay.wait(child)
+        except Ended as ended:
+            return ended.status
+        except OSError as error:
+            return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+        finally:
+            handover.remove()
+
+
+def _replace(command: tuple[str, ...], session: Session, credentials: Credentials, token: AccessToken) -> int:
+    """Become the program: there is nothing left to do here."""
+    from ant_wif.handover import in_variables
+
+    github.mask(session.environ, token.secret)
+    environ = in_variables(session.environ, credentials, token)
+    try:
+        os.execvpe(command[0], command, environ)  # noqa: S606  # the very purpose
+    except OSError as error:
+        return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+
+
+def _cannot_run(program: str, environ: Mapping[str, str]) -> int | None:
+    """Say what is wrong with a program before an identity token is spent on it."""
+    path = environ.get("PATH", os.defpath)
+    if shutil.which(program, path=path):
+        return None
+    if os.path.exists(program) if os.path.dirname(program) else shutil.which(program, os.F_OK, path):
+        return _say(program, "Is a directory" if os.path.isdir(program) else "Permission denied", NOT_EXECUTABLE)
+    return _say(program, "no such program", NOT_FOUND)
+
+
+def _say(program: str, problem: str, status: int) -> int:
+    from ant_wif.secrets import clean
+
+    click.echo(f"error: {clean(program, limit=200)} cannot be run: {problem}", err=True)
+    return status
