@@ -37,10 +37,10 @@ def in_a_terminal(*words: str, environ: Mapping[str, str]) -> Iterator[pexpect.s
 
 
 @contextmanager
-def in_a_pipe(*words: str, environ: Mapping[str, str]) -> Iterator[PopenSpawn[str]]:
+def in_a_pipe(*words: str, environ: Mapping[str, str], shell: str = 'exec "$@"') -> Iterator[PopenSpawn[str]]:
     """Run `ant` with pipes for its input and its output, both kinds of which are read as one."""
     child = PopenSpawn(
-        [ANT, *words],
+        ["sh", "-c", shell, "sh", ANT, *words],
         env={"PATH": os.environ["PATH"], **environ},
         encoding="utf-8",
         timeout=PATIENCE_SECONDS,

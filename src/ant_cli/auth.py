@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli import github
-from ant_cli.options import Group, Session, pass_session
+from ant_cli.options import Group, Session, not_empty, pass_session
 
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
@@ -57,9 +57,14 @@ def status(session: Session, *, github_summary: bool) -> None:
 )
 @click.option("--callback-port", type=click.IntRange(1, 65535), help="Listen on this port of 127.0.0.1.")
 @click.option("--timeout", default="5m", show_default=True, metavar="TIME", help="How long to wait: 90s, 5m, 1h.")
-@click.option("--client-id", metavar="ID", help="The OAuth client to log in with.")
-@click.option("--scope", metavar="SCOPES", help="The scopes to ask for, in one word: 'org:admin', for example.")
-@click.option("--console-url", metavar="URL", help="The Console's host.")
+@click.option("--client-id", callback=not_empty, metavar="ID", help="The OAuth client to log in with.")
+@click.option(
+    "--scope",
+    callback=not_empty,
+    metavar="SCOPES",
+    help="The scopes to ask for, in one word: 'org:admin', for example.",
+)
+@click.option("--console-url", callback=not_empty, metavar="URL", help="The Console's host.")
 @pass_session
 def login(
     session: Session,
@@ -75,17 +80,15 @@ def login(
     session.failure = 1
     from ant_cli.login import log_in, seconds
     from ant_wif.login import plan
-    from ant_wif.settings import Settings
 
+    session.reader_gone = 1
     patience = seconds(timeout)
     own = {"oauth_client_id": client_id, "scope": scope, "console_url": console_url}
     session.options.update({name: value for name, value in own.items() if value is not None})
     resolution = session.resolution(*own)
-    directory = resolution.directory
-    active = directory.active(session.options.get("profile"))
-    profile = directory.read(active.name) if directory.config_path(active.name).exists() else None
-    settings = Settings.load(resolution.arguments, resolution.environ, profile)
-    log_in(session, plan(directory, active, settings), browser=not no_browser, port=callback_port, timeout=patience)
+    active = resolution.directory.active(session.options.get("profile"))
+    prepared = plan(resolution.directory, active, resolution.arguments, resolution.environ)
+    log_in(session, prepared, browser=not no_browser, port=callback_port, timeout=patience)
 
 
 @auth.command()
@@ -186,6 +189,7 @@ def _as_stored(credentials: Credentials, token: AccessToken) -> dict[str, object
 def logout(session: Session, *, everything: bool) -> None:
     """Remove the stored credentials of the active (or named) profile; its configuration stays."""
     session.failure = 1
+    from ant_wif.files import is_there
     from ant_wif.inventory import log_out, log_out_everywhere
 
     resolution = session.resolution()
@@ -195,6 +199,8 @@ def logout(session: Session, *, everything: bool) -> None:
         said = f"{len(gone)} files removed"
     else:
         active = directory.active(session.options.get("profile"))
+        if active.explicit and not is_there(directory.secrets_path(active.name)):
+            directory.read(active.name)
         gone = log_out(resolution, active.name)
         said = f"the profile {active.name!r} " + (
             "itself stays" if gone else "has no stored credentials, nothing to remove"

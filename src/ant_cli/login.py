@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
+import shutil
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -25,6 +28,7 @@ __all__ = ["log_in", "seconds"]
 _FRAMES = "|/-\\"
 _FRAME_SECONDS = 0.2
 _LONGEST_LINE = 1 << 16
+_OPEN = "Open this page in a browser:"
 
 Outcome = Mapping[str, str] | str | None
 """What came: the query of a callback, a pasted text, or `None` for an end of input."""
@@ -54,36 +58,47 @@ def log_in(session: Session, plan: Plan, *, browser: bool, port: int | None, tim
             )
         found = run(plan.finish(attempt, answer))
     _tell(found, plan)
+    _say_what_is_used_instead(session, plan)
 
 
 def _invite(session: Session, attempt: Attempt, loopback: str | None, *, browser: bool) -> None:
     if loopback is not None:
         url = attempt.authorize_url(loopback)
-        opened = browser and _open(session, url)
-        click.echo("Your browser opens this page:" if opened else "Open this page in a browser:", err=True)
-        click.echo(f"\n  {url}\n", err=True)
-        if browser and not opened:
-            click.echo("(No browser could be opened from here.)", err=True)
+        opens = browser and _has_desktop(session.environ)
+        lead = "Your browser opens this page; if it does not, open it yourself:" if opens else _OPEN
+        click.echo(f"{lead}\n\n  {url}\n", err=True)
         click.echo("If the browser is on another machine, open this page there, and paste the code it shows:", err=True)
+        if opens:
+            _open(session.environ, url)
     else:
         click.echo("Open this page in a browser, and paste the code it shows:", err=True)
     click.echo(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", err=True)
-    if sys.stderr.isatty():
-        click.echo("", err=True)
-        click.echo("Code: ", nl=False, err=True)
+    if _is_terminal(sys.stderr):
+        click.echo("\nCode: ", nl=False, err=True)
 
 
-def _open(session: Session, url: str) -> bool:
-    """Open a browser of the desktop; one that would take over the terminal is none."""
-    import webbrowser
-
-    desktop = sys.platform in {"darwin", "win32"} or any(
-        name in session.environ for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+def _has_desktop(environ: Mapping[str, str]) -> bool:
+    """A browser that would take over the terminal is none."""
+    return sys.platform in {"darwin", "win32"} or any(
+        environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
     )
-    try:
-        return desktop and webbrowser.open(url)
-    except webbrowser.Error:
-        return False
+
+
+def _open(environ: Mapping[str, str], url: str) -> None:
+    """Open the browser from a process apart: it may stay in the foreground, read and write as it likes."""
+    with contextlib.suppress(OSError):
+        subprocess.Popen(  # noqa: S603  # no shell, our own URL
+            [sys.executable, "-m", "webbrowser", url],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _read_pasted(outcomes: queue.SimpleQueue[Outcome]) -> None:
@@ -124,6 +139,7 @@ def _wait(
                 "no code was pasted, and standard input has ended",
                 hint="run the command in a terminal, or without --no-browser where there is a browser",
             )
+        indicator.end()
         click.echo("(Standard input has ended: only a browser on this machine can complete the login.)", err=True)
     indicator.end()
     return None
@@ -134,7 +150,7 @@ class _Indicator:
 
     def __init__(self, session: Session, until: float) -> None:
         self._until = until
-        self._shown = sys.stderr.isatty() and session.environ.get("TERM", "dumb") != "dumb"
+        self._shown = _is_terminal(sys.stderr) and session.environ.get("TERM", "dumb") != "dumb"
         self._frame = 0
 
     def left(self) -> float:
@@ -149,11 +165,14 @@ class _Indicator:
             self._write(f"{frame} waiting, for {left // 60}:{left % 60:02} more")
 
     def end(self) -> None:
+        """Leave the prompt's line, for good."""
         if self._shown:
             self._write("")
             click.echo("", err=True)
+        self._shown = False
 
     def _write(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]
         # Saved and restored, so that what is being typed in the prompt stays where it is.
         sys.stderr.write(f"\x1b7\x1b[1A\r{text}\x1b[K\x1b8")
         sys.stderr.flush()
@@ -163,13 +182,31 @@ def _tell(found: LoggedIn, plan: Plan) -> None:
     def both(name: str | None, key: str | None) -> str:
         return f"{name} ({key})" if name and key else name or key or "not named by the server"
 
-    click.echo(f"Logged in{f' as {found.email}' if found.email else ''}", err=True)
+    click.echo(f"Logged in{f' as {found.account_email}' if found.account_email else ''}", err=True)
     click.echo(f"  organization:  {both(found.organization_name, found.organization_id)}", err=True)
     click.echo(f"  workspace:     {both(found.workspace_name, found.workspace_id)}", err=True)
     click.echo(f"  profile:       {plan.active.name}, {found.config_path}", err=True)
     click.echo(f"  credentials:   {found.credentials_path}", err=True)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _say_what_is_used_instead(session: Session, plan: Plan) -> None:
+    """Name what the next command, without any option, would use in place of this login."""
+    from ant_wif.environment import Environment
+    from ant_wif.errors import AntWifError
+    from ant_wif.resolution import Resolution
+
+    try:
+        origin = Resolution({}, Environment(session.environ)).require().origin
+    except AntWifError:
+        return
+    if origin != f"profile:{plan.active.name}":
+        unset = f", or unset {origin}" if origin.isupper() else ""
+        click.echo(
+            f"note: commands use {origin} and not this login; to use it: ant --profile {plan.active.name} …{unset}",
+            err=True,
+        )
 
 
 def seconds(text: str) -> float:

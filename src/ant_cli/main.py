@@ -58,15 +58,17 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         outcome = cli.main(
             args=None if arguments is None else list(arguments), prog_name="ant", standalone_mode=False, obj=session
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where it was closed from the start
+            sys.stdout.flush()
     except click.ClickException as error:
         return _say(session, error.format_message(), _usage_hint(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError):
-        # Python would complain once more while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        # Python would complain once more while closing them.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return session.reader_gone
     except AntWifError as error:
         _trace(session, error)
         return _say(session, str(error), error.hint, _status(error, session))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
     from ant_wif.resolution import Candidate, Resolution
 
-__all__ = ["Command", "Group", "LazyGroup", "ReaderGoneError", "Session", "global_options", "pass_session"]
+__all__ = ["Command", "Group", "LazyGroup", "ReaderGoneError", "Session", "global_options", "not_empty", "pass_session"]
 
 FORMATS = ("auto", "json", "jsonl", "yaml", "raw")
 
@@ -42,6 +42,8 @@ class Session:
         self.options: dict[str, Any] = {}
         self.failure: int | None = None
         """The exit status of an error, where it does not follow from the error's type."""
+        self.reader_gone = 0
+        """The exit status where whoever read the output has gone: all is well where data was printed."""
 
     @property
     def debug(self) -> bool:
@@ -95,14 +97,20 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
     """Keep an option that was given. What stands after the command beats what stands before it."""
     if value is None or value is False:
         return
-    if value == "":
-        raise click.BadParameter("is empty; give it a value or leave it out", ctx=context, param=parameter)
+    not_empty(context, parameter, value)
     session = context.ensure_object(Session)
     session.options[str(parameter.name)] = value
     if parameter.name == "debug":
         from ant_cli import logs
 
         logs.debug()
+
+
+def not_empty(context: click.Context, parameter: click.Parameter, value: object) -> object:
+    """Refuse an option that was given, and is empty: what a shell makes of a variable that is not set."""
+    if value == "":
+        raise click.BadParameter("is empty; give it a value or leave it out", ctx=context, param=parameter)
+    return value
 
 
 class ReaderGoneError(Exception):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -19,10 +23,9 @@ __all__ = ["Listener"]
 PATH = "/callback"
 _OF_A_LOGIN = {"state", "code", "error"}
 _REQUEST_SECONDS = 3
-_SLOT_SECONDS = 1
 _VERDICT_SECONDS = 60
 _ANSWER_SECONDS = 2
-_MOST_REQUESTS = 64
+_MOST_UNREAD = 64
 _PAGES: dict[Reason, Page] = {"state": Page.STATE, "denied": Page.DENIED, "code": Page.CODE, "refused": Page.FAILED}
 
 Deliver = Callable[[dict[str, str]], None]
@@ -69,13 +72,14 @@ class Listener:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    allow_reuse_address = False
+    # On POSIX this lets the next run have the port of the one before, and never two at the same time.
+    allow_reuse_address = os.name == "posix"
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], deliver: Deliver) -> None:
         super().__init__(address, _Handler)
         self.deliver = deliver
-        self._slots = threading.BoundedSemaphore(_MOST_REQUESTS)
+        self._unread: dict[Any, float] = {}
         self._settled = threading.Event()
         self._failure: AntWifError | None = None
         self._waiting: list[threading.Thread] = []
@@ -105,17 +109,31 @@ class _Server(ThreadingHTTPServer):
             thread.join(_ANSWER_SECONDS)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve some at a time; of a flood, what has to wait too long is dropped."""
-        if self._slots.acquire(timeout=_SLOT_SECONDS):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        """Serve a request on a thread of its own. Of too many that say nothing, the oldest makes room."""
+        while len(self._unread) >= _MOST_UNREAD:
+            self._drop(next(iter(self._unread)))
+        self._unread[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Drop, several times a second, who does not come to the point: a byte now and then is no request."""
+        for request, since in list(self._unread.items()):
+            if time.monotonic() - since > _REQUEST_SECONDS:
+                self._drop(request)
+
+    def was_read(self, request: Any) -> None:
+        self._unread.pop(request, None)
+
+    def _drop(self, request: Any) -> None:
+        self.was_read(request)
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._slots.release()
+            self.was_read(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that went away or sent no HTTP."""
@@ -127,6 +145,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _REQUEST_SECONDS
     server_version = "ant"
     sys_version = ""
+
+    def parse_request(self) -> bool:
+        """Note that the client came to the point."""
+        parsed = super().parse_request()
+        self.server.was_read(self.request)
+        return parsed
 
     def do_GET(self) -> None:
         query = self._callback()
@@ -141,9 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             parts = urlsplit(self.path)
             values = parse_qs(parts.query, max_num_fields=50)
+            host = urlsplit(f"//{self.headers.get('host', '')}").hostname
         except ValueError:
             return None
-        host = self.headers.get("host", "").rpartition(":")[0]
         if parts.path != PATH or host not in {"localhost", "127.0.0.1"} or not values.keys() & _OF_A_LOGIN:
             return None
         return {name: found[0] for name, found in values.items()}

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif.clock import steady
-from ant_wif.errors import ExchangeError, LoginError, ProfileError
-from ant_wif.files import check_writable
+from ant_wif.code_grant import ABOUT, redeem
+from ant_wif.environment import Environment
+from ant_wif.errors import LoginError, ProfileError
+from ant_wif.files import check_writable, is_there
 from ant_wif.locking import try_lock
 from ant_wif.pkce import Answer, Attempt
 from ant_wif.profiles import Active, ConfigDir
-from ant_wif.retry import Backoff
-from ant_wif.secrets import SecretStr, clean
+from ant_wif.secrets import clean, show_path
 from ant_wif.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings
 from ant_wif.store import ProfileShelf
-from ant_wif.token_response import Granted, error_fields, token_endpoint, what_it_is
+from ant_wif.token_response import Granted
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import Flow, Reply, Request, Unreachable, call, pause, send
+from ant_wif.transport import Flow, call, pause
 from ant_wif.urls import check_url
 
 __all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "Plan", "plan"]
+
+log = logging.getLogger("ant_wif.login")
 
 CLIENT_ID = "41077d10-94b8-4194-be48-d251e9eb21b4"
 DEFAULT_SCOPE = "user:profile user:inference user:developer"
@@ -34,7 +38,7 @@ _LOCK_POLL_SECONDS = 0.05
 class LoggedIn:
     """Who is logged in, for what, and where that is kept. `notes` are for the person to read."""
 
-    email: str | None
+    account_email: str | None
     organization_id: str | None
     organization_name: str | None
     workspace_id: str | None
@@ -50,8 +54,6 @@ class Plan:
 
     directory: ConfigDir
     active: Active
-    document: Mapping[str, object] | None
-    """The profile's file as it stands, `None` for a profile that this login creates."""
     settings: Settings
     client_id: str
     scope: str
@@ -79,18 +81,18 @@ class Plan:
             ExchangeError: the endpoint failed, or could not be reached.
             ProfileError: the login cannot be kept.
         """
-        granted, about = yield from _trade(self.settings.base_url.rstrip("/"), attempt, answer)
+        granted, about = yield from redeem(self.settings.base_url.rstrip("/"), attempt, answer)
         self._refuse_another(about)
-        yield from self._keep(granted, about)
+        notes = yield from self._keep(granted, about)
         return LoggedIn(
-            about.get("email"),
+            about.get("account_email"),
             about.get("organization_uuid"),
             about.get("organization_name"),
             about.get("workspace_id"),
             about.get("workspace_name"),
             self.directory.config_path(self.active.name),
             self.credentials_path,
-            tuple(self._notes(about)),
+            tuple(notes),
         )
 
     def _refuse_another(self, about: Mapping[str, str]) -> None:
@@ -100,30 +102,44 @@ class Plan:
             ("workspace_id", about.get("workspace_id")),
         ):
             asked = getattr(self.settings, name)
-            if self.settings.origin(name).via == "flag" and got is not None and asked not in {got, "default"}:
+            if self.settings.origin(name).via == "flag" and got is not None and not _same(asked, got, "default"):
                 raise LoginError(
                     f"the login is for the {name.removesuffix('_id')} {clean(got, limit=64)}, and "
                     f"{clean(asked, limit=64)} was asked for; nothing was stored",
                     hint="run the command again, and choose that one on the consent page",
                 )
 
-    def _keep(self, granted: Granted, about: Mapping[str, str]) -> Flow[None]:
+    def _keep(self, granted: Granted, about: Mapping[str, str]) -> Flow[list[str]]:
         shelf = ProfileShelf(self.directory, self.credentials_path, None)
         release = yield from _locked(shelf.lock_path)
         try:
-            yield from call(lambda: self._write(shelf, granted, about))
+            return (yield from call(lambda: self._write(shelf, granted, about)))
         finally:
             release()
 
-    def _write(self, shelf: ProfileShelf, granted: Granted, about: Mapping[str, str]) -> None:
+    def _write(self, shelf: ProfileShelf, granted: Granted, about: Mapping[str, str]) -> list[str]:
+        """Store the login, and the profile unless there is one; return what the person should know."""
+        # Looked at again: a person takes minutes in a browser, and what is there by now counts.
+        document = _login_profile(self.directory, self.active.name)
         token = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
-        fields = {name: about.get(name) for name in _ABOUT}
+        fields = {name: about.get(name) for name in ABOUT}
         shelf.keep(token, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
-        if self.document is None:
+        if document is None:
             self.directory.write(self.active.name, self._new_profile(about))
-        pointed = self.directory.pointed()
-        if self.active.via == "flag" or pointed is None:
-            self.directory.activate(self.active.name)
+        notes = self._notes(document or {}, about)
+        if self._becomes_active():
+            try:
+                self.directory.activate(self.active.name)
+            except ProfileError as error:
+                notes.append(f"the profile could not be made the active one: {error}")
+        return notes
+
+    def _becomes_active(self) -> bool:
+        """A profile that is named on the command line does; any other only where none was active."""
+        if self.active.via == "flag":
+            return True
+        others = set(self.directory.names()) - {self.active.name}
+        return self.directory.pointed() is None and "default" not in others
 
     def _new_profile(self, about: Mapping[str, str]) -> dict[str, object]:
         def given(name: str, default: str) -> str | None:
@@ -144,7 +160,7 @@ class Plan:
         }
         return {name: value for name, value in document.items() if value}
 
-    def _notes(self, about: Mapping[str, str]) -> list[str]:
+    def _notes(self, document: Mapping[str, object], about: Mapping[str, str]) -> list[str]:
         """Say where an existing profile, which is never rewritten, names something else than the token."""
         notes = []
         if not about.get("workspace_id"):
@@ -153,8 +169,8 @@ class Plan:
                 f"ant profile set workspace_id ID --profile {self.active.name}"
             )
         for key, got in (("organization_id", "organization_uuid"), ("workspace_id", "workspace_id")):
-            named, bound = (self.document or {}).get(key), about.get(got)
-            if named and bound and named != bound:
+            named, bound = document.get(key), about.get(got)
+            if isinstance(named, str) and bound and not _same(named, bound):
                 notes.append(
                     f"the login is for {key} {bound}, but the profile names {named}; to follow it: "
                     f"ant profile set {key} {bound} --profile {self.active.name}"
@@ -165,117 +181,99 @@ class Plan:
 def plan(
     directory: ConfigDir,
     active: Active,
-    settings: Settings,
+    arguments: Mapping[str, object],
+    environ: Environment,
     *,
     clock: Callable[[], float] = steady,
 ) -> Plan:
-    """Check all that can be checked before a browser opens.
-
-    `settings` must have been loaded with the profile where it exists.
+    """Check all that can be checked before a browser opens. `arguments` are those of `Settings.load`.
 
     Raises:
-        ProfileError: the profile is none that can be logged in to, or its folder cannot be written.
+        ConfigurationError: a setting is not one that it can be.
+        ProfileError: the profile is none that can be logged in to like this, or cannot be written.
         InsecureUrlError: a host must not be sent a code or token.
     """
+    document = _login_profile(directory, active.name)
+    profile = None if document is None else directory.read(active.name)
+    settings = Settings.load(arguments, environ, profile)
     check_url(settings.base_url, what="the base URL")
     check_url(settings.console_url, what="the Console's URL")
-    document: Mapping[str, object] | None = None
     client_id, scope = settings.oauth_client_id or CLIENT_ID, settings.scope or DEFAULT_SCOPE
-    if directory.config_path(active.name).exists():
-        profile = directory.read(active.name)
-        if profile.type != "user_oauth":
-            raise ProfileError(
-                f"the profile {active.name!r} is a federation profile, which nobody logs in to",
-                hint="choose another name: ant auth login --profile NAME",
-            )
-        document, own = profile.document, getattr(profile.known.authentication, "client_id", None)
-        if own is None:
-            raise ProfileError(
-                f"the profile {active.name!r} has no client_id: something else keeps its credentials fresh",
-                hint="choose another name: ant auth login --profile NAME",
-            )
+    if document is not None:
+        own = _own_client_id(document)
         if settings.origin("oauth_client_id").via != "flag":
             client_id = own
-    check_writable(directory.secrets_path(active.name).parent, folder_mode=0o700)
-    if document is None:
-        check_writable(directory.config_path(active.name).parent, folder_mode=0o755)
-    return Plan(directory, active, document, settings, client_id, scope, clock)
-
-
-_ABOUT = ("organization_uuid", "organization_name", "account_email", "workspace_id", "workspace_name")
-
-
-def _trade(base_url: str, attempt: Attempt, answer: Answer) -> Flow[tuple[Granted, dict[str, str]]]:
-    request = Request(
-        "POST",
-        token_endpoint(base_url),
-        form={
-            "grant_type": "authorization_code",
-            "code": answer.code,
-            "code_verifier": attempt.verifier,
-            "client_id": attempt.client_id,
-            "redirect_uri": answer.redirect_uri,
-            "state": attempt.state,
-        },
-    )
-    backoff = Backoff()
-    while True:
-        reply = yield from send(request)
-        # A code works once: only a request that was surely not received is sent again.
-        delay = backoff.delay(reply) if isinstance(reply, Unreachable) and not reply.maybe_received else None
-        if delay is None:
-            return _read(reply, request.url, [answer.code, attempt.verifier, attempt.state])
-        yield from pause(delay)
-
-
-def _read(reply: Reply | Unreachable, url: str, sent: list[SecretStr]) -> tuple[Granted, dict[str, str]]:
-    if isinstance(reply, Unreachable):
-        raise ExchangeError(
-            f"the login could not be completed: {url} could not be used: {reply.reason}",
-            hint="check the network, the proxy variables and --base-url, then log in again",
+        usual = Settings.load({}, environ, profile)
+        _refuse_what_a_profile_could_not_use(
+            active.name,
+            {
+                "--client-id": (client_id, own),
+                "--base-url": (settings.base_url.rstrip("/"), usual.base_url.rstrip("/")),
+                "--scope": (_of_administrators(scope), _of_administrators(usual.scope or DEFAULT_SCOPE)),
+            },
         )
-    granted = Granted.parse(reply.body) if reply.status == 200 else ""
-    if isinstance(granted, Granted):
-        return granted, _about(reply.body)
-    status = f"HTTP {reply.status}{f', request id {reply.request_id}' if reply.request_id else ''}"
-    body = error_fields(reply.body, sent)
-    said = granted or " ".join(body.values()) or f"its body is {what_it_is(reply.body)}"
-    if reply.status in {400, 401, 403}:
-        raise LoginError(
-            f"the code was refused ({status}: {said})",
-            hint="log in again; a code works once, and for a minute only",
+    _check_places(directory, active.name)
+    return Plan(directory, active, settings, client_id, scope, clock)
+
+
+def _login_profile(directory: ConfigDir, name: str) -> Mapping[str, object] | None:
+    """Return a profile's document, `None` where there is no such profile. Raises ProfileError: nobody logs in to it."""
+    if not is_there(directory.config_path(name)):
+        return None
+    profile = directory.read(name)
+    another = "choose another name: ant auth login --profile NAME"
+    if profile.type != "user_oauth":
+        raise ProfileError(f"the profile {name!r} is a federation profile, which nobody logs in to", hint=another)
+    if not _own_client_id(profile.document):
+        raise ProfileError(
+            f"the profile {name!r} has no client_id: something else keeps its credentials fresh", hint=another
         )
-    raise ExchangeError(
-        f"the login could not be completed: {url} answered {status}, but {said}",
-        hint="check --base-url, and log in again",
-        status=reply.status,
-        request_id=reply.request_id,
-        body=body,
-    )
+    return profile.document
 
 
-def _about(body: bytes) -> dict[str, str]:
-    """Return who and what the token is bound to, as far as the answer says so."""
-    fields = json.loads(body)
-    wanted = {
-        "organization_uuid": ("organization", "uuid"),
-        "organization_name": ("organization", "name"),
-        "account_email": ("account", "email_address"),
-        "workspace_id": ("workspace", "id"),
-        "workspace_name": ("workspace", "name"),
-    }
-    found: dict[str, str] = {}
-    for name, (group, key) in wanted.items():
-        value = fields[group].get(key) if isinstance(fields.get(group), dict) else None
-        if isinstance(value, str) and value:
-            found[name] = clean(value)
-    if "account_email" in found:
-        found["email"] = found["account_email"]
-    return found
+def _own_client_id(document: Mapping[str, object]) -> str:
+    authentication = document.get("authentication")
+    found = authentication.get("client_id") if isinstance(authentication, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _of_administrators(scope: str) -> str:
+    return " ".join(sorted(name for name in scope.split() if name.startswith("org:")))
+
+
+def _refuse_what_a_profile_could_not_use(name: str, given: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a login that would be refreshed, or used, with other values than it was made with."""
+    for option, (asked, usual) in given.items():
+        if asked != usual:
+            raise ProfileError(
+                f"the profile {name!r} exists, and {option} asks for {clean(asked, limit=100) or 'nothing of org:'} "
+                f"where it has {clean(usual, limit=100) or 'nothing of org:'}; a login never rewrites a profile",
+                hint=f"use another name: ant auth login --profile NAME {option} …",
+            )
+
+
+def _check_places(directory: ConfigDir, name: str) -> None:
+    path = directory.secrets_path(name)
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise ProfileError(
+            f"the login cannot be stored in {show_path(path)}: it is no regular file",
+            hint=f"remove {show_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
+        )
+    check_writable(path.parent, folder_mode=0o700)
+    if not is_there(directory.config_path(name)):
+        check_writable(directory.config_path(name).parent, folder_mode=0o755)
+
+
+def _same(asked: object, *others: str) -> bool:
+    """Compare ids: of a UUID, the case does not matter."""
+    return isinstance(asked, str) and asked.lower() in {other.lower() for other in others}
 
 
 def _locked(path: Path) -> Flow[Callable[[], None]]:
-    """Take the lock of the credentials; where there can be none, go on without."""
+    """Take the lock of the credentials; where there can be none, go on without.
+
+    Whoever holds it for longer refreshes the login that this one replaces, and will see that.
+    """
     waited = 0.0
     while waited < _LOCK_SECONDS:
         try:
@@ -284,6 +282,8 @@ def _locked(path: Path) -> Flow[Callable[[], None]]:
             break
         if release is not None:
             return release
+        if not waited:
+            log.warning("another process refreshes the login that there is; waiting for it")
         yield from pause(_LOCK_POLL_SECONDS)
         waited += _LOCK_POLL_SECONDS
     return lambda: None

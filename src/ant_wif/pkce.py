@@ -107,8 +107,11 @@ class Attempt:
         """
         text = text.strip()
         if text.startswith(("http://", "https://")):
-            parts = urlsplit(text)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            try:
+                parts = urlsplit(text)
+                query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=50).items()}
+            except ValueError:
+                raise AnswerError("what was pasted is no address", hint=_AGAIN, reason="code") from None
             at_loopback = loopback_uri is not None and parts.path == urlsplit(loopback_uri).path
             return self.answer(query, loopback_uri if at_loopback and loopback_uri else self.paste_uri)
         code, separator, state = text.partition("#")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.files import read_object, remove, write_atomically
+from ant_wif.locking import try_lock
 from ant_wif.secrets import SecretStr, clean, show_path
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ __all__ = ["Active", "ConfigDir", "Via", "check_name"]
 Via = Literal["flag", "env", "active_config", "default"]
 
 FILE_VERSION = "1.0"
-_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]+")
+# As long as the name of its files may be with what a temporary one adds.
+_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,200}")
 
 
 def check_name(name: str, *, found_in: str) -> str:
@@ -43,7 +45,7 @@ def check_name(name: str, *, found_in: str) -> str:
         return name
     raise ProfileError(
         f"{clean(name, limit=64)!r}, from {found_in}, is no profile name: expected letters, digits, "
-        "'_', '-' and '.', not starting with a dot",
+        "'_', '-' and '.', not starting with a dot, 200 at most",
         hint=f"correct {found_in}",
     )
 
@@ -220,12 +222,21 @@ class ConfigDir:
                 gone += [entry for entry in found if entry.suffix == ".json" and remove(entry)]
                 for lock in found:
                     if lock.name.startswith(".") and lock.name.endswith(".json.lock"):
-                        remove(lock)
+                        _remove_unless_held(lock)
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         if remove(self.pointer_path):
             gone.append(self.pointer_path)
         return gone
+
+
+def _remove_unless_held(lock: Path) -> None:
+    """Without its file a lock that is held would be no lock for the next one."""
+    with contextlib.suppress(OSError):
+        release = try_lock(lock)
+        if release is not None:
+            remove(lock)
+            release()
 
 
 def _stored(path: Path) -> StoredCredentials | ProfileError | None:

@@ -186,6 +186,10 @@ class LoginProvider:
             return elsewhere
         fresh = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
         successor = granted.refresh_token or sent
+        stored = yield from call(lambda: self.directory.read_credentials(self.path))
+        if stored is None or stored.refresh_token != old:
+            # Logged out, or logged in anew, while the server answered: that counts, and this grant does not.
+            return self.token_of(stored)
         try:
             yield from call(lambda: shelf.keep(fresh, refresh_token=successor))
         except ProfileError as error:

@@ -53,7 +53,7 @@ def _read(answer: Reply | Unreachable, url: str, sent: SecretStr, profile: str) 
     body = error_fields(answer.body, [sent])
     status = f"HTTP {answer.status}{f', request id {answer.request_id}' if answer.request_id else ''}"
     said = granted or " ".join(body.values()) or f"its body is {what_it_is(answer.body)}"
-    if not granted and not is_transient(answer):
+    if answer.status in {400, 401} and body:
         raise LoginError(
             f"the login of profile {profile!r} has ended: its refresh was refused ({status}: {said})",
             hint=f"log in again: ant auth login --profile {profile}",
@@ -61,9 +61,9 @@ def _read(answer: Reply | Unreachable, url: str, sent: SecretStr, profile: str) 
     wait = retry_after(answer)
     raise ExchangeError(
         f"{failed}: {url} answered {status}, but {said}",
-        hint="check that the profile's base_url names the Claude API and that no proxy answers in its place"
-        if granted
-        else f"run again in {f'{wait:.0f} seconds' if wait else 'a minute'}",
+        hint=f"run again in {f'{wait:.0f} seconds' if wait else 'a minute'}"
+        if is_transient(answer)
+        else "check that the profile's base_url names the Claude API and that no proxy answers in its place",
         status=answer.status,
         request_id=answer.request_id,
         body=body,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import stat
+import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +19,7 @@ import ant_wif
 from ant_wif.emulator import Emulator
 from ant_wif.profiles import ConfigDir
 from logins import asked, config, keep_a_login, stored, tree
-from terminals import in_a_pipe, in_a_terminal, printed_url, rest
+from terminals import ANT, in_a_pipe, in_a_terminal, printed_url, rest
 
 Environ = dict[str, str]
 
@@ -55,20 +59,23 @@ def test_a_login_through_the_browser_ends_logged_in_and_makes_the_profile(
     assert stored(directory)["access_token"] not in text
 
 
-def test_the_browser_of_the_machine_is_opened_at_the_page_that_is_printed(
+def test_the_browser_of_the_machine_is_opened_at_the_page_that_is_printed_and_may_stay_in_the_foreground(
     words: list[str], environ: Environ, emulator: Emulator, tmp_path: Path
 ) -> None:
     browser = tmp_path / "browser"
-    browser.write_text(
-        f'#!/bin/sh\nprintf %s "$1" > "{tmp_path}/opened.part"; mv "{tmp_path}/opened.part" "{tmp_path}/opened"\n'
-    )
+    opened = tmp_path / "opened"
+    os.mkfifo(opened)
+    # Reads what is typed, writes where it may, and stays for as long as anybody looks at it.
+    browser.write_text(f'#!/bin/sh\ncat; echo noise; echo noise >&2; printf %s "$1" > "{opened}"; exec sleep 60\n')
     browser.chmod(0o700)
-    with in_a_pipe(*words, environ={**environ, "BROWSER": f"{browser} %s"}) as ant:
-        ant.expect_exact("Your browser opens this page:")
+    with in_a_pipe(*words, environ={**environ, "BROWSER": str(browser)}) as ant:
+        ant.expect_exact("Your browser opens this page; if it does not, open it yourself:")
         url = printed_url(ant)
-        assert (tmp_path / "opened").read_text() == url
+        assert opened.read_text() == url
         emulator.approve(url)
-        assert rest(ant)[0] == 0
+        status, text = rest(ant)
+    assert status == 0, text
+    assert "noise" not in text
 
 
 def test_with_a_port_and_no_browser_a_forwarded_browser_completes_the_login(
@@ -191,6 +198,11 @@ ANSWERS: dict[str, tuple[Tamper, str, str]] = {
         "the Console refused the login (server_error: ",
         "Login failed",
     ),
+    "a port of another": (
+        lambda _, url: httpx.get(asked(url)["redirect_uri"], params={"error": "access_denied"}),
+        "its state is not the one of this run",
+        "This page belongs to another login",
+    ),
     "a code that is none": (
         lambda _, url: with_query(url, state=asked(url)["state"], code="x" * 43),
         "the code was refused (HTTP 400",
@@ -270,6 +282,68 @@ def test_strays_and_floods_neither_end_nor_fail_the_login(
         assert rest(ant)[0] == 0
         for stray in idle:
             stray.close()
+
+
+def test_clients_that_send_a_byte_now_and_then_do_not_keep_the_browser_out(
+    words: list[str], environ: Environ, emulator: Emulator
+) -> None:
+    with in_a_pipe(*words, environ=environ) as ant:
+        url = printed_url(ant)
+        port = urlsplit(asked(url)["redirect_uri"]).port
+        assert port is not None
+        done = threading.Event()
+
+        def drip() -> None:
+            with contextlib.ExitStack() as stack:
+                slow = [stack.enter_context(socket.socket()) for _ in range(150)]
+                for each in slow:
+                    each.settimeout(5)
+                    with contextlib.suppress(OSError):
+                        each.connect(("127.0.0.1", port))
+                while not done.wait(0.2):
+                    for each in slow:
+                        with contextlib.suppress(OSError):
+                            each.send(b"G")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            emulator.approve(url)
+            assert rest(ant)[0] == 0
+        finally:
+            done.set()
+            dripping.join()
+
+
+@pytest.mark.parametrize("pasted", ["http://[", "https://console.example/?code=1", "#", "code#another", "x" * 5000])
+def test_what_is_no_code_of_this_login_is_refused_in_a_sentence(
+    pasted: str, words: list[str], environ: Environ
+) -> None:
+    with in_a_pipe(*words, "--no-browser", environ=environ) as ant:
+        printed_url(ant)
+        ant.sendline(pasted)
+        status, text = rest(ant)
+    assert status == 1
+    assert "error: " in text
+    assert "hint: " in text
+    assert "unexpected" not in text
+
+
+def test_closed_output_is_no_failure_and_a_reader_that_goes_is_no_success(
+    words: list[str], environ: Environ, emulator: Emulator
+) -> None:
+    shell = 'exec "$@" >&-'
+    with in_a_pipe(*words, environ=environ, shell=shell) as ant:
+        emulator.approve(printed_url(ant))
+        assert rest(ant)[0] == 0
+    done = subprocess.run(
+        ["bash", "-c", '"$@" 2>&1 | head -c 1; exit "${PIPESTATUS[0]}"', "bash", ANT, *words, "--timeout", "20s"],
+        env={"PATH": os.environ["PATH"], **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
 
 
 def test_the_listener_is_reachable_on_one_address_of_loopback_only_and_gone_afterwards(

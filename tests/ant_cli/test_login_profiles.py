@@ -148,6 +148,19 @@ REFUSED_BEFOREHAND = {
     "a port that is none": (["--callback-port", "70000"], "--callback-port", 2),
     "a duration that is none": (["--timeout", "soon"], "'soon' is no duration", 2),
     "no time at all": (["--timeout", "0s"], "'0s' is no duration", 2),
+    "a profile name without end": (["--profile", "x" * 201], "200 at most", 1),
+    "another client than the profile's": (["--client-id", "another"], "--client-id asks for another", 1),
+    "another host than the profile's": (
+        ["--base-url", "http://127.0.0.1:9"],
+        "--base-url asks for http://127.0.0.1:9",
+        1,
+    ),
+    "an administrator's scope for a profile that has it not": (
+        ["--scope", "org:admin"],
+        "--scope asks for org:admin where it has nothing of org:",
+        1,
+    ),
+    "an empty client": (["--client-id", ""], "is empty", 2),
     "a Console over plain http": (["--console-url", "http://console.example"], "http://console.example", 1),
     "a Console that only looks local": (
         ["--console-url", "http://localhost.evil.example"],
@@ -174,6 +187,7 @@ def test_what_can_be_refused_is_refused_before_a_browser_opens(
         },
     )
     directory.write("external", {"authentication": {"type": "user_oauth"}})
+    keep_a_login(directory, emulator)
     more, sentence, status = REFUSED_BEFOREHAND[what]
     outcome = ant(*words, *more, **environ)
     assert outcome.status == status
@@ -191,6 +205,104 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_a_browser_opens(
     assert "cannot be written" in outcome.err
     assert "hint: " in outcome.err
     assert "/oauth/authorize" not in outcome.err
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_credentials_that_could_not_be_written_are_found_out_before_a_browser_opens(
+    kind: str, words: list[str], environ: Environ, directory: ConfigDir, ant: Ant, tmp_path: Path
+) -> None:
+    path = directory.credentials_path("default")
+    path.parent.mkdir(mode=0o700, parents=True)
+    path.symlink_to(tmp_path / "elsewhere") if kind == "link" else path.mkdir()
+    outcome = ant(*words, **environ)
+    assert outcome.status == 1
+    assert "it is no regular file" in outcome.err
+    assert "hint: remove " in outcome.err
+    assert "/oauth/authorize" not in outcome.err
+
+
+def test_a_profile_that_could_not_be_made_active_is_a_note_for_the_login_is_kept(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    directory.pointer_path.mkdir(parents=True)
+    status, text, _ = log_in(emulator, *words, environ=environ)
+    assert status == 0, text
+    assert "note: the profile could not be made the active one" in text
+    assert stored(directory)["access_token"]
+
+
+def test_a_profile_that_appears_while_the_person_is_in_the_browser_is_not_rewritten(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    with in_a_pipe(*words, environ=environ) as ant:
+        url = printed_url(ant)
+        directory.write(
+            "default",
+            {
+                "authentication": {
+                    "type": "oidc_federation",
+                    "federation_rule_id": "fdrl_01EXAMPLE",
+                    "identity_token": {"source": "file", "path": "/nonexistent"},
+                },
+                "organization_id": emulator.organization_id,
+            },
+        )
+        before = tree(directory)
+        emulator.approve(url)
+        status, text = rest(ant)
+    assert status == 1
+    assert "'default' is a federation profile" in text
+    assert tree(directory) == before
+
+
+def test_a_profile_that_goes_while_the_person_is_in_the_browser_is_made_anew(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    with in_a_pipe(*words, environ=environ) as ant:
+        url = printed_url(ant)
+        directory.delete("default")
+        emulator.approve(url)
+        assert rest(ant)[0] == 0
+    assert config(directory)["workspace_id"] == stored(directory)["workspace_id"]
+
+
+def test_the_port_of_a_login_that_was_denied_serves_the_next_one(
+    words: list[str], environ: Environ, emulator: Emulator, free_port: int
+) -> None:
+    port = ("--no-browser", "--callback-port", str(free_port))
+    with in_a_pipe(*words, *port, environ=environ) as ant:
+        emulator.deny(printed_url(ant))
+        assert rest(ant)[0] == 1
+    assert log_in(emulator, *words, *port, environ=environ)[0] == 0
+
+
+def test_an_organization_in_capitals_is_the_same_organization(
+    words: list[str], environ: Environ, emulator: Emulator
+) -> None:
+    status, text, _ = log_in(emulator, *words, "--organization-id", emulator.organization_id.upper(), environ=environ)
+    assert status == 0, text
+
+
+def test_a_moment_s_overload_does_not_cost_the_code(words: list[str], environ: Environ, emulator: Emulator) -> None:
+    emulator.fail("token", Fault.status(529, retry_after=0), times=2)
+    status, text, _ = log_in(emulator, *words, environ=environ)
+    assert status == 0, text
+
+
+def test_what_would_be_used_in_place_of_the_login_is_named(
+    words: list[str], environ: Environ, emulator: Emulator
+) -> None:
+    status, text, _ = log_in(emulator, *words, environ={**environ, "ANTHROPIC_API_KEY": emulator.api_key})
+    assert status == 0
+    assert "note: commands use ANTHROPIC_API_KEY and not this login" in text
+    assert "or unset ANTHROPIC_API_KEY" in text
+
+
+def test_logging_out_of_a_profile_that_is_not_there_is_an_error(ant: Ant, environ: Environ) -> None:
+    outcome = ant("auth", "logout", "--profile", "misspelt", **environ)
+    assert outcome.status == 1
+    assert "the profile 'misspelt' does not exist" in outcome.err
 
 
 def test_a_port_in_use_is_named(words: list[str], environ: Environ, ant: Ant) -> None:
@@ -243,7 +355,7 @@ def test_a_code_that_was_used_is_refused_and_the_login_that_there_is_stays(
 
 
 FAULTS = {
-    "down": (Fault.status(503), "answered HTTP 503"),
+    "down": (Fault.status(500), "answered HTTP 500"),
     "html": (Fault.not_json(), "HTML"),
 }
 

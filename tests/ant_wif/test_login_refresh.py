@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
 import ant_wif
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.environment import Environment
-from ant_wif.errors import ExchangeError, LoginError
+from ant_wif.errors import ExchangeError, LoginError, ProfileError
 from ant_wif.profiles import ConfigDir
 
 MANY = 20
@@ -41,7 +42,7 @@ def logged_in(home: Path, emulator: Emulator, *, seconds: int = -60, client_id: 
     authentication = {"type": "user_oauth", **({"client_id": client_id} if client_id else {})}
     directory.write("default", {"authentication": authentication, "base_url": emulator.base_url})
     path = directory.credentials_path("default")
-    path.parent.mkdir(mode=0o700)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(mode=0o600)
     document = {
         "version": "1.0",
@@ -195,8 +196,6 @@ def test_a_rejected_access_token_is_refreshed_though_it_has_not_expired(emulator
     credentials = ant_wif.resolve(environ=variables(tmp_path, emulator))
     rejected = credentials.token()
     emulator.revoke(rejected)
-    import httpx
-
     with httpx.Client(base_url=credentials.base_url, auth=credentials.auth) as client:
         assert client.get("/v1/models").status_code == 200
     assert stored(path)["access_token"] != rejected
@@ -210,6 +209,46 @@ def test_a_login_that_the_server_ended_says_so_and_how_to_log_in(emulator: Emula
         ant_wif.resolve(environ=variables(tmp_path, emulator)).token()
     assert "ant auth login --profile default" in str(caught.value.hint)
     assert refresh_token not in f"{caught.value} {caught.value!r} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("meanwhile", ["logged out", "logged in anew"])
+def test_what_a_person_did_while_the_server_answered_a_refresh_counts(
+    meanwhile: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    path = logged_in(tmp_path, emulator)
+    environ = variables(tmp_path, emulator)
+    emulator.fail("token", Fault.delay(0.5))
+    with ThreadPoolExecutor(1) as pool:
+        refreshed = pool.submit(ant_wif.resolve(environ=environ).token)
+        deadline = time.monotonic() + 60
+        while not emulator.refreshes and time.monotonic() < deadline:
+            time.sleep(0.005)
+        path.unlink()
+        if meanwhile == "logged in anew":
+            anew = logged_in(tmp_path, emulator, seconds=3000).read_bytes()
+            assert refreshed.result() == stored(path)["access_token"]
+            assert path.read_bytes() == anew
+        else:
+            with pytest.raises(ProfileError, match="holds no login"):
+                refreshed.result()
+            assert not path.exists()
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 407, 413])
+def test_an_answer_of_something_else_than_the_platform_does_not_end_a_login(
+    status: int, emulator: Emulator, tmp_path: Path
+) -> None:
+    path = logged_in(tmp_path, emulator)
+    before = path.read_bytes()
+
+    def portal(request: httpx.Request) -> httpx.Response:
+        page = httpx.ByteStream(b"<html>Sign in to the network</html>")
+        return httpx.Response(status, stream=page, request=request)
+
+    with httpx.Client(transport=httpx.MockTransport(portal)) as client, pytest.raises(ExchangeError) as caught:
+        ant_wif.resolve(environ=variables(tmp_path, emulator), http_client=client).token()
+    assert "no proxy answers in its place" in str(caught.value.hint)
+    assert path.read_bytes() == before
 
 
 def test_a_login_that_still_lasts_is_served_when_its_refresh_fails(
