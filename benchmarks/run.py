@@ -17,6 +17,7 @@ import federation_profile
 import first_response
 import kills
 import peak_memory
+import plugin_cost
 import requests_with_auth
 import short_tokens
 import single_use_file
@@ -31,7 +32,7 @@ CASES = {
     module.__name__: module.rows
     for module in (
         single_use_file, federation_profile, expired_login, token_call, requests_with_auth, first_response,
-        short_tokens, kills, peak_memory, startup,
+        short_tokens, kills, peak_memory, startup, plugin_cost,
     )
 }  # fmt: skip
 

@@ -41,8 +41,8 @@ class AntEnv:
         self._emulator = emulator
         for name in [name for name in os.environ if name.startswith(_PREFIXES) or name in _NAMES]:
             monkeypatch.delenv(name)
+        # Where profiles are follows from it. A variable that names the folder would demand that there be one.
         self.setenv("HOME", str(home))
-        self.setenv("ANTHROPIC_CONFIG_DIR", str(self.config_dir))
         self.setenv("ANT_CACHE_DIR", str(home / ".cache" / "ant-wif"))
 
     def setenv(self, name: str, value: str) -> None:

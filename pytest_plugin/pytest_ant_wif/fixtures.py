@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from pytest_ant_wif.command import CommandLine
-from pytest_ant_wif.environment import AntEnv, UnknownPlatformError
 from pytest_ant_wif.leaks import LeakGuard
-from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
 from pytest_ant_wif.modes import mode_of
-from pytest_ant_wif.platforms import Aws, Platform
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever does not use a fixture shall not wait for what it needs
     import anthropic
     import httpx
 
     from ant_wif import Credentials
     from ant_wif.emulator import Emulator
+    from pytest_ant_wif.command import CommandLine
+    from pytest_ant_wif.environment import AntEnv
+    from pytest_ant_wif.platforms import Aws, Platform
 
 _T = TypeVar("_T")
 
@@ -55,6 +54,8 @@ def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     """A credential to call the API with: the emulator's, or with `--ant-mode live` the real one."""
     mode = mode_of(request.config)
     if mode != "emulator":
+        from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+
         try:
             return live_credentials(request.config)
         except NoLiveCredentialError as error:
@@ -133,12 +134,17 @@ def ant_env(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, ant_emulator: Emulator
 ) -> AntEnv:
     """An environment of the test's own: every variable of Claude and of CI platforms gone, a temporary home."""
+    from pytest_ant_wif.environment import AntEnv
+
     return AntEnv(tmp_path_factory.mktemp("ant-env"), monkeypatch, ant_emulator)
 
 
 @pytest.fixture
 def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: Emulator) -> Platform:
     """A platform to be on: `@pytest.mark.ant_platform("gitlab")`, or the fixture parametrized indirectly."""
+    from pytest_ant_wif.environment import UnknownPlatformError
+    from pytest_ant_wif.platforms import Platform
+
     marker = request.node.get_closest_marker("ant_platform")
     name = getattr(request, "param", marker.args[0] if marker and marker.args else "github")
     try:
@@ -153,6 +159,8 @@ def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: 
 @pytest.fixture
 def ant_aws(ant_env: AntEnv, ant_emulator: Emulator) -> Iterator[Aws]:
     """moto's AWS, whose STS issues identity tokens that the emulator trusts."""
+    from pytest_ant_wif.platforms import Aws
+
     with Aws(ant_emulator, ant_env) as aws:
         yield aws
 
@@ -166,6 +174,8 @@ def ant_identity_token(ant_emulator: Emulator) -> Callable[..., str]:
 @pytest.fixture
 def ant_cli(ant_env: AntEnv) -> CommandLine:
     """Runs `ant …` in this process and in the isolated environment."""
+    from pytest_ant_wif.command import CommandLine
+
     del ant_env
     return CommandLine(os.environ)
 

@@ -8,34 +8,38 @@ else sees it. What reaches the terminal or a log file by another way is cleaned 
 from __future__ import annotations
 
 import logging
-import re
+import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO, cast
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
+
+from pytest_ant_wif.modes import is_worker
+
+if TYPE_CHECKING:
+    from pytest_ant_wif.masking import Masking
 
 __all__ = ["ALLOWED", "LeakGuard"]
 
 ALLOWED = "ant_allow_secrets"
-
-# What has none of these cannot have the shape of a secret; most texts end here.
-_MARKS = (
-    "sk-ant-",
-    "eyJ",
-    "PRIVATE KEY",
-    "earer ",
-    "earer\\t",
-    "_token",
-    "assertion",
-    "secret",
-    "api_key",
-    "api-key",
-    "code",
+_MARK = (ALLOWED, "true")
+# What has none of these holds no secret that shows by itself; most texts end here.
+_HINTS = (
+    "sk-ant-", "eyJ", "PRIVATE KEY", "earer", "asic ", "_token", "-token", "assertion", "secret", "verifier", "api_key",
+    "api-key", "code", "password",
+)  # fmt: skip
+_VARIABLES = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_IDENTITY_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
+    "IDENTITY_HEADER",
 )
-# pytest cuts long strings in the middle; what is behind the cut is part of the secret, too.
-_CUT = re.compile(r"(?:sk-ant-|eyJ)[A-Za-z0-9_.\-]*?\.\.\.[A-Za-z0-9_.\-]+")
-_DEEPEST = 12
 
 
 class LeakGuard:
@@ -44,22 +48,46 @@ class LeakGuard:
     def __init__(self, config: pytest.Config, *, fail: bool) -> None:
         self._config = config
         self._fail = fail
-        self._known: dict[str, None] = {}
+        self._knows = False
         self._undo: list[Callable[[], None]] = []
+        for name in _VARIABLES:
+            if os.environ.get(name):
+                self.know(os.environ[name])
+
+    @cached_property
+    def _masking(self) -> Masking:
+        """Made on first use: it reads everything that any suite writes, and most has nothing to mask."""
+        from pytest_ant_wif.masking import Masking
+
+        return Masking()
 
     def know(self, secret: str) -> None:
-        """Remember a secret, unless its shape gives it away."""
-        if secret and not secret.startswith(("sk-ant-", "eyJ")):
-            self._known[secret] = None
+        """Remember a secret."""
+        self._masking.know(secret)
+        self._knows = True
 
     def clean(self, text: str) -> str:
         """Return `text` with every secret masked."""
-        if not any(mark in text for mark in _MARKS) and not any(known in text for known in self._known):
-            return text
-        from ant_wif.secrets import SecretStr, scrub
+        return self._masking.clean(text) if self._may_leak(text) else text
 
-        text = _CUT.sub(lambda found: f"{found.group()[:16]}...", text)
-        return scrub(text, [SecretStr(known) for known in self._known])
+    def leaks(self, *values: object) -> bool:
+        """Whether the text of one of these holds a secret."""
+        return any(self.clean(text) != text for text in map(str, values))
+
+    def _may_leak(self, text: str) -> bool:
+        return self._knows or any(hint in text for hint in _HINTS)
+
+    @contextmanager
+    def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
+        """Know meanwhile what the report labels as a secret anywhere."""
+        text = _text_of(report)
+        if not self._may_leak(text):
+            yield
+            return
+        before, self._knows = self._knows, True
+        with self._masking.knowing(text):
+            yield
+        self._knows = before
 
     # --- reports ------------------------------------------------------------------------------------
 
@@ -68,43 +96,99 @@ class LeakGuard:
         """With `fail`, turn the report of a test that leaked into a failure that says where."""
         report = cast("pytest.TestReport", (yield))
         if item.get_closest_marker(ALLOWED) is not None:
-            report.user_properties = [*report.user_properties, (ALLOWED, "true")]
-        elif self._fail and report.outcome != "skipped":
-            places = sorted(set(self._leaks_of(report)))
-            if places:
-                report.outcome = "failed"
-                report.longrepr = f"a secret leaked into {', '.join(places)} (--ant-leaks fail)"
+            report.user_properties = [*report.user_properties, _MARK]
+        elif self._fail:
+            with self._knowing(report):
+                places = list(dict.fromkeys(self._leaks_of(report)))
+                if places:
+                    self._accuse(report, places)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if (ALLOWED, "true") in report.user_properties:
-            report.user_properties = [pair for pair in report.user_properties if pair[0] != ALLOWED]
-            return
-        self._clean_report(report)
+        """Clean a report, unless its test means to show secrets."""
+        if _MARK not in report.user_properties:
+            with self._knowing(report):
+                self._clean_report(report)
+        elif not is_worker(self._config):  # the controller has to know it, too
+            report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Clean what is said of a module that cannot be imported."""
         self._clean_report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Clean a warning; the report log holds them, too."""
+        text = str(warning_message.message)
+        if self.leaks(text):
+            warning_message.message = UserWarning(self.clean(text))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_parametrize_id(self, val: object) -> Iterator[None]:
         """A parameter becomes part of the test's name, which stands everywhere."""
         made = cast("str | None", (yield))
-        if made is None and isinstance(val, str) and self.clean(val) != val:
+        if made is None and isinstance(val, str) and self.leaks(val):
             made = self.clean(val)
         return self.clean(made) if isinstance(made, str) else made  # type: ignore[return-value]  # as above
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Iterator[None]:
+        """Clean a name that was given outright, as by `pytest.param(…, id=…)`."""
+        yield
+        for number, call in enumerate(metafunc._calls):
+            ids = [f"{self.clean(name)}{number}" if self.leaks(name) else name for name in call._idlist]
+            if ids != list(call._idlist):
+                object.__setattr__(call, "_idlist", ids)  # it is frozen
+
     def _leaks_of(self, report: pytest.TestReport) -> Iterator[str]:
+        leaks = self.leaks
         for title, content in report.sections:
-            if self.clean(content) != content:
+            # A report repeats what was captured in the phases before.
+            if title.endswith(f" {report.when}") and leaks(content):
                 yield title.lower()
-        shown = str(report.longrepr) if report.longrepr is not None else ""
-        if self.clean(shown) != shown:
-            yield "the traceback, its message or its locals"
-        for name, value in report.user_properties:
-            if self.clean(str(value)) != str(value):
-                yield f"the property {name}"
+        if isinstance(report.longrepr, (str, tuple)):
+            if leaks(report.longrepr):
+                yield "the reason" if report.skipped else "the message"
+        elif report.longrepr is not None:
+            yield from self._leaks_of_traceback(report.longrepr)
+        if leaks(getattr(report, "wasxfail", "")):
+            yield "the reason"
+        if report.when == "call" or report.failed:
+            for name, value in report.user_properties:
+                if leaks(name, value):
+                    yield f"the property {self.clean(name)}"
+
+    def _leaks_of_traceback(self, shown: Any) -> Iterator[str]:
+        leaks = self.leaks
+        if leaks(getattr(getattr(shown, "reprcrash", None), "message", "")):
+            yield "the message"
+        chain = getattr(shown, "chain", None) or [(getattr(shown, "reprtraceback", None), None, None)]
+        for traceback, crash, _ in chain:
+            if leaks(getattr(crash, "message", "")):
+                yield "the message"
+            for entry in getattr(traceback, "reprentries", ()):
+                if leaks("\n".join(getattr(getattr(entry, "reprlocals", None), "lines", ()))):
+                    yield "a local variable"
+                for name, value in getattr(getattr(entry, "reprfuncargs", None), "args", ()):
+                    if leaks(value):
+                        yield f"the argument {name}"
+                lines = getattr(entry, "lines", ())
+                if leaks("\n".join(line for line in lines if not line.startswith("E "))):
+                    yield "the source shown in the traceback"
+        if leaks(shown):
+            yield "the traceback"
+
+    def _accuse(self, report: pytest.TestReport, places: list[str]) -> None:
+        if len(places) > 1 and places[-1] == "the traceback":
+            places.pop()
+        if report.failed:
+            report.sections.append(("what the test itself failed with", self.clean(str(report.longrepr))))
+        if hasattr(report, "wasxfail"):
+            del report.wasxfail
+        report.outcome = "failed"
+        report.longrepr = f"a secret leaked into {', '.join(places)} (--ant-leaks fail)"
 
     def _clean_report(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         report.sections = [(title, self.clean(content)) for title, content in report.sections]
@@ -113,32 +197,24 @@ class LeakGuard:
             report.longrepr = (path, line, self.clean(reason))
         elif isinstance(report.longrepr, str):
             report.longrepr = self.clean(report.longrepr)
-        elif report.longrepr is not None:
-            self._clean_object(report.longrepr, _DEEPEST)
+        elif report.longrepr is not None and self._may_leak(str(report.longrepr)):
+            self._masking.clean_object(report.longrepr)
         if isinstance(report, pytest.TestReport):
-            report.user_properties = [
-                (name, self.clean(value) if isinstance(value, str) else value) for name, value in report.user_properties
-            ]
+            report.user_properties = [(self.clean(name), self._plain(value)) for name, value in report.user_properties]
+            if hasattr(report, "wasxfail"):
+                report.wasxfail = self.clean(report.wasxfail)
+            self._clean_attributes(report.nodeid)
 
-    def _clean_object(self, shown: Any, depth: int) -> None:
-        """Clean every text in a representation of an exception, in place: chains, entries, locals, arguments."""
-        if depth == 0 or not hasattr(shown, "__dict__"):
-            return
-        for name, value in list(vars(shown).items()):
-            cleaned = self._cleaned(value, depth - 1)
-            if cleaned is not value:
-                # Some of pytest's representations are frozen.
-                object.__setattr__(shown, name, cleaned)
+    def _plain(self, value: object) -> object:
+        """Return the value of a property as it is, or as masked text."""
+        return self.clean(str(value)) if self.leaks(value) else value
 
-    def _cleaned(self, value: Any, depth: int) -> Any:
-        if isinstance(value, str):
-            return self.clean(value)
-        if isinstance(value, (list, tuple)):
-            made = [self._cleaned(each, depth) for each in value]
-            return made if isinstance(value, list) else tuple(made)
-        if type(value).__module__.startswith("_pytest."):
-            self._clean_object(value, depth)
-        return value
+    def _clean_attributes(self, nodeid: str) -> None:
+        """Clean what `record_xml_attribute` gave to junit XML: it is in no report."""
+        for plugin in self._config.pluginmanager.get_plugins():
+            for (noted, _), reporter in getattr(plugin, "node_reporters", {}).items():
+                if noted == nodeid:
+                    reporter.attrs = {name: self.clean(str(value)) for name, value in reporter.attrs.items()}
 
     # --- what is written by another way -------------------------------------------------------------
 
@@ -167,6 +243,7 @@ class LeakGuard:
                 properties[:] = [(name, self.clean(str(value))) for name, value in properties]
 
     def pytest_unconfigure(self) -> None:
+        """Put back what was replaced."""
         while self._undo:
             self._undo.pop()()
 
@@ -174,6 +251,11 @@ class LeakGuard:
         before = getattr(owner, name)
         setattr(owner, name, value)
         self._undo.append(lambda: setattr(owner, name, before))
+
+
+def _text_of(report: pytest.TestReport) -> str:
+    sections = "\n".join(content for _, content in report.sections)
+    return f"{sections}\n{report.longrepr or ''}\n{report.user_properties}\n{getattr(report, 'wasxfail', '')}"
 
 
 class _CleanFile:

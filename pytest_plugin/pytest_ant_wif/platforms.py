@@ -65,10 +65,11 @@ class Aws:
         self._stack.close()
 
     def client(self, service: str) -> Any:
-        """Make a boto3 client in the mocked account."""
+        """Make a boto3 client in the mocked account, with the credentials that the variables name now."""
         import boto3
 
-        return boto3.client(service, region_name="us-east-1")
+        # boto3's default session would go on with the credentials that it saw first.
+        return boto3.Session(region_name="us-east-1").client(service)
 
     def _assume_role(self) -> None:
         """Become the role, as a container of it is: the token's subject is then the role's ARN."""

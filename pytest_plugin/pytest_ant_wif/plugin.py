@@ -22,7 +22,6 @@ from pytest_ant_wif.fixtures import (
     async_anthropic_client,
 )
 from pytest_ant_wif.leaks import ALLOWED, LeakGuard
-from pytest_ant_wif.live import NoLiveCredentialError, join_workers, live_credentials
 from pytest_ant_wif.modes import add_options, is_worker, leaks_of, mode_of
 
 __all__ = [
@@ -48,9 +47,19 @@ _MARKERS = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare options and ini keys."""
-    add_options(parser)
+_NAMES = ("ant_wif", __name__)
+_GUARD = "ant_wif_leaks"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare options and ini keys, once: what is installed may also be loaded by `-p` or `pytest_plugins`."""
+    try:
+        add_options(parser)
+    except ValueError as error:
+        raise pytest.UsageError(f"another plugin has an option of ant-wif: {error}; use -p no:NAME for one") from None
+    for name in _NAMES:
+        if pluginmanager.get_plugin(name) is None:
+            pluginmanager.set_blocked(name)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,14 +68,19 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     leaks = leaks_of(config)
-    if leaks != "off":
-        config.pluginmanager.register(LeakGuard(config, fail=leaks == "fail"), "ant_wif_leaks")
+    if leaks == "off":
+        return
+    if config.pluginmanager.has_plugin(_GUARD):
+        raise pytest.UsageError(f"another plugin is called {_GUARD}: give it another name, or use --ant-leaks off")
+    config.pluginmanager.register(LeakGuard(config, fail=leaks == "fail"), _GUARD)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Where the command line demands a live credential, say at once that there is none."""
     config = session.config
     if config.getoption("ant_mode") == "live" and not is_worker(config) and not config.option.collectonly:
+        from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+
         try:
             live_credentials(config)
         except NoLiveCredentialError as error:
@@ -80,6 +94,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     mode = mode_of(config)
     if mode == "emulator":
         return "ant-wif: emulator"
+    from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+
     try:
         found = live_credentials(config)
     except NoLiveCredentialError:
@@ -91,6 +107,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_configure_node(node: Any) -> None:
     """Let a worker of pytest-xdist ask this process for tokens."""
     if mode_of(node.config) != "emulator":
+        from pytest_ant_wif.live import join_workers
+
         join_workers(node.config, node)
 
 
@@ -100,6 +118,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     if mode_of(item.config) == "emulator":
         pytest.skip("needs a real credential, and the mode is emulator: run with --ant-mode live or auto")
+    from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+
     try:
         live_credentials(item.config)
     except NoLiveCredentialError as error:

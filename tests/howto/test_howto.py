@@ -16,7 +16,7 @@ from ant_wif.emulator import Emulator
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SCRIPTS = sorted(path for path in HERE.glob("*.py") if not path.name.startswith(("test_", "suite_")))
+SCRIPTS = sorted(path for path in HERE.glob("*.py") if not path.name.startswith(("test_", "suite_", "conftest")))
 PRINTED = {
     "list_models.py": r"(claude-[\w.-]+\n)+",
     "explain_what_is_missing.py": r"set ANTHROPIC_ORGANIZATION_ID and an identity token .*\n(.*\n)+",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import jwt.algorithms
 import pytest
@@ -14,33 +16,105 @@ from ant_wif.emulator import Emulator
 # pytester forgets the modules that a test imports; cryptography does not outlive being imported twice.
 assert jwt.algorithms
 
-_KEPT = {"PATH", "HOME", "USERPROFILE", "TMPDIR", "LANG", "LC_ALL", "PYTEST_DEBUG_TEMPROOT"}
+_KEPT = {"PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL"}
 
 Run = Callable[..., pytest.RunResult]
+
+LEFTOVERS = '''
+"""Notes which threads and sockets a process of pytest has left when it ends."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+FDS = Path("/proc/self/fd")
+
+
+def sockets():
+    found = set()
+    for each in FDS.iterdir() if FDS.exists() else ():
+        try:
+            found.add(os.readlink(each))
+        except OSError:
+            pass
+    return {each for each in found if each.startswith("socket:")}
+
+
+BEFORE = sockets()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    # A thread of execnet is one of pytest-xdist, which ends after its plugins; trio keeps some for its next run.
+    threads = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread()
+        and not isinstance(thread, threading._DummyThread)
+        and not thread.name.startswith("Trio ")
+        and "execnet" not in repr(getattr(thread, "_target", None))
+    ]
+    note = Path(os.environ["LEFTOVERS"]) / f"{os.getpid()}.json"
+    note.write_text(json.dumps({"threads": threads, "sockets": sorted(sockets() - BEFORE)}))
+'''
 
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester) -> None:
-    """No variable of the machine that runs these tests takes part; HOME is pytester's own."""
+    """No variable of the machine that runs these tests takes part; HOME and the folder for files are pytester's own."""
     for name in [name for name in os.environ if name not in _KEPT]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(pytester.path))
+    # A summary that is cut to the width of a terminal says little.
+    monkeypatch.setenv("COLUMNS", "600")
 
 
 @pytest.fixture
-def run(clean: None, pytester: pytest.Pytester) -> Run:
-    """Run the inner suite as a process of its own; what pytest itself trips over is never acceptable."""
+def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the inner suite as a process of its own; what pytest itself trips over is never acceptable.
 
-    def run_it(*options: str) -> pytest.RunResult:
-        # pytest-asyncio warns of a setting that suites without it have no use for.
-        asyncio = () if "asyncio" in options else ("-p", "no:asyncio")
-        given = [option for option in options if option != "asyncio"]
-        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *asyncio, *given)
+    Only the plugins that an option or `plugins` asks for are loaded: the others of this machine cost time.
+    Nothing may be left: no thread or socket in a process, no process, no file.
+    """
+    files, notes = (pytester.mkdir(name) for name in (".files", ".leftovers"))
+    monkeypatch.setenv("TMPDIR", str(files))
+    monkeypatch.setenv("LEFTOVERS", str(notes))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.path.joinpath("leftovers.py").write_text(LEFTOVERS)
+
+    def run_it(*options: str, plugins: tuple[str, ...] = (), cache: bool = False) -> pytest.RunResult:
+        if "-n" in options:
+            plugins = ("xdist", *plugins)
+        loaded = [word for name in ("ant_wif", "leftovers", *plugins) for word in ("-p", name)]
+        command = [sys.executable, "-m", "pytest", *([] if cache else ["-p", "no:cacheprovider"]), *loaded, *options]
+        base = pytester.path / ".base"
+        # In a session of its own, so that one can ask whether anything of it still runs.
+        result = _run(pytester, [*command, f"--basetemp={base}"])
         for line in (*result.outlines, *result.errlines):
             assert "INTERNALERROR" not in line
+        assert not list(files.iterdir()), "files were left"
+        for note in notes.iterdir():
+            left = json.loads(note.read_text())
+            assert left == {"threads": [], "sockets": []}
+            note.unlink()
         return result
 
     return run_it
+
+
+def _run(pytester: pytest.Pytester, command: list[str]) -> pytest.RunResult:
+    output, errors = pytester.path / ".stdout", pytester.path / ".stderr"
+    with output.open("w") as out, errors.open("w") as err:
+        process = pytester.popen(command, stdout=out, stderr=err, stdin=None, start_new_session=True)
+        status = process.wait(timeout=240)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    shown, complained = output.read_text(), errors.read_text()
+    print(shown, complained)
+    return pytest.RunResult(status, shown.splitlines(), complained.splitlines(), 0)
 
 
 @pytest.fixture
@@ -67,21 +141,11 @@ def single_use(
 ) -> Callable[..., None]:
     """Begin a job with one identity token in a file. Tokens are kept in memory, so no file shares them."""
 
-    def begin(**claims: object) -> None:
-        identity = pytester.path / "identity-token"
-        identity.write_text(platform.issue("github", **claims))  # type: ignore[arg-type]  # claims, not options
+    def begin() -> None:
+        identity = Path(pytester.path / "identity-token")
+        identity.write_text(platform.issue("github"))
         identity.chmod(0o600)
         ids = {name: value for name, value in platform.env("github").items() if name.startswith("ANTHROPIC_")}
         job({**ids, "ANTHROPIC_IDENTITY_TOKEN_FILE": str(identity), "ANT_CACHE": "memory"})
 
     return begin
-
-
-@pytest.fixture
-def told(pytester: pytest.Pytester) -> Callable[[], list[dict[str, str]]]:
-    """Read what the tests of the inner suite noted with `note(…)`; see `NOTE`."""
-
-    def read() -> list[dict[str, str]]:
-        return [json.loads(path.read_text()) for path in sorted((pytester.path / "notes").glob("*.json"))]
-
-    return read

@@ -1,0 +1,101 @@
+"""What the pytest plugin costs a run that does not use it, and how soon its first fixtures are ready.
+
+Medians of alternating runs, so that a busy machine slows both sides alike.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from importlib.metadata import entry_points
+
+from stage import Stage, alone
+from table import Row
+
+RUNS = 20
+UNUSED_MS = 10
+EMULATOR_MS = 300
+CREDENTIALS_MS = 100
+
+# The plugin is what differs: others of the machine take no part.
+OTHERS = sorted({each.name for each in entry_points(group="pytest11")} - {"ant_wif"})
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"-pno:{name}" for name in OTHERS)]
+SUITE = """
+import json
+import time
+from pathlib import Path
+
+
+def test_ready(request):
+    began = time.perf_counter()
+    request.getfixturevalue("ant_emulator")
+    emulator = time.perf_counter()
+    found = request.getfixturevalue("ant_credentials")
+    credentials = time.perf_counter()
+    found.token()
+    token = time.perf_counter()
+    times = [emulator - began, credentials - emulator, token - credentials]
+    Path(__file__).with_name("times.json").write_text(json.dumps(times))
+"""
+
+
+def rows(stage: Stage) -> list[Row]:
+    return [_unused(stage), *_fixtures(stage)]
+
+
+def _unused(stage: Stage) -> Row:
+    """Collect an empty suite with the plugin loaded as it is by everyone, and without."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(RUNS):
+        # The best of three, in turn: what else the machine does only ever adds.
+        tries = [(_collect(stage), _collect(stage, "-p", "no:ant_wif")) for _ in range(3)]
+        for taken, each in zip(times, zip(*tries, strict=True), strict=True):
+            taken.append(min(each))
+    loaded, without = map(statistics.median, times)
+    # Of each run and the one beside it, so that what slows the machine for a while slows both.
+    more = statistics.median(one - other for one, other in zip(*times, strict=True))
+    return Row(
+        "`pytest --collect-only` of an empty suite, the plugin loaded",
+        f"{more:+.1f} ms on {without:.0f} ms",
+        "has none",
+        f"+{UNUSED_MS} ms",
+        more <= UNUSED_MS,
+        {"more_ms": more, "loaded_ms": loaded, "without_ms": without, "runs": RUNS},
+    )
+
+
+def _collect(stage: Stage, *options: str) -> float:
+    """Return how many milliseconds it takes."""
+    home = stage.home()
+    seconds, ended = alone([*PYTEST, "--collect-only", f"--rootdir={home}", *options, str(home)], stage.variables(home))
+    if ended.status != 5:  # pytest has found no test
+        raise RuntimeError(f"pytest ended with {ended.status}:\n{ended.output}{ended.error}")
+    return seconds * 1000
+
+
+def _fixtures(stage: Stage) -> list[Row]:
+    """Each run is a fresh process, so that imports count; the first exchange imports an HTTP client."""
+    times = [_once(stage) for _ in range(stage.runs + 1)][1:]
+    emulator, credentials, token = (statistics.median(taken) * 1000 for taken in zip(*times, strict=True))
+    return [
+        Row("`ant_emulator` is ready", f"{emulator:.0f} ms", "has none", f"{EMULATOR_MS} ms", emulator < EMULATOR_MS),
+        Row(
+            "`ant_credentials` is ready, after `ant_emulator`",
+            f"{credentials:.0f} ms (its first token {token:.0f} ms later)",
+            "has none",
+            f"{CREDENTIALS_MS} ms",
+            credentials < CREDENTIALS_MS,
+            {"emulator_ms": emulator, "credentials_ms": credentials, "token_ms": token},
+        ),
+    ]
+
+
+def _once(stage: Stage) -> list[float]:
+    home = stage.home()
+    (home / "test_ready.py").write_text(SUITE)
+    _, ended = alone([*PYTEST, f"--rootdir={home}", str(home / "test_ready.py")], stage.variables(home))
+    if ended.status != 0:
+        raise RuntimeError(f"pytest ended with {ended.status}:\n{ended.output}{ended.error}")
+    times: list[float] = json.loads((home / "times.json").read_text())
+    return times

@@ -1,0 +1,147 @@
+"""What is wrong is said in one clear line, by pytest's own means; it never trips over it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from ant_wif.emulator import Emulator
+
+Run = Callable[..., pytest.RunResult]
+Say = Callable[..., str]
+
+SUITE = """
+import pytest
+
+def test_needs_a_credential(ant_token): ...
+
+def test_needs_none(): ...
+
+@pytest.mark.ant_live
+def test_live(ant_token): ...
+"""
+
+
+@pytest.fixture
+def refusal(clean: None, pytester: pytest.Pytester) -> Say:
+    """Run the inner suite in this process, which it refuses to begin; return the line that says why."""
+
+    def say(*options: str) -> str:
+        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", *options)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "collected" not in str(result.stdout)
+        said = [
+            line for line in [*result.outlines, *result.errlines] if "rror: " in line.lower() and "usage: " not in line
+        ]
+        assert "INTERNALERROR" not in str(result.stdout) + str(result.stderr)
+        assert "Traceback" not in str(result.stdout) + str(result.stderr)
+        assert len(said) == 1, said
+        return said[0].partition("rror: ")[2] or said[0].partition("ERROR: ")[2]
+
+    return say
+
+
+def test_live_mode_that_was_demanded_without_a_credential(pytester: pytest.Pytester, refusal: Say) -> None:
+    pytester.makepyfile(SUITE)
+    for options in (), ("-n", "2"):
+        said = refusal("--ant-mode", "live", *options)
+        assert said.startswith("--ant-mode live: no credentials found. Looked at, in this order: ")
+        assert "ANTHROPIC_API_KEY: not set" in said
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_tests_that_need_a_credential_where_there_is_none(
+    options: tuple[str, ...], pytester: pytest.Pytester, run: Run
+) -> None:
+    """The mode of the ini file demands nothing of a machine: what needs no credential runs."""
+    pytester.makeini("[pytest]\nant_mode = live")
+    pytester.makepyfile(SUITE)
+    result = run("-rsE", *options)
+    result.assert_outcomes(errors=1, passed=1, skipped=1)
+    for line in (
+        "ERROR *test_needs_a_credential - *ant_mode is live, and there is no credential: no credentials found. *",
+        "SKIPPED * needs a real credential: no credentials found. Looked at, in this order: *API_KEY: not set*",
+    ):
+        result.stdout.fnmatch_lines([line])
+    if options:
+        return
+    # The emulator is no real credential, with auto neither.
+    result = run("-rs", "--ant-mode", "auto", *options)
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * needs a real credential: no credentials found. *"])
+    result = run("-rs", "--ant-mode", "emulator", *options)
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * needs a real credential, and the mode is emulator: run with --ant-mode *"])
+
+
+def test_words_that_are_no_choice(pytester: pytest.Pytester, refusal: Say) -> None:
+    for option in "--ant-mode", "--ant-leaks":
+        assert "invalid choice: 'nonsense'" in refusal(option, "nonsense")
+        assert "expected one argument" in refusal(option)
+    for key, choices in {"ant_mode": "emulator, live, auto", "ant_leaks": "redact, fail, off"}.items():
+        for value in "nonsense", "LIVE", "fail off":
+            pytester.makeini(f"[pytest]\n{key} = {value}")
+            assert refusal() == f"{key} is {value!r}; expected one of {choices}"
+
+
+def test_a_profile_that_there_is_not(pytester: pytest.Pytester, refusal: Say) -> None:
+    pytester.makepyfile(SUITE)
+    for name, said in {"nowhere": "the profile 'nowhere' does not exist", "../up": "is no profile name"}.items():
+        line = refusal("--ant-mode", "live", "--ant-profile", name)
+        assert line.startswith("--ant-mode live: ")
+        assert said in line
+
+
+def test_another_plugin_with_the_same_names(pytester: pytest.Pytester, refusal: Say) -> None:
+    pytester.makepyfile(
+        takes_the_name="""
+        def pytest_addoption(parser, pluginmanager):
+            pluginmanager.register(object(), "ant_wif_leaks")
+        """,
+        takes_the_option="""
+        def pytest_addoption(parser):
+            parser.addoption("--ant-mode")
+        """,
+    )
+    pytester.syspathinsert()
+    assert refusal("-p", "takes_the_name") == (
+        "another plugin is called ant_wif_leaks: give it another name, or use --ant-leaks off"
+    )
+    assert refusal("-p", "takes_the_option").startswith("another plugin has an option of ant-wif: ")
+
+
+def test_the_plugin_may_be_loaded_twice(pytester: pytest.Pytester, clean: None) -> None:
+    pytester.makepyfile("def test_one(request):\n    assert request.getfixturevalue('ant_token')")
+    options = ("-p", "no:asyncio", "-W", "error")
+    pytester.runpytest_subprocess(*options, "-n", "1", "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
+    pytester.makeconftest("pytest_plugins = ['pytest_ant_wif.plugin']")
+    pytester.runpytest_subprocess(*options, "-p", "ant_wif").assert_outcomes(passed=1)
+
+
+def test_a_token_endpoint_that_cannot_be_reached(
+    pytester: pytest.Pytester, run: Run, single_use: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single_use()
+    pytester.makepyfile("def test_one(ant_token): ...")
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        for options in (), ("-n", "1"):
+            result = run("--ant-mode", "live", *options)
+            result.assert_outcomes(errors=1)
+            (line,) = [line for line in result.outlines if line.startswith("ERROR ")]
+            assert f"the token endpoint {url}/v1/oauth/token could not be used" in line
+
+
+def test_a_rule_that_denies_says_why_in_one_line(
+    pytester: pytest.Pytester, run: Run, platform: Emulator, single_use: Callable[[], None]
+) -> None:
+    single_use()
+    platform.update_rule("github", archived=True)
+    pytester.makepyfile("def test_one(ant_token): ...\ndef test_two(ant_client):\n    ant_client.get('/v1/models')")
+    result = run("--ant-mode", "live")
+    result.assert_outcomes(errors=1, failed=1)
+    assert len([line for line in result.outlines if line.startswith(("ERROR ", "FAILED ")) and "401" in line]) == 2

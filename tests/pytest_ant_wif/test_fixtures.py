@@ -1,0 +1,441 @@
+"""Every fixture, in a project that has the plugin installed, on its own and among four workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from pytest_ant_wif import plugin
+
+Run = Callable[..., pytest.RunResult]
+
+SUITE = """
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+
+import ant_wif
+from ant_wif.emulator import Emulator
+
+PLATFORMS = [
+    "github", "gitlab", "circleci", "buildkite", "kubernetes", "google_cloud", "gcp", "azure", "azure-vm", "azure-aks",
+    pytest.param("aws", marks=pytest.mark.xdist_group("aws")),
+]
+OUTSIDE = "outside-of-the-tests"
+# boto3, moto and the official SDK take seconds to import, so one worker of each shall do it.
+aws = pytest.mark.xdist_group("aws")
+sdk = pytest.mark.xdist_group("sdk")
+
+
+def test_credentials_are_the_emulator_s(ant_credentials, ant_emulator):
+    assert isinstance(ant_credentials, ant_wif.Credentials)
+    assert ant_credentials.source == "federation"
+    assert ant_credentials.base_url == ant_emulator.base_url
+
+
+def test_credentials_are_the_same_for_all_tests(ant_credentials, ant_token):
+    assert ant_credentials.token() == ant_token
+
+
+def test_the_token_is_accepted(ant_token, ant_emulator):
+    answer = httpx.get(
+        f"{ant_emulator.base_url}/v1/models",
+        headers={"authorization": f"Bearer {ant_token}", "anthropic-version": "2023-06-01",
+                 "anthropic-beta": "oauth-2025-04-20"},
+    )
+    assert answer.status_code == 200
+
+
+def test_the_headers_are_complete(ant_headers, ant_emulator):
+    assert httpx.get(f"{ant_emulator.base_url}/v1/models", headers=ant_headers).status_code == 200
+
+
+def test_the_headers_are_each_test_s_own(ant_headers, ant_credentials):
+    ant_headers.clear()
+    assert ant_credentials.headers()
+
+
+def test_the_client_has_base_url_and_credential(ant_client):
+    assert ant_client.get("/v1/models").json()["data"]
+
+
+def test_the_client_is_closed_after_the_test_before(ant_client, request):
+    request.addfinalizer(lambda: None)
+    assert not ant_client.is_closed
+
+
+def test_the_client_keeps_the_credential_to_its_host(ant_client):
+    with pytest.raises(ant_wif.InsecureUrlError):
+        ant_client.get("http://localhost:9/elsewhere")
+
+
+def test_the_async_client_has_base_url_and_credential(ant_async_client):
+    async def ask():
+        return (await ant_async_client.get("/v1/models")).json()["data"]
+
+    assert asyncio.run(ask())
+
+
+def test_the_async_client_serves_a_second_loop(ant_async_client):
+    async def ask():
+        return (await ant_async_client.get("/v1/models")).status_code
+
+    assert asyncio.run(ask()) == asyncio.run(ask()) == 200
+
+
+@sdk
+def test_the_sdk_s_client(anthropic_client):
+    assert next(iter(anthropic_client.models.list())).id.startswith("claude-")
+
+
+@sdk
+def test_the_sdk_s_async_client(async_anthropic_client):
+    async def ask():
+        return [model.id async for model in async_anthropic_client.models.list()]
+
+    assert asyncio.run(ask())
+
+
+def test_the_emulator_runs(ant_emulator):
+    assert isinstance(ant_emulator, Emulator)
+    assert httpx.get(f"{ant_emulator.base_url}/v1/models").status_code == 401
+
+
+def test_a_fresh_emulator_shares_nothing_with_the_session_s(ant_emulator):
+    fresh = ant_emulator.fresh()
+    assert fresh.base_url != ant_emulator.base_url
+    assert fresh.organization_id != ant_emulator.organization_id
+    creds = ant_wif.resolve(environ=fresh.env("github") | {"HOME": "/nonexistent"})
+    before = ant_emulator.exchanges
+    with httpx.Client(base_url=creds.base_url, auth=creds.auth) as client:
+        assert client.get("/v1/models").status_code == 200
+    assert fresh.exchanges == 1 and ant_emulator.exchanges == before
+    fresh.stop()
+    fresh.stop()
+
+
+def test_a_fresh_emulator_may_be_a_context_manager(ant_emulator):
+    with ant_emulator.fresh() as fresh:
+        assert httpx.get(f"{fresh.base_url}/v1/models").status_code == 401
+    with pytest.raises(RuntimeError):
+        fresh.base_url
+    assert ant_emulator.base_url
+
+
+def test_the_environment_shows_nothing_from_outside(ant_env):
+    assert not any(OUTSIDE in value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST")
+    assert Path.home() == ant_env.home == Path(os.environ["HOME"])
+    with pytest.raises(ant_wif.NoCredentialsError):
+        ant_wif.resolve()
+
+
+def test_the_environment_gives_variables_back(request):
+    outside = dict(os.environ)
+    env = request.getfixturevalue("ant_env")
+    env.setenv("ANTHROPIC_API_KEY", "mine")
+    env.setenv("SOMETHING_ELSE", "mine")
+    env.delenv("PATH")
+    env.federate("github")
+    request.getfixturevalue("monkeypatch").undo()
+    assert dict(os.environ) == outside
+
+
+def test_a_variable_is_set_and_removed(ant_env):
+    ant_env.setenv("ANTHROPIC_API_KEY", "mine")
+    assert ant_wif.resolve().source == "api_key"
+    ant_env.delenv("ANTHROPIC_API_KEY")
+    ant_env.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(ant_wif.NoCredentialsError):
+        ant_wif.resolve()
+
+
+def _login_profile(ant_env, ant_emulator, **options):
+    login = ant_emulator.login()
+    path = ant_env.write_profile(
+        authentication={"type": "user_oauth", "client_id": login.client_id}, base_url=ant_emulator.base_url,
+        organization_id=ant_emulator.organization_id, **options,
+    )
+    return login, path
+
+
+def test_a_profile_and_its_login_are_written(ant_env, ant_emulator):
+    login, path = _login_profile(ant_env, ant_emulator)
+    assert path == ant_env.config_dir / "configs" / "default.json"
+    assert json.loads(path.read_text())["authentication"]["type"] == "user_oauth"
+    stored = ant_env.write_credentials(
+        access_token=login.access_token, refresh_token=login.refresh_token, expires_at=login.expires_at
+    )
+    assert stored.stat().st_mode & 0o777 == 0o600
+    creds = ant_wif.resolve()
+    assert creds.source == "profile" and creds.token() == login.access_token
+    with httpx.Client(base_url=creds.base_url, auth=creds.auth) as client:
+        assert client.get("/v1/models").status_code == 200
+
+
+def test_credentials_may_be_written_again(ant_env):
+    ant_env.write_credentials(access_token="one", expires_at=1)
+    stored = ant_env.write_credentials(access_token="two", expires_at=2)
+    assert json.loads(stored.read_text())["access_token"] == "two"
+
+
+def test_another_profile_is_activated(ant_env, ant_emulator):
+    ant_env.write_profile("other", activate=True, base_url=ant_emulator.base_url,
+                          authentication={"type": "user_oauth", "client_id": "client"})
+    ant_env.write_credentials("other", access_token="of-other", expires_at=int(time.time()) + 3600)
+    assert ant_wif.resolve().origin == "profile:other"
+
+
+def test_a_profile_that_is_none_is_refused(ant_env):
+    with pytest.raises(ant_wif.AntWifError):
+        ant_env.write_profile("../../outside", authentication={"type": "user_oauth"})
+
+
+def test_federating_makes_this_a_job(ant_env, ant_emulator):
+    before = ant_emulator.exchanges
+    variables = ant_env.federate("gitlab")
+    assert variables.items() <= os.environ.items()
+    creds = ant_wif.resolve()
+    assert creds.identity_source == "gitlab"
+    assert creds.token() and ant_emulator.exchanges == before + 1
+
+
+def test_the_cache_is_private(ant_env, ant_emulator):
+    ant_env.federate()
+    ant_wif.resolve().token()
+    assert any((ant_env.home / ".cache" / "ant-wif").rglob("*"))
+
+
+@pytest.mark.parametrize("ant_platform", PLATFORMS, indirect=True)
+def test_a_job_on_the_platform_calls_the_api(ant_platform):
+    creds = ant_platform.credentials()
+    assert creds.source == "federation"
+    with httpx.Client(base_url=creds.base_url, auth=creds.auth) as client:
+        assert client.get("/v1/models").status_code == 200
+    assert ant_platform.emulator.base_url == creds.base_url
+
+
+@pytest.mark.ant_platform("gitlab")
+def test_the_platform_may_be_chosen_by_a_marker(ant_platform):
+    assert ant_platform.name == "gitlab" and ant_wif.resolve().identity_source == "gitlab"
+
+
+def test_the_platform_is_github_unless_chosen(ant_platform):
+    assert ant_platform.name == "github" and ant_wif.resolve().identity_source == "github_actions"
+
+
+def test_no_platform_is_left_behind(ant_env):
+    with pytest.raises(ant_wif.NoCredentialsError):
+        ant_wif.resolve()
+
+
+@aws
+def test_aws_issues_identity_tokens(ant_aws, ant_emulator):
+    granted = ant_aws.client("sts").get_web_identity_token(
+        Audience=["https://api.anthropic.com"], SigningAlgorithm="ES384", DurationSeconds=300
+    )
+    claims = jwt.decode(granted["WebIdentityToken"], options={"verify_signature": False})
+    assert claims["iss"] == ant_emulator.issuer("aws").issuer_url
+    assert ant_aws.client("sts").get_caller_identity()["Account"] == ant_aws.account_id
+    assert ant_wif.resolve().identity_source == "aws" and ant_wif.resolve().token()
+
+
+def test_identity_tokens_are_made_good_and_bad(ant_identity_token, ant_emulator):
+    def exchange(assertion):
+        variables = {name: value for name, value in ant_emulator.env("github").items() if "ANTHROPIC" in name}
+        return ant_wif.resolve(environ={**variables, "ANTHROPIC_IDENTITY_TOKEN": assertion, "HOME": "/nonexistent",
+                                        "ANT_CACHE": "memory"}).token()
+
+    assert exchange(ant_identity_token())
+    for bad, reason in [
+        (ant_identity_token(sub="repo:somebody/else"), "match_subject_prefix"),
+        (ant_identity_token(key="other"), "signature_invalid"),
+    ]:
+        with pytest.raises(ant_wif.ExchangeError):
+            exchange(bad)
+        assert ant_emulator.history[-1].reason == reason
+    for unusable in ant_identity_token(lifetime=-60), ant_identity_token(kid=None), ant_identity_token(alg="none"):
+        with pytest.raises(ant_wif.IdentityTokenError):
+            exchange(unusable)
+
+
+def test_the_command_line_runs_in_that_environment(ant_cli, ant_env):
+    nothing = ant_cli("auth", "print-credentials")
+    assert nothing.exit_code == 3 and nothing.stderr and nothing.stdout == ""
+    ant_env.federate("github")
+    printed = ant_cli("auth", "print-credentials", "--access-token")
+    assert printed.exit_code == 0 and printed.stdout.startswith("sk-ant-oat01-")
+    assert ant_cli("auth", "status", "--format", "json").json()["credential"]["usable"]
+    with pytest.raises(ValueError):
+        ant_cli("--version").json()
+
+
+def test_the_command_says_that_there_is_nothing(ant_cli):
+    assert "no credentials found" in ant_cli("auth", "print-credentials").stderr
+
+
+@aws
+def test_a_client_of_mocked_aws_is_the_role_that_was_assumed(ant_aws):
+    arn = ant_aws.client("sts").get_caller_identity()["Arn"]
+    assert arn.startswith(f"arn:aws:sts::{ant_aws.account_id}:assumed-role/ci/")
+    granted = ant_aws.client("sts").get_web_identity_token(
+        Audience=["https://api.anthropic.com"], SigningAlgorithm="RS256"
+    )
+    claims = jwt.decode(granted["WebIdentityToken"], options={"verify_signature": False})
+    assert claims["sub"] == f"arn:aws:iam::{ant_aws.account_id}:role/ci"
+
+
+@aws
+def test_boto3_is_left_as_it_was(ant_aws):
+    import boto3
+    assert boto3.DEFAULT_SESSION is None
+
+
+def test_the_command_line_leaves_usage_errors_as_they_are(ant_cli):
+    wrong = ant_cli("nonsense")
+    assert wrong.exit_code == 2 and "nonsense" in wrong.stderr
+"""
+
+
+@pytest.fixture
+def outside(run: object, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a developer's machine and a CI job have; the fixtures are to hide it."""
+    mark = "outside-of-the-tests"
+    for name in (
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE", "ANTHROPIC_BASE_URL", "ANTHROPIC_CONFIG_DIR",
+        "ANT_CACHE_DIR", "ANT_IDENTITY_SOURCE", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL", "GITLAB_CI",
+        "CIRCLECI", "CIRCLE_OIDC_TOKEN_V2", "BUILDKITE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS",
+        "GCE_METADATA_HOST", "K_SERVICE", "KUBERNETES_SERVICE_HOST", "SPIFFE_ENDPOINT_SOCKET", "XDG_CONFIG_HOME",
+        "CI", "CI_JOB_TOKEN",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, f"{mark}-{name}")
+    folder = pytester.path / ".config" / "anthropic"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "credentials").mkdir(mode=0o700)
+    document = {"version": "1.0", "authentication": {"type": "user_oauth", "client_id": "client"}}
+    (folder / "configs" / "default.json").write_text(json.dumps(document))
+    (folder / "credentials" / "default.json").write_text(json.dumps({"version": "1.0", "access_token": mark}))
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("options", [(), ("-n", "4", "--dist", "loadgroup")], ids=["alone", "xdist"])
+def test_every_fixture_does_what_it_says_wherever_the_suite_runs(
+    pytester: pytest.Pytester, run: Run, options: tuple[str, ...]
+) -> None:
+    pytester.makeini("[pytest]\nmarkers = xdist_group(name): which tests share a worker of pytest-xdist")
+    pytester.makepyfile(SUITE)
+    home = sorted(path.relative_to(pytester.path) for path in (pytester.path / ".config").rglob("*"))
+    result = run("-W", "error", "--ant-mode", "emulator", "--ant-leaks", "redact", *options)
+    assert [line for line in result.outlines if line.startswith("ant-wif:")] == ["ant-wif: emulator"]
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) == {"passed"}, result.stdout.str()
+    assert result.ret == 0
+    assert sorted(path.relative_to(pytester.path) for path in (pytester.path / ".config").rglob("*")) == home
+    assert not (pytester.path / ".cache").exists()
+
+
+def test_the_platforms_of_the_inner_suite_are_all_there_are() -> None:
+    from ant_wif.emulator import Emulator
+
+    with Emulator() as emulator, pytest.raises(ValueError, match="known are") as caught:
+        emulator.env("nonsense")
+    known = set(str(caught.value).rpartition("known are ")[2].split(", "))
+    # These two are no place to be: a job of any platform asks them for a token.
+    assert all(f'"{name}"' in SUITE for name in known - {"oauth", "spiffe"})
+
+
+def test_every_fixture_and_marker_describes_itself(run: Run) -> None:
+    shown = run("--fixtures", "-q").stdout.lines
+    for fixture in plugin.__all__:
+        at = next(number for number, line in enumerate(shown) if line.startswith(f"{fixture} ") or line == fixture)
+        assert len(shown[at + 1].strip()) > 20, fixture
+        assert "no docstring" not in shown[at + 1]
+    marks = run("--markers").stdout.str()
+    for marker in ("ant_live", "ant_platform", "ant_allow_secrets"):
+        assert f"@pytest.mark.{marker}" in marks
+    help_ = run("--help").stdout.str()
+    for option in ("--ant-mode", "--ant-profile", "--ant-leaks", "ant_mode", "ant_leaks"):
+        assert option in help_
+
+
+def test_the_sdk_s_clients_skip_where_the_sdk_is_missing(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest("import sys\nsys.modules['anthropic'] = None")
+    pytester.makepyfile("def test_one(anthropic_client): ...\ndef test_two(async_anthropic_client): ...")
+    result = run("-rs")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*the official SDK is not installed*"])
+
+
+def test_an_unknown_platform_is_one_line_that_names_those_there_are(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.ant_platform("nonsense")
+        def test_by_marker(ant_platform): ...
+
+        @pytest.mark.parametrize("ant_platform", ["jenkins", None, ""], indirect=True)
+        def test_by_parameter(ant_platform): ...
+
+        def test_in_the_test(ant_env):
+            with pytest.raises(ValueError, match="unknown platform 'nowhere'; known are"):
+                ant_env.federate("nowhere")
+        """
+    )
+    result = run()
+    result.assert_outcomes(errors=4, passed=1)
+    result.stdout.fnmatch_lines(
+        ["unknown platform 'nonsense'; known are github, *", "unknown platform 'jenkins'; known are *"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*fixtures.py*")
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_suites_of_pytest_asyncio_and_anyio(pytester: pytest.Pytester, run: Run, options: tuple[str, ...]) -> None:
+    checks = """
+async def test_the_async_client_{0}(ant_async_client):
+    assert (await ant_async_client.get("/v1/models")).status_code == 200
+
+async def test_the_client_serves_the_next_loop_{0}(ant_async_client, ant_credentials):
+    assert (await ant_async_client.get("/v1/models")).status_code == 200
+    assert await ant_credentials.atoken() == ant_credentials.token()
+
+async def test_what_is_not_async_{0}(ant_token, ant_headers, ant_env, ant_cli, ant_platform, ant_identity_token):
+    assert ant_token in ant_headers["Authorization"]
+    assert ant_cli("--version").exit_code == 0
+    assert await ant_wif.resolve().atoken()
+    assert ant_identity_token().count(".") == 2
+"""
+    pytester.makepyfile(
+        test_asyncio="import ant_wif, pytest\npytestmark = pytest.mark.asyncio\n" + checks.format("asyncio"),
+        test_anyio="import ant_wif, pytest\npytestmark = pytest.mark.anyio\n" + checks.format("anyio"),
+    )
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(params=["asyncio", "trio"])
+        def anyio_backend(request):
+            return request.param
+        """
+    )
+    loops = "asyncio_default_fixture_loop_scope=function"
+    result = run("-W", "error", "-o", loops, *options, plugins=("asyncio", "anyio"))
+    result.assert_outcomes(passed=9)
+
+
+def test_a_suite_with_all_plugins_of_this_machine_runs_without_a_warning(
+    pytester: pytest.Pytester, clean: None
+) -> None:
+    pytester.makepyfile("def test_one(ant_token, ant_client, tmp_path): ...")
+    command = ("-W", "error", "-n", "1", "-o", "asyncio_default_fixture_loop_scope=function")
+    pytester.runpytest_subprocess(*command).assert_outcomes(passed=1)
