@@ -56,6 +56,7 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
     from ant_wif.environment import Environment
     from ant_wif.handover import Handover
 
+    session.failure = 1
     warn_now_and_then()
     with Relay() as relay:
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 import click
 
-__all__ = ["debug", "warn_now_and_then"]
+__all__ = ["NowAndThen", "debug", "warn_now_and_then"]
 
 _WARNING_SECONDS = 60
 
@@ -20,7 +21,7 @@ def debug() -> None:
 
 def warn_now_and_then() -> None:
     """Print warnings, one a minute at most, for what runs long beside a program whose log this is."""
-    _print_with(_NowAndThen(), "ant: warning: %(message)s")
+    _print_with(NowAndThen(), "ant: warning: %(message)s")
 
 
 def _print_with(handler: logging.Handler, form: str) -> None:
@@ -30,13 +31,17 @@ def _print_with(handler: logging.Handler, form: str) -> None:
         logger.addHandler(handler)
 
 
-class _NowAndThen(logging.Handler):
-    def __init__(self) -> None:
+class NowAndThen(logging.Handler):
+    """Prints a warning to stderr unless one was printed less than a minute ago. `clock` counts seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
+        self._clock = clock
         self._again_at = float("-inf")
 
     def emit(self, record: logging.LogRecord) -> None:
-        now = time.monotonic()
+        """Print it, or not."""
+        now = self._clock()
         if now >= self._again_at:
             self._again_at = now + _WARNING_SECONDS
             click.echo(self.format(record), err=True)

@@ -1,0 +1,378 @@
+"""`ant exec`: programs in any language below it, and what becomes of them and of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from ant_cli.logs import NowAndThen
+from ant_wif.emulator import Emulator, Login
+from ant_wif.login import CLIENT_ID
+from ant_wif.profiles import ConfigDir
+from ant_wif.secrets import SecretStr
+from terminals import ANT, in_a_terminal, rest
+
+from .conftest import Ant
+
+Environ = dict[str, str]
+
+TYPESCRIPT = Path(__file__).parent.parent / "typescript"
+PYTHON_SDK = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
+OURS = "import ant_wif; ant_wif.resolve().token()"
+CURL = (
+    'curl --silent --fail --header "Authorization: Bearer $(ant auth print-credentials --access-token)" '
+    '--header "anthropic-version: 2023-06-01" --header "anthropic-beta: oauth-2025-04-20" '
+    '"$ANTHROPIC_BASE_URL/v1/models?limit=1"'
+)
+
+
+@pytest.fixture
+def job(emulator: Emulator, tmp_path: Path) -> Environ:
+    """A GitHub Actions job, with a temp folder of its own."""
+    for name in ("home", "runner"):
+        (tmp_path / name).mkdir()
+    path = f"{Path(ANT).parent}:{os.environ['PATH']}"
+    return {
+        **emulator.env("github"),
+        "HOME": str(tmp_path / "home"),
+        "RUNNER_TEMP": str(tmp_path / "runner"),
+        "PATH": path,
+    }
+
+
+def left_behind(job: Environ) -> list[Path]:
+    return list(Path(job["RUNNER_TEMP"]).rglob("ant-exec-*"))
+
+
+def run(job: Environ, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([ANT, *words], env=job, capture_output=True, text=True, check=False, timeout=120)
+
+
+def start(job: Environ, *words: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [ANT, *words], env=job, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )  # type: ignore[call-overload,no-any-return]  # options of Popen
+
+
+def python(program: str) -> list[str]:
+    return ["exec", "--", sys.executable, "-c", program]
+
+
+@pytest.fixture(scope="session")
+def typescript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The official TypeScript SDK from npm, installed once beside Python's packages."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are not here")
+    folder = Path(sys.prefix) / "typescript"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "node_modules" / ".package-lock.json").exists():
+            shutil.copytree(TYPESCRIPT, folder, dirs_exist_ok=True)
+            done = subprocess.run(
+                ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--cache",
+                 str(tmp_path_factory.mktemp("npm"))],
+                cwd=folder, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                pytest.skip(f"npm could not install the SDK: {done.stderr[-300:]}")
+        shutil.copy(TYPESCRIPT / "list_models.js", folder)
+    return folder / "list_models.js"
+
+
+def test_the_sdks_of_two_languages_and_curl_work_below_it_without_any_configuration(
+    job: Environ, emulator: Emulator, typescript_sdk: Path
+) -> None:
+    script = f"{shlex.join([sys.executable, '-W', 'error', '-c', PYTHON_SDK])}; node {typescript_sdk}; {CURL}"
+    done = run(job, "exec", "--", "bash", "-ec", script)
+    assert done.returncode == 0, done.stderr
+    python_s, node_s, curl_s = done.stdout.splitlines()
+    assert python_s.startswith("claude-")
+    assert node_s.startswith("claude-")
+    assert json.loads(curl_s)["data"]
+    assert emulator.exchanges == len(emulator.history) == 1
+
+
+def test_thirty_two_processes_below_it_cost_one_exchange(job: Environ, emulator: Emulator) -> None:
+    script = (
+        f"for number in $(seq 30); do {shlex.join([sys.executable, '-c', OURS])} || touch failed & done; "
+        f"for number in 1 2; do {shlex.join([sys.executable, '-c', PYTHON_SDK])} || touch failed & done; wait; "
+        "test ! -e failed"
+    )
+    done = subprocess.run(
+        [ANT, "exec", "--", "bash", "-c", script], env=job, cwd=job["HOME"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert emulator.exchanges == len(emulator.history) == 1
+
+
+def short_login(job: Environ, emulator: Emulator, lifetime: int) -> tuple[Environ, Login]:
+    """Replace the job's credential by a login whose tokens last so many seconds, fewer than a federated one may."""
+    login = emulator.login(lifetime=lifetime)
+    directory = ConfigDir(Path(job["HOME"]) / ".config" / "anthropic")
+    authentication = {"type": "user_oauth", "client_id": CLIENT_ID}
+    directory.write("short", {"authentication": authentication, "base_url": emulator.base_url})
+    path = directory.credentials_path("short")
+    path.parent.mkdir(mode=0o700)
+    directory.write_credentials(
+        path,
+        {
+            "access_token": SecretStr(login.access_token),
+            "refresh_token": SecretStr(login.refresh_token),
+            "expires_at": int(time.time()) + lifetime,
+        },
+    )
+    return {**job, "ANTHROPIC_PROFILE": "short"}, login
+
+
+def test_a_command_that_outlives_five_tokens_never_reads_an_expired_one(job: Environ, emulator: Emulator) -> None:
+    lifetime = 4
+    program = f"""
+import json, os, pathlib, time
+path = pathlib.Path(os.environ["ANTHROPIC_CONFIG_DIR"], "credentials", os.environ["ANTHROPIC_PROFILE"] + ".json")
+end, seen = time.time() + 5.5 * {lifetime}, {{}}
+while time.time() < end:
+    stored = json.loads(path.read_text())
+    assert stored["expires_at"] > time.time(), (stored["expires_at"], time.time())
+    seen[stored["access_token"]] = 1
+    time.sleep(0.01)
+print(len(seen))
+"""
+    done = run(short_login(job, emulator, lifetime)[0], *python(program))
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 5
+    assert len(emulator.refreshes) <= int(done.stdout) + 1
+
+
+@pytest.mark.parametrize("status", [0, 7, 255])
+def test_the_exit_status_is_the_command_s(status: int, job: Environ) -> None:
+    assert run(job, "exec", "--", "sh", "-c", f"exit {status}").returncode == status
+    assert left_behind(job) == []
+
+
+WAITING = """
+import os, signal, time
+def end(number, _):
+    os.write(1, f"got {{signal.Signals(number).name}}\\n".encode())
+    os._exit(42)
+for name in {handled}:
+    signal.signal(getattr(signal, name), end)
+os.write(1, b"ready\\n")
+for _ in range(600):
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "handled"),
+    [(name, True) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1")]
+    + [("SIGTERM", False), ("SIGHUP", False)],
+)
+def test_a_signal_to_it_is_the_command_s_once(name: str, handled: bool, job: Environ) -> None:
+    child = start(job, *python(WAITING.format(handled=[name] if handled else [])))
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(getattr(signal, name))
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == ((42, f"got {name}\n") if handled else (128 + getattr(signal, name), "")), err
+    assert left_behind(job) == []
+
+
+def test_ctrl_c_reaches_the_command_once(job: Environ) -> None:
+    program = """
+import signal, sys, time
+count = 0
+def note(*_):
+    global count
+    count += 1
+signal.signal(signal.SIGINT, note)
+print("ready", flush=True)
+end = time.monotonic() + 60
+while not count and time.monotonic() < end:
+    time.sleep(0.01)
+time.sleep(0.5)
+print(f"{count} times")
+sys.exit(5)
+"""
+    with in_a_terminal(*python(program), environ=job) as ant:
+        ant.expect_exact("ready")
+        ant.sendintr()
+        ant.expect_exact("1 times")
+        assert rest(ant)[0] == 5
+    assert left_behind(job) == []
+
+
+def test_a_command_that_is_killed_is_told_apart(job: Environ) -> None:
+    assert run(job, "exec", "--", "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
+    assert left_behind(job) == []
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_when_it_is_killed_its_command_ends_and_the_next_one_removes_what_is_left(job: Environ) -> None:
+    child = start(job, *python("import os, time; print(os.getpid(), flush=True); time.sleep(60)"))
+    assert child.stdout is not None
+    pid = int(child.stdout.readline())
+    child.kill()
+    child.communicate()
+    end = time.monotonic() + 30
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_running(pid)
+    assert left_behind(job)
+    assert run(job, "exec", "--", "true").returncode == 0
+    assert left_behind(job) == []
+
+
+def test_it_may_be_nested(job: Environ, emulator: Emulator) -> None:
+    done = run(job, "exec", "--", ANT, "exec", "--", ANT, "models", "list", "--limit", "1", "--transform", "id", "-r")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("claude-")
+    assert emulator.exchanges == 1
+    assert left_behind(job) == []
+
+
+def test_two_jobs_on_one_machine_under_one_user_do_not_see_each_other_s_token(
+    job: Environ, emulator: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = {**job, **emulator.env("github"), "RUNNER_TEMP": str(tmp_path / "other"), "HOME": job["HOME"]}
+    show = "import os; print(os.environ['ANTHROPIC_CONFIG_DIR'], flush=True); input()"
+    running = [start(environ, *python(show)) for environ in (job, other)]
+    folders = []
+    for child in running:
+        assert child.stdout is not None
+        folders.append(Path(child.stdout.readline().strip()))
+    assert folders[0].is_relative_to(job["RUNNER_TEMP"])
+    assert folders[1].is_relative_to(other["RUNNER_TEMP"])
+    tokens = {(folder / "credentials" / "ant-exec.json").read_text() for folder in folders}
+    assert len(tokens) == 2
+    for child in running:
+        child.communicate("\n")
+    assert emulator.exchanges == 2
+
+
+def test_a_variable_hands_the_token_over_once_and_says_until_when(job: Environ) -> None:
+    show = "import os; print({n: v[:14] for n, v in os.environ.items() if n.startswith(('ANTHROPIC_', 'ANT_'))})"
+    done = run(job, "exec", "--env", "--", sys.executable, "-c", show)
+    assert done.stdout.startswith("{'ANTHROPIC_")
+    assert "'ANTHROPIC_AUTH_TOKEN': 'sk-ant-oat01-" in done.stdout
+    assert "FEDERATION" not in done.stdout
+    assert "CONFIG_DIR" not in done.stdout
+    assert "note: the token is good until 20" in done.stderr
+    assert left_behind(job) == []
+
+
+def test_an_api_key_which_never_expires_is_handed_over_as_what_it_is(job: Environ, emulator: Emulator) -> None:
+    done = run(
+        {**job, "ANTHROPIC_API_KEY": emulator.api_key},
+        "exec", "--", sys.executable, "-c", PYTHON_SDK,
+    )  # fmt: skip
+    assert done.stdout.startswith("claude-"), done.stderr
+    assert emulator.exchanges == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "status", "sentence"),
+    [
+        (lambda path: path / "nowhere", 127, "no such program"),
+        (lambda path: "ant-no-such-program", 127, "no such program"),
+        (lambda path: path, 126, "Is a directory"),
+        (lambda path: plain(path / "text"), 126, "Permission denied"),
+        (lambda path: plain(path / "garbage", mode=0o700), 126, "Exec format error"),
+    ],
+    ids=["no file", "nothing on PATH", "folder", "not executable", "no program"],
+)
+def test_what_cannot_be_run_is_told_as_a_shell_does_and_costs_no_folder(
+    make: Callable[[Path], object],
+    status: int,
+    sentence: str,
+    job: Environ,
+    emulator: Emulator,
+    tmp_path: Path,
+    ant: Ant,
+) -> None:
+    outcome = ant("exec", "--", str(make(tmp_path)), **job)
+    assert outcome.status == status
+    assert outcome.err.splitlines()[-1].endswith(f"cannot be run: {sentence}")
+    assert left_behind(job) == []
+    if "Exec format" not in sentence:
+        assert emulator.exchanges == 0
+
+
+def plain(path: Path, *, mode: int = 0o600) -> Path:
+    path.write_bytes(b"\x00 no program")
+    path.chmod(mode)
+    return path
+
+
+def test_a_credential_that_is_denied_beforehand_runs_nothing(
+    job: Environ, emulator: Emulator, tmp_path: Path, ant: Ant
+) -> None:
+    emulator.update_rule("github", subject_prefix="repo:somebody/else")
+    outcome = ant("exec", "--", "touch", str(tmp_path / "ran"), **job)
+    assert outcome.status == 4
+    assert "hint: " in outcome.err
+    assert not (tmp_path / "ran").exists()
+    assert left_behind(job) == []
+
+
+def test_a_job_without_permission_for_identity_tokens_runs_nothing_and_is_told_what_to_add(
+    job: Environ, tmp_path: Path, ant: Ant
+) -> None:
+    without = {name: value for name, value in job.items() if not name.startswith("ACTIONS_ID_TOKEN")}
+    outcome = ant("exec", "--", "touch", str(tmp_path / "ran"), **without)
+    assert outcome.status == 3
+    assert "id-token: write" in outcome.err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_temp_folder_that_cannot_be_written_is_an_error_before_anything_runs(
+    job: Environ, tmp_path: Path, ant: Ant
+) -> None:
+    (tmp_path / "file").touch()
+    nowhere = {"RUNNER_TEMP": "", "TMPDIR": str(tmp_path / "file")}
+    outcome = ant("exec", "--", "touch", str(tmp_path / "ran"), **{**job, **nowhere})
+    assert outcome.status == 1
+    assert "no folder for the credential can be made" in outcome.err
+    assert "hint: set TMPDIR" in outcome.err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_credential_that_is_denied_in_the_middle_lets_the_command_go_on_with_one_warning_a_minute(
+    job: Environ, emulator: Emulator
+) -> None:
+    program = "import time; print('ready', flush=True); time.sleep(4); print('done')"
+    environ, login = short_login(job, emulator, 3)
+    child = start(environ, *python(program))
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    emulator.revoke(login.refresh_token)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (0, "done\n")
+    assert err.count("ant: warning: ") == 1
+    assert "has ended: its refresh was refused" in err
+
+
+def test_warnings_are_printed_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    handler = NowAndThen(lambda: now)
+    for now in (0.0, 5.0, 59.0, 60.0, 61.0, 130.0):
+        handler.handle(logging.LogRecord("x", logging.WARNING, __file__, 1, f"at {now:.0f}", None, None))
+    assert capsys.readouterr().err == "at 0\nat 60\nat 130\n"
