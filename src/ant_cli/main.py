@@ -65,9 +65,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError):
-        # Python would complain once more while closing them.
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _fall_silent()
         return session.reader_gone
     except AntWifError as error:
         _trace(session, error)
@@ -102,11 +100,20 @@ def _status(error: AntWifError, session: Session) -> int:
 def _say(session: Session, message: str, hint: str | None, status: int) -> int:
     from ant_cli import github
 
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
-    github.annotate(session.environ, message, hint)
+    try:
+        click.echo(f"error: {message}", err=True)
+        if hint:
+            click.echo(f"hint: {hint}", err=True)
+        github.annotate(session.environ, message, hint)
+    except BrokenPipeError:
+        _fall_silent()
     return status
+
+
+def _fall_silent() -> None:
+    """Nobody reads any more; Python would complain of that once more while closing the streams."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _usage_hint(error: click.ClickException) -> str | None:

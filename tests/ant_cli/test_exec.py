@@ -30,7 +30,6 @@ Environ = dict[str, str]
 
 TYPESCRIPT = Path(__file__).parent.parent / "typescript"
 PYTHON_SDK = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
-OURS = "import ant_wif; ant_wif.resolve().token()"
 CURL = (
     'curl --silent --fail --header "Authorization: Bearer $(ant auth print-credentials --access-token)" '
     '--header "anthropic-version: 2023-06-01" --header "anthropic-beta: oauth-2025-04-20" '
@@ -60,10 +59,9 @@ def run(job: Environ, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ANT, *words], env=job, capture_output=True, text=True, check=False, timeout=120)
 
 
-def start(job: Environ, *words: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [ANT, *words], env=job, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )  # type: ignore[call-overload,no-any-return]  # options of Popen
+def start(job: Environ, *words: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen([ANT, *words], env=job, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def python(program: str) -> list[str]:
@@ -104,10 +102,19 @@ def test_the_sdks_of_two_languages_and_curl_work_below_it_without_any_configurat
 
 
 def test_thirty_two_processes_below_it_cost_one_exchange(job: Environ, emulator: Emulator) -> None:
+    # A shell script that reads the file itself, a command and two SDKs, all at once.
+    by_hand = (
+        'token=$(sed -n \'s/.*"access_token": "\\([^"]*\\)".*/\\1/p\' '
+        '"$ANTHROPIC_CONFIG_DIR/credentials/$ANTHROPIC_PROFILE.json"); '
+        'curl --silent --fail --output /dev/null --header "Authorization: Bearer $token" '
+        '--header "anthropic-version: 2023-06-01" --header "anthropic-beta: oauth-2025-04-20" '
+        '"$ANTHROPIC_BASE_URL/v1/models"'
+    )
+    program = shlex.join([sys.executable, "-c", PYTHON_SDK])
     script = (
-        f"for number in $(seq 30); do {shlex.join([sys.executable, '-c', OURS])} || touch failed & done; "
-        f"for number in 1 2; do {shlex.join([sys.executable, '-c', PYTHON_SDK])} || touch failed & done; wait; "
-        "test ! -e failed"
+        f"for n in $(seq 26); do ( {by_hand} || touch failed ) & done; "
+        f"for n in 1 2; do {program} || touch failed & done; "
+        "for n in $(seq 4); do ant models list > /dev/null || touch failed & done; wait; test ! -e failed"
     )
     done = subprocess.run(
         [ANT, "exec", "--", "bash", "-c", script], env=job, cwd=job["HOME"], capture_output=True, text=True, check=False

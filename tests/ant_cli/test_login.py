@@ -337,7 +337,7 @@ def test_closed_output_is_no_failure_and_a_reader_that_goes_is_no_success(
         emulator.approve(printed_url(ant))
         assert rest(ant)[0] == 0
     done = subprocess.run(
-        ["bash", "-c", '"$@" 2>&1 | head -c 1; exit "${PIPESTATUS[0]}"', "bash", ANT, *words, "--timeout", "20s"],
+        ["bash", "-c", '"$@" 2>&1 | head -c 1; exit "${PIPESTATUS[0]}"', "bash", ANT, *words, "--timeout", "1s"],
         env={"PATH": os.environ["PATH"], **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -31,6 +31,7 @@ from ant_wif.errors import AntWifError, ExchangeError
 from ant_wif.locking import try_lock
 from ant_wif.profiles import ConfigDir
 from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
+from many import forked
 from tests_support import ORGANIZATION, RULE
 
 PLANTED = "sk-ant-oat01-planted"
@@ -590,7 +591,7 @@ def test_twelve_processes_with_one_single_use_token_all_succeed_with_one_exchang
     by: str, job: Job, emulator: Emulator
 ) -> None:
     environ = as_profile(job, emulator) if by == "profile" else job.environ
-    tokens = [printed(process) for process in [start(environ) for _ in range(12)]]
+    tokens = [printed.strip() for printed in forked(12, environ)]
     assert len(tokens) == 12
     assert len(set(tokens)) == 1
     assert len(emulator.history) == emulator.exchanges == 1
