@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LINT := $(VENV)/lint/bin
+LINT_STAMP := $(VENV)/lint/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench clean
@@ -17,28 +19,34 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
 	@touch $@
 
+$(LINT_STAMP): $(STAMP)
+	$(PYTHON) -m venv $(VENV)/lint
+	$(LINT)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(LINT)/python -m pip install --quiet --disable-pip-version-check --group lint
+	@touch $@
+
 demo: $(STAMP) ## the whole story on this machine, without an account
 	@$(BIN)/ant demo
 
 test: $(STAMP) ## the test suite, in parallel
 	$(BIN)/python -m pytest -n auto
 
-lint: $(STAMP) ## format, rules, types, layers and the CI examples
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
+	$(LINT)/ruff format --check .
+	$(LINT)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=src:pytest_plugin $(BIN)/lint-imports
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci ci-examples/gitlab/.gitlab-ci.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.circle-ci ci-examples/circleci/.circleci/config.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.buildkite ci-examples/buildkite/pipeline.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild ci-examples/google-cloud-build/cloudbuild.yaml
-	$(BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines --regex-variant python ci-examples/azure-pipelines/azure-pipelines.yml
-	$(BIN)/zizmor --offline --quiet ci-examples/github-actions/*.yml
+	PYTHONPATH=src:pytest_plugin $(LINT)/lint-imports
+	$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci ci-examples/gitlab/.gitlab-ci.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.circle-ci ci-examples/circleci/.circleci/config.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.buildkite ci-examples/buildkite/pipeline.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.cloudbuild ci-examples/google-cloud-build/cloudbuild.yaml
+	$(LINT)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines --regex-variant python ci-examples/azure-pipelines/azure-pipelines.yml
+	$(LINT)/zizmor --offline --quiet ci-examples/github-actions/*.yml
 
-format: $(STAMP) ## put the code into shape
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+format: $(LINT_STAMP) ## put the code into shape
+	$(LINT)/ruff format .
+	$(LINT)/ruff check --fix .
 
 bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
 	$(BIN)/python benchmarks/run.py
