@@ -17,7 +17,7 @@ from ant_wif._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif import errors, identity
-    from ant_wif.credentials import Credentials, federate
+    from ant_wif.credentials import Credentials
     from ant_wif.errors import (
         AntWifError,
         ApiError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SpentAssertionError,
     )
     from ant_wif.integrations.anthropic import anthropic_credentials
+    from ant_wif.outright import federate
     from ant_wif.reporting import report
     from ant_wif.resolution import Candidate, resolve
     from ant_wif.status import Report
@@ -65,7 +66,7 @@ _HOMES = {
     "Credentials": "credentials",
     "Report": "status",
     "anthropic_credentials": "integrations.anthropic",
-    "federate": "credentials",
+    "federate": "outright",
     "report": "reporting",
     "resolve": "resolution",
 }

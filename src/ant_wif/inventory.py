@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ant_wif.cache import CacheDir
-from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.federation import Federation
+from ant_wif.outright import cache_of
 from ant_wif.resolution import Resolution
 from ant_wif.store import entries, forget_entries
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ant_wif.candidates import Candidate
-from ant_wif.credentials import cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, ProfileError
 from ant_wif.inputs import Inputs
+from ant_wif.outright import cache_of
 from ant_wif.profiles import Active
 from ant_wif.providers import FederatedProvider, LoginProvider
 from ant_wif.settings import Settings

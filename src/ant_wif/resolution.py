@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from ant_wif.candidates import Candidate
 from ant_wif.clock import steady
-from ant_wif.credentials import Credentials, cache_of
+from ant_wif.credentials import Credentials
 from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.identity import Context, IdentitySource
 from ant_wif.inputs import Inputs
+from ant_wif.outright import cache_of
 from ant_wif.profile_tier import profile_tier, shared_token
 from ant_wif.providers import FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.secrets import SecretStr, hidden, is_sendable, show_path
