@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import exec_minutes
+import exec_overhead
 import expired_login
 import federation_profile
 import first_response
@@ -32,7 +34,7 @@ CASES = {
     module.__name__: module.rows
     for module in (
         single_use_file, federation_profile, expired_login, token_call, requests_with_auth, first_response,
-        short_tokens, kills, peak_memory, startup, plugin_cost,
+        short_tokens, kills, peak_memory, startup, plugin_cost, exec_overhead, exec_minutes,
     )
 }  # fmt: skip
 

@@ -103,6 +103,7 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
         return _as_access_token(fetched, context.clock())
 
     def put(token: AccessToken) -> None:
+        session.failure = 1
         github.mask(session.environ, token.secret)
         _write(output, token.secret)
 

@@ -1,0 +1,94 @@
+"""What `ant` says to the runner of a GitHub Actions job."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ant_wif.emulator import Emulator
+
+from .conftest import Ant
+
+Environ = dict[str, str]
+
+
+@pytest.fixture
+def job(emulator: Emulator, tmp_path: Path) -> Environ:
+    files = {name: str(tmp_path / name.lower()) for name in ("GITHUB_ENV", "GITHUB_STEP_SUMMARY")}
+    for path in files.values():
+        Path(path).write_text("before\n")
+    return {**emulator.env("github"), **files}
+
+
+def test_the_summary_of_the_job_shows_the_status_as_it_stands_in_the_log(ant: Ant, job: Environ) -> None:
+    outcome = ant("auth", "status", "--github-summary", **job)
+    summary = Path(job["GITHUB_STEP_SUMMARY"]).read_text()
+    assert outcome.status == 0
+    assert summary.startswith("before\n### Claude API credential\n\n```text\n")
+    assert summary.endswith("\n```\n\n")
+    assert outcome.out.strip() in summary
+    assert "(active) * Federation" in summary
+
+
+def test_what_is_exported_is_masked_before_it_is_written(ant: Ant, job: Environ, emulator: Emulator) -> None:
+    outcome = ant("auth", "export", "--github", **job)
+    written = dict(line.split("=", 1) for line in Path(job["GITHUB_ENV"]).read_text().splitlines()[1:])
+    assert outcome.status == 0
+    assert set(written) == {"ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"}
+    assert written["ANTHROPIC_BASE_URL"] == emulator.base_url
+    mask, said = outcome.err.splitlines()
+    assert mask == f"::add-mask::{written['ANTHROPIC_AUTH_TOKEN']}"
+    assert re.fullmatch(r"set for later steps: ANTHROPIC_AUTH_TOKEN and ANTHROPIC_BASE_URL, good until 20.*", said)
+    assert outcome.out == ""
+    later = ant("models", "list", "--limit", "1", **written)
+    assert later.status == 0
+    assert emulator.exchanges == 1
+
+
+def test_an_api_key_is_exported_as_one(ant: Ant, job: Environ, emulator: Emulator) -> None:
+    ant("auth", "export", "--github", **{**job, "ANTHROPIC_API_KEY": emulator.api_key})
+    assert f"ANTHROPIC_API_KEY={emulator.api_key}\n" in Path(job["GITHUB_ENV"]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [(("auth", "export", "--github"), "GITHUB_ENV"), (("auth", "status", "--github-summary"), "GITHUB_STEP_SUMMARY")],
+)
+@pytest.mark.parametrize("how", ["unset", "unwritable"])
+def test_a_file_of_the_runner_that_is_not_there_is_named(
+    how: str, words: tuple[str, ...], variable: str, ant: Ant, job: Environ, tmp_path: Path
+) -> None:
+    job[variable] = "" if how == "unset" else str(tmp_path / "nowhere" / "file")
+    outcome = ant(*words, **job)
+    assert outcome.status == 1
+    assert f"error: {variable} " in outcome.err
+    assert "hint: " in outcome.err
+
+
+def test_export_has_to_be_told_where_to(ant: Ant, job: Environ, emulator: Emulator) -> None:
+    outcome = ant("auth", "export", **job)
+    assert outcome.status == 2
+    assert "--github" in outcome.err
+    assert emulator.exchanges == 0
+
+
+def test_an_error_is_an_annotation_of_one_line_with_its_hint(ant: Ant, job: Environ, emulator: Emulator) -> None:
+    emulator.update_rule("github", subject_prefix="repo:somebody/else")
+    outcome = ant("auth", "verify", **job)
+    assert outcome.status == 4
+    (annotation,) = (line for line in outcome.err.splitlines() if line.startswith("::error"))
+    assert annotation.startswith("::error title=ant::")
+    error = next(line for line in outcome.err.splitlines() if line.startswith("error: "))
+    assert error.removeprefix("error: ").replace("%", "%25") in annotation
+    assert "%0Ahint: " in annotation
+
+
+def test_elsewhere_there_are_no_workflow_commands(ant: Ant, job: Environ, emulator: Emulator) -> None:
+    token = emulator.issue("github")
+    ids = {name: value for name, value in job.items() if name.startswith("ANTHROPIC_")}
+    outcome = ant("auth", "print-credentials", "--access-token", **ids, ANTHROPIC_IDENTITY_TOKEN=token)
+    assert outcome.status == 0
+    assert "::" not in outcome.err
+    assert "::" not in ant("auth", "verify", ANTHROPIC_IDENTITY_TOKEN=token, **ids).err
