@@ -13,8 +13,8 @@ from pytest_ant_wif.modes import profile_of
 
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
+    from ant_wif.flow import Flow
     from ant_wif.tokens import AccessToken, Wanted
-    from ant_wif.transport import Flow
 
 __all__ = ["NoLiveCredentialError", "join_workers", "live_credentials"]
 
@@ -107,7 +107,7 @@ class _Relay:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
-        from ant_wif.transport import call
+        from ant_wif.flow import call
 
         return (yield from call(lambda: self._token(wanted)))
 

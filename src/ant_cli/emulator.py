@@ -54,8 +54,9 @@ def emulator(context: click.Context, host: str, port: int, *, insecure: bool) ->
 def env(session: Session, platform: str, url: str | None) -> None:
     """Print the variables that point a shell at a running emulator."""
     from ant_wif.errors import AntWifError
+    from ant_wif.flow import Request, Unreachable, send
     from ant_wif.secrets import clean
-    from ant_wif.transport import Request, Unreachable, run, send
+    from ant_wif.transport import run
     from ant_wif.urls import check_url
 
     session.failure = 1

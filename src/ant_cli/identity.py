@@ -93,8 +93,8 @@ def claims(session: Session, audience: str | None) -> None:
 
 def _watch(session: Session, audience: str | None, output: str) -> None:
     from ant_wif.broker import Broker
+    from ant_wif.flow import Flow
     from ant_wif.tokens import TokenCache, Wanted
-    from ant_wif.transport import Flow
 
     source, context = _source(session, audience)
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError
+from ant_wif.flow import REQUEST_ID, TIMEOUT_SECONDS
 from ant_wif.secrets import clean
-from ant_wif.transport import REQUEST_ID, TIMEOUT_SECONDS, USER_AGENT
+from ant_wif.transport import USER_AGENT
 from ant_wif.wiretap import log_request, log_response
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from ant_wif.errors import ExchangeError, LoginError
+from ant_wif.flow import Flow, Reply, Request, Unreachable, pause, send
 from ant_wif.pkce import Answer, Attempt
 from ant_wif.retry import Backoff, is_transient
 from ant_wif.secrets import SecretStr, clean
 from ant_wif.token_response import Granted, error_fields, token_endpoint, what_it_is
-from ant_wif.transport import Flow, Reply, Request, Unreachable, pause, send
 
 __all__ = ["ABOUT", "redeem"]
 

@@ -9,12 +9,12 @@ import json
 
 from ant_wif.errors import ExchangeError
 from ant_wif.federation import Federation
+from ant_wif.flow import Reply, Request, Unreachable
 from ant_wif.identity import IdentityToken
 from ant_wif.retry import is_transient, retry_after
 from ant_wif.secrets import SecretStr, clean
 from ant_wif.token_response import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import Reply, Request, Unreachable
 
 __all__ = ["exchange_request", "likely_causes", "read_exchange"]
 

@@ -13,6 +13,7 @@ from ant_wif.code_grant import ABOUT, redeem
 from ant_wif.environment import Environment
 from ant_wif.errors import LoginError, ProfileError
 from ant_wif.files import check_writable, is_there
+from ant_wif.flow import Flow, call, pause
 from ant_wif.locking import try_lock
 from ant_wif.pkce import Answer, Attempt
 from ant_wif.profiles import Active, ConfigDir
@@ -21,7 +22,6 @@ from ant_wif.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings
 from ant_wif.store import ProfileShelf
 from ant_wif.token_response import Granted
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import Flow, call, pause
 from ant_wif.urls import check_url
 
 __all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "Plan", "plan"]

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
 from ant_wif.exchange import exchange_request, likely_causes, read_exchange
 from ant_wif.federation import Federation
+from ant_wif.flow import Flow, Reply, Unreachable, call, pause, send
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 from ant_wif.retry import Backoff
 from ant_wif.spent import DENIED, GRANTED, Presented, SpentAssertions
 from ant_wif.tokens import AccessToken
-from ant_wif.transport import Flow, Reply, Unreachable, call, pause, send
 
 __all__ = ["mint"]
 

@@ -14,12 +14,12 @@ from ant_wif.cache import CacheDir
 from ant_wif.clock import steady
 from ant_wif.errors import LoginError, ProfileError
 from ant_wif.federation import Federation
+from ant_wif.flow import Flow, call, pause
 from ant_wif.identity import Context, IdentitySource, unverified_party
 from ant_wif.profiles import ConfigDir
 from ant_wif.secrets import SecretStr, show_path
 from ant_wif.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
 from ant_wif.tokens import AccessToken, Wanted
-from ant_wif.transport import Flow, call, pause
 
 if TYPE_CHECKING:
     from ant_wif.documents import StoredCredentials

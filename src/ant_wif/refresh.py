@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ant_wif.errors import ExchangeError, LoginError
+from ant_wif.flow import Flow, Reply, Request, Unreachable, pause, send
 from ant_wif.retry import Backoff, is_transient, retry_after
 from ant_wif.secrets import SecretStr
 from ant_wif.token_response import Granted, error_fields, token_endpoint, what_it_is
-from ant_wif.transport import Flow, Reply, Request, Unreachable, pause, send
 from ant_wif.urls import check_url
 
 __all__ = ["refresh"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from ant_wif.clock import elapsed
-from ant_wif.transport import Reply, Unreachable
+from ant_wif.flow import Reply, Unreachable
 
 __all__ = ["Backoff", "is_transient", "retry_after"]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ant_wif.clock import elapsed
 from ant_wif.errors import AntWifError, ConfigurationError, SpentAssertionError
+from ant_wif.flow import Flow, call, pause
 from ant_wif.locking import Release, try_lock
 from ant_wif.secrets import SecretStr, clean
 from ant_wif.store import Shelf
 from ant_wif.tokens import AccessToken, Due, Wanted, due
-from ant_wif.transport import Flow, call, pause
 
 __all__ = ["shared"]
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from ant_wif.cache import CacheDir
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.files import read_object, remove, sweep, write_atomically
+from ant_wif.flow import Reply
 from ant_wif.identity import IdentityToken
 from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import Reply
 
 __all__ = ["Presented", "SpentAssertions"]
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from ant_wif.clock import steady
 from ant_wif.errors import AntWifError
+from ant_wif.flow import Flow
 from ant_wif.secrets import SecretStr
-from ant_wif.transport import Flow, arun, run
+from ant_wif.transport import arun, run
 
 if TYPE_CHECKING:
     import httpx

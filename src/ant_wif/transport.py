@@ -1,139 +1,25 @@
-"""How a request is sent: one description, two drivers.
-
-Whatever talks to a server here is written once, as a generator that yields what it needs done
-and receives the result (a *flow*). `run` drives a flow with blocking calls, `arun` with awaited
-ones. Neither decides anything.
-"""
+"""How what a flow asks for is done: `run` makes blocking calls, `arun` awaited ones. Neither decides anything."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._version import __version__
-from ant_wif.secrets import SecretStr, clean
+from ant_wif.flow import Flow, Pause, Reply, Request, Unreachable, plain
+from ant_wif.secrets import clean
 from ant_wif.wiretap import log_failure, log_reply, log_request
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = [
-    "USER_AGENT",
-    "Call",
-    "Flow",
-    "Pause",
-    "Reply",
-    "Request",
-    "Unreachable",
-    "arun",
-    "call",
-    "pause",
-    "run",
-    "send",
-]
+__all__ = ["USER_AGENT", "arun", "run"]
 
 T = TypeVar("T")
 
 USER_AGENT = f"ant-wif/{__version__}"
-TIMEOUT_SECONDS = 30.0
-REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 LARGEST_BODY = 1 << 20
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request. Values that are secret are `SecretStr` until they are written to the wire."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str | SecretStr] = field(default_factory=dict, repr=False)
-    json: Mapping[str, object] | None = field(default=None, repr=False)
-    form: Mapping[str, str | SecretStr] | None = field(default=None, repr=False)
-    timeout: float = TIMEOUT_SECONDS
-    ca_file: Path | None = None
-    """The only authorities to trust, in PEM form, where it is not the system's."""
-    known: tuple[SecretStr, ...] = field(default=(), repr=False)
-    """Secrets that the answer may quote, though the request holds them in another form."""
-    direct: bool = False
-    """Whether to leave out proxies: some endpoints answer only to the machine itself."""
-
-    @property
-    def content_type(self) -> str | None:
-        if self.form is not None:
-            return "application/x-www-form-urlencoded"
-        return "application/json" if self.json is not None else None
-
-    def body(self) -> bytes | None:
-        if self.form is not None:
-            return urlencode({name: _plain(value) for name, value in self.form.items()}).encode()
-        return None if self.json is None else json.dumps(self.json, default=_plain).encode()
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a server answered: `headers` in lower case, at most 1 MiB of `body`."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def request_id(self) -> str | None:
-        found = self.headers.get("request-id") or self.headers.get("x-request-id")
-        return found if found and REQUEST_ID.fullmatch(found) else None
-
-
-@dataclass(frozen=True)
-class Unreachable:
-    """No usable answer came.
-
-    `maybe_received` tells whether the server may have acted on the request, `transient` whether
-    the network may do better a little later.
-    """
-
-    reason: str
-    maybe_received: bool
-    transient: bool = False
-
-
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """A call that may block, for the driver to make off the event loop."""
-
-    function: Callable[[], T]
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Seconds to let pass before the flow goes on."""
-
-    seconds: float
-
-
-Step = Request | Call[Any] | Pause
-Flow = Generator[Step, Any, T]
-
-
-def send(request: Request) -> Flow[Reply | Unreachable]:
-    """Send one request. Redirects are not followed."""
-    return cast("Reply | Unreachable", (yield request))
-
-
-def call(function: Callable[[], T]) -> Flow[T]:
-    """Make a call that may block, such as reading a file."""
-    return cast("T", (yield Call(function)))
-
-
-def pause(seconds: float) -> Flow[bool]:
-    """Let time pass; return whether other work of this thread could go on meanwhile."""
-    return cast("bool", (yield Pause(seconds)))
 
 
 def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
@@ -273,7 +159,7 @@ def _outgoing(request: Request) -> httpx.Request:
         "Accept": "application/json",
         # A compressed answer could unpack to any size.
         "Accept-Encoding": "identity",
-        **{name: _plain(value) for name, value in request.headers.items()},
+        **{name: plain(value) for name, value in request.headers.items()},
     }
     if request.content_type is not None:
         headers.setdefault("Content-Type", request.content_type)
@@ -294,14 +180,6 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
     reply = Reply(response.status_code, dict(response.headers), bytes(body))
     log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
     return reply
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"{type(value).__name__} cannot be sent")
 
 
 def _unreachable(request: Request, error: Exception) -> Unreachable:

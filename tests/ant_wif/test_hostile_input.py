@@ -37,10 +37,11 @@ from ant_wif.errors import (
     ProfileError,
 )
 from ant_wif.federation import Federation
+from ant_wif.flow import Reply, Request, Unreachable, send
 from ant_wif.identity import Context, Env, File, GitHubActions, IdentitySource
 from ant_wif.providers import FederatedProvider
 from ant_wif.tokens import Wanted
-from ant_wif.transport import Reply, Request, Unreachable, arun, run, send
+from ant_wif.transport import arun, run
 from ant_wif.urls import check_url, is_loopback
 from hostile import (
     Act,

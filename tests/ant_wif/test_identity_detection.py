@@ -415,7 +415,7 @@ from typing import ClassVar, Literal
 
 from ant_wif.identity import Context, IdentitySource, detected, not_detected
 from ant_wif.secrets import SecretStr
-from ant_wif.transport import call
+from ant_wif.flow import call
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import ant_wif
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError
+from ant_wif.flow import Reply, Unreachable
 from ant_wif.retry import (
     ATTEMPTS,
     DEADLINE_SECONDS,
@@ -25,7 +26,6 @@ from ant_wif.retry import (
     is_transient,
     retry_after,
 )
-from ant_wif.transport import Reply, Unreachable
 from hostile import Act, HostileServer, Received, denial, drop_after_reading, forged_jwt, grant, in_turn, reply
 from tests_support import ORGANIZATION, RULE
 

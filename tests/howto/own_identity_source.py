@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ant_wif.flow import Flow, call
 from ant_wif.identity import Context, Detection, IdentitySource, IdentityToken, detected, not_detected
 from ant_wif.secrets import SecretStr
-from ant_wif.transport import Flow, call
 
 
 @dataclass(frozen=True)

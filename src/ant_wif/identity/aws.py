@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif.errors import IdentitySourceError
+from ant_wif.flow import Flow, call
 from ant_wif.identity.machine import AMAZON, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import Flow, call
 
 __all__ = ["Aws"]
 

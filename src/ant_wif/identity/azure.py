@@ -16,13 +16,13 @@ from typing import ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
+from ant_wif.flow import Flow, Reply, Request, call
 from ant_wif.identity.endpoint import Endpoint
 from ant_wif.identity.file import read_token
 from ant_wif.identity.machine import MICROSOFT, cloud_of
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import Flow, Reply, Request, call
 from ant_wif.urls import check_url
 
 __all__ = ["Azure"]

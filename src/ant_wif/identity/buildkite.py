@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ant_wif.flow import Flow, call
 from ant_wif.identity.executable import token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.transport import Flow, call
 
 __all__ = ["Buildkite"]
 

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ant_wif.flow import Flow, call
 from ant_wif.identity.executable import token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.transport import Flow, call
 
 __all__ = ["CircleCI"]
 

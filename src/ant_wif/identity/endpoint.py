@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
+from ant_wif.flow import Flow, Reply, Request, Unreachable, pause, send
 from ant_wif.retry import Backoff
 from ant_wif.secrets import SecretStr, clean
-from ant_wif.transport import Flow, Reply, Request, Unreachable, pause, send
 
 __all__ = ["Endpoint"]
 

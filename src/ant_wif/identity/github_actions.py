@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from ant_wif.errors import IdentitySourceError
+from ant_wif.flow import Flow, Reply, Request
 from ant_wif.identity.endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 from ant_wif.secrets import SecretStr
-from ant_wif.transport import Flow, Reply, Request
 from ant_wif.urls import check_url
 
 __all__ = ["GitHubActions"]

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ant_wif.environment import Environment
 from ant_wif.errors import IdentitySourceError
+from ant_wif.flow import Flow, Reply, Unreachable, call, pause
 from ant_wif.identity.machine import GOOGLE, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 from ant_wif.retry import Backoff
 from ant_wif.secrets import SecretStr, clean, show_path
-from ant_wif.transport import Flow, Reply, Unreachable, call, pause
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

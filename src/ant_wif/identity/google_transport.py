@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import google.auth.exceptions
 import google.auth.transport.requests
 
+from ant_wif.flow import Reply, Unreachable
 from ant_wif.retry import is_transient
 from ant_wif.secrets import SecretStr
-from ant_wif.transport import Reply, Unreachable
 
 __all__ = ["CheckedRequest", "MetadataServerError", "universe"]
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 from ant_wif.clock import steady
 from ant_wif.environment import Environment
 from ant_wif.errors import IdentitySourceError
+from ant_wif.flow import Flow
 from ant_wif.identity.token import IdentityToken, parse
 from ant_wif.secrets import SecretStr
-from ant_wif.transport import Flow
 
 __all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "detected", "not_detected"]
 
