@@ -88,6 +88,10 @@ def typescript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "list_models.js"
 
 
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+
+
+@needs_curl
 def test_the_sdks_of_two_languages_and_curl_work_below_it_without_any_configuration(
     job: Environ, emulator: Emulator, typescript_sdk: Path
 ) -> None:
@@ -101,6 +105,7 @@ def test_the_sdks_of_two_languages_and_curl_work_below_it_without_any_configurat
     assert emulator.exchanges == len(emulator.history) == 1
 
 
+@needs_curl
 def test_thirty_two_processes_below_it_cost_one_exchange(job: Environ, emulator: Emulator) -> None:
     # A shell script that reads the file itself, a command and two SDKs, all at once.
     by_hand = (
