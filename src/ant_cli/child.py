@@ -18,7 +18,7 @@ _RELAYED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _PR_SET_PDEATHSIG = 1
 
 
-class Ended(BaseException):
+class Ended(Exception):  # noqa: N818 - no error: somebody wanted it
     """A signal came before there was a program to send it to. `status` is the exit status that follows."""
 
     def __init__(self, number: int) -> None:
@@ -31,7 +31,7 @@ class Relay:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
-        self._early: list[int] | None = None
+        self._early: list[int] = []
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Relay:
@@ -40,6 +40,8 @@ class Relay:
             # What was ignored from the start, as under nohup, stays so, for the program too.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._receive)
+        if hasattr(signal, "SIGCHLD"):  # whoever starts us ignoring it would hide how the program ended
+            self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(
@@ -49,8 +51,14 @@ class Relay:
             signal.signal(number, handler)
 
     def run(self, command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start the program; it ends with this process, however that ends. Raises OSError: it cannot be run."""
-        self._early = []
+        """Start the program; it ends with this process, however that ends.
+
+        Raises:
+            Ended: a signal came before.
+            OSError: it cannot be run.
+        """
+        if self._early:
+            raise Ended(self._early[0])
         self._child = subprocess.Popen(  # noqa: S603  # the very purpose
             command,
             env=environ,
@@ -67,8 +75,6 @@ class Relay:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         if self._child is None:
-            if self._early is None:
-                raise Ended(number)
             self._early.append(number)
             return
         # A terminal sends what is typed to every process of its foreground group; twice would be once too often.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from ant_cli.options import Command, Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
+    from ant_wif.secrets import SecretStr
     from ant_wif.tokens import AccessToken
 
 __all__ = ["exec_"]
@@ -35,12 +37,14 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> i
     Write -- before a COMMAND that has options of its own. Returns the exit status of COMMAND, 127 if
     there is no such program, 126 if it cannot be run.
     """
+    session.reader_gone = 1
     problem = _cannot_run(command[0], session.environ)
     if problem is not None:
         return problem
     credentials = session.credentials()
     token = credentials.access_token()
     if token.expires_at is None and credentials.source in {"api_key", "auth_token"}:
+        _say_what_would_be_renewed(session, credentials)
         return _replace(command, session, credentials, token)
     if by_variable:
         from ant_cli.status_text import until
@@ -58,18 +62,19 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
 
     session.failure = 1
     warn_now_and_then()
+    masked: list[SecretStr] = []
+
+    def obtain() -> AccessToken:
+        token = credentials.access_token()
+        if token.secret not in masked:
+            github.mask(session.environ, token.secret, amid=bool(masked))
+            masked[:] = [token.secret]
+        return token
+
     with Relay() as relay:
+        handover = Handover(Environment(session.environ), credentials)
         try:
-            handover = Handover(Environment(session.environ), credentials)
-        except Ended as ended:
-            return ended.status
-        try:
-
-            def put(token: AccessToken) -> None:
-                github.mask(session.environ, token.secret)
-                handover.put(token)
-
-            with Broker(credentials.access_token, put) as broker:
+            with Broker(obtain, handover.put) as broker:
                 broker.step()
                 child = relay.run(command, handover.variables(session.environ, credentials.base_url))
                 # Only now: a process with threads had better not fork.
@@ -93,6 +98,19 @@ def _replace(command: tuple[str, ...], session: Session, credentials: Credential
         os.execvpe(command[0], command, environ)  # noqa: S606  # the very purpose
     except OSError as error:
         return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+
+
+def _say_what_would_be_renewed(session: Session, credentials: Credentials) -> None:
+    """A static credential in front of one that could be kept fresh is mostly an exported token, which ends."""
+    from ant_wif.errors import AntWifError
+
+    with contextlib.suppress(AntWifError):
+        other = session.resolution().require(lambda candidate: candidate.source in {"api_key", "auth_token"})
+        click.echo(
+            f"note: {credentials.origin} is handed on as it is, and never renewed; "
+            f"without it, {other.origin} would be kept fresh",
+            err=True,
+        )
 
 
 def _cannot_run(program: str, environ: Mapping[str, str]) -> int | None:

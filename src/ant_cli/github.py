@@ -5,11 +5,12 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from ant_cli.logs import try_to_say
 
 if TYPE_CHECKING:
     from ant_wif.secrets import SecretStr
@@ -21,17 +22,20 @@ def is_job(environ: Mapping[str, str]) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
-def mask(environ: Mapping[str, str], secret: SecretStr) -> None:
-    """Have the runner mask a secret in the log of this job; say so before anything can print it."""
+def mask(environ: Mapping[str, str], secret: SecretStr, *, amid: bool = False) -> None:
+    """Have the runner mask a secret in the log of this job; say so before anything can print it.
+
+    The runner obeys at the start of a line only: `amid` the output of another program, a new one is begun.
+    """
     if is_job(environ):
-        click.echo(f"::add-mask::{_escaped(secret.get_secret_value())}", err=True)
+        try_to_say(f"{os.linesep if amid else ''}::add-mask::{_escaped(secret.get_secret_value())}")
 
 
 def annotate(environ: Mapping[str, str], message: str, hint: str | None) -> None:
     """Show an error on the page of the run, not only in the log."""
     if is_job(environ):
         text = message if hint is None else f"{message}\nhint: {hint}"
-        click.echo(f"::error title=ant::{_escaped(text)}", err=True)
+        try_to_say(f"::error title=ant::{_escaped(text)}")
 
 
 def summarize(environ: Mapping[str, str], title: str, text: str) -> None:
@@ -63,8 +67,13 @@ def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
             hint="leave the option out elsewhere than in GitHub Actions",
         )
     try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
+        with Path(path).open("a+b") as file:
+            file.seek(0, os.SEEK_END)
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    text = f"\n{text}"
+            file.write(text.encode())
     except OSError as error:
         raise ConfigurationError(
             f"{variable} names {show_path(path)}, which cannot be written: {error.strerror or type(error).__name__}",

@@ -65,6 +65,9 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
     several processes read the file, each exchanges what it finds, and all but the first are refused:
     `ant exec` makes one exchange for all of them.
     """
+    from ant_wif.secrets import show_path
+
+    session.reader_gone = 1 if output is not None else 0
     if watch and output is None:
         raise click.UsageError("--watch needs --output FILE")
     if watch and output is not None:
@@ -75,7 +78,7 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
     if output is not None:
         session.failure = 1
         _write(output, fetched.assertion)
-        click.echo(f"wrote {output}", err=True)
+        click.echo(f"wrote {show_path(output)}", err=True)
         return
     click.echo(fetched.assertion.get_secret_value())
 
@@ -94,6 +97,7 @@ def claims(session: Session, audience: str | None) -> None:
 def _watch(session: Session, audience: str | None, output: str) -> None:
     from ant_wif.broker import Broker
     from ant_wif.flow import Flow
+    from ant_wif.secrets import show_path
     from ant_wif.tokens import TokenCache, Wanted
 
     source, context = _source(session, audience)
@@ -110,7 +114,9 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
     warn_now_and_then()
     broker = Broker(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
     broker.step()
-    click.echo(f"wrote {output}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True)
+    click.echo(
+        f"wrote {show_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True
+    )
     broker.run()
 
 

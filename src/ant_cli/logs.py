@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Callable
+from typing import TextIO
 
 import click
 
-__all__ = ["NowAndThen", "debug", "warn_now_and_then"]
+__all__ = ["NowAndThen", "debug", "fall_silent", "try_to_say", "warn_now_and_then"]
 
 _WARNING_SECONDS = 60
 
@@ -31,6 +34,20 @@ def _print_with(handler: logging.Handler, form: str) -> None:
         logger.addHandler(handler)
 
 
+def try_to_say(line: str) -> None:
+    """Print a line to stderr, if anybody still reads there."""
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        fall_silent(sys.stderr)
+
+
+def fall_silent(*streams: TextIO | None) -> None:
+    """Nobody reads there any more; Python would complain of that once more while closing them."""
+    for stream in filter(None, streams):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class NowAndThen(logging.Handler):
     """Prints a warning to stderr unless one was printed less than a minute ago. `clock` counts seconds."""
 
@@ -44,4 +61,4 @@ class NowAndThen(logging.Handler):
         now = self._clock()
         if now >= self._again_at:
             self._again_at = now + _WARNING_SECONDS
-            click.echo(self.format(record), err=True)
+            try_to_say(self.format(record))

@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return session.reader_gone
     except AntWifError as error:
         _trace(session, error)
-        return _say(session, str(error), error.hint, _status(error, session))
+        status = _say(session, str(error), error.hint, _status(error, session))
+        if session.after_error is not None:
+            session.after_error()
+        return status
     except Exception as error:  # noqa: BLE001 - the last resort, so that nobody is shown a traceback
         _trace(session, error)
         return _say(session, *_unexpected(error), FAILED)
@@ -111,9 +114,9 @@ def _say(session: Session, message: str, hint: str | None, status: int) -> int:
 
 
 def _fall_silent() -> None:
-    """Nobody reads any more; Python would complain of that once more while closing the streams."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    from ant_cli.logs import fall_silent
+
+    fall_silent(sys.stdout, sys.stderr)
 
 
 def _usage_hint(error: click.ClickException) -> str | None:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from ant_wif.clock import steady
-from ant_wif.errors import AntWifError
-from ant_wif.secrets import SecretStr
+from ant_wif.secrets import SecretStr, clean
 from ant_wif.tokens import AccessToken
 
 __all__ = ["Broker"]
@@ -18,7 +17,7 @@ log = logging.getLogger("ant_wif.broker")
 
 _LONGEST_SECONDS = 30.0
 """How long the thread sleeps at most: a suspended machine wakes to a token that may have expired."""
-_RETRY_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 
 
 class Broker:
@@ -34,10 +33,12 @@ class Broker:
         put: Callable[[AccessToken], None],
         *,
         clock: Callable[[], float] = steady,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._obtain = obtain
         self._put = put
         self._clock = clock
+        self._retry_seconds = retry_seconds
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._handed: SecretStr | None = None
@@ -50,6 +51,8 @@ class Broker:
             AntWifError: there is no token that could be used, or it cannot be handed over.
         """
         token = self._obtain()
+        if not token.lasts(self._clock()):
+            log.warning("the token has expired, and there is no newer one")
         if token.secret != self._handed:
             with self._lock:
                 if not self._closed.is_set():
@@ -58,7 +61,8 @@ class Broker:
         if token.expires_at is None:
             return _LONGEST_SECONDS
         left = token.expires_at - token.advisory - self._clock()
-        return min(max(left, _retry_seconds(token)), _LONGEST_SECONDS)
+        # When a renewal is due, several attempts are made before the token must not be used any more.
+        return min(max(left, min(self._retry_seconds, token.mandatory / 2)), _LONGEST_SECONDS)
 
     def run(self) -> None:
         """Keep the token current on this thread, until the broker is closed."""
@@ -66,9 +70,9 @@ class Broker:
         while not self._closed.wait(wait):
             try:
                 wait = self.step()
-            except AntWifError as error:
-                log.warning("the token could not be renewed: %s", error)
-                wait = _RETRY_SECONDS
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
+                log.warning("the token could not be renewed: %s", clean(error))
+                wait = self._retry_seconds
 
     def start(self) -> None:
         """Keep the token current on a thread of the broker's own."""
@@ -87,8 +91,3 @@ class Broker:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _retry_seconds(token: AccessToken) -> float:
-    """Return how soon to try again when a renewal is due: several times before the token must not be used."""
-    return min(_RETRY_SECONDS, token.mandatory / 2)

@@ -49,7 +49,7 @@ class CacheDir:
             if marker in environ:
                 folder = Path(environ[temporary]) if temporary is not None and temporary in environ else None
                 name = re.sub(r"[^A-Za-z0-9-]", "_", environ.get(job, "") if job is not None else "")[:64]
-                if folder is not None and folder.is_dir():
+                if folder is not None and os.path.isdir(folder):
                     return cls(folder / (f"ant-wif-{name}" if name else "ant-wif"), "job")
                 if name and user is not None:
                     return cls(user / _JOBS_FOLDER / name, "job")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,15 +61,14 @@ class Handover:
             ConfigurationError: no temp folder can be written.
         """
         self.path, self._release = _make(environ)
-        self._directory = ConfigDir(self.path, environ=environ)
-        authentication = {"type": "user_oauth"}
-        document = {
-            "authentication": authentication,
-            "organization_id": credentials.organization_id,
-            "workspace_id": credentials.workspace_id if credentials.sends_workspace else None,
-            "base_url": credentials.base_url,
-        }
         try:
+            self._directory = ConfigDir(self.path, environ=environ)
+            document = {
+                "authentication": {"type": "user_oauth"},
+                "organization_id": credentials.organization_id,
+                "workspace_id": credentials.workspace_id if credentials.sends_workspace else None,
+                "base_url": credentials.base_url,
+            }
             self._directory.write(PROFILE, {name: value for name, value in document.items() if value is not None})
             self._directory.activate(PROFILE)
         except BaseException:
@@ -91,9 +91,7 @@ class Handover:
 
     def remove(self) -> None:
         """Remove the folder, and release its lock."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            _lock_of(self.path).unlink()
+        _remove(self.path)
         self._release()
 
 
@@ -119,6 +117,9 @@ def _make(environ: Environment) -> tuple[Path, Release]:
     for base in _bases(environ):
         try:
             base.mkdir(mode=0o700, exist_ok=True)
+            if _could_be_swapped(base.stat()):
+                problems.append(f"{show_path(base)}: others could replace what is in it")
+                continue
             _sweep(base)
             while True:
                 folder = base / f"{_PREFIX}{secrets.token_hex(16)}"
@@ -136,15 +137,15 @@ def _make(environ: Environment) -> tuple[Path, Release]:
 
 
 def _bases(environ: Environment) -> Iterator[Path]:
-    """Yield where the folder may be: the CI job's own place, the session's, the temp folder."""
+    """Yield where the folder may be, absolute: the CI job's own place, the session's, the temp folder."""
     cache = CacheDir.locate(environ, environ.get("ANT_CACHE_DIR"))
     if cache is not None and cache.via != "user":
         with contextlib.suppress(ConfigurationError):
             cache.prepare()
-            yield cache.path
+            yield cache.path.absolute()
     if os.path.isabs(environ.get("XDG_RUNTIME_DIR", "")):
         yield Path(environ["XDG_RUNTIME_DIR"])
-    yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp")  # noqa: S108  # random names, own locks
+    yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp").absolute()  # noqa: S108  # random names in it
 
 
 def _sweep(base: Path) -> None:
@@ -158,9 +159,32 @@ def _sweep(base: Path) -> None:
             lock = Path(entry.path)
             release = try_lock(lock)
             if release is not None:
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink()
+                _remove(lock.with_suffix(""))
                 release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, the secret first; where something of it stays, its lock stays for the next to find."""
+    for path, folders, _ in os.walk(folder):
+        for each in (Path(path), *(Path(path, name) for name in folders)):
+            # Its reader may have taken the right to write from it.
+            with contextlib.suppress(OSError):
+                if not each.is_symlink():
+                    each.chmod(0o700)
+    with contextlib.suppress(OSError):
+        ConfigDir(folder).credentials_path(PROFILE).unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    if not os.path.lexists(folder):
+        with contextlib.suppress(OSError):
+            _lock_of(folder).unlink()
+
+
+def _could_be_swapped(base: os.stat_result) -> bool:
+    """Whether somebody else could put another folder in the place of ours."""
+    if os.name != "posix":
+        return False
+    open_to_others = base.st_mode & 0o022 and not base.st_mode & stat.S_ISVTX
+    return base.st_uid not in {0, os.geteuid()} or bool(open_to_others)
 
 
 def _is_anothers(status: os.stat_result) -> bool:

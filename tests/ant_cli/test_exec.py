@@ -382,6 +382,74 @@ def test_a_credential_that_is_denied_in_the_middle_lets_the_command_go_on_with_o
     assert "has ended: its refresh was refused" in err
 
 
+def test_nobody_reading_its_words_changes_nothing_for_the_command(job: Environ, emulator: Emulator) -> None:
+    environ, _ = short_login(job, emulator, 4)
+    program = """
+import json, os, pathlib, time
+path = pathlib.Path(os.environ["ANTHROPIC_CONFIG_DIR"], "credentials", os.environ["ANTHROPIC_PROFILE"] + ".json")
+end, expired = time.time() + 6, 0
+while time.time() < end:
+    expired += json.loads(path.read_text())["expires_at"] <= time.time()
+    time.sleep(0.05)
+print(expired)
+"""
+    gone = f"exec 2> >(exec true); sleep 0.3; exec {shlex.join([ANT, *python(program)])}"
+    done = subprocess.run(["bash", "-c", gone], env=environ, stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "0\n")
+
+
+def test_a_mask_in_the_middle_of_the_command_s_line_begins_one_of_its_own(job: Environ, emulator: Emulator) -> None:
+    environ, _ = short_login(job, emulator, 4)
+    done = run(environ, "exec", "--", "sh", "-c", "printf 'progress 50%%' >&2; sleep 5")
+    masks = [line for line in done.stderr.splitlines() if "add-mask" in line]
+    assert len(masks) >= 2
+    assert all(line.startswith("::add-mask::sk-ant-oat01-") for line in masks)
+
+
+def test_many_signals_while_it_starts_leave_nothing_behind(job: Environ) -> None:
+    for delay in (0.2, 0.25, 0.3, 0.35, 0.4):
+        child = start(job, "exec", "--", "sleep", "30")
+        time.sleep(delay)
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            child.send_signal(number)
+        _, err = child.communicate(timeout=60)
+        assert child.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM, 130}
+        assert "Traceback" not in err.replace("KeyboardInterrupt", "")
+        assert left_behind(job) == []
+
+
+def test_a_failing_command_fails_where_the_end_of_children_is_ignored(job: Environ) -> None:
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ignoring, ANT, "exec", "--", "sh", "-c", "sleep 0.1; exit 7"], env=job, check=False
+    )
+    assert done.returncode == 7
+
+
+def test_an_exported_token_that_stands_in_front_of_a_federation_is_named(job: Environ, emulator: Emulator) -> None:
+    token = run(job, "auth", "print-credentials", "--access-token").stdout.strip()
+    done = run({**job, "ANTHROPIC_AUTH_TOKEN": token}, "exec", "--", "true")
+    assert done.returncode == 0
+    assert "note: ANTHROPIC_AUTH_TOKEN is handed on as it is, and never renewed; without it, environment" in done.stderr
+    assert token not in done.stderr.replace(f"::add-mask::{token}", "")
+
+
+def test_relative_folders_are_good_for_a_command_that_goes_elsewhere(job: Environ) -> None:
+    (Path(job["HOME"]) / "tmp").mkdir()
+    environ = {name: value for name, value in job.items() if name != "RUNNER_TEMP"}
+    done = subprocess.run(
+        [ANT, "exec", "--", "sh", "-c", "cd /; ant models list --limit 1 > /dev/null"],
+        env={**environ, "TMPDIR": "tmp"},
+        cwd=job["HOME"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_warnings_are_printed_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
     handler = NowAndThen(lambda: now)

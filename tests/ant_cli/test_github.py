@@ -47,6 +47,19 @@ def test_what_is_exported_is_masked_before_it_is_written(ant: Ant, job: Environ,
     assert emulator.exchanges == 1
 
 
+def test_a_file_without_a_last_newline_keeps_its_last_variable(ant: Ant, job: Environ) -> None:
+    Path(job["GITHUB_ENV"]).write_text("FOO=bar")
+    ant("auth", "export", "--github", **job)
+    assert Path(job["GITHUB_ENV"]).read_text().startswith("FOO=bar\nANTHROPIC_AUTH_TOKEN=sk-ant-")
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_WORKSPACE_ID", "ANTHROPIC_ORGANIZATION_ID", "ANTHROPIC_CONFIG_DIR"])
+def test_a_variable_cannot_smuggle_a_command_into_the_log(name: str, ant: Ant, job: Environ) -> None:
+    outcome = ant("auth", "status", "--github-summary", **{**job, name: "/a\n::warning::injected\r::error::too"})
+    assert not [line for line in outcome.out.splitlines() if line.lstrip().startswith("::")]
+    assert "\n::warning" not in Path(job["GITHUB_STEP_SUMMARY"]).read_text()
+
+
 def test_an_api_key_is_exported_as_one(ant: Ant, job: Environ, emulator: Emulator) -> None:
     ant("auth", "export", "--github", **{**job, "ANTHROPIC_API_KEY": emulator.api_key})
     assert f"ANTHROPIC_API_KEY={emulator.api_key}\n" in Path(job["GITHUB_ENV"]).read_text()

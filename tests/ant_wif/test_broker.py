@@ -289,6 +289,50 @@ def test_the_folder_is_where_the_job_s_temporary_files_are(
     handover.remove()
 
 
+def test_a_folder_in_which_others_could_replace_ours_is_passed_over(
+    environ: Environment, credentials: ant_wif.Credentials, tmp_path: Path
+) -> None:
+    open_to_all, fine = tmp_path / "open", tmp_path / "tmp"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    handover = Handover(Environment({**environ, "XDG_RUNTIME_DIR": str(open_to_all), "TMPDIR": str(fine)}), credentials)
+    assert handover.path.parent == fine
+    handover.remove()
+    # As /tmp is: everybody may write, nobody may replace what is another's.
+    open_to_all.chmod(0o1777)
+    handover = Handover(Environment({**environ, "XDG_RUNTIME_DIR": str(open_to_all)}), credentials)
+    assert handover.path.parent == open_to_all
+    handover.remove()
+
+
+def test_a_folder_whose_reader_took_away_the_right_to_write_is_removed_all_the_same(
+    environ: Environment, credentials: ant_wif.Credentials
+) -> None:
+    handover = Handover(environ, credentials)
+    handover.put(credentials.access_token())
+    (handover.path / "credentials").chmod(0o500)
+    handover.path.chmod(0o500)
+    base = handover.path.parent
+    handover.remove()
+    assert list(base.iterdir()) == []
+
+
+def test_whatever_goes_wrong_in_the_thread_is_said_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[int] = []
+    broker: Broker
+
+    def obtain() -> AccessToken:
+        asked.append(1)
+        if len(asked) > 1:
+            broker.close()
+        raise OSError("a surprise")
+
+    broker = Broker(obtain, lambda _: None, retry_seconds=0.01)
+    broker.run()
+    assert len(asked) == 2
+    assert "a surprise" in caplog.text
+
+
 def test_where_no_folder_can_be_made_the_error_names_each_that_was_tried(
     environ: Environment, credentials: ant_wif.Credentials, tmp_path: Path
 ) -> None:
