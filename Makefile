@@ -37,12 +37,13 @@ lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
 	$(BIN)/mypy
 	PYTHONPATH=src:pytest_plugin $(LINT)/lint-imports
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.github-actions ci-examples/github-actions/action/action.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci ci-examples/gitlab/.gitlab-ci.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.circle-ci ci-examples/circleci/.circleci/config.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.buildkite ci-examples/buildkite/pipeline.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.cloudbuild ci-examples/google-cloud-build/cloudbuild.yaml
 	$(LINT)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines --regex-variant python ci-examples/azure-pipelines/azure-pipelines.yml
-	$(LINT)/zizmor --offline --quiet ci-examples/github-actions/*.yml
+	$(LINT)/zizmor --offline --quiet ci-examples/github-actions/*.yml ci-examples/github-actions/action/action.yml
 
 format: $(LINT_STAMP) ## put the code into shape
 	$(LINT)/ruff format .

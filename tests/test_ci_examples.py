@@ -9,9 +9,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,12 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator
+from ci_repository import BIN, EXAMPLES, IDS, PYTEST_ADDOPTS, ROOT, read, repository, without_installing
 from loopback import TokenEndpoint
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = ROOT / "ci-examples"
 AUDIENCE = "https://api.anthropic.com"
-IDS = {f"ANTHROPIC_{name}_ID" for name in ("FEDERATION_RULE", "ORGANIZATION", "SERVICE_ACCOUNT", "WORKSPACE")}
 BASH = ("bash", "-e", "-o", "pipefail", "-c")
 AWS_ACCOUNT = "123456789012"
-
-
-def read(path: str) -> Any:
-    return yaml.safe_load((EXAMPLES / path).read_text())
 
 
 GITHUB = read("github-actions/keyless.yml")
@@ -43,9 +38,11 @@ CODEBUILD = read("aws-codebuild/buildspec.yml")
 CLOUD_BUILD = read("google-cloud-build/cloudbuild.yaml")
 AZURE = read("azure-pipelines/azure-pipelines.yml")
 KUBERNETES = {
-    manifest["kind"]: manifest for manifest in yaml.safe_load_all((EXAMPLES / "kubernetes" / "job.yaml").read_text())
+    manifest["kind"]: manifest
+    for manifest in yaml.safe_load_all((EXAMPLES / "kubernetes" / "cronjob.yaml").read_text())
 }
-POD = KUBERNETES["Job"]["spec"]["template"]["spec"]
+POD = KUBERNETES["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+JENKINSFILE = (EXAMPLES / "jenkins" / "Jenkinsfile").read_text()
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,9 @@ class Job:
     name: str
     scripts: list[str]
     shell: tuple[str, ...] = BASH
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.name}"
 
     @property
     def text(self) -> str:
@@ -106,6 +106,12 @@ def kubernetes_jobs() -> Iterator[Job]:
     yield Job("kubernetes", container["name"], container["args"], tuple(container["command"]))
 
 
+def jenkins_jobs() -> Iterator[Job]:
+    # Between three quotes Groovy puts nothing into the text.
+    for number, script in enumerate(re.findall(r"sh '''\n(.*?)'''", JENKINSFILE, re.DOTALL)):
+        yield Job("jenkins", f"sh {number}", [textwrap.dedent(script)], ("sh", "-xe", "-c"))
+
+
 JOBS = [
     job
     for jobs in (
@@ -117,10 +123,11 @@ JOBS = [
         cloud_build_jobs,
         azure_jobs,
         kubernetes_jobs,
+        jenkins_jobs,
     )
     for job in jobs()
 ]
-every_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.folder}: {job.name}")
+every_job = pytest.mark.parametrize("job", JOBS, ids=str)
 
 
 # What surrounds a job on each system: its variables, and what answers it.
@@ -146,38 +153,51 @@ def on_cloud_build(emulator: Emulator) -> Iterator[dict[str, str]]:
     yield {name: value for name, value in found.items() if name not in IDS} | substituted
 
 
-@contextmanager
-def on_codebuild(emulator: Emulator, *, enabled: bool = True) -> Iterator[dict[str, str]]:
-    """STS is moto's, which has the emulator sign; the role's credentials come from an endpoint, as in a build."""
-    options = ["--signer-url", f"{emulator.base_url}/_emulator/aws/sign", "--issuer-url"]
-    options += [emulator.issuer("aws").issuer_url, *(["--enable", AWS_ACCOUNT] if enabled else [])]
-    command = [sys.executable, "-m", "pytest_ant_wif.moto_web_identity", "--port", "0", *options]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
-    with ExitStack() as stack:
-        server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, text=True))
-        stack.callback(server.terminate)
-        assert server.stdout is not None
-        sts_url = server.stdout.readline().strip()
-        sts = boto3.client(
-            "sts",
-            region_name="eu-west-1",
-            endpoint_url=sts_url,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-        stack.callback(sts.close)
-        key = sts.assume_role(RoleArn=emulator.rule("aws").subject_prefix, RoleSessionName="build")["Credentials"]
-        answer = {name: key[name] for name in ("AccessKeyId", "SecretAccessKey")}
-        answer |= {"Token": key["SessionToken"], "Expiration": f"{key['Expiration']:%Y-%m-%dT%H:%M:%SZ}"}
-        credentials = stack.enter_context(TokenEndpoint(body=answer))
-        yield {
-            **ids(emulator, "aws"),
-            "CODEBUILD_BUILD_ID": "keyless:0b7e2f6c",
-            "AWS_REGION": "eu-west-1",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{credentials.base_url}/credentials",
-            "AWS_ENDPOINT_URL_STS": sts_url,
-        }
+@dataclass(frozen=True)
+class Aws:
+    """An AWS where one account issues identity tokens: STS is moto's, which has the emulator sign."""
+
+    emulator: Emulator
+    sts_url: str
+
+    @contextmanager
+    def build(self, account: str = AWS_ACCOUNT) -> Iterator[dict[str, str]]:
+        """Give what a build of that account has: its role's credentials come from an endpoint."""
+        with ExitStack() as stack:
+            sts = boto3.client(
+                "sts",
+                region_name="eu-west-1",
+                endpoint_url=self.sts_url,
+                aws_access_key_id="testing",
+                aws_secret_access_key="testing",
+            )
+            stack.callback(sts.close)
+            role = str(self.emulator.rule("aws").subject_prefix).replace(AWS_ACCOUNT, account)
+            key = sts.assume_role(RoleArn=role, RoleSessionName="build")["Credentials"]
+            answer = {name: key[name] for name in ("AccessKeyId", "SecretAccessKey")}
+            answer |= {"Token": key["SessionToken"], "Expiration": f"{key['Expiration']:%Y-%m-%dT%H:%M:%SZ}"}
+            credentials = stack.enter_context(TokenEndpoint(body=answer))
+            yield {
+                **ids(self.emulator, "aws"),
+                "CODEBUILD_BUILD_ID": "keyless:0b7e2f6c",
+                "AWS_REGION": "eu-west-1",
+                "AWS_DEFAULT_REGION": "eu-west-1",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{credentials.base_url}/credentials",
+                "AWS_ENDPOINT_URL_STS": self.sts_url,
+            }
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    with Emulator() as emulator:
+        options = ["--signer-url", f"{emulator.base_url}/_emulator/aws/sign", "--issuer-url"]
+        options += [emulator.issuer("aws").issuer_url, "--enable", AWS_ACCOUNT]
+        command = [sys.executable, "-m", "pytest_ant_wif.moto_web_identity", "--port", "0", *options]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, text=True) as server:
+            assert server.stdout is not None
+            yield Aws(emulator, server.stdout.readline().strip())
+            server.terminate()
 
 
 _AZ = """\
@@ -210,30 +230,42 @@ def on_azure(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, str]]:
     yield {**ids(emulator, "azure"), "ANT_IDENTITY_AUDIENCE": audience, **own, "PATH": path}
 
 
+@contextmanager
+def on_jenkins(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Inside `withCredentials`: the file that the plugin wrote, whose token has no `jti`."""
+    (kind, variable) = re.findall(r"withCredentials\(\[(\w+)\(.*variable: '(\w+)'\)\]\)", JENKINSFILE)[0]
+    assert (kind, variable) == ("file", "ANTHROPIC_IDENTITY_TOKEN_FILE")
+    job = "https://jenkins.example.com/job/nightly/job/main/"
+    emulator.update_rule("gitlab", subject_prefix=job)
+    token = tmp_path / "secretFiles" / "token"
+    token.parent.mkdir()
+    token.write_text(emulator.issue("gitlab", sub=job, jti=None))
+    yield {**ids(emulator, "gitlab"), "JOB_URL": job, variable: str(token)}
+
+
 Surroundings = Callable[[Emulator, Path], Any]
 PLATFORMS: dict[str, tuple[str, Surroundings]] = {
     "github-actions": ("github", lambda emulator, _: plain("github", emulator)),
     "gitlab": ("gitlab", lambda emulator, _: plain("gitlab", emulator)),
     "circleci": ("circleci", lambda emulator, _: plain("circleci", emulator)),
     "buildkite": ("buildkite", lambda emulator, _: plain("buildkite", emulator)),
-    "aws-codebuild": ("aws", lambda emulator, _: on_codebuild(emulator)),
     "google-cloud-build": ("google_cloud", lambda emulator, _: on_cloud_build(emulator)),
     "azure-pipelines": ("azure", on_azure),
     "kubernetes": ("kubernetes", lambda emulator, _: plain("kubernetes", emulator)),
+    "jenkins": ("gitlab", on_jenkins),
 }
+FOLDERS = {*PLATFORMS, "aws-codebuild"}
 
 
 def run(job: Job, environ: dict[str, str], tmp_path: Path, prefix: tuple[str, ...] = ()) -> tuple[int, str]:
     """Run the job's scripts until one fails, all but the lines that install; return status and output."""
-    shutil.copy(ROOT / "tests" / "howto" / "suite_with_credentials.py", tmp_path / "test_suite.py")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.environ['PATH'])}"
+    repository(tmp_path)
+    path = f"{BIN}{os.pathsep}{environ.get('PATH', os.environ['PATH'])}"
     said = ""
     for script in job.scripts:
-        # Installing is what the project's own environment has done already.
-        rest = "\n".join(line for line in script.splitlines() if "pip install" not in line)
         outcome = subprocess.run(
-            [*prefix, *job.shell, rest],
-            env={**environ, "HOME": str(tmp_path), "PATH": path},
+            [*prefix, *job.shell, without_installing(script)],
+            env={**environ, "HOME": str(tmp_path), "PATH": path, "PYTEST_ADDOPTS": PYTEST_ADDOPTS},
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -245,30 +277,80 @@ def run(job: Job, environ: dict[str, str], tmp_path: Path, prefix: tuple[str, ..
     return 0, said
 
 
-@every_job
-def test_the_commands_of_a_job_run_keyless(job: Job, tmp_path: Path) -> None:
-    _, surroundings = PLATFORMS[job.folder]
-    with Emulator() as emulator, surroundings(emulator, tmp_path) as environ:
-        status, said = run(job, environ, tmp_path)
-        assert status == 0, said
-        assert emulator.exchanges == 1
-    assert "claude-" in said or "1 passed" in said
+def without_status(job: Job) -> Job:
+    """Leave out the line that succeeds whatever comes after it."""
+    lines = ("\n".join(line for line in script.splitlines() if "ant auth status" not in line) for script in job.scripts)
+    return replace(job, scripts=list(lines))
+
+
+def first(folder: str) -> Job:
+    """Return the job that says whether the credential works."""
+    return next(job for job in JOBS if job.folder == folder and "ant auth status" in job.text)
+
+
+def runs_keyless(job: Job, emulator: Emulator, environ: dict[str, str], tmp_path: Path) -> None:
+    before = emulator.exchanges
+    status, said = run(job, environ, tmp_path)
+    assert status == 0, said
+    assert emulator.exchanges - before == 1
+    if "ant auth status" in job.text:
+        assert "(active) * " in said
+        assert "claude-" in said
+    if "pytest" in job.text:
+        assert "1 passed" in said
     assert "sk-ant-oat01-" not in said
     assert "eyJ" not in said
 
 
-@pytest.mark.parametrize("folder", PLATFORMS)
-def test_a_job_that_the_rule_does_not_mean_is_told_what_its_token_says(folder: str, tmp_path: Path) -> None:
-    name, surroundings = PLATFORMS[folder]
-    job = next(job for job in JOBS if job.folder == folder and "ant models list" in job.text)
-    with Emulator() as emulator, surroundings(emulator, tmp_path) as environ:
-        subject = str(emulator.rule(name).subject_prefix).rstrip("*")
-        emulator.update_rule(name, subject_prefix="another-subject")
-        status, said = run(job, environ, tmp_path)
-        assert emulator.history[-1].reason == "match_subject_prefix"
+def is_told_what_its_token_says(
+    job: Job, rule: str, emulator: Emulator, environ: dict[str, str], tmp_path: Path
+) -> None:
+    subject = str(emulator.rule(rule).subject_prefix)
+    emulator.update_rule(rule, subject_prefix="another-subject")
+    try:
+        status, said = run(without_status(job), environ, tmp_path)
+    finally:
+        emulator.update_rule(rule, subject_prefix=subject)
+    assert emulator.history[-1].reason == "match_subject_prefix"
     assert status == 4
     assert "the identity token was denied (HTTP 401" in said
-    assert f"sub={subject}" in said
+    assert f"sub={subject.rstrip('*')}" in said
+    assert "claude-" not in said
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job.folder in PLATFORMS], ids=str)
+def test_the_commands_of_a_job_run_keyless(job: Job, tmp_path: Path) -> None:
+    _, surroundings = PLATFORMS[job.folder]
+    with Emulator() as emulator, surroundings(emulator, tmp_path) as environ:
+        runs_keyless(job, emulator, environ, tmp_path)
+
+
+@pytest.mark.parametrize("folder", [folder for folder in PLATFORMS if folder != "github-actions"])
+def test_a_job_that_the_rule_does_not_mean_is_told_what_its_token_says(folder: str, tmp_path: Path) -> None:
+    rule, surroundings = PLATFORMS[folder]
+    with Emulator() as emulator, surroundings(emulator, tmp_path) as environ:
+        is_told_what_its_token_says(first(folder), rule, emulator, environ, tmp_path)
+
+
+def test_the_commands_of_a_codebuild_project_run_keyless(aws: Aws, tmp_path: Path) -> None:
+    (job,) = codebuild_jobs()
+    with aws.build() as environ:
+        runs_keyless(job, aws.emulator, environ, tmp_path)
+
+
+def test_a_build_with_another_role_is_told_what_its_token_says(aws: Aws, tmp_path: Path) -> None:
+    (job,) = codebuild_jobs()
+    with aws.build() as environ:
+        is_told_what_its_token_says(job, "aws", aws.emulator, environ, tmp_path)
+
+
+def test_a_build_in_an_account_that_issues_no_tokens_is_told_the_command(aws: Aws, tmp_path: Path) -> None:
+    (job,) = codebuild_jobs()
+    with aws.build("210987654321") as environ:
+        status, said = run(without_status(job), environ, tmp_path)
+    assert status == 3
+    assert "the AWS account does not issue identity tokens yet" in said
+    assert "aws iam enable-outbound-web-identity-federation" in said
 
 
 def test_a_pod_finds_the_token_where_the_manifest_mounts_it(tmp_path: Path) -> None:
@@ -283,32 +365,22 @@ def test_a_pod_finds_the_token_where_the_manifest_mounts_it(tmp_path: Path) -> N
         environ = {
             name: value for name, value in emulator.env("kubernetes").items() if name != "ANTHROPIC_IDENTITY_TOKEN_FILE"
         }
-        status, said = run(job, environ, tmp_path, mounted)
+        status, said = run(without_status(job), environ, tmp_path, mounted)
         assert (status, emulator.exchanges) == (0, 1), said
-    assert "Kubernetes projected token" in said
 
 
 def test_a_gitlab_job_without_id_tokens_is_told_what_to_add(tmp_path: Path) -> None:
     job = next(gitlab_jobs())
     with Emulator() as emulator:
-        status, said = run(job, emulator.env("gitlab") | {"ANTHROPIC_ID_TOKEN": ""}, tmp_path)
+        status, said = run(without_status(job), emulator.env("gitlab") | {"ANTHROPIC_ID_TOKEN": ""}, tmp_path)
     assert status == 3
     assert "this GitLab CI job has no ID token" in said
-
-
-def test_a_build_in_an_account_that_issues_no_tokens_is_told_the_command(tmp_path: Path) -> None:
-    (job,) = codebuild_jobs()
-    with Emulator() as emulator, on_codebuild(emulator, enabled=False) as environ:
-        status, said = run(job, environ, tmp_path)
-    assert status == 3
-    assert "the AWS account does not issue identity tokens yet" in said
-    assert "aws iam enable-outbound-web-identity-federation" in said
 
 
 def test_a_resource_that_the_azure_tenant_does_not_know_is_named(tmp_path: Path) -> None:
     (job,) = azure_jobs()
     with Emulator() as emulator, on_azure(emulator, tmp_path) as environ:
-        status, said = run(job, environ | {"ANT_IDENTITY_AUDIENCE": "api://another"}, tmp_path)
+        status, said = run(without_status(job), environ | {"ANT_IDENTITY_AUDIENCE": "api://another"}, tmp_path)
     assert status == 3
     assert "the program az failed" in said
     assert "AADSTS500011" in said
@@ -319,23 +391,25 @@ def test_a_resource_that_the_azure_tenant_does_not_know_is_named(tmp_path: Path)
 
 @every_job
 def test_a_job_installs_what_its_commands_need(job: Job) -> None:
-    found = re.search(r"pip install (?:--user )?'?ant-wif(?:\[([a-z,]+)\])?'?", job.text)
+    found = re.search(r"pip install (?:--user )?'?ant-wif(?:\[([a-z,]+)\])?'?( anthropic$)?", job.text, re.MULTILINE)
     assert found
+    assert bool(found[2]) == ("python program.py" in job.text)
     cloud = {"aws-codebuild": {"aws"}, "google-cloud-build": {"gcp"}}.get(job.folder, set())
     assert set((found[1] or "").split(",")) - {""} == cloud | (
         {"pytest"} if "pytest --ant-mode live" in job.text else set()
     )
 
 
-@pytest.mark.parametrize("folder", PLATFORMS)
-def test_the_status_comes_before_the_proof(folder: str) -> None:
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_the_status_comes_before_the_program(folder: str) -> None:
     jobs = [job for job in JOBS if job.folder == folder]
-    (proof,) = (job for job in jobs if "ant models list" in job.text)
-    assert proof.text.index("ant auth status") < proof.text.index("ant models list")
+    text = first(folder).text
+    proof = "ant models list" if folder == "github-actions" else "ant exec -- python program.py"
+    assert text.index("ant auth status") < text.index(proof)
     assert folder == "kubernetes" or any("pytest --ant-mode live" in job.text for job in jobs)
 
 
-@pytest.mark.parametrize("folder", PLATFORMS)
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
 def test_a_readme_says_what_to_create_and_what_to_do_when_denied(folder: str) -> None:
     text = (EXAMPLES / folder / "README.md").read_text()
     for expected in ("issuer", "service account", "workspace", "federation rule", "subject", "audience"):
@@ -345,12 +419,13 @@ def test_a_readme_says_what_to_create_and_what_to_do_when_denied(folder: str) ->
     files = [path for path in (EXAMPLES / folder).rglob("*") if path.is_file() and path.name != "README.md"]
     assert files
     assert all(path.name in text for path in files)
+    assert "(../program.py)" in text
 
 
 def test_the_index_lists_every_folder() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
     listed = set(re.findall(r"\]\(([a-z-]+)\)", (EXAMPLES / "README.md").read_text()))
-    assert folders == listed == set(PLATFORMS)
+    assert folders == listed == FOLDERS
 
 
 LINT = [line for line in (ROOT / "Makefile").read_text().splitlines() if "/check-jsonschema " in line]
@@ -358,13 +433,19 @@ LINT = [line for line in (ROOT / "Makefile").read_text().splitlines() if "/check
 
 def test_lint_checks_every_file_that_has_a_schema() -> None:
     checked = {path for line in LINT for word in line.split()[3:] for path in ROOT.glob(word)}
-    without_schema = {"buildspec.yml", "policy.json", "job.yaml"}
+    without_schema = {"buildspec.yml", "policy.json", "cronjob.yaml", "Jenkinsfile", "program.py"}
     files = {path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".md"}
     assert checked == {path for path in files if path.name not in without_schema}
 
 
+def test_lint_has_zizmor_read_every_file_for_github() -> None:
+    (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if "/zizmor " in line)
+    read_by_it = {path for word in line.split() for path in ROOT.glob(word) if path.suffix == ".yml"}
+    assert read_by_it == set((EXAMPLES / "github-actions").rglob("*.yml"))
+
+
 _SECRETS = re.compile(
-    r"sk-ant-|eyJ[A-Za-z0-9_-]{8}|\b(?:AKIA|ASIA)[A-Z0-9]{12}|-----BEGIN|gh[pousr]_|glpat-|\bsecrets\.\w|_API_KEY|_AUTH_TOKEN"
+    r"sk-ant-|eyJ[A-Za-z0-9_-]{8}|\b(?:AKIA|ASIA)[A-Z0-9]{12}|-----BEGIN|gh[pousr]_|glpat-|\bsecrets\.\w|_API_KEY|_AUTH_TOKEN\s*[=:]"
     r"|client.?secret|password",
     re.IGNORECASE,
 )
@@ -378,12 +459,6 @@ def test_no_file_holds_a_secret_or_asks_for_one(path: Path) -> None:
     assert not re.findall(r"\b(?:fdrl|svac|wrkspc)_[A-Za-z0-9]", text)
 
 
-def test_the_workflow_sets_the_four_ids_from_variables_and_stores_no_key() -> None:
-    assert GITHUB["env"] == {name: f"${{{{ vars.{name} }}}}" for name in IDS}
-    for job in GITHUB["jobs"].values():
-        assert job["permissions"]["id-token"] == "write"
-
-
 @pytest.mark.parametrize(("name", "exchanges"), [("live", 1), ("emulated", 0)])
 def test_the_parallel_suite_needs_one_exchange_on_main_and_none_on_a_pull_request(
     name: str, exchanges: int, tmp_path: Path
@@ -391,7 +466,7 @@ def test_the_parallel_suite_needs_one_exchange_on_main_and_none_on_a_pull_reques
     steps = GITHUB_PYTEST["jobs"][name]["steps"]
     job = Job("github-actions", name, [step["run"] for step in steps if "run" in step])
     with Emulator() as emulator:
-        environ = emulator.env("github") if name == "live" else {}
+        environ = emulator.env("github") if name == "live" else {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}
         status, said = run(job, environ, tmp_path)
         assert status == 0, said
         assert emulator.exchanges == exchanges
@@ -414,6 +489,7 @@ def test_cloud_build_sets_the_four_ids_from_substitutions() -> None:
 
 def test_only_the_main_branch_runs_keyless() -> None:
     assert GITHUB[True]["push"] == {"branches": ["main"]}  # YAML 1.1 reads the key `on` so
+    assert "when { branch 'main' }" in JENKINSFILE
     assert GITLAB[".keyless"]["rules"] == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}]
     assert all(job["extends"] == ".keyless" for job in GITLAB.values() if "script" in job)
     for entry in CIRCLECI["workflows"]["keyless"]["jobs"]:
