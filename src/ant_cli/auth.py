@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli import github
+from ant_cli.explain import explain, explain_afterwards
 from ant_cli.options import Group, Session, not_empty, pass_session
 
 if TYPE_CHECKING:
@@ -91,16 +92,23 @@ def login(
     log_in(session, prepared, browser=not no_browser, port=callback_port, timeout=patience)
 
 
+auth.command()(explain)
+
+
 @auth.command()
 @pass_session
 def verify(session: Session) -> None:
-    """Obtain a token and call the API with it; print what the server says that it is bound to."""
+    """Obtain a token and call the API with it; print what the server says that it is bound to.
+
+    Where the exchange is denied, what `ant auth explain` says follows the error.
+    """
     from ant_cli.output import print_item
     from ant_cli.status_text import until
     from ant_wif.verification import verify as verify_
 
-    found = verify_(session.credentials())
-    if session.format != "auto":
+    with explain_afterwards(session):
+        found = verify_(session.credentials())
+    if session.format != "auto" or session.options.get("transform"):
         print_item(session, found.as_json())
         return
     by = f" ({found.identity_source})" if found.identity_source else ""
@@ -119,13 +127,15 @@ def verify(session: Session) -> None:
 def export(session: Session, *, to_github: bool) -> None:
     """Write the credential to $GITHUB_ENV, masked first, for steps that read a variable only.
 
-    It is not renewed: where a later step outlives the token, run that step's program with `ant exec`.
+    It is not renewed. A step that outlives the token had better run its program with `ant exec`, in a job that
+    exports nothing: what is exported wins over what could be kept fresh.
     """
     from ant_cli.status_text import until
     from ant_wif.handover import variables_of
 
     if not to_github:
         raise click.UsageError("say where to: --github")
+    session.reader_gone = 1
     credentials = session.credentials()
     token = credentials.access_token()
     github.mask(session.environ, token.secret)

@@ -44,6 +44,8 @@ class Session:
         """The exit status of an error, where it does not follow from the error's type."""
         self.reader_gone = 0
         """The exit status where whoever read the output has gone: all is well where data was printed."""
+        self.after_error: Callable[[], object] | None = None
+        """What is to be said after an error that is not a usage error."""
 
     @property
     def debug(self) -> bool:

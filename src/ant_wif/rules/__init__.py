@@ -1,11 +1,13 @@
 """Whether a federation rule accepts an identity token: pure functions of what they are given.
 
 `judge` reads nothing from the network, the disk, the clock or the environment, and remembers
-nothing. PyJWT and cryptography are imported only when a signature is checked.
+nothing. PyJWT and cryptography are imported only when a signature is checked, CEL only for a rule that has a
+condition. `survey` makes the same checks with less than everything known.
 """
 
 from __future__ import annotations
 
+from ant_wif.rules.conditions import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.judge import judge
 from ant_wif.rules.jws import MAX_ASSERTION_BYTES
 from ant_wif.rules.keys import KeySet, KeySetUnavailableError, VerificationKey, read_key_set
@@ -20,23 +22,34 @@ from ant_wif.rules.model import (
     Rule,
     ServiceAccount,
 )
+from ant_wif.rules.reasons import REASONS, Meaning, reasons_table
+from ant_wif.rules.survey import Knowledge, Survey, survey
 from ant_wif.rules.validity import LEEWAY_SECONDS
 
 __all__ = [
     "DEFAULT_AUDIENCE",
     "LEEWAY_SECONDS",
     "MAX_ASSERTION_BYTES",
+    "REASONS",
     "Check",
+    "ConditionError",
+    "ConditionUnavailableError",
     "ExchangeRequest",
     "Issuer",
     "Judgement",
     "KeySet",
     "KeySetUnavailableError",
+    "Knowledge",
+    "Meaning",
     "Reason",
     "Registration",
     "Rule",
     "ServiceAccount",
+    "Survey",
     "VerificationKey",
+    "check_condition",
     "judge",
     "read_key_set",
+    "reasons_table",
+    "survey",
 ]

@@ -15,12 +15,16 @@ _SHOWN_CHARACTERS = 120
 
 
 class Finding(NamedTuple):
-    """What a check found and wanted; without a reason it passed, and needs no sentence."""
+    """What a check found and wanted; without a reason it passed, and needs no sentence.
+
+    `unchecked` says that the reason is only what denies for want of means to tell.
+    """
 
     reason: Reason | None
     found: str
     wanted: str = ""
     sentence: str = ""
+    unchecked: bool = False
 
 
 @dataclass
@@ -73,3 +77,8 @@ def shown(value: object) -> str:
     else:
         text = json.dumps(value)
     return text if len(text) <= 2 * _SHOWN_CHARACTERS else f"{text[: 2 * _SHOWN_CHARACTERS]}..."
+
+
+def printable(text: str) -> str:
+    """Return text from outside as printable ASCII on one line, cut."""
+    return json.dumps(text[: 2 * _SHOWN_CHARACTERS])[1:-1].replace("\x7f", "?")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ant_wif.rules.case import Case, Finding, shown
+from ant_wif.rules.case import Case, Finding, printable, shown
+from ant_wif.rules.conditions import ConditionError, ConditionUnavailableError, evaluate
 from ant_wif.rules.model import DEFAULT_AUDIENCE
 
 
@@ -52,12 +53,19 @@ def condition(case: Case) -> Finding:
     expression = case.rule.condition
     if expression is None:
         return Finding(None, "none")
-    return Finding(
-        "match_condition",
-        "not evaluated",
-        shown(expression),
-        "The rule has a condition, and conditions cannot be evaluated yet.",
-    )
+    wanted = printable(expression)
+    try:
+        holds, yields = evaluate(expression, case.assertion.claims)
+    except ConditionUnavailableError as error:
+        sentence = f"The rule's condition cannot be evaluated here: {error}."
+        return Finding("match_condition", "not evaluated", wanted, sentence, unchecked=True)
+    except ConditionError as error:
+        sentence = f"The rule's condition is none that a rule can have: {printable(str(error))}."
+        return Finding("match_condition", "not evaluated", wanted, sentence)
+    if holds:
+        return Finding(None, "true", wanted)
+    said = printable(yields)
+    return Finding("match_condition", said, wanted, f"The rule's condition must be true, and is {said}.")
 
 
 def single_use(case: Case) -> Finding:

@@ -107,7 +107,9 @@ class ExchangeRequest:
 class Check:
     """One step of a judgement. Numbers start at 2: the first check is that of the request's form.
 
-    `found` and `wanted` are for display: printable, cut, with strings in JSON quotes.
+    `found` and `wanted` are for display: printable, cut, with strings in JSON quotes. In a judgement a
+    check has passed or failed. Where not everything is known, it may be `unchecked`; a reason that it has
+    then is what may be wrong.
     """
 
     number: int
@@ -116,10 +118,15 @@ class Check:
     found: str
     wanted: str
     sentence: str
+    unchecked: bool = False
 
     @property
     def passed(self) -> bool:
-        return self.reason is None
+        return self.reason is None and not self.unchecked
+
+    @property
+    def failed(self) -> bool:
+        return self.reason is not None and not self.unchecked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,454 @@
+"""One denial for each reason: opaque to the caller, told in the history, and named by the explanation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from ant_wif.emulator import Emulator
+from ant_wif.environment import Environment
+from ant_wif.errors import ConfigurationError, IdentityTokenError
+from ant_wif.explaining import Explanation, Registered, explain, explain_assertion
+from ant_wif.federation import Federation
+from ant_wif.resolution import Resolution
+from ant_wif.rules import DEFAULT_AUDIENCE, REASONS, KeySet, KeySetUnavailableError, Reason, reasons_table
+from ant_wif.secrets import SecretStr
+from ant_wif.spent import DENIED, GRANTED, UNKNOWN, Presented
+
+NOW = 1_800_000_000.0
+CONDITIONS = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
+BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[Emulator, httpx.Client]]:
+    with Emulator(clock=Clock()) as emulator, httpx.Client(base_url=emulator.base_url) as client:
+        yield emulator, client
+
+
+@pytest.fixture
+def emulator(shared: tuple[Emulator, httpx.Client]) -> Iterator[Emulator]:
+    """The shared emulator, as seeded: a key takes a tenth of a second to generate."""
+    emulator, _ = shared
+    state, rule, issuer = emulator._state, emulator.rule(), emulator.issuer()
+    account, keys = state.service_accounts[rule.service_account_id], state.key_sets[issuer.id]
+    emulator.clear_history()
+    yield emulator
+    state.rules[rule.id], state.issuers[issuer.id] = rule, issuer
+    state.service_accounts[account.id], state.key_sets[issuer.id] = account, keys
+
+
+@pytest.fixture
+def client(shared: tuple[Emulator, httpx.Client]) -> httpx.Client:
+    return shared[1]
+
+
+def unavailable() -> KeySet:
+    raise KeySetUnavailableError("timed out")
+
+
+@dataclass(frozen=True)
+class Denial:
+    """What is done to the seeded job so that its token is denied."""
+
+    token: dict[str, Any] = field(default_factory=dict)
+    assertion: str | None = None
+    rule: dict[str, object] = field(default_factory=dict)
+    issuer: dict[str, object] = field(default_factory=dict)
+    account: dict[str, object] = field(default_factory=dict)
+    request: dict[str, Any] = field(default_factory=dict)
+    key_set: Any = None
+    exchanged_before: bool = False
+
+
+SEVERAL = ("wrkspc_01", "wrkspc_02")
+DENIALS: list[tuple[Reason, Denial]] = [
+    ("rule_not_found", Denial(rule={"archived": True})),
+    ("rule_not_found", Denial(issuer={"archived": True})),
+    ("rule_not_found", Denial(account={"archived": True})),
+    ("rule_not_found", Denial(request={"federation_rule_id": "fdrl_unknown"})),
+    ("malformed_assertion", Denial(assertion="e30.e30")),
+    ("malformed_assertion", Denial(token={"fill": "x" * 13_000})),
+    ("alg_not_allowed", Denial(token={"alg": "none"})),
+    ("alg_not_allowed", Denial(token={"alg": "HS256"})),
+    ("kid_missing", Denial(token={"kid": None})),
+    ("issuer_mismatch", Denial(token={"iss": "https://issuer.example"})),
+    ("jwks_unavailable", Denial(key_set=unavailable)),
+    ("kid_not_found", Denial(token={"kid": "rotated"})),
+    ("signature_invalid", Denial(token={"key": "other"})),
+    ("claim_missing", Denial(token={"sub": None})),
+    ("claim_missing", Denial(token={"jti": 5})),
+    ("expired", Denial(token={"exp": int(NOW) - 31})),
+    ("not_yet_valid", Denial(token={"nbf": int(NOW) + 31})),
+    ("lifetime_exceeded", Denial(token={"lifetime": 3601})),
+    ("match_audience", Denial(token={"aud": "sts.amazonaws.com"})),
+    ("match_subject_prefix", Denial(token={"sub": "repo:acme/app:pull_request"})),
+    ("match_claims", Denial(rule={"claims": {"environment": "production"}})),
+    ("match_condition", Denial(rule={"condition": "claims.repository_owner == 'other'"})),
+    ("match_condition", Denial(rule={"condition": "claims.missing == 'x'"})),
+    ("match_condition", Denial(rule={"condition": "claims.sub =="})),
+    ("match_condition", Denial(rule={"condition": "true"})),
+    ("jti_reused", Denial(exchanged_before=True)),
+    ("service_account_mismatch", Denial(request={"service_account_id": "svac_other"})),
+    ("workspace_id_required", Denial(rule={"workspace_ids": SEVERAL})),
+    ("workspace_not_enabled", Denial(request={"workspace_id": "wrkspc_other"})),
+    ("service_account_not_member", Denial(rule={"workspace_ids": ("wrkspc_other",)})),
+]
+
+
+def test_every_reason_is_provoked_and_described() -> None:
+    assert {reason for reason, _ in DENIALS} == set(get_args(Reason)) == set(REASONS)
+
+
+def test_the_documentation_has_the_table_of_reasons() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "denied.md").read_text(encoding="utf-8")
+    begin, end = "<!-- reasons: the table of ant_wif.rules.reasons_table() -->\n", "<!-- end of reasons -->"
+    assert page.partition(begin)[2].partition(end)[0] == reasons_table()
+
+
+def exchange(client: httpx.Client, federation: Federation, assertion: str) -> httpx.Response:
+    body = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "assertion": assertion,
+        "federation_rule_id": federation.federation_rule_id,
+        "organization_id": federation.organization_id,
+        "service_account_id": federation.service_account_id,
+        "workspace_id": federation.workspace_id,
+    }
+    present = {name: value for name, value in body.items() if value is not None}
+    return client.post("/v1/oauth/token", json=present, headers={"anthropic-beta": BETA})
+
+
+def federation_of(emulator: Emulator, **changes: Any) -> Federation:
+    federation = Federation(emulator.base_url, emulator.rule().id, emulator.organization_id)
+    return replace(federation, **changes)
+
+
+def registered_in(emulator: Emulator) -> Registered:
+    rule, issuer = emulator.rule(), emulator.issuer()
+    return Registered(
+        rule=rule,
+        issuer=issuer,
+        key_set=emulator._state.key_sets[issuer.id],
+        service_account=emulator._state.service_accounts[rule.service_account_id],
+        default_workspace_id=emulator._state.default_workspace.id,
+    )
+
+
+def explained(assertion: str, federation: Federation | None, registered: Registered, **more: Any) -> Explanation:
+    complete = {"identity_source": "file", "expected_audience": DEFAULT_AUDIENCE, "now": NOW, **more}
+    return explain_assertion(SecretStr(assertion), federation, registered, **complete)
+
+
+def presented(outcome: str) -> Presented:
+    return Presented(outcome, "f" * 64, NOW - 5, NOW + 600, 4711, "pytest")
+
+
+@pytest.mark.parametrize(
+    ("reason", "denial"),
+    [pytest.param(*each, marks=CONDITIONS if each[1].rule.get("condition") else ()) for each in DENIALS],
+)
+def test_a_denial_is_opaque_recorded_and_explained(
+    emulator: Emulator, client: httpx.Client, reason: Reason, denial: Denial
+) -> None:
+    assertion = denial.assertion or emulator.issue(**denial.token)
+    rule, issuer = emulator.update_rule("github", **denial.rule), emulator.update_issuer("github", **denial.issuer)
+    accounts = emulator._state.service_accounts
+    accounts[rule.service_account_id] = replace(accounts[rule.service_account_id], **denial.account)
+    if denial.key_set is not None:
+        emulator._state.key_sets[issuer.id] = denial.key_set
+    federation = federation_of(emulator, **denial.request)
+    if denial.exchanged_before:
+        assert exchange(client, federation, assertion).status_code == 200
+
+    response = exchange(client, federation, assertion)
+    assert response.status_code == 401
+    assert response.json()["error"] == {"type": "authentication_error", "message": "Authentication failed"}
+    assert emulator.history[-1].reason == reason
+
+    before = presented(GRANTED) if denial.exchanged_before else None
+    explanation = explained(assertion, federation, registered_in(emulator), before=before)
+    assert explanation.reason == reason
+    failed = next(check for check in explanation.checks if check.failed)
+    assert failed.number == REASONS[reason].check
+    assert failed.found + failed.sentence
+    assert explanation.remedy == REASONS[reason].remedy
+
+
+@CONDITIONS
+def test_a_token_that_is_granted_passes_every_check(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.update_rule("github", condition="claims.repository == 'acme/app' && has(claims.run_id)")
+    assertion, federation = emulator.issue(), federation_of(emulator)
+    explanation = explained(assertion, federation, registered_in(emulator))
+    assert [check.number for check in explanation.checks] == list(range(1, 18))
+    assert all(check.passed for check in explanation.checks)
+    assert (explanation.reason, explanation.causes) == (None, ())
+    assert exchange(client, federation, assertion).status_code == 200
+
+
+def test_what_cannot_be_known_is_neither_passed_nor_failed(emulator: Emulator) -> None:
+    explanation = explained(emulator.issue(), None, Registered())
+    unchecked = {check.number for check in explanation.checks if check.unchecked}
+    assert unchecked == {1, 2, 6, 7, 8, 12, 13, 14, 16, 17}
+    assert explanation.reason is None
+    assert {check.number: check.found for check in explanation.checks}[12] == f'"{emulator.rule().subject_prefix}"'
+
+
+def test_checks_go_on_after_one_has_failed_where_they_can(emulator: Emulator) -> None:
+    assertion = emulator.issue(kid=None, sub=None, aud="else", exp=1)
+    explanation = explained(assertion, federation_of(emulator), registered_in(emulator))
+    states = {check.number: "f" if check.failed else "?" if check.unchecked else "p" for check in explanation.checks}
+    assert "".join(states[number] for number in range(1, 18)) == "ppppfp??f?f?pppp" + "p"
+
+
+def test_a_token_that_cannot_be_read_leaves_the_rest_unchecked(emulator: Emulator) -> None:
+    explanation = explained("no.jwt", federation_of(emulator), registered_in(emulator))
+    assert [check.number for check in explanation.checks if check.failed] == [3]
+    assert all(check.unchecked for check in explanation.checks[3:])
+    assert (explanation.unverified_header, explanation.unverified_claims) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "request_", "reason"),
+    [
+        ({"workspace_ids": SEVERAL}, {}, "workspace_id_required"),
+        ({}, {"workspace_id": "default"}, "workspace_not_enabled"),
+        ({"applies_to_all_workspaces": True}, {"workspace_id": "wrkspc_01"}, "service_account_not_member"),
+    ],
+)
+def test_what_depends_on_what_no_file_says_is_a_suspicion_only(
+    emulator: Emulator, rule: dict[str, object], request_: dict[str, Any], reason: Reason
+) -> None:
+    emulator.update_rule("github", **rule)
+    known = replace(registered_in(emulator), service_account=None, default_workspace_id=None)
+    explanation = explained(emulator.issue(), federation_of(emulator, **request_), known)
+    assert (explanation.reason, explanation.checks[-1].reason) == (None, reason)
+
+
+# What is known of platforms
+
+
+AZURE_V1 = {"iss": "https://sts.windows.net/5d3a1c7e/", "ver": "1.0", "aud": "api://app", "lifetime": 86_400}
+AZURE_V2 = {"iss": "https://login.microsoftonline.com/5d3a1c7e/v2.0", "ver": "2.0", "aud": "c0de7a11"}
+GOOGLE = {"iss": "https://accounts.google.com", "sub": "1234567890"}
+POD: dict[str, object] = {"kubernetes.io": {"namespace": "ci"}, "sub": "system:serviceaccount:ci:builder"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"sub": "repo:acme/app:pull_request"}, ["pull_request", "ref:refs/heads/"]),
+        ({"sub": "repo:acme/app:environment:production"}, ["environment:production", "ref:refs/heads/"]),
+        ({"sub": "repo:acme/app:ref:refs/tags/v1"}, ["ref:refs/tags/"]),
+        (GOOGLE, ["email", "format=full"]),
+        (AZURE_V1, ["v1.0", "requestedAccessTokenVersion", "24 hours", "86400", "api://app"]),
+        (AZURE_V2, ["c0de7a11"]),
+        ({**POD, "aud": ["sts.amazonaws.com"]}, ["IRSA"]),
+        ({**POD, "aud": ["https://kubernetes.default.svc"]}, ["the pod's own"]),
+        (POD, ["kubectl get --raw /openid/v1/jwks"]),
+    ],
+)
+def test_a_token_shows_what_its_platform_is_denied_for(
+    emulator: Emulator, claims: dict[str, Any], said: list[str]
+) -> None:
+    causes = "\n".join(explained(emulator.issue(**claims), None, Registered()).causes)
+    assert all(words in causes for words in said), causes
+
+
+def test_no_cause_is_named_that_the_token_does_not_show(emulator: Emulator) -> None:
+    for claims in ({}, {**GOOGLE, "email": "ci@acme.example"}, {**POD, "iss": "https://cluster.example"}):
+        known = registered_in(emulator) if claims == {} or "email" not in claims else Registered()
+        assert explained(emulator.issue(**claims), None, known).causes == (), claims
+
+
+def test_the_usual_tokens_of_azure_are_no_failure_as_long_as_nothing_says_what_was_registered(
+    emulator: Emulator,
+) -> None:
+    explanation = explained(emulator.issue(**AZURE_V1), None, Registered(), expected_audience="api://other")
+    assert explanation.reason is None
+    assert {check.reason for check in explanation.checks if check.unchecked} >= {"lifetime_exceeded", "match_audience"}
+
+
+def test_inline_keys_that_the_cluster_has_rotated_away_are_called_stale(emulator: Emulator) -> None:
+    known = replace(registered_in(emulator), key_set=dict, inline_keys=True)
+    explanation = explained(emulator.issue(**POD), federation_of(emulator), known)
+    assert explanation.reason == "kid_not_found"
+    assert "registered inline are not those" in "\n".join(explanation.causes)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed", "said"), [(GRANTED, True, "works once"), (UNKNOWN, False, "lost"), (DENIED, False, "")]
+)
+def test_an_earlier_use_is_told_by_whom(emulator: Emulator, outcome: str, said: str, *, failed: bool) -> None:
+    explanation = explained(emulator.issue(), None, Registered(), before=presented(outcome))
+    assert (explanation.reason == "jti_reused") is failed
+    assert said in "".join(explanation.causes)
+    assert bool(said) is ("4711 (pytest)" in "".join(explanation.causes))
+
+
+def test_no_secret_gets_into_an_explanation(emulator: Emulator) -> None:
+    nested: object = "x"
+    for _ in range(50):
+        nested = [nested]
+    assertion = emulator.issue(sub="sk-ant-oat01-EXAMPLEEXAMPLEEXAMPLE", note={"a": emulator.issue()}, deep=nested)
+    text = json.dumps(explained(assertion, federation_of(emulator), Registered()).as_json())
+    assert assertion.rpartition(".")[2] not in text
+    assert "sk-ant-oat01-EXAMPLEEXAMPLEEXAMPLE" not in text
+    assert "eyJ" not in text
+
+
+# With a resolution
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, timezone.utc)
+
+
+def resolved(tmp_path: Path, emulator: Emulator, **environ: str) -> Resolution:
+    home = {"HOME": str(tmp_path), "PATH": ""}
+    return Resolution({}, Environment({**home, **environ}), clock=emulator.clock)
+
+
+def test_the_token_is_fetched_from_where_an_exchange_would_have_it(emulator: Emulator, tmp_path: Path) -> None:
+    explanation = explain(resolved(tmp_path, emulator, **emulator.env("github")))
+    assert (explanation.identity_source, explanation.reason) == ("github_actions", None)
+    assert (explanation.clock_drift_seconds, explanation.causes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"), [(90, "90 seconds behind"), (-90, "90 seconds ahead of"), (2, ""), (None, "")]
+)
+def test_the_date_of_an_answer_tells_that_this_clock_is_wrong(
+    emulator: Emulator, tmp_path: Path, ahead: int | None, said: str
+) -> None:
+    def date(response: httpx.Response) -> None:
+        response.headers["date"] = "no date" if ahead is None else format_datetime(moment(NOW + ahead), usegmt=True)
+
+    with httpx.Client(event_hooks={"response": [date]}) as http_client:
+        found = explain(resolved(tmp_path, emulator, **emulator.env("github")), http_client=http_client)
+    assert found.clock_drift_seconds == ahead
+    assert said in "".join(found.causes)
+    assert len(found.causes) == bool(said)
+
+
+def test_a_platform_that_refuses_is_not_explained_but_told(emulator: Emulator, tmp_path: Path) -> None:
+    environ = {**emulator.env("github"), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "wrong"}
+    with pytest.raises(IdentityTokenError):
+        explain(resolved(tmp_path, emulator, **environ))
+
+
+def test_a_token_that_no_source_would_hand_out_is_explained_where_it_lies(emulator: Emulator, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    for assertion, reason in ((emulator.issue(exp=5), "expired"), ("<html>", "malformed_assertion")):
+        token.write_text(f"{assertion}\n", encoding="ascii")
+        found = explain(resolved(tmp_path, emulator, ANTHROPIC_IDENTITY_TOKEN_FILE=str(token)))
+        assert found.reason == reason
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"])
+def test_without_a_token_there_is_nothing_to_explain(emulator: Emulator, tmp_path: Path, content: str | None) -> None:
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_text(content, encoding="ascii")
+    with pytest.raises(IdentityTokenError):
+        explain(resolved(tmp_path, emulator, ANTHROPIC_IDENTITY_TOKEN_FILE=str(token)))
+
+
+# Files
+
+RULE: dict[str, object] = {
+    "id": "fdrl_01",
+    "name": "ci",
+    "issuer_id": "fdis_01",
+    "match": {"subject_prefix": "repo:acme/*", "claims": {"ref": "x"}, "condition": None, "audience": None},
+    "target": {"type": "service_account", "service_account_id": "svac_01"},
+    "workspace_ids": ["wrkspc_01"],
+    "applies_to_all_workspaces": False,
+    "token_lifetime_seconds": 600,
+    "archived_at": None,
+}
+ISSUER: dict[str, object] = {
+    "id": "fdis_01",
+    "name": "ci",
+    "issuer_url": "https://issuer.example",
+    "jwks": {"type": "discovery"},
+    "check_jti": False,
+    "max_jwt_lifetime_seconds": 900,
+}
+
+
+def written(path: Path, document: object) -> Path:
+    path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_rule_and_issuer_are_read_as_the_admin_api_writes_them(tmp_path: Path) -> None:
+    archived = {**RULE, "archived_at": "2026-11-23T12:00:00Z"}
+    issuer = written(tmp_path / "i", ISSUER)
+    found = Registered.load(rule=written(tmp_path / "r", archived), issuer=issuer)
+    assert found.rule is not None
+    assert found.issuer is not None
+    assert (found.rule.subject_prefix, found.rule.claims, found.rule.audience) == ("repo:acme/*", {"ref": "x"}, None)
+    assert (found.rule.workspace_ids, found.rule.archived) == (("wrkspc_01",), True)
+    assert (found.issuer.check_jti, found.issuer.max_jwt_lifetime_seconds, found.issuer.archived) == (False, 900, False)
+    assert (found.key_set, found.inline_keys) == (None, False)
+
+
+def test_keys_are_those_of_the_file_or_else_those_registered_inline(tmp_path: Path, emulator: Emulator) -> None:
+    jwks = httpx.get(f"{emulator.base_url}/github/.well-known/jwks").json()
+    inline = written(tmp_path / "i", {**ISSUER, "jwks": {"type": "inline", **jwks}})
+    own = Registered.load(issuer=inline)
+    assert own.inline_keys
+    assert own.key_set is not None
+    assert set(own.key_set()) == {key["kid"] for key in jwks["keys"]}
+    other = Registered.load(issuer=inline, jwks=written(tmp_path / "j", {"keys": []}))
+    assert not other.inline_keys
+    assert other.key_set is not None
+    assert other.key_set() == {}
+
+
+@pytest.mark.parametrize(
+    ("what", "document", "said"),
+    [
+        ("rule", "{", "is not JSON"),
+        ("rule", "[" * 100_000, "is not JSON"),
+        ("rule", [], "no object"),
+        ("rule", ISSUER, "`match`"),
+        ("rule", {**RULE, "id": 5}, "`id`"),
+        ("rule", {**RULE, "match": {"claims": {"a": 1}}}, "`match.claims`"),
+        ("rule", {**RULE, "match": {"condition": ["x"]}}, "`condition`"),
+        ("rule", {**RULE, "workspace_ids": "wrkspc_01"}, "`workspace_ids`"),
+        ("rule", {**RULE, "applies_to_all_workspaces": "no"}, "`applies_to_all_workspaces`"),
+        ("issuer", RULE, "`issuer_url`"),
+        ("issuer", {**ISSUER, "max_jwt_lifetime_seconds": True}, "`max_jwt_lifetime_seconds`"),
+        ("jwks", {"kid": "x"}, "`keys`"),
+    ],
+)
+def test_a_file_that_is_something_else_is_refused_and_says_what_is_wrong(
+    tmp_path: Path, what: str, document: object, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Registered.load(**{what: written(tmp_path / "file", document)})
+    assert caught.value.hint
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Registered.load(rule=tmp_path / "none")
