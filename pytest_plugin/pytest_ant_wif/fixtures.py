@@ -42,10 +42,15 @@ __all__ = [
 
 @pytest.fixture(scope="session")
 def ant_emulator() -> Iterator[Emulator]:
-    """A local stand-in for the Claude Platform, on loopback for the whole session; `.fresh()` starts a private one."""
+    """A local stand-in for the Claude Platform, on loopback for the whole session; `.fresh()` starts a private one.
+
+    Where a proxy is set, loopback is left out of what goes through it.
+    """
     from ant_wif.emulator import Emulator
 
-    with Emulator() as emulator:
+    with pytest.MonkeyPatch.context() as session, Emulator() as emulator:
+        for name in ("NO_PROXY", "no_proxy"):
+            session.setenv(name, "127.0.0.1,localhost", prepend=",")
         yield emulator
 
 

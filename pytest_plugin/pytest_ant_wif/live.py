@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,11 +42,19 @@ def live_credentials(config: pytest.Config) -> Credentials:
         return config.stash[_RESOLVED]
 
 
+# Their libraries read the environment of the process at each use, and nothing else.
+_READ_BY_THEIR_LIBRARIES = {"aws", "google_cloud"}
+
+
 def _resolve(config: pytest.Config) -> Credentials:
     import ant_wif
 
+    # What tests do to the environment must not reach the credential of the run: it has a copy.
+    environ, profile = dict(os.environ), profile_of(config)
     try:
-        return ant_wif.resolve(profile=profile_of(config))
+        credentials = ant_wif.resolve(profile=profile, environ=environ)
+        by_library = credentials.identity_source in _READ_BY_THEIR_LIBRARIES
+        return ant_wif.resolve(profile=profile) if by_library else credentials
     except ant_wif.AntWifError as error:
         raise NoLiveCredentialError(_in_words(error)) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -89,13 +90,16 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
 
 
 def _replace(command: tuple[str, ...], session: Session, credentials: Credentials, token: AccessToken) -> int:
-    """Become the program: there is nothing left to do here."""
+    """Become the program: there is nothing left to do here. Where `ant` is a guest, run it and wait instead."""
     from ant_wif.handover import in_variables
 
     github.mask(session.environ, token.secret)
     environ = in_variables(session.environ, credentials, token)
     try:
-        os.execvpe(command[0], command, environ)  # noqa: S606  # the very purpose
+        if session.is_guest:
+            status = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # the very purpose
+            return status if status >= 0 else 128 - status
+        os.execvpe(command[0], command, environ)  # noqa: S606  # as above
     except OSError as error:
         return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
 

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     0 done, 1 the operation failed, 2 wrong usage, 3 no usable credential, 4 denied by the server,
     130 interrupted.
     """
-    session = Session(os.environ if environ is None else environ)
+    session = Session(os.environ if environ is None else environ, is_guest=environ is not None)
     try:
         outcome = cli.main(
             args=None if arguments is None else list(arguments), prog_name="ant", standalone_mode=False, obj=session

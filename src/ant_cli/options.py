@@ -37,8 +37,10 @@ _LIBRARY_ARGUMENTS = frozenset(name for _, _, name, _ in _OPTIONS) - {"profile",
 class Session:
     """What one run was told, and what its commands need of the library."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, is_guest: bool = False) -> None:
         self.environ = environ
+        self.is_guest = is_guest
+        """Whether the process is somebody else's, a test suite's for example."""
         self.options: dict[str, Any] = {}
         self.failure: int | None = None
         """The exit status of an error, where it does not follow from the error's type."""

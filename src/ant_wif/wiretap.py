@@ -69,4 +69,6 @@ def _shown_header(name: str, value: str, known: Iterable[SecretStr]) -> str:
     if name not in _SECRET_HEADERS:
         return scrub(value, known)
     scheme, space, credential = value.rpartition(" ")
-    return f"{scheme}{space}{mask(credential)}"
+    # The beginning of a token names its kind; that of a name with a password is the password.
+    shown = mask(credential) if scheme.lower() in {"", "bearer"} else f"({len(credential)} characters)"
+    return f"{scheme}{space}{shown}"

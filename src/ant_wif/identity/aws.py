@@ -88,16 +88,18 @@ class Aws(IdentitySource):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience
         context.require_process_environment(self, "boto3")
-        raw = yield from call(lambda: self._issued(audience))
+        # boto3 reads AWS_DEFAULT_REGION only; every other SDK of AWS reads this one first.
+        region = self.region or context.environ.get("AWS_REGION")
+        raw = yield from call(lambda: self._issued(audience, region))
         return context.parse(self, raw, audience=audience)
 
-    def _issued(self, audience: str) -> SecretStr:
-        found = self._ask(audience)
+    def _issued(self, audience: str, region: str | None) -> SecretStr:
+        found = self._ask(audience, region)
         if isinstance(found, SecretStr):
             return found
         raise IdentitySourceError(found[0], hint=found[1])
 
-    def _ask(self, audience: str) -> SecretStr | tuple[str, str]:
+    def _ask(self, audience: str, region: str | None) -> SecretStr | tuple[str, str]:
         """Ask STS, or say what is wrong and what to do: the frames of boto3 hold secrets."""
         try:
             import boto3
@@ -110,7 +112,7 @@ class Aws(IdentitySource):
             session = boto3.Session(profile_name=self.profile_name)
             client = session.client(
                 "sts",
-                region_name=self.region or session.region_name or DEFAULT_REGION,
+                region_name=region or session.region_name or DEFAULT_REGION,
                 config=Config(
                     connect_timeout=TIMEOUT_SECONDS,
                     read_timeout=TIMEOUT_SECONDS,

@@ -97,7 +97,7 @@ class Azure(IdentitySource):
         url = f"{_check_local(environ['IDENTITY_ENDPOINT'])}?{urlencode(query)}"
         remedy = "check that the app has a managed identity (Settings, Identity), and restart it after a change"
         endpoint = Endpoint("the managed identity endpoint of App Service", remedy)
-        return endpoint, Request("GET", url, headers={"X-IDENTITY-HEADER": secret}), [secret]
+        return endpoint, Request("GET", url, headers={"X-IDENTITY-HEADER": secret}, direct=True), [secret]
 
     def _imds(self, environ: Mapping[str, str], resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
         host = _check_local(environ.get(_IMDS_HOST, _IMDS)).rstrip("/")

@@ -52,7 +52,7 @@ class File(IdentitySource):
         path = context.environ.expand(self.path)
         with contextlib.suppress(IdentitySourceError, OSError, ValueError):
             # A pipe can be read once, and its reader is `fetch`.
-            return read_token(path) if path.is_file() else None
+            return read_token(path) if os.path.isfile(path) else None
         return None
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
@@ -68,9 +68,10 @@ def refuse_foreign(path: Path, audience: str) -> None:
     Raises:
         IdentitySourceError: `path` is where such a token is mounted.
     """
-    plain = os.path.normpath(path)
+    # By the name it is given, and by the place that this name leads to.
+    plain = {f"/{os.path.normpath(path).lstrip('/')}", os.path.realpath(path)}
     for folder, party in _FOREIGN.items():
-        if any(plain.startswith(f"{mount}/{folder}/") for mount in _MOUNTS):
+        if any(each.startswith(f"{mount}/{folder}/") for mount in _MOUNTS for each in plain):
             raise IdentitySourceError(
                 f"{show_path(path)} is the pod's token for {party}, and is not presented elsewhere",
                 hint=f"add a projected serviceAccountToken volume with the audience {audience}, and name its path",

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-accou
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Kubernetes(IdentitySource):
     @classmethod
     def detect(cls, context: Context) -> Detection:
         mounted = context.locate(PATH)
-        if mounted.is_file():
+        if os.path.isfile(mounted):
             return detected(cls(path=str(mounted)), f"{PATH} is mounted")
         if "KUBERNETES_SERVICE_HOST" in context.environ:
             return not_detected(
@@ -97,7 +98,7 @@ def _token_request(token: IdentityToken, context: Context) -> Request | None:
     namespace, name = _named(token, "namespace"), _named(token, "serviceaccount")
     if not api or not namespace or not name:
         return None
-    bearer = read_token(own, where="the pod") if own.is_file() else token.assertion
+    bearer = read_token(own, where="the pod") if os.path.isfile(own) else token.assertion
     spec: dict[str, object] = {"audiences": [context.audience], "expirationSeconds": _MINTED_SECONDS}
     pod, uid = _named(token, "pod"), _named(token, "pod", "uid")
     if pod and uid:
@@ -107,7 +108,7 @@ def _token_request(token: IdentityToken, context: Context) -> Request | None:
         f"{check_url(api, what='the URL of the cluster')}/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
         headers={"Authorization": SecretStr(f"Bearer {bearer.get_secret_value()}")},
         json={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
-        ca_file=authority if authority.is_file() else None,
+        ca_file=authority if os.path.isfile(authority) else None,
     )
 
 

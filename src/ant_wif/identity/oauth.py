@@ -80,25 +80,28 @@ class OAuth(IdentitySource):
         url = check_url(self.token_url, what="token_url")
         request, sent = yield from call(lambda: self._request(url, context))
         endpoint = Endpoint(f"the OAuth server {clean(url, limit=128)}", "check token_url, and the server's own log")
-        reply = yield from endpoint.ask(request, sent=[sent], explain=self._explain)
+        reply = yield from endpoint.ask(request, sent=sent, explain=self._explain)
         return context.parse(self, endpoint.token_in(reply, "access_token"), audience=self.audience)
 
-    def _request(self, url: str, context: Context) -> tuple[Request, SecretStr]:
+    def _request(self, url: str, context: Context) -> tuple[Request, list[SecretStr]]:
+        """Make the request, and say what in it no message may repeat."""
         form: dict[str, str | SecretStr] = {"grant_type": "client_credentials"}
         form |= {name: value for name, value in (("scope", self.scope), ("audience", self.audience)) if value}
         if self.client_secret_variable is not None:
             secret = SecretStr(context.environ[self.client_secret_variable])
-            return Request("POST", url, headers={"Authorization": self._basic(secret)}, form=form), secret
+            encoded = self._basic(secret)
+            header = SecretStr(f"Basic {encoded.get_secret_value()}")
+            return Request("POST", url, headers={"Authorization": header}, form=form), [secret, encoded]
         assertion = self._assertion(url, context.clock, context.environ.expand(str(self.private_key_path)))
         form |= {
             "client_id": self.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion
         }  # fmt: skip
-        return Request("POST", url, form=form), assertion
+        return Request("POST", url, form=form), [assertion]
 
     def _basic(self, secret: SecretStr) -> SecretStr:
         """Encode both halves before they are joined, as RFC 6749 §2.3.1 has it."""
         pair = f"{quote_plus(self.client_id)}:{quote_plus(secret.get_secret_value())}"
-        return SecretStr(f"Basic {base64.b64encode(pair.encode()).decode('ascii')}")
+        return SecretStr(base64.b64encode(pair.encode()).decode("ascii"))
 
     def _assertion(self, url: str, clock: Callable[[], float], path: Path) -> SecretStr:
         now = int(clock())

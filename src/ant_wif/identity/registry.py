@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -48,7 +49,8 @@ class Listed:
     def may_be_here(self, context: Context) -> bool:
         if any(variable in context.environ for variable in self.variables):
             return True
-        return self.path is not None and context.locate(self.path).exists()
+        # Not Path.exists, which raises where a folder may not be searched.
+        return self.path is not None and os.path.exists(context.locate(self.path))
 
     @property
     def module(self) -> str:

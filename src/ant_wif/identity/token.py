@@ -20,6 +20,8 @@ __all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_party"]
 
 LARGEST_ASSERTION = 16 * 1024
 CLOCK_LEEWAY_SECONDS = 30
+WRONG_CLOCK_SECONDS = 24 * 3600
+_END_OF_TIME = 1e12  # no calendar of ours reaches it
 _PART = re.compile(r"[A-Za-z0-9_-]*")
 _BEGINNINGS = {
     "-----BEGIN CERTIFICATE": "a certificate (PEM)",
@@ -65,7 +67,7 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     """Read and check an identity token; `source` says in messages where it came from.
 
     `audience` is compared when the source promises one, else `None`. `now` is unix seconds. A token that was
-    `just_minted` is judged by its issuer's clock, because this machine's may be wrong.
+    `just_minted` is judged by its issuer's clock, because this machine's may be wrong, by a day at most.
 
     Raises:
         IdentityTokenError: it is no JWT, has expired, is not asymmetrically signed, lacks
@@ -78,7 +80,8 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     token = IdentityToken(assertion, source, header, claims)
     _check_header(token)
     issued_at = claims.get("iat")
-    _check_claims(token, min(now, issued_at) if just_minted and isinstance(issued_at, (int, float)) else now)
+    lenient = just_minted and isinstance(issued_at, (int, float)) and 0 <= now - issued_at <= WRONG_CLOCK_SECONDS
+    _check_claims(token, min(now, issued_at) if lenient and isinstance(issued_at, (int, float)) else now)
     if audience is not None and audience not in token.unverified_audiences:
         found = ", ".join(clean(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
         raise IdentityTokenError(
@@ -160,7 +163,7 @@ def _check_claims(token: IdentityToken, now: float) -> None:
             hint="use a token issued by an OIDC provider: it states issuer, subject and expiry",
         )
     # Written so that exp=NaN, which json.loads accepts, counts as expired.
-    if not expires_at + CLOCK_LEEWAY_SECONDS > now:
+    if not now - CLOCK_LEEWAY_SECONDS < expires_at < _END_OF_TIME:
         ago = f"{now - expires_at:.0f} seconds ago" if abs(expires_at) < 1e12 else "at no possible time"
         raise IdentityTokenError(
             f"the identity token from {token.source} expired {ago}",
