@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from ant_wif import IdentityTokenError
+from ant_wif.clock import elapsed
 from ant_wif.emulator import Emulator
 from ant_wif.identity import (
     Aws,
@@ -20,6 +21,7 @@ from ant_wif.identity import (
     IdentitySource,
     IdentityToken,
 )
+from ant_wif.identity.google_transport import CheckedRequest, MetadataServerError
 from hostile import (
     Behaviour,
     HostileServer,
@@ -133,6 +135,65 @@ def test_a_metadata_server_of_google_that_fails_for_a_moment_is_asked_again(
     assert fetch(GoogleCloud(), None, waited).assertion.get_secret_value() == TOKEN
     assert len(waited) == 2
     assert sum(waited) < 2
+
+
+def test_the_metadata_server_of_google_is_asked_directly_whatever_proxy_is_named(
+    fetch: Fetch, metadata_host: Callable[..., None], metadata_server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata_server.behaviour = metadata(flavored(200, TOKEN))
+    metadata_host(metadata_server)
+    with HostileServer(html()) as proxy:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.base_url)
+        assert fetch(GoogleCloud(), None).assertion.get_secret_value() == TOKEN
+        assert proxy.connections == 0
+
+
+def test_a_metadata_server_of_google_leads_nowhere_else(
+    fails: Fail, metadata_host: Callable[..., None], metadata_server: HostileServer
+) -> None:
+    metadata_host(metadata_server)
+    with HostileServer(metadata(flavored(200, TOKEN))) as elsewhere:
+        to = {**FLAVOR, "Location": f"{elsewhere.base_url}/computeMetadata/v1/"}
+        for flavor in (to, {"Location": to["Location"]}):
+            metadata_server.behaviour = metadata(reply(b"", status=302, headers=flavor))
+            fails(GoogleCloud(), None)
+        assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "asked"),
+    [
+        (flavored(200, "x" * (2 << 20)), "the answer is larger than 1048576 bytes", 2),
+        (reply(TOKEN, headers={**FLAVOR, "Content-Length": "99999"}), "the answer ended early", 6),
+    ],
+    ids=["too large", "cut off"],
+)
+def test_an_answer_of_google_s_metadata_server_that_has_no_proper_end(
+    fails: Fail, metadata_host: Callable[..., None], metadata_server: HostileServer,
+    answer: bytes, says: str, asked: int,
+) -> None:  # fmt: skip
+    metadata_server.behaviour = metadata(answer)
+    metadata_host(metadata_server)
+    assert says in str(fails(GoogleCloud(), None, "check GCE_METADATA_HOST"))
+    assert metadata_server.connections == asked
+
+
+@pytest.mark.parametrize("at_once", [20, 200], ids=["in its head", "in its body"])
+def test_a_metadata_server_of_google_that_answers_byte_by_byte_is_left_when_time_is_up(
+    metadata_server: HostileServer, at_once: int
+) -> None:
+    answer = flavored(200, "x" * 2000)
+    metadata_server.behaviour = trickle(answer, at_once=at_once, pieces=1500, pause=0.02)
+    request = CheckedRequest({"GCE_METADATA_HOST": metadata_server.base_url.partition("//")[2]}, elapsed() + 0.5)
+    began = elapsed()
+    for expected in ("the answer did not end in time", "no time is left"):
+        with pytest.raises(MetadataServerError, match=expected):
+            request("http://metadata.google.internal/computeMetadata/v1/", headers=FLAVOR)
+    assert elapsed() - began < 10
+    assert metadata_server.connections == 1
 
 
 def test_a_number_in_what_google_says_is_no_status(

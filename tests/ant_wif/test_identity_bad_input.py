@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -302,7 +303,8 @@ def test_a_program_that_is_missing(fails: Fail, tmp_path: Path, name: str, sourc
 def test_a_program_that_warns_before_it_prints_the_token(
     fetch: Fetch, tmp_path: Path, name: str, source: IdentitySource, _: str
 ) -> None:
-    body = f"echo 'warning: version 1.2.3 is old, see docs.example.com/x.y'\necho\necho {TOKEN}\necho done >&2"
+    warning = "echo 'warning: version 1.2.3 is old, see docs.example.com/x.y'\necho 1.2.3\necho login.corp.example"
+    body = f"{warning}\necho\necho {TOKEN}\necho done >&2"
     assert fetch(source, script(tmp_path, name, body)).assertion.get_secret_value() == TOKEN
 
 
@@ -314,7 +316,11 @@ def test_a_program_that_warns_before_it_prints_the_token(
         (f"echo 'cannot authenticate with sk-ant-oat01-{OPAQUE} and {TOKEN}' >&2\nexit 1", "exit status 1"),
         (f"echo 'Authorization: Bearer {OPAQUE}' >&2\nexit 1", "exit status 1"),
         (f"echo 'token: {TOKEN}'", "printed no JWT on a line of its own"),
-        ("true", "printed no JWT on a line of its own; it said: nothing"),
+        (f"printf {OPAQUE}", "printed no JWT on a line of its own; stdout: 32 bytes of text; stderr: nothing"),
+        (f"printf {OPAQUE}; exit 1", "exit status 1; stdout: 32 bytes of text; stderr: nothing"),
+        (f'echo \'{{"token": "{OPAQUE}"}}\'; echo no >&2', "of its own; stdout: 46 bytes of JSON; stderr: no"),
+        ("printf '\\377\\376'", "stdout: 2 bytes of no text"),
+        ("true", "printed no JWT on a line of its own; stdout: nothing; stderr: nothing"),
         ("kill -9 $$", "exit status -9"),
     ],
 )
@@ -351,6 +357,47 @@ def test_a_command_that_hangs_or_cannot_be_run(fails: Fail, tmp_path: Path) -> N
     (tmp_path / "slow").write_text("#!/nonexistent/interpreter\n")
     assert "could not be run" in str(fails(Command([str(tmp_path / "slow")]), {}, "run it by hand"))
     fails(Command(["absent"]), {"PATH": str(tmp_path)}, "full path")
+
+
+def test_a_program_that_has_printed_its_token_is_not_waited_for_on_account_of_what_it_started(
+    fetch: Fetch, tmp_path: Path
+) -> None:
+    began, started = time.monotonic(), tmp_path / "pid"
+    environ = script(tmp_path, "agent", f"sleep 60 &\necho $! > {started}\necho {TOKEN}")
+    try:
+        assert fetch(Command(["agent"], timeout_seconds=50), environ).assertion.get_secret_value() == TOKEN
+        assert time.monotonic() - began < 30
+    finally:
+        os.kill(int(started.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds", "says"),
+    [
+        ("wait", 0.3, "did not end within 0.3 seconds"),
+        ("head -c 3000000 /dev/zero; wait", 50, "more than 1048576 bytes"),
+    ],
+)
+def test_a_program_that_is_stopped_takes_with_it_what_it_started(
+    fails: Fail, tmp_path: Path, body: str, seconds: float, says: str
+) -> None:
+    began, pipe = time.monotonic(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        environ = script(tmp_path, "slow", f"exec 3> {pipe}\nsleep 60 &\n{body}")
+        assert says in str(fails(Command(["slow"], timeout_seconds=seconds), environ, "run it by hand"))
+        # The pipe ends when the last that holds it is gone.
+        os.set_blocking(reading, True)
+        assert os.read(reading, 1) == b""
+        assert time.monotonic() - began < 30
+    finally:
+        os.close(reading)
+
+
+def test_a_program_may_say_much_on_stderr(fetch: Fetch, tmp_path: Path) -> None:
+    environ = script(tmp_path, "chatty", f"head -c 3000000 /dev/zero >&2\necho {TOKEN}")
+    assert fetch(Command(["chatty"]), environ).assertion.get_secret_value() == TOKEN
 
 
 # --- OAuth ---------------------------------------------------------------------------------------------------------

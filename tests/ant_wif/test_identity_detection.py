@@ -206,6 +206,37 @@ def test_firmware_that_cannot_be_read_says_nothing(root: Path) -> None:
     assert found_in(root) is None
 
 
+@pytest.mark.parametrize(
+    ("vendor", "variables", "expected"),
+    [
+        ("", ["azure", "container", "google", "imds", "instance"], "azure"),
+        ("", ["container", "google", "imds", "instance"], "aws"),
+        ("", ["google", "imds", "instance"], "google_cloud"),
+        ("", ["imds", "instance"], "azure"),
+        ("", ["instance"], "aws"),
+        ("Google", ["imds", "instance"], "google_cloud"),
+        ("Microsoft", ["instance"], "azure"),
+        ("Amazon EC2", ["imds"], "azure"),
+        ("Amazon EC2", ["google"], "google_cloud"),
+    ],
+)
+def test_a_machine_s_own_identity_comes_after_that_of_what_runs_on_it(
+    root: Path, vendor: str, variables: list[str], expected: str
+) -> None:
+    known = {
+        "azure": {"IDENTITY_ENDPOINT": "http://127.0.0.1/token", "IDENTITY_HEADER": "x"},
+        "container": {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"},
+        "google": {"GCE_METADATA_HOST": "127.0.0.1"},
+        "imds": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1"},
+        "instance": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1"},
+    }
+    tag = "7783-7084-3265-9085-8269-3286-77" if vendor == "Microsoft" else ""
+    firmware(root, sys_vendor=vendor, chassis_asset_tag=tag)
+    found = found_in(root, **{name: value for each in variables for name, value in known[each].items()})
+    assert found is not None
+    assert found.source == expected
+
+
 # --- what each says ------------------------------------------------------------------------------------------------
 
 

@@ -48,13 +48,15 @@ class Azure(IdentitySource):
 
     @classmethod
     def detect(cls, context: Context) -> Detection:
-        for variables in (_APP_SERVICE, _WORKLOAD, (_IMDS_HOST,)):
+        for variables in (_APP_SERVICE, _WORKLOAD):
             if all(name in context.environ for name in variables):
-                return detected(cls(), f"{' and '.join(variables)} {'is' if len(variables) == 1 else 'are'} set")
+                return detected(cls(), f"{' and '.join(variables)} are set")
         return not_detected("azure", f"neither {' and '.join(_APP_SERVICE)} nor {', '.join(_WORKLOAD)} are set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
+        if _IMDS_HOST in context.environ:
+            return detected(cls(), f"{_IMDS_HOST} is set")
         if cloud_of(context.root) == MICROSOFT:
             return detected(cls(), "the firmware says that this is an Azure machine")
         return not_detected("azure", "the firmware names no Azure machine")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from ant_wif.clock import elapsed
 from ant_wif.environment import Environment
 from ant_wif.errors import IdentitySourceError
 from ant_wif.flow import Flow, Reply, Unreachable, call, pause
@@ -82,9 +83,9 @@ class GoogleCloud(IdentitySource):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience
         context.require_process_environment(self, "google-auth")
-        backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
+        backoff, until = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS), elapsed() + DEADLINE_SECONDS
         while True:
-            found = yield from call(lambda: self._ask(audience, context.environ))
+            found = yield from call(lambda: self._ask(audience, context.environ, until))
             if isinstance(found, SecretStr):
                 return context.parse(self, found, audience=audience)
             delay = backoff.delay(found.outcome) if found.outcome is not None else None
@@ -92,7 +93,7 @@ class GoogleCloud(IdentitySource):
                 raise IdentitySourceError(found.message, hint=found.hint)
             yield from pause(delay)
 
-    def _ask(self, audience: str, environ: Environment) -> SecretStr | _Refusal:
+    def _ask(self, audience: str, environ: Environment, until: float) -> SecretStr | _Refusal:
         """Mint, or say what is wrong and what to do: the frames of google-auth hold secrets."""
         try:
             from google.auth.exceptions import GoogleAuthError
@@ -103,7 +104,7 @@ class GoogleCloud(IdentitySource):
                 "the identity source google_cloud needs google-auth and requests, which are not installed",
                 "pip install 'ant-wif[gcp]'",
             )
-        request = CheckedRequest(environ)
+        request = CheckedRequest(environ, until)
         try:
             credentials = self._credentials(audience, _credentials_file(environ), request)
             credentials.refresh(request)

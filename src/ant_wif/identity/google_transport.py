@@ -1,4 +1,4 @@
-"""google-auth's HTTP transport, stricter and less patient with the metadata server.
+"""google-auth's HTTP transport, but the metadata server is asked directly, and within limits.
 
 https://cloud.google.com/compute/docs/metadata/querying-metadata#parts-of-a-request
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import google.auth.exceptions
+import google.auth.transport
 import google.auth.transport.requests
 
+from ant_wif.clock import elapsed
 from ant_wif.flow import Reply, Unreachable
+from ant_wif.identity.link_local import ask
 from ant_wif.retry import is_transient
 from ant_wif.secrets import SecretStr
 
@@ -33,43 +37,74 @@ class MetadataServerError(google.auth.exceptions.GoogleAuthError):
 
 
 class CheckedRequest(google.auth.transport.requests.Request):
-    """Refuses an answer of the metadata server without its header: a captive portal or proxy gave it.
+    """Asks the metadata server without a proxy, follows it nowhere, and refuses an answer without its header.
 
-    Asks the metadata server that `environ` names now: google-auth looks only once, when it is imported.
+    The server is that which `environ` names now: google-auth looks only once, when it is imported. It is
+    asked until `until`, in seconds of `ant_wif.clock.elapsed`, each time for ten seconds at most.
     `status` is that of the last answer, `known` what was handed out as tokens, whatever it is.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], until: float) -> None:
         super().__init__()
         self.status: int | None = None
         self.known: list[SecretStr] = []
+        self._until = until
         self._host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_ROOT")
 
     def __call__(self, url: str, *arguments: Any, **options: Any) -> Any:
         options["timeout"] = min(options.get("timeout") or TIMEOUT_SECONDS, TIMEOUT_SECONDS)
         self.status = None
-        if not urlsplit(url).path.startswith("/computeMetadata/"):
-            return self._answered(url, *arguments, **options)
-        if self._host:
-            url = urlsplit(url)._replace(netloc=self._host).geturl()
-        try:
-            response = self._answered(url, *arguments, **options)
-        except google.auth.exceptions.TransportError as error:
-            unreachable = Unreachable(str(error), maybe_received=True, transient=True)
-            raise MetadataServerError(f"the metadata server could not be reached: {error}", unreachable) from None
-        reply = Reply(response.status, {}, b"")
-        if is_transient(reply):
-            raise MetadataServerError(f"the metadata server answered HTTP {reply.status}", reply)
-        if response.headers.get("metadata-flavor") != "Google":
-            raise google.auth.exceptions.InvalidOperation("the answer lacks the header Metadata-Flavor: Google")
-        if urlsplit(url).path.endswith("/identity"):
-            self.known.append(SecretStr(response.data.decode("utf-8", "replace")))
+        if urlsplit(url).path.startswith("/computeMetadata/"):
+            response = self._metadata(url, *arguments, **options)
+        else:
+            response = super().__call__(url, *arguments, **options)  # type: ignore[no-untyped-call]  # google-auth has no types
+            self.status = response.status
         return response
 
-    def _answered(self, url: str, *arguments: Any, **options: Any) -> Any:
-        response = super().__call__(url, *arguments, **options)  # type: ignore[no-untyped-call]  # google-auth has no types
-        self.status = response.status
-        return response
+    def _metadata(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float,
+    ) -> _Answer:
+        if self._host:
+            url = urlsplit(url)._replace(netloc=self._host).geturl()
+        until = min(self._until, elapsed() + TIMEOUT_SECONDS)
+        # Where the metadata server has certificates, google-auth mounts an adapter that knows them.
+        tls = getattr(self.session.get_adapter(url), "ssl_context", None)
+        reply = ask(method, url, headers or {}, body, timeout=timeout, until=until, tls=tls)
+        if isinstance(reply, Unreachable):
+            raise MetadataServerError(f"the metadata server could not be reached: {reply.reason}", reply)
+        self.status = reply.status
+        if is_transient(reply):
+            raise MetadataServerError(f"the metadata server answered HTTP {reply.status}", reply)
+        if reply.headers.get("metadata-flavor") != "Google":
+            raise google.auth.exceptions.InvalidOperation("the answer lacks the header Metadata-Flavor: Google")
+        if urlsplit(url).path.endswith("/identity"):
+            self.known.append(SecretStr(reply.body.decode("utf-8", "replace")))
+        return _Answer(reply)
+
+
+@dataclass(frozen=True)
+class _Answer(google.auth.transport.Response):
+    """A reply, under the names by which google-auth reads one."""
+
+    reply: Reply
+
+    @property
+    def status(self) -> int:
+        return self.reply.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.reply.headers
+
+    @property
+    def data(self) -> bytes:
+        return self.reply.body
 
 
 def universe(request: CheckedRequest) -> str:

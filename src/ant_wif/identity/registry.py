@@ -26,7 +26,6 @@ _MENDED = "upgrade or remove the package that provides it"
 
 log = logging.getLogger("ant_wif.identity")
 
-_INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 _AWS = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_LAMBDA_FUNCTION_NAME",
     "CODEBUILD_BUILD_ID",
@@ -68,7 +67,7 @@ BUILT_IN = (
     Listed("circleci", "CircleCI", ("CIRCLECI",)),
     Listed("buildkite", "Buildkite", ("BUILDKITE",)),
     Listed("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
-    Listed("azure", "Azure", ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_POD_IDENTITY_AUTHORITY_HOST")),
+    Listed("azure", "Azure", ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")),
     Listed("aws", "Aws", _AWS),
     Listed("google_cloud", "GoogleCloud", _GOOGLE, path="~/.config/gcloud/application_default_credentials.json"),
     Listed("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
@@ -77,7 +76,12 @@ BUILT_IN = (
 )
 
 _BY_VARIABLES = ("file", "env", "github_actions", "gitlab", "circleci", "buildkite", "kubernetes", "azure", "aws")
-_BY_MACHINE = {GOOGLE: "google_cloud", MICROSOFT: "azure", AMAZON: "aws"}
+# What the firmware calls the cloud, and the variable that names its metadata service in place of the usual one.
+_BY_MACHINE = (
+    ("google_cloud", GOOGLE, None),
+    ("azure", MICROSOFT, "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+    ("aws", AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+)
 
 
 def detect(context: Context | None = None, *, plugins: bool = True) -> IdentitySource | None:
@@ -96,11 +100,10 @@ def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
     for name in (*_BY_VARIABLES, "google_cloud"):
         if listed[name].may_be_here(context):
             yield listed[name].load().detect(context)
-    if _INSTANCE in context.environ:
-        yield listed["aws"].load().detect_machine(context)
     cloud = cloud_of(context.root)
-    if cloud is not None:
-        yield listed[_BY_MACHINE[cloud]].load().detect_machine(context)
+    for name, firmware, variable in _BY_MACHINE:
+        if cloud == firmware or (variable is not None and variable in context.environ):
+            yield listed[name].load().detect_machine(context)
     if "SPIFFE_ENDPOINT_SOCKET" in context.environ:
         yield listed["spiffe"].load().detect(context)
     for plugin in _plugins() if plugins else ():
