@@ -14,10 +14,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pytest_ant_wif.leaks_found import HINTS, VARIABLES, subtest_of, text_of
+from pytest_ant_wif.leaks_written import CleanFile, CleanFormatter, CleanStream
 from pytest_ant_wif.modes import is_worker
 
 if TYPE_CHECKING:
@@ -27,19 +29,9 @@ __all__ = ["ALLOWED", "LeakGuard"]
 
 ALLOWED = "ant_allow_secrets"
 _MARK = (ALLOWED, "true")
-# What has none of these holds no secret that shows by itself; most texts end here.
-_HINTS = (
-    "sk-ant-", "eyJ", "PRIVATE KEY", "earer", "asic ", "_token", "-token", "assertion", "secret", "verifier", "api_key",
-    "api-key", "code", "password",
-)  # fmt: skip
-_VARIABLES = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_IDENTITY_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "BUILDKITE_AGENT_ACCESS_TOKEN",
-    "IDENTITY_HEADER",
-)
+_ACCUSED = "a secret leaked into "
+# What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
+_KEPT = {"sections", "nodeid", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords"}
 
 
 class LeakGuard:
@@ -49,8 +41,10 @@ class LeakGuard:
         self._config = config
         self._fail = fail
         self._knows = False
+        self._allowed = False
+        self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
-        for name in _VARIABLES:
+        for name in VARIABLES:
             if os.environ.get(name):
                 self.know(os.environ[name])
 
@@ -75,12 +69,12 @@ class LeakGuard:
         return any(self.clean(text) != text for text in map(str, values))
 
     def _may_leak(self, text: str) -> bool:
-        return self._knows or any(hint in text for hint in _HINTS)
+        return self._knows or any(hint in text for hint in HINTS)
 
     @contextmanager
     def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
         """Know meanwhile what the report labels as a secret anywhere."""
-        text = _text_of(report)
+        text = text_of(report)
         if not self._may_leak(text):
             yield
             return
@@ -88,6 +82,26 @@ class LeakGuard:
         with self._masking.knowing(text):
             yield
         self._knows = before
+
+    # --- assertions -------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Note whether this test means to show secrets."""
+        self._allowed = item.get_closest_marker(ALLOWED) is not None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Explain a comparison of secrets without a difference, whose lines begin in the middle of one."""
+        if self._allowed:
+            return None
+        try:
+            shown = [repr(left), repr(right)]
+        except Exception:  # noqa: BLE001  # pytest says what is wrong with it
+            return None
+        if not self.leaks(*shown):
+            return None
+        return [f"{self.clean(shown[0])} {op} {self.clean(shown[1])}", "(no difference is shown: it holds a secret)"]
 
     # --- reports ------------------------------------------------------------------------------------
 
@@ -99,19 +113,25 @@ class LeakGuard:
             report.user_properties = [*report.user_properties, _MARK]
         elif self._fail:
             with self._knowing(report):
-                places = list(dict.fromkeys(self._leaks_of(report)))
-                if places:
-                    self._accuse(report, places)
+                self._accuse(report)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Clean a report, unless its test means to show secrets."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
+        """Clean a report before anybody sees it, unless its test means to show secrets.
+
+        What was added since it was made, as the output of a subtest, may be a leak, too.
+        """
+        for stream in self._streams:
+            stream.flush()
         if _MARK not in report.user_properties:
             with self._knowing(report):
+                if self._fail and not str(report.longrepr).startswith(_ACCUSED):
+                    self._accuse(report)
                 self._clean_report(report)
         elif not is_worker(self._config):  # the controller has to know it, too
             report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -155,6 +175,8 @@ class LeakGuard:
             yield from self._leaks_of_traceback(report.longrepr)
         if leaks(getattr(report, "wasxfail", "")):
             yield "the reason"
+        if leaks(subtest_of(report)):
+            yield "the description of a subtest"
         if report.when == "call" or report.failed:
             for name, value in report.user_properties:
                 if leaks(name, value):
@@ -180,7 +202,11 @@ class LeakGuard:
         if leaks(shown):
             yield "the traceback"
 
-    def _accuse(self, report: pytest.TestReport, places: list[str]) -> None:
+    def _accuse(self, report: pytest.TestReport) -> None:
+        """Make a failure of a report that holds a secret."""
+        places = list(dict.fromkeys(self._leaks_of(report)))
+        if not places:
+            return
         if len(places) > 1 and places[-1] == "the traceback":
             places.pop()
         if report.failed:
@@ -188,10 +214,12 @@ class LeakGuard:
         if hasattr(report, "wasxfail"):
             del report.wasxfail
         report.outcome = "failed"
-        report.longrepr = f"a secret leaked into {', '.join(places)} (--ant-leaks fail)"
+        report.longrepr = f"{_ACCUSED}{', '.join(places)} (--ant-leaks fail)"
 
     def _clean_report(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        report.sections = [(title, self.clean(content)) for title, content in report.sections]
+        report.sections = [(self.clean(title), self.clean(content)) for title, content in report.sections]
+        if self._may_leak(text_of(report)):
+            self._masking.clean_object(report, kept=_KEPT)
         if isinstance(report.longrepr, tuple):
             path, line, reason = report.longrepr
             report.longrepr = (path, line, self.clean(reason))
@@ -201,8 +229,6 @@ class LeakGuard:
             self._masking.clean_object(report.longrepr)
         if isinstance(report, pytest.TestReport):
             report.user_properties = [(self.clean(name), self._plain(value)) for name, value in report.user_properties]
-            if hasattr(report, "wasxfail"):
-                report.wasxfail = self.clean(report.wasxfail)
             self._clean_attributes(report.nodeid)
 
     def _plain(self, value: object) -> object:
@@ -224,15 +250,31 @@ class LeakGuard:
         manager = self._config.pluginmanager
         if manager.has_plugin("terminalreporter"):
             writer = self._config.get_terminal_writer()
-            self._replace(writer, "_file", _CleanFile(writer._file, self.clean))
-        if self._config.getoption("capture") == "no":
-            for name in ("stdout", "stderr"):
-                self._replace(sys, name, _CleanFile(getattr(sys, name), self.clean))
+            self._replace(writer, "_file", CleanFile(writer._file, self.clean))
+        self._clean_streams(getattr(manager.get_plugin("capturemanager"), "_global_capturing", None))
         plugin = manager.get_plugin("logging-plugin")
         for name in ("log_cli_handler", "log_file_handler"):
             handler = getattr(plugin, name, None)
             if isinstance(handler, logging.Handler):
-                self._replace(handler, "formatter", _CleanFormatter(handler.formatter, self.clean))
+                self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
+
+    def _clean_streams(self, capturing: Any) -> None:
+        """Clean what is printed while nothing is captured, for `-s` and `capsys.disabled()`, or captured and shown."""
+        for name, file in (("out", "stdout"), ("err", "stderr")):
+            capture = getattr(capturing, name, None)
+            if capture is None:
+                self._replace(sys, file, self._stream(getattr(sys, file)))
+                continue
+            for owner in filter(None, (capture, getattr(capture, "syscapture", None))):
+                if getattr(owner, "_old", None) is not None:
+                    self._replace(owner, "_old", self._stream(owner._old))
+            shown = getattr(getattr(capture, "tmpfile", None), "_other", None)
+            if shown is not None:  # as `--capture=tee-sys` does
+                self._replace(capture.tmpfile, "_other", self._stream(shown))
+
+    def _stream(self, file: Any) -> CleanStream:
+        self._streams.append(CleanStream(file, self.clean))
+        return self._streams[-1]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -244,6 +286,8 @@ class LeakGuard:
 
     def pytest_unconfigure(self) -> None:
         """Put back what was replaced."""
+        for stream in self._streams:
+            stream.flush()
         while self._undo:
             self._undo.pop()()
 
@@ -251,36 +295,3 @@ class LeakGuard:
         before = getattr(owner, name)
         setattr(owner, name, value)
         self._undo.append(lambda: setattr(owner, name, before))
-
-
-def _text_of(report: pytest.TestReport) -> str:
-    sections = "\n".join(content for _, content in report.sections)
-    return f"{sections}\n{report.longrepr or ''}\n{report.user_properties}\n{getattr(report, 'wasxfail', '')}"
-
-
-class _CleanFile:
-    """A text file through which no secret passes."""
-
-    def __init__(self, file: TextIO, clean: Callable[[str], str]) -> None:
-        self._wrapped = file
-        self._clean = clean
-
-    def write(self, text: str) -> int:
-        self._wrapped.write(self._clean(text))
-        return len(text)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._wrapped, name)
-
-
-class _CleanFormatter(logging.Formatter):
-    def __init__(self, formatter: logging.Formatter | None, clean: Callable[[str], str]) -> None:
-        super().__init__()
-        self._wrapped = formatter or logging.Formatter()
-        self._clean = clean
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self._clean(self._wrapped.format(record))
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._wrapped, name)

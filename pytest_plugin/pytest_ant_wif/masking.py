@@ -7,42 +7,19 @@ plugin, has the shape of a secret, or is long, random and labelled as one.
 from __future__ import annotations
 
 import contextlib
-import functools
-import re
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Collection, Iterator
 from typing import Any
+
+from pytest_ant_wif.masking_shapes import labelled, mask_shapes, without_labelled
 
 __all__ = ["Masking"]
 
 _SHORTEST = 16  # below this a "known secret" would erase ordinary words
-_LABELS = (
-    "access_token|refresh_token|id_token|identity_token|auth_token|token|api_key|x-api-key|assertion|client_assertion|"
-    "client_secret|secret|authorization_code|code_verifier|verifier|code|password"
-)
-
-
-@functools.cache
-def _cut() -> re.Pattern[str]:
-    """pytest cuts long strings in the middle; what is before and behind the cut is part of the secret, too."""
-    return re.compile(r"([\w.~+/\-]{4,}?)\.\.\.([\w.~+/=\-]{4,})", re.ASCII)
-
-
-@functools.cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Compiled on first use: a run that only collects writes little."""
-    return (
-        re.compile(r"((?:sk-ant-|eyJ)[\w.\-]{0,16})[\w.\-]*?\.\.\.[\w.\-]+", re.ASCII),
-        re.compile(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-            r"|sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.)?|eyJ[\w\-]{8,}(?:\.[\w\-]*)*",
-            re.DOTALL | re.ASCII,
-        ),
-        re.compile(
-            rf"(?P<label>\b(?i:(?:{_LABELS})\\?['\"]?\s*(?:={{1,2}}|:|%3D)\s*b?\\?['\"]?|(?:bearer|basic)(?:\s|%20)+))"
-            r"(?P<secret>(?=[\w~+%\-]*[0-9])(?=[\w~+%\-]*[A-Za-z])[\w~+%\-]{20,}=*)(?![\w(./\[])",
-            re.ASCII,
-        ),
-    )
+# Of a run of 16 characters at least one block of 8 begins at a multiple of 8, so only these are looked up.
+_BLOCK = 8
+_EDGE = 4  # what has to be left on each side where pytest cut a long text in the middle
+_TRIES = 8  # in how many places of a secret the same few characters are tried
 
 
 class Masking:
@@ -50,52 +27,78 @@ class Masking:
 
     def __init__(self) -> None:
         self._known: dict[str, None] = {}
+        self._blocks: dict[str, list[tuple[str, int]]] | None = None
 
     def know(self, secret: str) -> None:
         """Remember a secret."""
-        if len(secret) >= _SHORTEST:
+        if len(secret) >= _SHORTEST and secret not in self._known:
             self._known[secret] = None
+            self._blocks = None
 
     def clean(self, text: str) -> str:
         """Return `text` with every secret masked. What was masked already is not changed again."""
         if self._known:
-            text = self._without_known(text)
-        cut, shapes, labelled = _patterns()
-        if "..." in text:
-            text = cut.sub(lambda found: f"{found.group()[:16]}...", text)
-        text = shapes.sub(_mask, text)
-        return labelled.sub(lambda found: f"{found.group('label')}[masked]", text)
+            for secret in self._known:
+                text = text.replace(secret, "[masked]")
+            if "..." in text:
+                text = "".join(self._without_cut(text))
+        text = without_labelled(mask_shapes(text))
+        # Last: what two JWTs have in common must not keep the other from being recognised.
+        return "".join(self._without_pieces(text)) if self._known else text
 
     @contextlib.contextmanager
     def knowing(self, text: str) -> Iterator[None]:
         """Know meanwhile what `text` labels as a secret: elsewhere in the same report it may stand without a label."""
-        before = dict(self._known)
-        for found in _patterns()[2].finditer(text):
-            self.know(found.group("secret"))
+        before, blocks = dict(self._known), self._blocks
+        for secret in labelled(text):
+            self.know(secret)
         try:
             yield
         finally:
-            self._known = before
+            self._known, self._blocks = before, blocks
 
-    def clean_object(self, shown: Any, depth: int = 12) -> None:
-        """Clean every text in a representation of an exception, in place: chains, entries, locals, arguments."""
-        if depth == 0 or not hasattr(shown, "__dict__"):
+    def clean_object(self, shown: Any, depth: int = 12, *, kept: Collection[str] = ()) -> None:
+        """Clean every text in a report or in a representation of an exception, in place, but for what is `kept`."""
+        if depth == 0:
             return
-        for name, value in list(vars(shown).items()):
-            cleaned = self._cleaned(value, depth - 1)
+        values = dict(getattr(shown, "__dict__", {}))
+        if dataclasses.is_dataclass(shown):  # one with slots
+            values |= {field.name: getattr(shown, field.name, None) for field in dataclasses.fields(shown)}
+        for name, value in values.items():
+            cleaned = value if name in kept else self._cleaned(value, depth - 1)
             if cleaned is not value:
                 # Some of pytest's representations are frozen.
                 object.__setattr__(shown, name, cleaned)
 
-    def _without_known(self, text: str) -> str:
-        for secret in self._known:
-            text = text.replace(secret, "[masked]")
-        return _cut().sub(self._without_rest, text) if "..." in text else text
+    def _without_cut(self, text: str) -> Iterator[str]:
+        """pytest cuts long texts in the middle: the start and the end of a secret are part of it, too."""
+        done, cut = 0, text.find("...")
+        while cut >= 0:
+            for secret in self._known:
+                start = max(_starts(secret, text, done, cut), default=0)
+                end = max(_ends(secret, text, cut + 3), default=0)
+                if start and end:
+                    yield f"{text[done : cut - start]}[masked]"
+                    done = cut + 3 + end
+                    break
+            cut = text.find("...", max(cut + 3, done))
+        yield text[done:]
 
-    def _without_rest(self, found: re.Match[str]) -> str:
-        start, end = found.groups()
-        cut = any(secret.startswith(start) and secret.endswith(end) for secret in self._known)
-        return "[masked]" if cut else found.group()
+    def _without_pieces(self, text: str) -> Iterator[str]:
+        if self._blocks is None:
+            self._blocks = _blocks_of(self._known)
+        done = 0
+        for at in range(0, len(text) - _BLOCK + 1, _BLOCK):
+            if at < done:
+                continue
+            for secret, place in self._blocks.get(text[at : at + _BLOCK], ()):
+                start, end = _widened(secret, place, text, at, done)
+                shown = end - start == _SHORTEST and text.startswith("...", end) and secret.startswith(text[start:end])
+                if end - start >= _SHORTEST and not shown:
+                    yield f"{text[done:start]}[masked]"
+                    done = end
+                    break
+        yield text[done:]
 
     def _cleaned(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
@@ -106,6 +109,8 @@ class Masking:
             else:
                 made = [self._cleaned(each, depth) for each in value]
             return made if isinstance(value, list) else tuple(made)
+        if isinstance(value, dict):
+            return {self._cleaned(key, depth): self._cleaned(each, depth) for key, each in value.items()}
         if type(value).__module__.startswith("_pytest."):
             self.clean_object(value, depth)
         return value
@@ -118,7 +123,45 @@ class Masking:
             yield from map(self.clean, lines)
 
 
-def _mask(found: re.Match[str]) -> str:
-    from ant_wif.secrets import scrub
+def _places(piece: str, secret: str) -> Iterator[int]:
+    place = secret.find(piece) if len(piece) == min(_EDGE, len(secret)) else -1
+    for _ in range(_TRIES):
+        if place < 0:
+            return
+        yield place
+        place = secret.find(piece, place + 1)
 
-    return scrub(found.group())
+
+def _starts(secret: str, text: str, done: int, cut: int) -> Iterator[int]:
+    """How much of the secret's start stands before the cut."""
+    for place in _places(text[max(done, cut - _EDGE) : cut], secret):
+        length = place + _EDGE
+        if length <= cut - done and text.startswith(secret[:length], cut - length):
+            yield length
+
+
+def _ends(secret: str, text: str, at: int) -> Iterator[int]:
+    """How much of the secret's end stands behind the cut."""
+    for place in _places(text[at : at + _EDGE], secret):
+        if text.startswith(secret[place:], at):
+            yield len(secret) - place
+
+
+def _blocks_of(known: dict[str, None]) -> dict[str, list[tuple[str, int]]]:
+    blocks: dict[str, list[tuple[str, int]]] = {}
+    for secret in known:
+        for place in range(len(secret) - _BLOCK + 1):
+            places = blocks.setdefault(secret[place : place + _BLOCK], [])
+            if len(places) < _TRIES:
+                places.append((secret, place))
+    return blocks
+
+
+def _widened(secret: str, place: int, text: str, at: int, done: int) -> tuple[int, int]:
+    """Where the piece of the secret that stands at `at` begins and ends."""
+    start, end, ahead = at, at + _BLOCK, place + _BLOCK
+    while start > done and place > 0 and text[start - 1] == secret[place - 1]:
+        start, place = start - 1, place - 1
+    while end < len(text) and ahead < len(secret) and text[end] == secret[ahead]:
+        end, ahead = end + 1, ahead + 1
+    return start, end

@@ -52,7 +52,7 @@ def test_assert(kind):
 
 @every
 def test_raise(kind):
-    raise RuntimeError("the code: " + KINDS[kind])
+    raise RuntimeError("the code=" + KINDS[kind])
 
 @every
 def test_chain(kind):
