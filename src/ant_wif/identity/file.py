@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,9 @@ def refuse_foreign(path: Path, audience: str) -> None:
         IdentitySourceError: `path` is where such a token is mounted.
     """
     # By the name it is given, and by the place that this name leads to.
-    plain = {f"/{os.path.normpath(path).lstrip('/')}", os.path.realpath(path)}
+    plain = {f"/{os.path.normpath(path).lstrip('/')}"}
+    with contextlib.suppress(OSError, ValueError):  # a path that leads nowhere is for the reader to refuse
+        plain.add(os.path.realpath(path))
     for folder, party in _FOREIGN.items():
         if any(each.startswith(f"{mount}/{folder}/") for mount in _MOUNTS for each in plain):
             raise IdentitySourceError(

@@ -20,7 +20,7 @@ __all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_party"]
 
 LARGEST_ASSERTION = 16 * 1024
 CLOCK_LEEWAY_SECONDS = 30
-WRONG_CLOCK_SECONDS = 24 * 3600
+WRONG_CLOCK_SECONDS = 2 * 24 * 3600
 _END_OF_TIME = 1e12  # no calendar of ours reaches it
 _PART = re.compile(r"[A-Za-z0-9_-]*")
 _BEGINNINGS = {
@@ -67,7 +67,7 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     """Read and check an identity token; `source` says in messages where it came from.
 
     `audience` is compared when the source promises one, else `None`. `now` is unix seconds. A token that was
-    `just_minted` is judged by its issuer's clock, because this machine's may be wrong, by a day at most.
+    `just_minted` is judged by its issuer's clock, because this machine's may be wrong, by two days at most.
 
     Raises:
         IdentityTokenError: it is no JWT, has expired, is not asymmetrically signed, lacks
