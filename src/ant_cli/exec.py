@@ -130,5 +130,10 @@ def _cannot_run(program: str, environ: Mapping[str, str]) -> int | None:
 def _say(program: str, problem: str, status: int) -> int:
     from ant_wif.secrets import clean
 
-    click.echo(f"error: {clean(program, limit=200)} cannot be run: {problem}", err=True)
+    hint = (
+        "check its spelling and PATH; options of `ant exec` stand before the program"
+        if status == NOT_FOUND
+        else "name a file that may be executed (chmod +x), or its interpreter before it"
+    )
+    click.echo(f"error: {clean(program, limit=200)} cannot be run: {problem}\nhint: {hint}", err=True)
     return status

@@ -322,7 +322,9 @@ def test_what_cannot_be_run_is_told_as_a_shell_does_and_costs_no_folder(
 ) -> None:
     outcome = ant("exec", "--", str(make(tmp_path)), **job)
     assert outcome.status == status
-    assert outcome.err.splitlines()[-1].endswith(f"cannot be run: {sentence}")
+    error, hint = outcome.err.splitlines()[-2:]
+    assert error.endswith(f"cannot be run: {sentence}")
+    assert hint.startswith("hint: ")
     assert left_behind(job) == []
     if "Exec format" not in sentence:
         assert emulator.exchanges == 0

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from ant_wif import IdentityTokenError
@@ -32,29 +29,11 @@ from hostile import (
     reply,
     trickle,
 )
-from identity_failures import ELSEWHERE, OPAQUE, TOKEN, assert_fails, fetched
+from identity_failures import ELSEWHERE, OPAQUE, TOKEN
 
 AUDIENCE = "https://api.anthropic.com"
 Fail = Callable[..., IdentityTokenError]
 Fetch = Callable[..., IdentityToken]
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client() as shared:
-        yield shared
-
-
-@pytest.fixture
-def fetch(client: httpx.Client) -> Fetch:
-    return functools.partial(fetched, client=client)
-
-
-@pytest.fixture
-def fails(caplog: pytest.LogCaptureFixture, fetch: Fetch) -> Fail:
-    """Have a source fail, and see that it does as all of them should."""
-    caplog.set_level(logging.DEBUG)
-    return functools.partial(assert_fails, fetch, caplog)
 
 
 @pytest.fixture(scope="module")

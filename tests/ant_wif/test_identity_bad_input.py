@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import functools
 import json
-import logging
 import os
 import re
 import signal
@@ -18,7 +16,6 @@ from pathlib import Path
 from urllib.parse import quote, unquote_plus
 
 import grpc
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from spiffe._proto import workload_pb2, workload_pb2_grpc
@@ -57,9 +54,7 @@ from identity_failures import (
     ELSEWHERE,
     OPAQUE,
     TOKEN,
-    assert_fails,
     assert_unseen,
-    fetched,
     pem,
     rsa_key,
     unusable_keys,
@@ -69,24 +64,6 @@ from tests_support import ORGANIZATION, RULE
 AUDIENCE = "https://api.anthropic.com"
 Fail = Callable[..., IdentityTokenError]
 Fetch = Callable[..., IdentityToken]
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client() as shared:
-        yield shared
-
-
-@pytest.fixture
-def fetch(client: httpx.Client) -> Fetch:
-    return functools.partial(fetched, client=client)
-
-
-@pytest.fixture
-def fails(caplog: pytest.LogCaptureFixture, fetch: Fetch) -> Fail:
-    """Have a source fail, and see that it does as all of them should."""
-    caplog.set_level(logging.DEBUG)
-    return functools.partial(assert_fails, fetch, caplog)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,27 @@
+"""How tests of identity sources fetch, and what every failure of a source must be like."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from ant_wif.errors import IdentityTokenError
+from ant_wif.identity import IdentityToken
+from identity_failures import assert_fails, fetched
+
+
+@pytest.fixture(scope="module")
+def fetch() -> Iterator[Callable[..., IdentityToken]]:
+    with httpx.Client() as client:
+        yield functools.partial(fetched, client=client)
+
+
+@pytest.fixture
+def fails(caplog: pytest.LogCaptureFixture, fetch: Callable[..., IdentityToken]) -> Callable[..., IdentityTokenError]:
+    """Have a source fail, and see that it does as all of them should."""
+    caplog.set_level(logging.DEBUG)
+    return functools.partial(assert_fails, fetch, caplog)
