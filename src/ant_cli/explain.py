@@ -108,8 +108,7 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
 
 
 def _check_lines(check: Check, marks: dict[str, str]) -> Iterator[str]:
-    state = "failed" if check.failed else "unchecked" if check.unchecked else "passed"
-    yield f"{marks[state]} {check.number:>2}  {check.title:<{_WIDTH}} {check.found}".rstrip()
+    yield f"{marks[check.state]} {check.number:>2}  {check.title:<{_WIDTH}} {check.found}".rstrip()
     if not check.passed:
         if check.wanted:
             yield f"{_INDENT}expected: {check.wanted}"

@@ -70,7 +70,7 @@ class Explanation:
                 {
                     "number": check.number,
                     "title": check.title,
-                    "state": "failed" if check.failed else "unchecked" if check.unchecked else "passed",
+                    "state": check.state,
                     "reason": check.reason,
                     "found": check.found,
                     "wanted": check.wanted,

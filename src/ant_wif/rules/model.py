@@ -121,12 +121,18 @@ class Check:
     unchecked: bool = False
 
     @property
+    def state(self) -> Literal["passed", "failed", "unchecked"]:
+        if self.unchecked:
+            return "unchecked"
+        return "passed" if self.reason is None else "failed"
+
+    @property
     def passed(self) -> bool:
-        return self.reason is None and not self.unchecked
+        return self.state == "passed"
 
     @property
     def failed(self) -> bool:
-        return self.reason is not None and not self.unchecked
+        return self.state == "failed"
 
 
 @dataclass(frozen=True, kw_only=True)
