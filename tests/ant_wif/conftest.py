@@ -1,4 +1,4 @@
-"""How tests of identity sources fetch, and what every failure of a source must be like."""
+"""What several modules of tests share: an emulator, and how identity sources are fetched from and must fail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from ant_wif.emulator import Emulator
 from ant_wif.errors import IdentityTokenError
 from ant_wif.identity import IdentityToken
 from identity_failures import assert_fails, fetched
@@ -25,3 +26,17 @@ def fails(caplog: pytest.LogCaptureFixture, fetch: Callable[..., IdentityToken])
     """Have a source fail, and see that it does as all of them should."""
     caplog.set_level(logging.DEBUG)
     return functools.partial(assert_fails, fetch, caplog)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    """The emulator of the module, with nothing of the test before in its history."""
+    running.clear_history()
+    running.clear_faults()
+    return running

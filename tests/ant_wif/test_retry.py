@@ -34,19 +34,6 @@ GRANTED = reply(grant())
 BOTH = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_history()
-    running.clear_faults()
-    return running
-
-
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
     with HostileServer(GRANTED) as started:

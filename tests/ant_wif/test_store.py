@@ -75,19 +75,6 @@ class Job:
         return found
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_history()
-    running.clear_faults()
-    return running
-
-
 @pytest.fixture
 def job(emulator: Emulator, tmp_path: Path) -> Job:
     found = Job(tmp_path, of_federation(emulator), emulator.issue)
