@@ -20,7 +20,7 @@ __all__ = ["demo"]
 def demo() -> None:
     """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
     from ant_cli.status_text import lines
-    from ant_wif.api import list_models, open_client
+    from ant_wif.api import Api
     from ant_wif.reporting import describe
     from ant_wif.secrets import mask
 
@@ -39,8 +39,8 @@ def demo() -> None:
         left = "" if token.expires_at is None else f", valid for {token.expires_at - time.time():.0f} seconds"
         click.echo(f"   | {mask(token.secret)}{left}")
         _say("5. The models that it may use, from GET /v1/models:")
-        with open_client(credentials) as client:
-            for model in list_models(client):
+        with Api(credentials) as api:
+            for model in api.items("/v1/models"):
                 click.echo(f"   | {model['id']}")
         _say(f"6. {_under_exec(job)}")
         count = emulator.exchanges

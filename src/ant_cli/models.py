@@ -20,7 +20,25 @@ def models() -> None:
 def list_(session: Session, limit: int | None) -> None:
     """List the models, one JSON document a line, asking for pages as they are needed."""
     from ant_cli.output import print_items
-    from ant_wif.api import list_models, open_client
+    from ant_wif.api import Api
 
-    with open_client(session.credentials()) as client:
-        print_items(session, list_models(client, limit=limit))
+    with Api(session.credentials()) as api:
+        print_items(session, api.items("/v1/models", limit=limit))
+
+
+@models.command()
+@click.argument("model_id", required=False)
+@click.option("--model-id", "named", metavar="ID", help="The same as MODEL_ID.")
+@pass_session
+def retrieve(session: Session, model_id: str | None, named: str | None) -> None:
+    """Print one model."""
+    from urllib.parse import quote
+
+    from ant_cli.output import print_item
+    from ant_wif.api import Api
+
+    wanted = named or model_id
+    if not wanted or (named and model_id):
+        raise click.UsageError("which model? give its id, once: ant models retrieve MODEL_ID")
+    with Api(session.credentials()) as api:
+        print_item(session, api.get(f"/v1/models/{quote(wanted, safe='')}"))

@@ -1,40 +1,55 @@
-"""The little that is needed of the API: lists that page by themselves, errors that say what to do."""
+"""The API as one credential may use it: requests, answers, errors that say what to do."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ant_wif.errors import ApiError
-from ant_wif.flow import REQUEST_ID, TIMEOUT_SECONDS
+from ant_wif.errors import ApiError, InsecureUrlError
+from ant_wif.flow import REQUEST_ID, Reply, Unreachable
+from ant_wif.paging import PAGE_SIZE, Query, items
+from ant_wif.retry import Backoff
 from ant_wif.secrets import clean
-from ant_wif.transport import USER_AGENT
-from ant_wif.wiretap import log_request, log_response
+from ant_wif.transport import USER_AGENT, unreachable
+from ant_wif.wiretap import log_body, log_request, log_response
 
 if TYPE_CHECKING:
     import httpx
 
     from ant_wif.credentials import Credentials
 
-__all__ = ["Bound", "bound_to", "list_models", "open_client"]
+__all__ = ["Answer", "Api", "Bound", "Query"]
 
-PAGE_SIZE = 100
+# A long answer of a model takes minutes. A connection that is not accepted does not.
+ANSWER_SECONDS = 600.0
+CONNECT_SECONDS = 30.0
+LARGEST_ANSWER = 64 << 20
+_LARGEST_REFUSAL = 1 << 20
+# What may be sent again when nobody knows whether it was received (RFC 9110 §9.2.2).
+_IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 
 
-def open_client(credentials: Credentials) -> httpx.Client:
-    """Open an HTTP client that is bound to the credential and its host. The caller closes it."""
-    import httpx
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was read to its end: `headers` in lower case."""
 
-    return httpx.Client(
-        base_url=credentials.base_url,
-        auth=credentials.auth,
-        headers={"User-Agent": USER_AGENT},
-        timeout=TIMEOUT_SECONDS,
-        event_hooks={"request": [log_request], "response": [log_response]},
-    )
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def document(self) -> object:
+        """Return the JSON that the body is. Raises ValueError where it is none."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
 
 
 @dataclass(frozen=True)
@@ -45,81 +60,232 @@ class Bound:
     workspace_id: str | None
 
 
-def bound_to(client: httpx.Client) -> Bound:
-    """Ask the server for the least there is, and return what it says of the credential.
+class Api:
+    """Sends requests with a credential, to its host and to no other; a context manager.
 
-    Raises:
-        ApiError: the API refused, failed or could not be reached.
+    A failure that may pass is tried again after a pause, as `retry-after` asks or a little longer each time;
+    a POST only where the server cannot have begun with it, or says itself that it did not succeed. After a 401
+    the token is obtained anew, once. Not for several threads at once.
     """
-    _, headers = _get(client, "/v1/models", {"limit": "1"})
-    found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
-    return Bound(*(clean(value, limit=64) if value else None for value in found))
 
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        backoff: Callable[[], Backoff] = Backoff,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        import httpx
 
-def list_models(client: httpx.Client, *, limit: int | None = None) -> Iterator[dict[str, object]]:
-    """Yield the models one by one, asking for the next page only when it is reached.
+        self._backoff = backoff
+        self._sleep = sleep
+        self._client = httpx.Client(
+            base_url=credentials.base_url,
+            auth=credentials.auth,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            event_hooks={"request": [log_request], "response": [log_response]},
+        )
 
-    `limit` is the most that are yielded; without it all are.
+    def __enter__(self) -> Api:
+        return self
 
-    Raises:
-        ApiError: the API refused, failed or could not be reached.
-    """
-    remaining = limit
-    after: str | None = None
-    while remaining is None or remaining > 0:
-        size = PAGE_SIZE if remaining is None else min(PAGE_SIZE, remaining)
-        page, _ = _get(client, "/v1/models", {"limit": str(size)} | ({"after_id": after} if after else {}))
-        items = page.get("data")
-        if not isinstance(items, list):
-            raise ApiError("the API's list of models has no data", hint="check that ANTHROPIC_BASE_URL names the API")
-        yield from (item for item in items if isinstance(item, dict))
-        remaining = None if remaining is None else remaining - len(items)
-        after = str(page["last_id"]) if page.get("last_id") else None
-        if not page.get("has_more") or not items or after is None:
-            return
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request and read its answer. `body` is JSON, unless `headers` name another content type.
 
-def _get(client: httpx.Client, path: str, query: dict[str, str]) -> tuple[dict[str, object], httpx.Headers]:
-    import httpx
+        Raises:
+            ApiError: the API refused, failed or could not be reached.
+            InsecureUrlError: `path` is a URL of another host.
+        """
+        with self.open(method, path, query=query, body=body, headers=headers) as response:
+            content = _read(response, LARGEST_ANSWER)
+        log_body(content)
+        return Answer(dict(response.headers), content)
 
-    response = problem = None
-    try:
-        response = client.get(path, params=query)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        problem = clean(error) or type(error).__name__
-    if response is None:
+    @contextlib.contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[httpx.Response]:
+        """Send a request and hand out its answer when the headers are there; see `call`.
+
+        A connection that breaks while the answer is read raises ApiError, too.
+        """
+        import httpx
+
+        response = self._sent(method, path, query, body, headers or {})
+        problem = None
+        try:
+            with contextlib.closing(response):
+                yield response
+        except httpx.HTTPError as error:
+            request = response.request
+            problem = unreachable(request.method, str(request.url), ANSWER_SECONDS, error)
+        if problem is not None:
+            raise ApiError(
+                f"the answer to {_shown(request)} broke off: {problem.reason}",
+                hint="what came before the break is not all; run again",
+                request_id=_request_id(response.headers),
+            )
+
+    def get(self, path: str, *, query: Query = ()) -> Mapping[str, object]:
+        """Return the JSON object at a path. Raises as `call` does."""
+        return self.send("GET", path, query=query)
+
+    def send(
+        self, method: str, path: str, document: Mapping[str, object] | None = None, *, query: Query = ()
+    ) -> Mapping[str, object]:
+        """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
+        body = None if document is None else json.dumps(document).encode()
+        answer = self.call(method, path, query=query, body=body)
+        with contextlib.suppress(ValueError):
+            found = answer.document()
+            if isinstance(found, dict):
+                return found
         raise ApiError(
-            f"the API at {client.base_url} could not be reached: {problem}",
+            f"{method} {clean(path)} was answered with something that is no JSON object",
+            hint="check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers in its place",
+        )
+
+    def items(
+        self, path: str, *, query: Query = (), limit: int | None = None, page_size: int | None = PAGE_SIZE
+    ) -> Iterator[Mapping[str, object]]:
+        """Yield what a list holds, see `ant_wif.paging`. Raises as `call` does."""
+        return items(lambda page: self.get(path, query=page), query, name=path, limit=limit, page_size=page_size)
+
+    def bound(self) -> Bound:
+        """Ask the server for the least there is, and return what it says of the credential. Raises as `call` does."""
+        headers = self.call("GET", "/v1/models", query=[("limit", "1")]).headers
+        found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
+        return Bound(*(clean(value, limit=64) if value else None for value in found))
+
+    def _sent(
+        self, method: str, path: str, query: Query, body: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """Return the open answer of a success."""
+        request = self._request(method, path, query, body, headers)
+        backoff = self._backoff()
+        while True:
+            outcome = self._attempt(request)
+            if not isinstance(outcome, (Reply, Unreachable)):
+                return outcome
+            delay = backoff.delay(outcome) if _may_repeat(method, outcome) else None
+            if delay is None:
+                raise _refusal(request, outcome)
+            self._sleep(delay)
+
+    def _attempt(self, request: httpx.Request) -> httpx.Response | Reply | Unreachable:
+        import httpx
+
+        try:
+            response = self._client.send(request, stream=True)
+            if response.is_success:
+                return response
+            with contextlib.closing(response):
+                content = _read(response, _LARGEST_REFUSAL)
+        except httpx.HTTPError as error:
+            return unreachable(request.method, str(request.url), CONNECT_SECONDS, error)
+        log_body(content)
+        return Reply(response.status_code, dict(response.headers), content)
+
+    def _request(
+        self, method: str, path: str, query: Query, body: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Request:
+        import httpx
+
+        own = self._client.base_url
+        try:
+            url = httpx.URL(path)
+            request = self._client.build_request(method, path, content=body, headers=headers)
+            if query:
+                request.url = request.url.copy_merge_params(list(query))
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise InsecureUrlError(
+                f"{clean(path)} is no path of the API: {clean(error)}", hint="give a path such as /v1/models"
+            ) from None
+        stray = url.userinfo or "\\" in path or (url.netloc and not url.scheme) or (url.scheme and not url.netloc)
+        if stray or (request.url.scheme, request.url.netloc) != (own.scheme, own.netloc):
+            raise InsecureUrlError(
+                f"{clean(path)} is not at {own.scheme}://{own.netloc.decode()}, which the credential is for",
+                hint="give a path such as /v1/models, or choose the host with --base-url",
+            )
+        if body is not None:
+            request.headers.setdefault("Content-Type", "application/json")
+        return request
+
+
+def _may_repeat(method: str, outcome: Reply | Unreachable) -> bool:
+    if isinstance(outcome, Reply):
+        return outcome.headers.get("x-should-retry") != "false"
+    return not outcome.maybe_received or method in _IDEMPOTENT
+
+
+def _read(response: httpx.Response, most: int) -> bytes:
+    """Read an answer to its end. Raises ApiError where it is too long."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > most:
+            raise ApiError(
+                f"the answer to {_shown(response.request)} is longer than {most} bytes", hint="ask for less at once"
+            )
+    return bytes(body)
+
+
+def _refusal(request: httpx.Request, outcome: Reply | Unreachable) -> ApiError:
+    if isinstance(outcome, Unreachable):
+        host = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}"
+        return ApiError(
+            f"the API at {host} could not be reached: {outcome.reason}",
             hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
         )
     answer: object = None
     with contextlib.suppress(ValueError, RecursionError):
-        answer = json.loads(response.content)
-    if response.status_code == 200 and isinstance(answer, dict):
-        return answer, response.headers
-    raise _refusal(response, answer)
-
-
-def _refusal(response: httpx.Response, answer: object) -> ApiError:
+        answer = json.loads(outcome.body)
     found = answer.get("error") if isinstance(answer, dict) else None
     error = found if isinstance(found, dict) else {}
     body = {name: clean(error[name]) for name in ("type", "message") if isinstance(error.get(name), str)}
-    stated = response.headers.get("request-id", "")
-    request_id = stated if REQUEST_ID.fullmatch(stated) else None
-    said = ": ".join(body.values()) or "the answer is no JSON object"
+    request_id = _request_id(outcome.headers)
+    said = ": ".join(body.values()) or "the answer is no JSON object with an error in it"
     return ApiError(
-        f"GET {response.request.url.path} was answered with HTTP {response.status_code}"
+        f"{_shown(request)} was answered with HTTP {outcome.status}"
         f"{f', request id {request_id}' if request_id else ''}: {said}",
-        hint=_HINTS.get(response.status_code, "run again in a minute" if response.status_code >= 500 else None),
-        status=response.status_code,
+        hint=_HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None),
+        status=outcome.status,
         request_id=request_id,
         body=body,
     )
 
 
+def _shown(request: httpx.Request) -> str:
+    return f"{clean(request.method, limit=16)} {clean(request.url.path)}"
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    stated = headers.get("request-id", "")
+    return stated if REQUEST_ID.fullmatch(stated) else None
+
+
 _HINTS = {
     401: "`ant auth status` shows which credential was used and where it comes from",
     403: "the credential is valid, but its scope or workspace does not cover this: check the federation rule",
-    404: "check that ANTHROPIC_BASE_URL names the Claude API",
+    404: "check the path and the id, and that ANTHROPIC_BASE_URL names the Claude API",
+    413: "the request is larger than the API takes: send less at once",
     429: "run again when the time that the server's retry-after states has passed",
 }

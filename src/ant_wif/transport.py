@@ -14,7 +14,7 @@ from ant_wif.wiretap import log_failure, log_reply, log_request
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "run"]
+__all__ = ["USER_AGENT", "arun", "run", "unreachable"]
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def _send(request: Request, client: httpx.Client | None) -> Reply | Unreachable:
                 body.add(chunk)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return _unreachable(request, error)
+        return unreachable(request.method, request.url, request.timeout, error)
 
 
 async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | Unreachable:
@@ -111,7 +111,7 @@ async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | 
                 body.add(chunk)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return _unreachable(request, error)
+        return unreachable(request.method, request.url, request.timeout, error)
 
 
 def _is_special(request: Request) -> bool:
@@ -182,7 +182,7 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
     return reply
 
 
-def _unreachable(request: Request, error: Exception) -> Unreachable:
+def unreachable(method: str, url: str, timeout: float, error: Exception) -> Unreachable:
     """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike."""
     import httpx
 
@@ -198,10 +198,10 @@ def _unreachable(request: Request, error: Exception) -> Unreachable:
     elif isinstance(error, httpx.RemoteProtocolError):
         reason = "the connection ended early, or what answers there does not speak HTTP"
     elif isinstance(error, httpx.TimeoutException):
-        reason = f"no answer within {request.timeout:g} seconds"
+        reason = f"no answer within {timeout:g} seconds"
     else:
         reason = clean(error, limit=200) or type(error).__name__
-    log_failure(request.method, request.url, reason)
+    log_failure(method, url, reason)
     never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
     transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)
     return Unreachable(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-from ant_wif.api import bound_to, open_client
+from ant_wif.api import Api
 from ant_wif.credentials import Credentials
 
 __all__ = ["Verified", "verify"]
@@ -43,9 +43,9 @@ def verify(credentials: Credentials) -> Verified:
     start = time.perf_counter()
     token = credentials.access_token()
     obtained = time.perf_counter()
-    with open_client(credentials) as client:
+    with Api(credentials) as api:
         opened = time.perf_counter()
-        bound = bound_to(client)
+        bound = api.bound()
         answered = time.perf_counter()
     return Verified(
         source=credentials.source,

@@ -12,7 +12,7 @@ from ant_wif.secrets import SecretStr, mask, scrub
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["log_failure", "log_reply", "log_request", "log_response"]
+__all__ = ["log_body", "log_failure", "log_reply", "log_request", "log_response"]
 
 log = logging.getLogger("ant_wif.http")
 
@@ -22,6 +22,11 @@ def log_reply(
 ) -> None:
     """Log an answer that was read to its end; it may quote secrets that are `known`."""
     log.debug("< %s %s %s", status, scrub(url), _shown_headers(headers, known))
+    log_body(body, known=known)
+
+
+def log_body(body: bytes, *, known: Iterable[SecretStr] = ()) -> None:
+    """Log the body of an answer, or a part of it."""
     log.debug("< %s", _Scrubbed(body, known))
 
 

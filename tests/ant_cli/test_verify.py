@@ -48,7 +48,7 @@ def test_what_does_not_work_has_its_exit_status(what: str, ant: Ant, emulator: E
     if what == "denied":
         emulator.update_rule("github", subject_prefix="repo:somebody/else")
     elif what == "down":
-        emulator.fail("models", Fault.status(503))
+        emulator.fail("models", Fault.status(503, retry_after=90))
     environ = {
         "nothing": {},
         "wrong key": {"ANTHROPIC_API_KEY": "sk-ant-api03-wrong", "ANTHROPIC_BASE_URL": emulator.base_url},
