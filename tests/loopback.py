@@ -30,7 +30,7 @@ class Recorded:
 
 
 class TokenEndpoint:
-    """Answers every GET and POST, whatever its path.
+    """Answers every request, whatever its path.
 
     with TokenEndpoint(status=401, body={"error": "invalid_grant"}) as endpoint:
         ...
@@ -141,7 +141,7 @@ def _handler_of(endpoint: TokenEndpoint) -> type[BaseHTTPRequestHandler]:
             except ConnectionError:
                 self.close_connection = True  # the client did not wait for a late answer
 
-        do_GET = do_POST = respond  # noqa: N815 - the names that the base class looks for
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - the names that the base class looks for
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli import github
+from ant_cli import completing, github
 from ant_cli.logs import warn_now_and_then
 from ant_cli.options import Command, Session, pass_session
 
@@ -29,7 +29,7 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 @click.option(
     "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
 @pass_session
 def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> int:
     """Run COMMAND with a credential that stays fresh, for programs in any language.

@@ -20,6 +20,7 @@ __all__ = ["cli", "main"]
 DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130
 
 COMMANDS = {
+    "api": ("ant_cli.api:api", "Call any endpoint of the API."),
     "auth": ("ant_cli.auth:auth", "See, print and forget credentials."),
     "cache": ("ant_cli.cache:cache", "See and forget the tokens that processes share."),
     "completion": ("ant_cli.completion:completion", "Print a script that completes commands in your shell."),
@@ -27,8 +28,10 @@ COMMANDS = {
     "demo": ("ant_cli.demo:demo", "Tell the whole story on this machine, without an account."),
     "emulator": ("ant_cli.emulator:emulator", "Run a local stand-in for the Claude Platform."),
     "identity": ("ant_cli.identity:identity", "Look at the identity token of this machine or job."),
+    "messages": ("ant_cli.messages:messages", "Talk to a model."),
     "models": ("ant_cli.models:models", "Look at the models that the credential may use."),
     "profile": ("ant_cli.profile:profile", "See, make and change profiles."),
+    "wif": ("ant_cli.wif:wif", "See and set up whose identity tokens are accepted."),
 }
 
 
@@ -56,12 +59,15 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     session = Session(os.environ if environ is None else environ, is_guest=environ is not None)
     try:
         outcome = cli.main(
-            args=None if arguments is None else list(arguments), prog_name="ant", standalone_mode=False, obj=session
+            args=None if arguments is None else list(arguments),
+            prog_name=_name(arguments),
+            standalone_mode=False,
+            obj=session,
         )
         if sys.stdout is not None:  # it is where it was closed from the start
             sys.stdout.flush()
     except click.ClickException as error:
-        return _say(session, error.format_message(), _usage_hint(error), error.exit_code)
+        return _say(session, error, _scrubbed(error.format_message()), _usage_hint(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError):
@@ -69,14 +75,20 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return session.reader_gone
     except AntWifError as error:
         _trace(session, error)
-        status = _say(session, str(error), error.hint, _status(error, session))
-        if session.after_error is not None:
+        status = _say(session, error, str(error), error.hint, _status(error, session))
+        if session.after_error is not None and not session.error_format:
             session.after_error()
         return status
     except Exception as error:  # noqa: BLE001 - the last resort, so that nobody is shown a traceback
         _trace(session, error)
-        return _say(session, *_unexpected(error), FAILED)
+        return _say(session, error, *_unexpected(error), FAILED)
     return outcome if isinstance(outcome, int) else DONE
+
+
+def _name(arguments: Sequence[str] | None) -> str:
+    """Return the name that this was called by: a shell completes the words after that."""
+    called = os.path.basename(sys.argv[0]) if arguments is None and sys.argv else ""
+    return "ant-wif" if called.startswith("ant-wif") else "ant"
 
 
 def _trace(session: Session, error: Exception) -> None:
@@ -100,17 +112,43 @@ def _status(error: AntWifError, session: Session) -> int:
     return FAILED
 
 
-def _say(session: Session, message: str, hint: str | None, status: int) -> int:
+def _say(session: Session, error: Exception, message: str, hint: str | None, status: int) -> int:
     from ant_cli import github
 
     try:
-        click.echo(f"error: {message}", err=True)
-        if hint:
-            click.echo(f"hint: {hint}", err=True)
-        github.annotate(session.environ, message, hint)
+        if session.error_format:
+            from ant_cli.output import written
+
+            click.echo(written(_as_document(error, message, hint, status), session.error_format), err=True)
+        else:
+            click.echo(f"error: {message}", err=True)
+            if hint:
+                click.echo(f"hint: {hint}", err=True)
+            github.annotate(session.environ, message, hint)
     except BrokenPipeError:
         _fall_silent()
     return status
+
+
+def _as_document(error: Exception, message: str, hint: str | None, exit_status: int) -> dict[str, object]:
+    """Return the error in the shape of the API's own, with what is known besides."""
+    said: Mapping[str, str] = getattr(error, "body", {})
+    kind = said.get("type") or said.get("error") or type(error).__name__
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": said.get("message") or said.get("error_description") or message},
+        "request_id": getattr(error, "request_id", None),
+        "status": getattr(error, "status", None),
+        "summary": message,
+        "hint": hint,
+        "exit_status": exit_status,
+    }
+
+
+def _scrubbed(text: str) -> str:
+    from ant_wif.secrets import scrub
+
+    return scrub(text)
 
 
 def _fall_silent() -> None:

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from ant_cli import completing
 
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
@@ -31,6 +34,7 @@ _OPTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("--identity-source", "NAME", "identity_source", "Where to get the identity token: a source's name, auto or none."),
     ("--transform", "EXPR", "transform", "Print what this JMESPath expression makes of each item."),
 )
+_COMPLETED = {"profile": completing.profiles, "identity_token_file": completing.files}
 _LIBRARY_ARGUMENTS = frozenset(name for _, _, name, _ in _OPTIONS) - {"profile", "transform"}
 
 
@@ -57,6 +61,12 @@ class Session:
     def format(self) -> str:
         return str(self.options.get("format", "auto"))
 
+    @property
+    def error_format(self) -> str | None:
+        """The form of an error, where it is not to be read by a person."""
+        form = self.options.get("format_error")
+        return str(form) if form in {"json", "jsonl", "yaml"} else None
+
     def resolution(self, *more: str) -> Resolution:
         """Look at arguments, environment and configuration directory; `more` names options of one command."""
         from ant_wif.environment import Environment
@@ -77,12 +87,24 @@ pass_session = click.make_pass_decorator(Session)
 def global_options(*, hidden: bool = False) -> list[click.Parameter]:
     """Make the options anew: a parameter object belongs to one command."""
     options: list[click.Parameter] = [
-        click.Option([option, name], metavar=metavar, help=text, hidden=hidden, expose_value=False, callback=_remember)
+        click.Option(
+            [option, name],
+            metavar=metavar,
+            help=text,
+            hidden=hidden,
+            expose_value=False,
+            callback=_remember,
+            shell_complete=_COMPLETED.get(name),
+        )
         for option, metavar, name, text in _OPTIONS
     ]
     options += [
         click.Option(
             ["--format", "format"], type=click.Choice(FORMATS), help="The form of data on stdout.",
+            hidden=hidden, expose_value=False, callback=_remember,
+        ),
+        click.Option(
+            ["--format-error", "format_error"], type=click.Choice(FORMATS), help="The form of an error on stderr.",
             hidden=hidden, expose_value=False, callback=_remember,
         ),
         click.Option(
@@ -136,6 +158,9 @@ class Command(click.Command):
         except BrokenPipeError:
             raise ReaderGoneError from None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [*super().shell_complete(ctx, incomplete), *completing.hidden_options(self, incomplete)]
+
 
 class Group(click.Group):
     """A group of such commands."""
@@ -173,6 +198,12 @@ class LazyGroup(click.Group):
         module, _, attribute = self._by_name[name][0].partition(":")
         found: click.Command = getattr(import_module(module), attribute)
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=self._by_name[name][1]) for name in named]
+        # Not by click's own way, which imports every command to see whether it is hidden.
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ant_cli import completing
 from ant_cli.options import Group, Session, pass_session
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def list_(session: Session) -> None:
 
 
 @profile.command()
-@click.argument("key", required=False)
+@click.argument("key", required=False, shell_complete=completing.keys)
 @pass_session
 def get(session: Session, key: str | None) -> None:
     """Print a profile's configuration, or the value of one KEY in it."""
@@ -62,7 +63,7 @@ def get(session: Session, key: str | None) -> None:
 
 
 @profile.command("set")
-@click.argument("key")
+@click.argument("key", shell_complete=completing.keys)
 @click.argument("value")
 @pass_session
 def set_(session: Session, key: str, value: str) -> None:
@@ -75,7 +76,7 @@ def set_(session: Session, key: str, value: str) -> None:
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.profiles)
 @pass_session
 def activate(session: Session, name: str) -> None:
     """Make the profile NAME the active one."""
@@ -108,7 +109,7 @@ def create(session: Session, name: str, *, federation: bool, identity_options: t
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.profiles)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
 def delete(session: Session, name: str, *, yes: bool) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError, InsecureUrlError
-from ant_wif.flow import REQUEST_ID, Reply, Unreachable
+from ant_wif.flow import Reply, Unreachable
 from ant_wif.paging import PAGE_SIZE, Query, items
+from ant_wif.refusals import refusal, request_id_of, shown_request
 from ant_wif.retry import Backoff
 from ant_wif.secrets import clean
 from ant_wif.transport import USER_AGENT, unreachable
@@ -43,6 +44,11 @@ class Answer:
     @property
     def media_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it says so (RFC 8259 §11, RFC 6839 §3.1)."""
+        return self.media_type == "application/json" or self.media_type.endswith("+json")
 
     def document(self) -> object:
         """Return the JSON that the body is. Raises ValueError where it is none."""
@@ -109,9 +115,7 @@ class Api:
             InsecureUrlError: `path` is a URL of another host.
         """
         with self.open(method, path, query=query, body=body, headers=headers) as response:
-            content = _read(response, LARGEST_ANSWER)
-        log_body(content)
-        return Answer(dict(response.headers), content)
+            return self.read(response)
 
     @contextlib.contextmanager
     def open(
@@ -139,21 +143,33 @@ class Api:
             problem = unreachable(request.method, str(request.url), ANSWER_SECONDS, error)
         if problem is not None:
             raise ApiError(
-                f"the answer to {_shown(request)} broke off: {problem.reason}",
+                f"the answer to {shown_request(request)} broke off: {problem.reason}",
                 hint="what came before the break is not all; run again",
-                request_id=_request_id(response.headers),
+                request_id=request_id_of(response.headers),
             )
 
-    def get(self, path: str, *, query: Query = ()) -> Mapping[str, object]:
+    def read(self, response: httpx.Response) -> Answer:
+        """Read an open answer to its end. Raises ApiError where it is too long."""
+        content = _read(response, LARGEST_ANSWER)
+        log_body(content)
+        return Answer(dict(response.headers), content)
+
+    def get(self, path: str, *, query: Query = (), headers: Mapping[str, str] | None = None) -> Mapping[str, object]:
         """Return the JSON object at a path. Raises as `call` does."""
-        return self.send("GET", path, query=query)
+        return self.send("GET", path, query=query, headers=headers)
 
     def send(
-        self, method: str, path: str, document: Mapping[str, object] | None = None, *, query: Query = ()
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, object] | bytes | None = None,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
     ) -> Mapping[str, object]:
         """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
-        body = None if document is None else json.dumps(document).encode()
-        answer = self.call(method, path, query=query, body=body)
+        body = json.dumps(document).encode() if isinstance(document, Mapping) else document
+        answer = self.call(method, path, query=query, body=body, headers=headers)
         with contextlib.suppress(ValueError):
             found = answer.document()
             if isinstance(found, dict):
@@ -164,10 +180,20 @@ class Api:
         )
 
     def items(
-        self, path: str, *, query: Query = (), limit: int | None = None, page_size: int | None = PAGE_SIZE
+        self,
+        path: str,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        page_size: int | None = PAGE_SIZE,
     ) -> Iterator[Mapping[str, object]]:
         """Yield what a list holds, see `ant_wif.paging`. Raises as `call` does."""
-        return items(lambda page: self.get(path, query=page), query, name=path, limit=limit, page_size=page_size)
+
+        def get(page: Query) -> Mapping[str, object]:
+            return self.get(path, query=page, headers=headers)
+
+        return items(get, query, name=path, limit=limit, page_size=page_size)
 
     def bound(self) -> Bound:
         """Ask the server for the least there is, and return what it says of the credential. Raises as `call` does."""
@@ -187,7 +213,7 @@ class Api:
                 return outcome
             delay = backoff.delay(outcome) if _may_repeat(method, outcome) else None
             if delay is None:
-                raise _refusal(request, outcome)
+                raise refusal(request, outcome)
             self._sleep(delay)
 
     def _attempt(self, request: httpx.Request) -> httpx.Response | Reply | Unreachable:
@@ -243,49 +269,7 @@ def _read(response: httpx.Response, most: int) -> bytes:
         body += chunk
         if len(body) > most:
             raise ApiError(
-                f"the answer to {_shown(response.request)} is longer than {most} bytes", hint="ask for less at once"
+                f"the answer to {shown_request(response.request)} is longer than {most} bytes",
+                hint="ask for less at once",
             )
     return bytes(body)
-
-
-def _refusal(request: httpx.Request, outcome: Reply | Unreachable) -> ApiError:
-    if isinstance(outcome, Unreachable):
-        host = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}"
-        return ApiError(
-            f"the API at {host} could not be reached: {outcome.reason}",
-            hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
-        )
-    answer: object = None
-    with contextlib.suppress(ValueError, RecursionError):
-        answer = json.loads(outcome.body)
-    found = answer.get("error") if isinstance(answer, dict) else None
-    error = found if isinstance(found, dict) else {}
-    body = {name: clean(error[name]) for name in ("type", "message") if isinstance(error.get(name), str)}
-    request_id = _request_id(outcome.headers)
-    said = ": ".join(body.values()) or "the answer is no JSON object with an error in it"
-    return ApiError(
-        f"{_shown(request)} was answered with HTTP {outcome.status}"
-        f"{f', request id {request_id}' if request_id else ''}: {said}",
-        hint=_HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None),
-        status=outcome.status,
-        request_id=request_id,
-        body=body,
-    )
-
-
-def _shown(request: httpx.Request) -> str:
-    return f"{clean(request.method, limit=16)} {clean(request.url.path)}"
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    stated = headers.get("request-id", "")
-    return stated if REQUEST_ID.fullmatch(stated) else None
-
-
-_HINTS = {
-    401: "`ant auth status` shows which credential was used and where it comes from",
-    403: "the credential is valid, but its scope or workspace does not cover this: check the federation rule",
-    404: "check the path and the id, and that ANTHROPIC_BASE_URL names the Claude API",
-    413: "the request is larger than the API takes: send less at once",
-    429: "run again when the time that the server's retry-after states has passed",
-}

@@ -10,16 +10,13 @@ from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.federation import Federation
 from ant_wif.files import is_there
 from ant_wif.identity import read_source
+from ant_wif.profile_names import KEYS, LOGIN_KEYS
 from ant_wif.profiles import ConfigDir, check_name
 from ant_wif.secrets import clean
 from ant_wif.settings import DEFAULT_BASE_URL, Settings, flag
 from ant_wif.urls import check_url
 
 __all__ = ["create_federation", "get_value", "set_value"]
-
-_TOP = ("workspace_id", "base_url", "organization_id")
-_LOGIN_ONLY = ("scope", "client_id", "console_url")
-KEYS = (*_TOP, *_LOGIN_ONLY)
 
 
 def get_value(profile: Profile, key: str) -> str | None:
@@ -29,7 +26,7 @@ def get_value(profile: Profile, key: str) -> str | None:
         ProfileError: there is no such key.
     """
     _check_key(key)
-    value = getattr(profile.known if key in _TOP else profile.known.authentication, key, None)
+    value = getattr(profile.known if key not in LOGIN_KEYS else profile.known.authentication, key, None)
     return value if isinstance(value, str) else None
 
 
@@ -48,7 +45,7 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
             f"`ant auth login --profile {name}` a login",
         )
     profile = directory.read(name)
-    if key in _LOGIN_ONLY and profile.type != "user_oauth":
+    if key in LOGIN_KEYS and profile.type != "user_oauth":
         raise ProfileError(
             f"{key} belongs to login profiles (user_oauth); {name!r} is a federation profile",
             hint="a federation profile has workspace_id, base_url and organization_id",
@@ -57,7 +54,7 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
         value = check_url(value, what=key)
     document = dict(profile.document)
     notes = [f"{key} of the profile {name!r} is now {clean(value)}"]
-    if key in _TOP:
+    if key not in LOGIN_KEYS:
         document[key] = value
     else:
         document["authentication"] = {**_object(document["authentication"]), key: value}

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ant_wif import profile_names
 from ant_wif.environment import Environment
 from ant_wif.errors import ProfileError
 from ant_wif.files import read_object, remove, write_atomically
@@ -31,8 +30,6 @@ __all__ = ["Active", "ConfigDir", "Via", "check_name"]
 Via = Literal["flag", "env", "active_config", "default"]
 
 FILE_VERSION = "1.0"
-# As long as the name of its files may be with what a temporary one adds.
-_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,200}")
 
 
 def check_name(name: str, *, found_in: str) -> str:
@@ -41,7 +38,7 @@ def check_name(name: str, *, found_in: str) -> str:
     Raises:
         ProfileError: it is empty, starts with a dot or has characters that a file name should not.
     """
-    if _NAME.fullmatch(name):
+    if profile_names.is_name(name):
         return name
     raise ProfileError(
         f"{clean(name, limit=64)!r}, from {found_in}, is no profile name: expected letters, digits, "
@@ -72,20 +69,9 @@ class ConfigDir:
 
     @classmethod
     def locate(cls, environ: Environment, explicit: str | os.PathLike[str] | None = None) -> ConfigDir:
-        """Find it: the argument, `ANTHROPIC_CONFIG_DIR`, or the platform's default.
-
-        `XDG_CONFIG_HOME` is not consulted, as in the official SDKs.
-        """
-        if explicit is not None:
-            return cls(Path(explicit), "flag", environ=environ)
-        stated = environ.get("ANTHROPIC_CONFIG_DIR")
-        if stated:
-            return cls(Path(stated), "env", environ=environ)
-        if sys.platform == "win32":
-            roaming = environ.get("APPDATA")
-            base = Path(roaming) if roaming else environ.home / "AppData" / "Roaming"
-            return cls(base / "Anthropic", "default", environ=environ)
-        return cls(environ.home / ".config" / "anthropic", "default", environ=environ)
+        """Find it, see `ant_wif.profile_names`."""
+        path, via = profile_names.locate(environ, explicit)
+        return cls(path, via, environ=environ)
 
     @property
     def pointer_path(self) -> Path:
@@ -124,10 +110,7 @@ class ConfigDir:
 
     def names(self) -> list[str]:
         """The profiles there are, sorted."""
-        with contextlib.suppress(OSError):
-            found = (entry.stem for entry in (self.path / "configs").iterdir() if entry.suffix == ".json")
-            return sorted(name for name in found if _NAME.fullmatch(name))
-        return []
+        return profile_names.names(self.path)
 
     def read(self, name: str) -> Profile:
         """Read and validate a profile's configuration.

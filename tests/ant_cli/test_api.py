@@ -1,0 +1,481 @@
+"""`ant models`, `ant messages` and `ant api`, against the emulator and beside the official SDK."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anthropic
+import pytest
+import yaml
+
+from ant_wif.emulator import Emulator, Fault
+from listing import Scripted, models, stream
+from loopback import Recorded, TokenEndpoint
+
+from .conftest import Ant, Outcome
+
+MODEL = "claude-opus-4-5-20251101"
+TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
+HELLO = '{role: user, content: "Hello, Claude"}'
+CREATE = ("messages", "create", "--model", MODEL, "--max-tokens", "64")
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    running.clear_faults()
+    return running
+
+
+@pytest.fixture
+def run(ant: Ant, emulator: Emulator) -> Run:
+    """Run `ant` with a key of the emulator."""
+    return lambda *words: ant(*words, ANTHROPIC_API_KEY=emulator.api_key, ANTHROPIC_BASE_URL=emulator.base_url)
+
+
+@pytest.fixture
+def wire() -> Iterator[TokenEndpoint]:
+    with TokenEndpoint(body={"data": [], "has_more": False, "input_tokens": 3}) as endpoint:
+        yield endpoint
+
+
+def piped(emulator: Emulator, *words: str, body: str) -> Outcome:
+    """Run `ant` in a process of its own, with something on its stdin."""
+    environ = {"ANTHROPIC_API_KEY": emulator.api_key, "ANTHROPIC_BASE_URL": emulator.base_url, "HOME": "/nonexistent"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ant_cli", *words], input=body, env=environ, capture_output=True, text=True, check=False
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+class TestModels:
+    def test_one_model_is_printed_by_its_id(self, run: Run) -> None:
+        assert run("models", "retrieve", MODEL).json()["id"] == MODEL
+        assert (
+            run("models", "retrieve", "--model-id", MODEL, "--transform", "display_name", "-r").out
+            == "Claude Opus 4.5\n"
+        )
+
+    def test_an_id_that_there_is_not_is_an_error_with_the_request_id(self, run: Run) -> None:
+        outcome = run("models", "retrieve", "../messages")
+        assert outcome.status == 1
+        assert "HTTP 404, request id req_" in outcome.err
+        assert outcome.out == ""
+
+    def test_no_id_is_wrong_usage(self, run: Run) -> None:
+        assert run("models", "retrieve").status == 2
+        assert run("models", "retrieve", MODEL, "--model-id", MODEL).status == 2
+
+    def test_ten_thousand_are_printed_with_the_first_out_before_the_second_page(self, ant: Ant) -> None:
+        with models(10_000) as endpoint:
+            outcome = ant(
+                "models",
+                "list",
+                "--transform",
+                "id",
+                "-r",
+                ANTHROPIC_AUTH_TOKEN=TOKEN,
+                ANTHROPIC_BASE_URL=endpoint.base_url,
+            )
+        assert outcome.out.split() == [str(number) for number in range(10_000)]
+        assert len(endpoint.requests) == 100
+
+    def test_a_reader_that_has_had_enough_ends_it_quietly(self, emulator: Emulator, home: Path) -> None:
+        with models(10_000) as endpoint:
+            line = f'"{sys.executable}" -m ant_cli models list --transform id -r | head -1; echo "${{PIPESTATUS[0]}}"'
+            environ = {
+                "ANTHROPIC_AUTH_TOKEN": TOKEN,
+                "ANTHROPIC_BASE_URL": endpoint.base_url,
+                "HOME": str(home),
+                "PATH": "/usr/bin:/bin",
+            }
+            done = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, check=False)
+            assert (done.stdout, done.stderr) == ("0\n0\n", "")
+            assert len(endpoint.requests) < 50
+
+
+class TestMessages:
+    def test_a_message_is_answered(self, run: Run) -> None:
+        found = run(*CREATE, "--message", HELLO).json()
+        assert found["content"] == [{"type": "text", "text": "Hello, Claude"}]
+
+    def test_the_body_on_stdin_is_merged_with_the_options_which_win(self, emulator: Emulator) -> None:
+        body = "model: none\nmax_tokens: 64\nmessages:\n  - role: user\n    content: |\n      no\n"
+        outcome = piped(
+            emulator, "messages", "create", "--model", MODEL, "--transform", "[model, content[0].text]", body=body
+        )
+        assert json.loads(outcome.out) == [MODEL, "no\n"]
+
+    @pytest.mark.parametrize(
+        ("body", "says"),
+        [
+            ("a: [1", "line 1, column 6"),
+            ('{"a": 1,\n "b": }}', "line 2"),
+            ("a: 1\nb: *c\n", "line 2, column 4: an alias"),
+            ("a: 1\na: 2\n", "line 2, column 1: the field 'a' stands twice"),
+            ("- 1", "holds a list, and an object is wanted"),
+            ("a: \x01", "line 1, column 4"),
+            ("[" * 5000, "nested too deep"),
+            ("a: " + "1" * 5000, "number is too long"),
+            ("a: !!python/name:os.system", "line 1, column 4"),
+        ],
+    )
+    def test_a_body_that_is_neither_json_nor_yaml_is_refused_by_line_and_column(
+        self, emulator: Emulator, body: str, says: str
+    ) -> None:
+        outcome = piped(emulator, "messages", "create", body=body)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert says in outcome.err
+
+    def test_a_body_that_is_no_text_is_refused(self, emulator: Emulator) -> None:
+        environ = {"ANTHROPIC_API_KEY": emulator.api_key, "HOME": "/nonexistent"}
+        words = [sys.executable, "-m", "ant_cli", "messages", "create"]
+        done = subprocess.run(words, input=b"\xff\xfe", env=environ, capture_output=True, check=False)
+        assert done.returncode == 2
+        assert b"not text in UTF-8 (byte 0)" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            ((), "missing: --model, --max-tokens, --message"),
+            (("--message", "hello"), "a text is not what belongs here; write '{role: user, content: "),
+            (("--message", "{role: user"), "line 1, column 12"),
+            (("--message", HELLO, "--messages", "[]"), "--message and --messages are two ways"),
+            (("--temprature", "1"), "No such option '--temprature'"),
+            (("--max-tokens", "many"), "'many' is not a valid integer"),
+            (("--max-tokens", "0"), "0 is not in the range"),
+            (("--model", ""), "is empty"),
+            (("--system", "@/nonexistent/prompt.txt"), "cannot be read: No such file or directory"),
+            (("--message", "{role: user, content: '@'}"), "names no file"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_wrong_usage(self, run: Run, words: tuple[str, ...], says: str) -> None:
+        outcome = run("messages", "create", *words)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert says in outcome.err
+
+    def test_files_stand_for_their_contents_where_an_option_names_them(
+        self, ant: Ant, wire: TokenEndpoint, tmp_path: Path
+    ) -> None:
+        (tmp_path / "prompt.txt").write_text("Be brief.\n")
+        (tmp_path / "scan.pdf").write_bytes(b"%PDF\xff\x00")
+        source = f'{{type: base64, media_type: application/pdf, data: "@{tmp_path}/scan.pdf"}}'
+        words = [
+            "--system",
+            f"@{tmp_path}/prompt.txt",
+            "--message",
+            rf'{{role: user, content: [{{type: document, source: {source}}}, {{type: text, text: "\\@ada"}}]}}',
+        ]
+        words += ["--metadata", f'{{user_id: "@data://{tmp_path}/prompt.txt", b: "@file://{tmp_path}/prompt.txt"}}']
+        outcome = ant(*CREATE, *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert outcome.status == 0, outcome.err
+        sent = wire.requests[0].fields
+        assert sent["system"] == "Be brief.\n"
+        document, text = sent["messages"][0]["content"]  # type: ignore[index]
+        assert document["source"]["data"] == base64.b64encode(b"%PDF\xff\x00").decode()
+        assert text["text"] == "@ada"
+        assert sent["metadata"] == {"user_id": base64.b64encode(b"Be brief.\n").decode(), "b": "Be brief.\n"}
+
+    def test_a_binary_file_is_not_sent_as_text(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "scan.pdf").write_bytes(b"\xff")
+        outcome = run(*CREATE, "--message", HELLO, "--system", f"@file://{tmp_path}/scan.pdf")
+        assert outcome.status == 2
+        assert f"write @data://{tmp_path}/scan.pdf" in outcome.err
+
+    def test_a_body_from_elsewhere_cannot_name_files(self, emulator: Emulator) -> None:
+        body = json.dumps({"messages": [{"role": "user", "content": "@/etc/passwd"}]})
+        outcome = piped(emulator, *CREATE, "--transform", "content[0].text", "-r", body=body)
+        assert outcome.out == "@/etc/passwd\n"
+
+    def test_words_that_yaml_of_old_took_for_something_else_are_texts(self, run: Run) -> None:
+        for text in ("no", "2026-11-23", "0x1F", "12:30"):
+            outcome = run(
+                *CREATE, "--message", f"{{role: user, content: {text}}}", "--transform", "content[0].text", "-r"
+            )
+            assert outcome.out == f"{text}\n", outcome.err
+
+    def test_tokens_are_counted(self, run: Run) -> None:
+        found = run("messages", "count-tokens", "--model", MODEL, "--message", HELLO).json()
+        assert isinstance(found["input_tokens"], int)
+
+
+class TestStreams:
+    def test_events_are_json_lines(self, run: Run) -> None:
+        lines = [json.loads(line) for line in run(*CREATE, "--message", HELLO, "--stream").out.splitlines()]
+        assert [line["type"] for line in lines][0::100] == ["message_start"]
+        assert lines[-1]["type"] == "message_stop"
+
+    def test_the_text_alone_is_printed_raw(self, run: Run) -> None:
+        assert run(*CREATE, "--message", HELLO, "--stream", "-r").out == "Hello, Claude\n"
+        assert run(*CREATE, "--message", HELLO, "--stream", "--format", "raw").out == "Hello, Claude\n"
+
+    @pytest.mark.parametrize("raw", [False, True])
+    def test_what_was_printed_before_a_break_is_whole_and_the_error_goes_to_stderr(self, ant: Ant, raw: bool) -> None:
+        delta = json.dumps({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hel"}})
+        failure = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+        with Scripted(lambda _: stream(delta, delta, failure)) as endpoint:
+            words = [*CREATE, "--message", HELLO, "--stream", *(["-r"] if raw else [])]
+            outcome = ant(*words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert outcome.status == 1
+        assert outcome.out == ("HelHel\n" if raw else f"{delta}\n{delta}\n")
+        assert outcome.err.startswith(
+            "error: the API failed in the middle of its answer: overloaded_error: Overloaded\n"
+        )
+
+    def test_a_connection_that_breaks_leaves_valid_lines(self, run: Run, emulator: Emulator) -> None:
+        emulator.fail("messages", Fault.truncated())
+        outcome = run(*CREATE, "--message", '{role: user, content: "one two three four five six"}', "--stream")
+        assert outcome.status == 1
+        assert all(json.loads(line) for line in outcome.out.splitlines())
+        assert outcome.err.startswith("error: ")
+
+
+class TestForms:
+    def test_every_form_holds_the_same(self, run: Run) -> None:
+        found = run("models", "retrieve", MODEL).json()
+        assert json.loads(run("models", "retrieve", MODEL, "--format", "jsonl").out) == found
+        assert yaml.safe_load(run("models", "retrieve", MODEL, "--format", "yaml").out) == found
+        assert run("models", "list", "--format", "yaml").out.count("---\n") == 5
+
+    @pytest.mark.parametrize("expression", ["[[[", "foo(", "(" * 3000, "nothing(@)"])
+    def test_an_expression_that_does_not_parse_is_wrong_usage(self, run: Run, expression: str) -> None:
+        outcome = run("models", "list", "--transform", expression)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert "--transform" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            (400, "invalid_request_error"),
+            (401, "authentication_error"),
+            (403, "permission_error"),
+            (404, "not_found_error"),
+            (413, "request_too_large"),
+            (429, "rate_limit_error"),
+            (500, "api_error"),
+            (529, "overloaded_error"),
+        ],
+    )
+    def test_an_error_of_the_api_can_be_read_by_programs(self, ant: Ant, status: int, kind: str) -> None:
+        body = {"type": "error", "error": {"type": kind, "message": "No"}, "request_id": "req_1"}
+        with TokenEndpoint(status=status, body=body, headers={"request-id": "req_1", "retry-after": "999"}) as endpoint:
+            outcome = ant(
+                "models",
+                "list",
+                "--format-error",
+                "json",
+                ANTHROPIC_API_KEY=TOKEN,
+                ANTHROPIC_BASE_URL=endpoint.base_url,
+            )
+        found = json.loads(outcome.err)
+        assert outcome.status == found["exit_status"] == (4 if status in {401, 403} else 1)
+        assert (found["error"], found["request_id"], found["status"]) == (
+            {"type": kind, "message": "No"},
+            "req_1",
+            status,
+        )
+
+    def test_an_error_of_its_own_can_be_read_by_programs_too(self, ant: Ant) -> None:
+        found = json.loads(ant("models", "list", "--format-error", "json").err)
+        assert (found["error"]["type"], found["exit_status"]) == ("NoCredentialsError", 3)
+        assert found["hint"]
+
+    def test_a_character_that_moves_the_cursor_is_not_printed(self, ant: Ant) -> None:
+        with TokenEndpoint(body={"id": "a\x9b31m\x1b[0m\u202eb\x7f"}) as endpoint:
+            outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert json.loads(outcome.out) == {"id": "a\x9b31m\x1b[0m\u202eb\x7f"}
+        assert outcome.out.isascii()
+        assert outcome.out.replace("\n", "").isprintable()
+
+    def test_debug_shows_requests_and_answers_and_no_secret(self, run: Run, emulator: Emulator) -> None:
+        outcome = run(*CREATE, "--message", '{role: user, content: "a sk-ant-api03-EXAMPLE-of-a-secret"}', "--debug")
+        assert "> POST" in outcome.err
+        assert "Hello" not in outcome.err
+        assert "EXAMPLE-of-a-secret" not in outcome.err
+        assert emulator.api_key not in outcome.err
+
+
+class TestAnyEndpoint:
+    def test_a_path_is_read(self, run: Run, emulator: Emulator) -> None:
+        for path in ("/v1/models?limit=1", "v1/models?limit=1", f"{emulator.base_url}/v1/models?limit=1"):
+            assert len(run("api", path).json()["data"]) == 1  # type: ignore[arg-type]
+        assert len(run("api", "/v1/models", "-X", "get", "-f", "limit=2").json()["data"]) == 2  # type: ignore[arg-type]
+
+    def test_fields_make_a_body_and_a_post(self, ant: Ant, wire: TokenEndpoint, tmp_path: Path) -> None:
+        (tmp_path / "body.yaml").write_text("a: 0\nb: [1, 2]\n")
+        words = ["-f", "a=1", "-f", "c={d: no, e: true}", "-F", "f=1", "-f", f"g=@{tmp_path}/body.yaml"]
+        words += [
+            "--input",
+            str(tmp_path / "body.yaml"),
+            "-H",
+            "X-Thing: 1",
+            "-H",
+            "anthropic-beta: one",
+            "-H",
+            "anthropic-version: 2023-06-01",
+        ]
+        outcome = ant("api", "/v1/things", *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert outcome.status == 0, outcome.err
+        sent = wire.requests[0]
+        assert (sent.method, sent.path) == ("POST", "/v1/things")
+        assert sent.fields == {"a": 1, "b": [1, 2], "c": {"d": "no", "e": True}, "f": "1", "g": "a: 0\nb: [1, 2]\n"}
+        assert sent.headers["x-thing"] == "1"
+        assert sent.headers["anthropic-beta"] == "one,oauth-2025-04-20"
+        assert sent.headers["anthropic-version"] == "2023-06-01"
+
+    def test_a_body_of_another_kind_is_sent_as_it_is(self, ant: Ant, wire: TokenEndpoint, tmp_path: Path) -> None:
+        (tmp_path / "body").write_bytes(b"\xff\x00")
+        words = ["-X", "PUT", "--input", str(tmp_path / "body"), "-H", "content-type: application/octet-stream"]
+        ant("api", "/v1/things", *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert (wire.requests[0].method, wire.requests[0].body) == ("PUT", b"\xff\x00")
+
+    def test_a_body_comes_from_stdin_when_asked_for(self, emulator: Emulator) -> None:
+        body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "hi"}]})
+        outcome = piped(emulator, "api", "/v1/messages/count_tokens", "--input", "-", body=body)
+        assert outcome.json()["input_tokens"]
+
+    def test_a_list_goes_on_to_its_last_page(self, run: Run) -> None:
+        pages = run("api", "/v1/models", "-f", "limit=2", "--paginate", "--transform", "id", "-r").out.split()
+        assert pages == run("models", "list", "--transform", "id", "-r").out.split()
+        assert run("api", "/v1/models?limit=2", "--paginate", "--limit", "3").out.count("\n") == 3
+
+    def test_what_is_no_json_is_printed_as_it_came(self, ant: Ant) -> None:
+        with Scripted(lambda _: (200, {"Content-Type": "text/csv", "Content-Length": "4"}, b"a,b\n")) as endpoint:
+            outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert (outcome.status, outcome.out) == (0, "a,b\n")
+
+    def test_an_empty_answer_prints_nothing(self, ant: Ant) -> None:
+        with Scripted(lambda _: (204, {}, b"")) as endpoint:
+            outcome = ant("api", "/v1/x", "-X", "DELETE", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert (outcome.status, outcome.out, outcome.err) == (0, "", "")
+
+    @pytest.mark.parametrize(
+        "path", ["https://evil.example/v1/models", "//evil.example/v1", "http://127.0.0.1@evil.example/"]
+    )
+    def test_the_credential_is_not_sent_to_another_host(self, run: Run, path: str) -> None:
+        outcome = run("api", path)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert "which the credential is for" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            (("-f", "a"), "has no ="),
+            (("-f", "=1"), "has no name"),
+            (("-f", "a=1", "-F", "a=2"), "given twice"),
+            (("-f", "a={b"), "neither JSON nor YAML: line 1, column 3"),
+            (("-H", "Authorization: Bearer x"), "not yours to set"),
+            (("-H", "x-api-key: x"), "not yours to set"),
+            (("-H", "no colon"), "NAME: VALUE"),
+            (("-H", "a: b\r\nc: d"), "NAME: VALUE"),
+            (("-X", "GET", "--input", "-"), "GET has no body"),
+            (("-X", "POST", "--paginate"), "read with GET"),
+            (("--limit", "1"), "--limit is for --paginate"),
+            (("--input", "/nonexistent"), "cannot be read"),
+            (("--input", "-"), "name a file"),
+            (("-X", "GET", "-f", "a=[1]"), "texts and numbers only"),
+            (("-X", "BREW"), "BREW"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_wrong_usage(self, run: Run, words: tuple[str, ...], says: str) -> None:
+        outcome = run("api", "/v1/models", *words)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert says in outcome.err
+
+
+OAUTH = "oauth-2025-04-20"
+
+
+class TestBesideTheOfficialSdk:
+    """The same call leaves the same request on the wire."""
+
+    @pytest.fixture
+    def sdk(self, wire: TokenEndpoint) -> Iterator[anthropic.Anthropic]:
+        with anthropic.Anthropic(auth_token=TOKEN, base_url=wire.base_url, max_retries=0) as client:
+            yield client
+
+    CALLS: ClassVar[dict[str, tuple[Callable[[anthropic.Anthropic], Any], tuple[str, ...]]]] = {
+        "models list": (lambda sdk: sdk.models.list(limit=100), ("models", "list")),
+        "models retrieve": (lambda sdk: sdk.models.retrieve("a/b c"), ("models", "retrieve", "a/b c")),
+        "messages create": (
+            lambda sdk: sdk.messages.create(
+                model=MODEL,
+                max_tokens=64,
+                messages=[{"role": "user", "content": "Hello, Claude"}],
+                system="Be brief.",
+                stop_sequences=["\n"],
+                tools=[{"name": "now", "input_schema": {"type": "object"}}],
+                tool_choice={"type": "auto"},
+                metadata={"user_id": "a"},
+                service_tier="auto",
+                thinking={"type": "disabled"},
+                extra_headers={"anthropic-beta": "one-2026-01-01"},
+            ),
+            (
+                *CREATE,
+                "--message",
+                HELLO,
+                "--system",
+                "Be brief.",
+                "--stop-sequence",
+                "\n",
+                "--tool",
+                "{name: now, input_schema: {type: object}}",
+                "--tool-choice",
+                "{type: auto}",
+                "--metadata",
+                "{user_id: a}",
+                "--service-tier",
+                "auto",
+                "--thinking",
+                "{type: disabled}",
+                "--beta",
+                "one-2026-01-01",
+            ),
+        ),
+        "messages create, streamed": (
+            lambda sdk: sdk.messages.create(
+                model=MODEL, max_tokens=64, messages=[{"role": "user", "content": "Hello, Claude"}], stream=True
+            ),
+            (*CREATE, "--message", HELLO, "--stream"),
+        ),
+        "messages count-tokens": (
+            lambda sdk: sdk.messages.count_tokens(model=MODEL, messages=[{"role": "user", "content": "Hello, Claude"}]),
+            ("messages", "count-tokens", "--model", MODEL, "--message", HELLO),
+        ),
+        "api": (lambda sdk: sdk.post("/v1/things", body={"a": 1}, cast_to=object), ("api", "/v1/things", "-f", "a=1")),
+    }
+
+    @pytest.mark.parametrize("call", CALLS)
+    def test_the_request_is_the_same(self, ant: Ant, wire: TokenEndpoint, sdk: anthropic.Anthropic, call: str) -> None:
+        ask, words = self.CALLS[call]
+        ask(sdk)
+        outcome = ant(*words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert outcome.status == 0 or "--stream" in words, outcome.err
+        theirs, ours = wire.requests
+        assert _shape(ours) == _shape(theirs)
+        flags = {each.strip() for each in ours.headers["anthropic-beta"].split(",")}
+        assert {each for each in theirs.headers.get("anthropic-beta", "").split(",") if each} | {OAUTH} == flags
+
+
+def _shape(request: Recorded) -> dict[str, object]:
+    shown = ("authorization", "x-api-key", "content-type")
+    return {
+        "method": request.method,
+        "path": request.path,
+        "body": request.fields,
+        **{name: request.headers.get(name) for name in shown},
+    }

@@ -1,0 +1,256 @@
+"""The API client: what it sends again, what it refuses to send, and what it makes of answers that go wrong."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import ant_wif
+from ant_wif.api import Api
+from ant_wif.emulator import Emulator, Fault
+from ant_wif.errors import ApiError, InsecureUrlError
+from ant_wif.events import message_events, text_of
+from listing import Scripted, cut, models, stream
+from loopback import Recorded, TokenEndpoint
+
+
+class Waits(list[float]):
+    """Stands in for `time.sleep`, and notes for how long."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+def client(endpoint: TokenEndpoint, waits: Waits) -> Api:
+    credentials = ant_wif.resolve(auth_token="sk-ant-oat01-EXAMPLE-of-a-token", base_url=endpoint.base_url, environ={})
+    return Api(credentials, sleep=waits)
+
+
+@contextmanager
+def answering(answer: object, waits: Waits) -> Iterator[Api]:
+    """Serve this answer to whatever is asked."""
+    with Scripted(lambda _: answer) as endpoint, client(endpoint, waits) as api:
+        yield api
+
+
+@pytest.fixture
+def api(emulator: Emulator, waits: Waits) -> Iterator[Api]:
+    with Api(ant_wif.resolve(environ=emulator.env("github")), sleep=waits) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("status", [429, 500, 529])
+def test_what_may_pass_by_itself_is_tried_again(api: Api, emulator: Emulator, waits: Waits, status: int) -> None:
+    emulator.fail("models", Fault.status(status), times=2)
+    assert api.get("/v1/models")["data"]
+    assert len(waits) == 2
+
+
+def test_a_pause_is_as_long_as_the_server_asks(api: Api, emulator: Emulator, waits: Waits) -> None:
+    emulator.fail("models", Fault.status(429, retry_after=7))
+    api.get("/v1/models")
+    assert waits == [7.0]
+
+
+def test_a_server_that_asks_for_more_patience_than_there_is_gets_none(
+    api: Api, emulator: Emulator, waits: Waits
+) -> None:
+    emulator.fail("models", Fault.status(429, retry_after=3600))
+    with pytest.raises(ApiError, match="HTTP 429") as caught:
+        api.get("/v1/models")
+    assert (waits, caught.value.body["type"]) == ([], "rate_limit_error")
+    assert "retry-after" in str(caught.value.hint)
+
+
+def test_an_end_comes_to_every_patience(api: Api, emulator: Emulator, waits: Waits) -> None:
+    emulator.fail("models", Fault.status(500), times=9)
+    with pytest.raises(ApiError, match="HTTP 500"):
+        api.get("/v1/models")
+    assert len(waits) == 3
+
+
+def test_a_server_may_say_that_it_is_no_use(waits: Waits) -> None:
+    with (
+        Scripted(lambda _: (500, {"x-should-retry": "false", "Content-Length": "2"}, b"{}")) as endpoint,
+        client(endpoint, waits) as api,
+    ):
+        with pytest.raises(ApiError, match="HTTP 500"):
+            api.get("/v1/models")
+        assert len(endpoint.requests) == 1
+
+
+def test_a_refusal_is_not_tried_again(api: Api, waits: Waits) -> None:
+    with pytest.raises(ApiError, match="HTTP 404, request id req_") as caught:
+        api.get("/v1/models/none")
+    assert (caught.value.status, caught.value.body["type"], waits) == (404, "not_found_error", [])
+
+
+def test_a_lost_answer_to_a_get_is_asked_for_again(api: Api, emulator: Emulator, waits: Waits) -> None:
+    emulator.fail("models", Fault.drop_after())
+    assert api.get("/v1/models")["data"]
+    assert len(waits) == 1
+
+
+def test_a_lost_answer_to_a_post_is_not_as_it_may_have_had_its_effect(waits: Waits) -> None:
+    with Scripted(lambda _: cut(b"", announced=9)) as endpoint, client(endpoint, waits) as api:
+        with pytest.raises(ApiError, match=r"could not be reached|broke off"):
+            api.send("POST", "/v1/things", {"name": "one"})
+        assert (len(endpoint.requests), waits) == (1, [])
+
+
+def test_a_connection_that_was_never_made_is_tried_again_for_any_method(waits: Waits) -> None:
+    with TokenEndpoint() as endpoint:
+        api = client(endpoint, waits)
+    with api, pytest.raises(ApiError, match="could not be reached") as caught:
+        api.send("POST", "/v1/things", {})
+    assert len(waits) == 3
+    assert "ANTHROPIC_BASE_URL" in str(caught.value.hint)
+
+
+def test_after_a_401_the_token_is_exchanged_once_more(api: Api, emulator: Emulator) -> None:
+    api.get("/v1/models")
+    emulator.revoke(ant_wif.resolve(environ=emulator.env("github")).token())
+    before = emulator.exchanges
+    assert api.get("/v1/models")["data"]
+    assert emulator.exchanges <= before + 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://evil.example/v1/models",
+        "//evil.example/v1/models",
+        "/\\evil.example/v1/models",
+        "\\\\evil.example\\v1",
+        "http://127.0.0.1@evil.example/",
+        "https:evil.example",
+        "ftp://127.0.0.1/",
+        "http://127.0.0.1.evil.example/v1/models",
+        "http://[::1/v1",
+        "/v1/\n models",
+    ],
+)
+def test_the_credential_goes_to_its_own_host_only(path: str, waits: Waits) -> None:
+    with TokenEndpoint() as endpoint, client(endpoint, waits) as api:
+        with pytest.raises(InsecureUrlError) as caught:
+            api.call("GET", path)
+        assert endpoint.requests == []
+        assert caught.value.hint
+        with pytest.raises(InsecureUrlError):
+            api.call("GET", f"http://user@127.0.0.1:{endpoint.port}/v1/models")
+
+
+def test_the_whole_url_of_the_same_host_is_as_good_as_its_path(waits: Waits) -> None:
+    with TokenEndpoint(body={"data": []}) as endpoint, client(endpoint, waits) as api:
+        api.call("GET", f"{endpoint.base_url}/v1/models?limit=2", query=[("after_id", "a b")])
+        assert endpoint.requests[0].path == "/v1/models?limit=2&after_id=a+b"
+
+
+def test_the_first_item_is_out_before_the_second_page_is_asked_for(waits: Waits) -> None:
+    with models(10_000) as endpoint, client(endpoint, waits) as api:
+        listed = api.items("/v1/models")
+        assert next(listed)["id"] == "0"
+        assert len(endpoint.requests) == 1
+        assert [int(str(item["id"])) for item in listed] == list(range(1, 10_000))
+        assert len(endpoint.requests) == 100
+
+
+def test_a_limit_asks_for_no_more_than_it_needs(waits: Waits) -> None:
+    with models(1000) as endpoint, client(endpoint, waits) as api:
+        assert len(list(api.items("/v1/models", limit=130))) == 130
+        assert [request.path for request in endpoint.requests] == [
+            "/v1/models?limit=100",
+            "/v1/models?limit=30&after_id=99",
+        ]
+
+
+def test_a_list_with_opaque_pages_is_followed_too(waits: Waits) -> None:
+    pages = {None: ("a", "p 2"), "p%202": ("b", "p3"), "p3": ("c", None)}
+
+    def page(request: Recorded) -> object:
+        _, _, cursor = request.path.partition("page=")
+        item, following = pages[cursor.replace("+", "%20") or None]
+        return {"data": [{"id": item}], "next_page": following}
+
+    with Scripted(page) as endpoint, client(endpoint, waits) as api:
+        assert [item["id"] for item in api.items("/v1/organizations/federation_rules")] == ["a", "b", "c"]
+
+
+def test_a_list_read_backwards_goes_on_backwards(waits: Waits) -> None:
+    answers = iter(
+        [
+            {"data": [{"id": "4"}], "has_more": True, "first_id": "4", "last_id": "4"},
+            {"data": [{"id": "3"}], "has_more": False, "first_id": "3", "last_id": "3"},
+        ]
+    )
+    with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
+        assert len(list(api.items("/v1/models", query=[("before_id", "5")], page_size=None))) == 2
+        assert [request.path for request in endpoint.requests] == ["/v1/models?before_id=5", "/v1/models?before_id=4"]
+
+
+def test_a_list_that_leads_in_a_circle_is_left(waits: Waits) -> None:
+    page = {"data": [{"id": "a"}], "next_page": "again"}
+    with answering(page, waits) as api, pytest.raises(ApiError, match="circle"):
+        list(itertools.islice(api.items("/v1/models"), 10))
+
+
+@pytest.mark.parametrize("answer", [{}, {"data": None}, {"data": {"id": "a"}}, {"data": ["a"]}, [], "text", None])
+def test_what_is_no_list_is_said_to_be_none(answer: object, waits: Waits) -> None:
+    with answering(answer, waits) as api, pytest.raises(ApiError) as caught:
+        list(api.items("/v1/models"))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b'{"a":', b"[" * 100_000, b"\xff"])
+def test_a_page_that_is_no_json_is_an_error_with_a_hint(body: bytes, waits: Waits) -> None:
+    answer = (200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
+    with answering(answer, waits) as api, pytest.raises(ApiError, match="no JSON object") as caught:
+        api.get("/v1/models")
+    assert "ANTHROPIC_BASE_URL" in str(caught.value.hint)
+
+
+DELTA = json.dumps({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}})
+STOP = json.dumps({"type": "message_stop"})
+OVERLOADED = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+
+
+def test_the_text_of_a_message_is_put_together_from_its_events(waits: Waits) -> None:
+    with answering(stream(DELTA, DELTA, STOP), waits) as api, api.open("POST", "/v1/messages", body=b"{}") as response:
+        assert "".join(text_of(event) for event in message_events(response)) == "HelHel"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (stream(DELTA, OVERLOADED), "overloaded_error: Overloaded"),
+        (stream(DELTA), "ended before the message did"),
+        (stream(DELTA, "{"), "no JSON object"),
+        (stream(DELTA, "[1]"), "no JSON object"),
+        (
+            (200, {"Content-Type": "text/event-stream", "Content-Length": "9999"}, f"data: {DELTA}\n\n".encode()),
+            "broke off",
+        ),
+    ],
+)
+def test_a_stream_that_breaks_gives_what_came_before_and_then_an_error(answer: object, says: str, waits: Waits) -> None:
+    with answering(answer, waits) as api:
+        texts: list[str] = []
+        with pytest.raises(ApiError, match=says), api.open("POST", "/v1/messages", body=b"{}") as response:
+            texts.extend(text_of(event) for event in message_events(response))
+        assert texts == ["Hel"]
+
+
+def test_an_answer_without_end_is_not_kept_in_memory(waits: Waits) -> None:
+    size = (64 << 20) + 1
+    answer = (200, {"Content-Type": "application/json", "Content-Length": str(size)}, b" " * size)
+    with answering(answer, waits) as api, pytest.raises(ApiError, match="longer than"):
+        api.get("/v1/models")
