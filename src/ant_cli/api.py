@@ -90,13 +90,15 @@ def _print(session: Session, client: Api, response: httpx.Response) -> None:
         print_items(session, events(response))
         return
     answer = client.read(response)
+    if not answer.body:
+        return
     if answer.is_json:
         try:
             document = answer.document()
         except ValueError:
             raise click.ClickException("the answer says that it is JSON, and is not") from None
         print_item(session, document)
-    elif answer.body:
+    else:
         if b"\0" in answer.body and sys.stdout.isatty():
             raise click.ClickException(f"the answer is {len(answer.body)} bytes of {answer.media_type}; add > FILE")
         sys.stdout.flush()

@@ -11,15 +11,24 @@ from typing import TextIO
 
 import click
 
-__all__ = ["NowAndThen", "debug", "fall_silent", "try_to_say", "warn_now_and_then"]
+__all__ = ["NowAndThen", "debug", "fall_silent", "stop", "try_to_say", "warn_now_and_then"]
 
 _WARNING_SECONDS = 60
+_LOGGER = logging.getLogger("ant_wif")
+_ours: list[logging.Handler] = []
 
 
 def debug() -> None:
-    """Print everything, each HTTP request and answer with it."""
+    """Print everything, each HTTP request and answer with it, until `stop`."""
     _print_with(logging.StreamHandler(), "%(name)s %(message)s")
-    logging.getLogger("ant_wif").setLevel(logging.DEBUG)
+    _LOGGER.setLevel(logging.DEBUG)
+
+
+def stop() -> None:
+    """Leave logging as it was before: the process may be somebody else's, and its stderr another by then."""
+    while _ours:
+        _LOGGER.removeHandler(_ours.pop())
+        _LOGGER.setLevel(logging.NOTSET)
 
 
 def warn_now_and_then() -> None:
@@ -28,10 +37,10 @@ def warn_now_and_then() -> None:
 
 
 def _print_with(handler: logging.Handler, form: str) -> None:
-    logger = logging.getLogger("ant_wif")
-    if not logger.handlers:
+    if not _LOGGER.handlers:
         handler.setFormatter(logging.Formatter(form))
-        logger.addHandler(handler)
+        _LOGGER.addHandler(handler)
+        _ours.append(handler)
 
 
 def try_to_say(line: str) -> None:

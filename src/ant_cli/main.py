@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     except Exception as error:  # noqa: BLE001 - the last resort, so that nobody is shown a traceback
         _trace(session, error)
         return _say(session, error, *_unexpected(error), FAILED)
+    finally:
+        if "ant_cli.logs" in sys.modules:
+            sys.modules["ant_cli.logs"].stop()
     return outcome if isinstance(outcome, int) else DONE
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError, InsecureUrlError
-from ant_wif.flow import Reply, Unreachable
+from ant_wif.flow import TIMEOUT_SECONDS, Reply, Unreachable
 from ant_wif.paging import PAGE_SIZE, Query, items
 from ant_wif.refusals import refusal, request_id_of, shown_request
 from ant_wif.retry import Backoff
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Api", "Bound", "Query"]
 
-# A long answer of a model takes minutes. A connection that is not accepted does not.
+# A long answer of a model takes minutes.
 ANSWER_SECONDS = 600.0
-CONNECT_SECONDS = 30.0
 LARGEST_ANSWER = 64 << 20
 _LARGEST_REFUSAL = 1 << 20
 # What may be sent again when nobody knows whether it was received (RFC 9110 §9.2.2).
@@ -89,7 +88,6 @@ class Api:
             base_url=credentials.base_url,
             auth=credentials.auth,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             event_hooks={"request": [log_request], "response": [log_response]},
         )
 
@@ -140,7 +138,7 @@ class Api:
                 yield response
         except httpx.HTTPError as error:
             request = response.request
-            problem = unreachable(request.method, str(request.url), ANSWER_SECONDS, error)
+            problem = unreachable(request.method, str(request.url), _patience(request), error)
         if problem is not None:
             raise ApiError(
                 f"the answer to {shown_request(request)} broke off: {problem.reason}",
@@ -226,7 +224,7 @@ class Api:
             with contextlib.closing(response):
                 content = _read(response, _LARGEST_REFUSAL)
         except httpx.HTTPError as error:
-            return unreachable(request.method, str(request.url), CONNECT_SECONDS, error)
+            return unreachable(request.method, str(request.url), _patience(request), error)
         log_body(content)
         return Reply(response.status_code, dict(response.headers), content)
 
@@ -238,7 +236,8 @@ class Api:
         own = self._client.base_url
         try:
             url = httpx.URL(path)
-            request = self._client.build_request(method, path, content=body, headers=headers)
+            timeout = httpx.Timeout(TIMEOUT_SECONDS if body is None else ANSWER_SECONDS, connect=TIMEOUT_SECONDS)
+            request = self._client.build_request(method, path, content=body, headers=headers, timeout=timeout)
             if query:
                 request.url = request.url.copy_merge_params(list(query))
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -260,6 +259,11 @@ def _may_repeat(method: str, outcome: Reply | Unreachable) -> bool:
     if isinstance(outcome, Reply):
         return outcome.headers.get("x-should-retry") != "false"
     return not outcome.maybe_received or method in _IDEMPOTENT
+
+
+def _patience(request: httpx.Request) -> float:
+    """Return the seconds of silence after which an answer is given up."""
+    return float(request.extensions["timeout"]["read"])
 
 
 def _read(response: httpx.Response, most: int) -> bytes:

@@ -17,6 +17,7 @@ import yaml
 from ant_wif.emulator import Emulator, Fault
 from listing import Scripted, models, stream
 from loopback import Recorded, TokenEndpoint
+from terminals import in_a_terminal, rest
 
 from .conftest import Ant, Outcome
 
@@ -221,6 +222,14 @@ class TestStreams:
     def test_the_text_alone_is_printed_raw(self, run: Run) -> None:
         assert run(*CREATE, "--message", HELLO, "--stream", "-r").out == "Hello, Claude\n"
         assert run(*CREATE, "--message", HELLO, "--stream", "--format", "raw").out == "Hello, Claude\n"
+
+    def test_a_terminal_is_shown_the_text_as_it_comes_and_nothing_that_moves_its_cursor(
+        self, emulator: Emulator, home: Path
+    ) -> None:
+        environ = {"ANTHROPIC_API_KEY": emulator.api_key, "ANTHROPIC_BASE_URL": emulator.base_url, "HOME": str(home)}
+        message = '{role: user, content: "one \\e[31mtwo\\x9b three"}'
+        with in_a_terminal(*CREATE, "--message", message, "--stream", environ=environ) as child:
+            assert rest(child) == (0, "one \ufffd[31mtwo\ufffd three\r\n")
 
     @pytest.mark.parametrize("raw", [False, True])
     def test_what_was_printed_before_a_break_is_whole_and_the_error_goes_to_stderr(self, ant: Ant, raw: bool) -> None:

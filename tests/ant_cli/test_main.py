@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -182,3 +183,10 @@ def test_an_unexpected_failure_shows_no_traceback_but_what_to_do(ant: Ant, home:
     outcome = ant("auth", "status", "--transform", "@", "--format", "json")
     assert outcome.status == 0
     assert "Traceback" not in outcome.err
+
+
+def test_a_debug_run_leaves_the_logging_of_the_process_as_it_was(ant: Ant) -> None:
+    logger = logging.getLogger("ant_wif")
+    before = (logger.handlers[:], logger.level)
+    ant("models", "list", "--debug")
+    assert (logger.handlers, logger.level) == before

@@ -29,6 +29,7 @@ PRINTED = {
     "httpx2_client.py": r"200\n",
     "approve_a_login.py": r"wrkspc_…\n",
     "emulator_in_a_test.py": r"401 match_subject_prefix\n",
+    "message_and_clock.py": r"Say this\n401\n",
 }
 
 
@@ -41,6 +42,26 @@ def test_every_python_example_is_a_file_that_runs(page: Path) -> None:
     files = {path.read_text() for path in HERE.glob("*.py")}
     for block in _blocks(page, "python"):
         assert block in files, f"{page.name} shows Python that no file in tests/howto holds:\n{block}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_shell_example_is_a_file_that_runs(page: Path) -> None:
+    files = {path.read_text() for path in HERE.glob("*.sh")}
+    for block in _blocks(page, "bash"):
+        assert block in files, f"{page.name} shows shell commands that no file in tests/howto holds:\n{block}"
+
+
+def test_the_api_is_called_as_is_said(tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_text("Be brief.")
+    with Emulator() as emulator:
+        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        job = {**emulator.env("github"), "HOME": str(tmp_path), "PATH": path}
+        command = ["bash", "-eu", str(HERE / "call_the_api.sh")]
+        outcome = subprocess.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    printed = outcome.stdout.splitlines()
+    assert printed[0] == "Why did the build fail?"
+    assert printed[2:5] == ["Two lines,", "as they stand.", ""]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
