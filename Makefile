@@ -7,7 +7,7 @@ LINT := $(VENV)/lint/bin
 LINT_STAMP := $(VENV)/lint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench docs clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -51,6 +51,9 @@ format: $(LINT_STAMP) ## put the code into shape
 
 bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
 	$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP) ## the pictures in docs/img; needs Chromium
+	PYTHONPATH=tests $(BIN)/python tests/screenshots.py
 
 clean: ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,10 +12,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import emulator_exchange
+import emulator_memory
 import exec_minutes
 import exec_overhead
 import expired_login
 import federation_profile
+import first_request
 import first_response
 import kills
 import peak_memory
@@ -34,7 +37,8 @@ CASES = {
     module.__name__: module.rows
     for module in (
         single_use_file, federation_profile, expired_login, token_call, requests_with_auth, first_response,
-        short_tokens, kills, peak_memory, startup, plugin_cost, exec_overhead, exec_minutes,
+        first_request, short_tokens, kills, peak_memory, startup, plugin_cost, exec_overhead, exec_minutes,
+        emulator_exchange, emulator_memory,
     )
 }  # fmt: skip
 

@@ -23,9 +23,16 @@ def stored(directory: ConfigDir, name: str = "default") -> dict[str, object]:
     return document
 
 
-def keep_a_login(directory: ConfigDir, emulator: Emulator, name: str = "default", **more: object) -> None:
+def keep_a_login(
+    directory: ConfigDir,
+    emulator: Emulator,
+    name: str = "default",
+    *,
+    scope: str = "user:profile user:inference user:developer",
+    **more: object,
+) -> None:
     """Leave a login of the default workspace, as an earlier `ant auth login` did."""
-    login = emulator.login()
+    login = emulator.login(scope=scope)
     path = directory.secrets_path(name)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -37,6 +44,7 @@ def keep_a_login(directory: ConfigDir, emulator: Emulator, name: str = "default"
                 "access_token": login.access_token,
                 "refresh_token": login.refresh_token,
                 "expires_at": 4_000_000_000,
+                "scope": scope,
             }
         )
     )

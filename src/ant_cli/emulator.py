@@ -25,15 +25,25 @@ INSTALL = "pip install 'ant-wif[emulator]'"
     "--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 takes a free one.", show_default=True
 )
 @click.option("--i-know-this-is-not-secure", "insecure", is_flag=True, help="Allow an address that others can reach.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="What to start with: workspaces, rules, … in YAML.",
+)
 @click.pass_context
-def emulator(context: click.Context, host: str, port: int, *, insecure: bool) -> None:
+def emulator(context: click.Context, host: str, port: int, config: str | None, *, insecure: bool) -> None:
     """Run a local stand-in for the Claude Platform until Ctrl-C."""
     if context.invoked_subcommand is not None:
         return
+    from ant_wif.errors import ConfigurationError
+
     context.ensure_object(Session).failure = 1
     Emulator = load_emulator()  # noqa: N806 - a class
     try:
-        running = Emulator(host, port, allow_remote=insecure)
+        running = Emulator(host, port, allow_remote=insecure, config=config)
+    except ConfigurationError as error:
+        raise click.UsageError(f"{error}; {error.hint}") from None
     except ValueError as error:
         raise click.UsageError(f"{error}; add --i-know-this-is-not-secure if that is meant") from None
     try:
@@ -42,6 +52,7 @@ def emulator(context: click.Context, host: str, port: int, *, insecure: bool) ->
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     with running:
         click.echo(f"listening on {running.base_url}", err=True)
+        click.echo(f"what it was asked, and why it denied: {running.base_url}/_emulator/", err=True)
         click.echo("point a shell at it, in the role of a GitHub Actions job:", err=True)
         click.echo(f'  eval "$(ant emulator env --platform github --url {running.base_url})"', err=True)
         threading.Event().wait()

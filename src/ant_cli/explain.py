@@ -35,17 +35,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: Path | None) -> int:
     """Tell why an exchange is denied: make the server's checks, as far as they can be made from here.
 
-    The server gives one answer to every denial. Without files, what the token alone shows is checked, and
-    what tokens of its platform are known to be denied for is named. Nothing is sent to the server, and no
-    token is spent. Exits 4 when a check fails.
+    The server gives one answer to every denial. With --profile naming the login of an administrator (scope
+    org:admin), what is registered is read from it; the files say it otherwise. Without either, what the token
+    alone shows is checked, and what tokens of its platform are known to be denied for is named. The token is not
+    sent to the server, and not spent. Exits 4 when a check fails.
     """
     from ant_wif.explaining import Registered
     from ant_wif.explaining import explain as explain_
+    from ant_wif.explaining.live import registered_for
 
     session.failure = 2
-    registered = Registered.load(rule=rule, issuer=issuer, jwks=jwks)
+    given = Registered.load(rule=rule, issuer=issuer, jwks=jwks)
     session.failure = None
-    found = explain_(session.resolution(), registered)
+    resolution = session.resolution()
+    found = explain_(resolution, given.over(registered_for(resolution)))
     if session.format != "auto":
         from ant_cli.output import print_item
 
@@ -90,6 +93,8 @@ def print_explanation(found: Explanation, to: TextIO | None) -> None:
 
 def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
     yield f"The identity token is from {found.identity_source}. What it says of itself is unverified."
+    if found.registered_from:
+        yield f"Rule, issuer and service account are as registered now, read with {found.registered_from}."
     yield ""
     for check in found.checks:
         yield from _check_lines(check, marks)
@@ -104,6 +109,8 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
     else:
         yield "Nothing fails that can be checked from here."
         if any(check.unchecked for check in found.checks):
+            if not found.registered_from:
+                yield "To check all, give --profile with the login of an administrator (scope org:admin)."
             yield "To check more, give --rule, --issuer and --jwks; the Console's authentication history says why."
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from ant_cli import completing
+from ant_cli.asking import confirm
 from ant_cli.options import Group, Session, pass_session
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ def delete(session: Session, name: str, *, yes: bool) -> None:
     if name not in directory.names():
         # Raises the error that names the profile and its path; a broken profile may be deleted.
         directory.read(name)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody is there to ask: add --yes")
-        click.confirm(f"Remove the profile {name!r} and its stored credentials?", abort=True, err=True)
+    confirm(f"Remove the profile {name!r} and its stored credentials?", yes=yes)
     for path in directory.delete(name):
         click.echo(f"removed {path}", err=True)
 

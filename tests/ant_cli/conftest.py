@@ -14,6 +14,7 @@ from ant_cli.main import main
 from ant_wif.emulator import Emulator
 from ant_wif.environment import Environment
 from ant_wif.profiles import ConfigDir
+from setups import as_seeded
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,19 @@ def ant(capsys: pytest.CaptureFixture[str], home: Path) -> Ant:
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
     with Emulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def seeded(running: Emulator) -> Iterator[Emulator]:
+    """The emulator of the module, with what is registered as it was when it started."""
+    with as_seeded(running):
         yield running
 
 

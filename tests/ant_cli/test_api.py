@@ -94,6 +94,17 @@ class TestModels:
         assert outcome.out.split() == [str(number) for number in range(10_000)]
         assert len(endpoint.requests) == 100
 
+    @pytest.mark.parametrize("second", [(500, b"{}"), (401, b"{}"), (200, b'{"data": [{"id'), (200, b'{"data": 1}')])
+    def test_a_second_page_that_fails_leaves_the_lines_of_the_first(self, ant: Ant, second: tuple[int, bytes]) -> None:
+        first = {"data": [{"id": "a"}, {"id": "b"}], "has_more": True, "last_id": "b"}
+        status, body = second
+        broken = (status, {"Content-Length": str(len(body) + 9 * (status == 200)), "retry-after": "999"}, body)
+        with Scripted(lambda request: broken if "after_id" in request.path else first) as endpoint:
+            outcome = ant("models", "list", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert [json.loads(line)["id"] for line in outcome.out.splitlines()] == ["a", "b"]
+        assert outcome.status == (4 if status == 401 else 1)
+        assert outcome.err.startswith("error: ")
+
     def test_a_reader_that_has_had_enough_ends_it_quietly(self, emulator: Emulator, home: Path) -> None:
         with models(10_000) as endpoint:
             line = f'"{sys.executable}" -m ant_cli models list --transform id -r | head -1; echo "${{PIPESTATUS[0]}}"'

@@ -15,20 +15,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from ant_cli.logs import NowAndThen
 from ant_wif.emulator import Emulator, Login
 from ant_wif.login import CLIENT_ID
 from ant_wif.profiles import ConfigDir
 from ant_wif.secrets import SecretStr
+from node_sdk import installed
 from terminals import ANT, in_a_terminal, rest
 
 from .conftest import Ant
 
 Environ = dict[str, str]
 
-TYPESCRIPT = Path(__file__).parent.parent / "typescript"
 PYTHON_SDK = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
 CURL = (
     'curl --silent --fail --header "Authorization: Bearer $(ant auth print-credentials --access-token)" '
@@ -70,22 +69,8 @@ def python(program: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def typescript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The official TypeScript SDK from npm, installed once beside Python's packages."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not here")
-    folder = Path(sys.prefix) / "typescript"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "node_modules" / ".package-lock.json").exists():
-            shutil.copytree(TYPESCRIPT, folder, dirs_exist_ok=True)
-            done = subprocess.run(
-                ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--cache",
-                 str(tmp_path_factory.mktemp("npm"))],
-                cwd=folder, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                pytest.skip(f"npm could not install the SDK: {done.stderr[-300:]}")
-        shutil.copy(TYPESCRIPT / "list_models.js", folder)
-    return folder / "list_models.js"
+    """A script that lists models with the official TypeScript SDK."""
+    return installed(tmp_path_factory.mktemp("npm")) / "list_models.js"
 
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")

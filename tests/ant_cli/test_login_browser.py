@@ -3,50 +3,36 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ant_wif.emulator import Emulator
 from ant_wif.profiles import ConfigDir
+from browsers import chromium_running, needs_chromium, window
 from logins import asked, stored, tree
 from terminals import in_a_terminal, printed_url, rest
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LIST_MODELS = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
 
 Environ = dict[str, str]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium_running() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A window of its own, which must neither complain nor leave this machine."""
-    context = chromium.new_context()
-    window = context.new_page()
-    complaints: list[str] = []
-    hosts: set[str | None] = set()
-    window.on("console", lambda message: complaints.append(message.text))
-    window.on("pageerror", lambda error: complaints.append(str(error)))
-    window.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    yield window
-    context.close()
-    assert not complaints
-    assert hosts <= {"localhost", "127.0.0.1"}
+    with window(chromium) as opened:
+        yield opened
 
 
 def test_a_person_picks_a_workspace_and_approves_and_the_official_sdk_uses_the_login(

@@ -36,7 +36,8 @@ def running() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(running: Emulator) -> Emulator:
-    """The emulator of the module, with nothing of the test before in its history."""
+    """The emulator of the module, with nothing left of the test before in its history, and on time."""
     running.clear_history()
     running.clear_faults()
+    running.reset_clock()
     return running

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -165,11 +167,19 @@ def test_a_denial_does_not_spend_the_assertion(emulator: Emulator, client: httpx
     assert exchange(client, emulator, assertion).status_code == 200
 
 
-def test_of_many_simultaneous_exchanges_of_one_assertion_one_wins(emulator: Emulator, client: httpx.Client) -> None:
-    assertion = emulator.issue()
-    with ThreadPoolExecutor(max_workers=10) as pool:
-        statuses = list(pool.map(lambda _: exchange(client, emulator, assertion).status_code, range(50)))
+def test_of_fifty_simultaneous_exchanges_of_one_assertion_one_wins(emulator: Emulator) -> None:
+    assertion, together, trust = emulator.issue(), threading.Barrier(50), ssl.create_default_context()
+
+    def take(_: int) -> int:
+        with httpx.Client(base_url=emulator.base_url, verify=trust) as own:
+            own.get("/_emulator/history")  # the connection is there before the race begins
+            together.wait(60)
+            return exchange(own, emulator, assertion).status_code
+
+    with ThreadPoolExecutor(max_workers=50) as pool:
+        statuses = list(pool.map(take, range(50)))
     assert (statuses.count(200), statuses.count(401)) == (1, 49)
+    assert [record.reason for record in emulator.history].count("jti_reused") == 49
     assert emulator.exchanges == 1
 
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
+from exchanges import BETA, body, exchange
 
 MIB = 1 << 20
-BETA = {"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"}
 
 
 @pytest.fixture(scope="module")
@@ -39,19 +39,6 @@ def client(emulator: Emulator) -> Iterator[httpx.Client]:
         yield opened
 
 
-def body(emulator: Emulator, assertion: str) -> dict[str, str]:
-    return {
-        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": assertion,
-        "federation_rule_id": emulator.rule().id,
-        "organization_id": emulator.organization_id,
-    }
-
-
-def exchange(client: httpx.Client, emulator: Emulator, assertion: str | None = None) -> httpx.Response:
-    return client.post("/v1/oauth/token", json=body(emulator, assertion or emulator.issue()), headers=BETA)
-
-
 def list_models(client: httpx.Client, emulator: Emulator) -> httpx.Response:
     return client.get("/v1/models", headers={"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"})
 
@@ -62,7 +49,46 @@ def ask_for_identity_token(client: httpx.Client, emulator: Emulator) -> httpx.Re
     return client.get(job["ACTIONS_ID_TOKEN_REQUEST_URL"], headers=headers)
 
 
-ENDPOINTS = {"token": exchange, "models": list_models, "oidc": ask_for_identity_token}
+def send_message(
+    client: httpx.Client, emulator: Emulator, path: str = "/v1/messages", **more: object
+) -> httpx.Response:
+    body = {"model": "claude-opus-4-5-20251101", "messages": [{"role": "user", "content": "Hello"}], **more}
+    return client.post(path, json=body, headers={"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"})
+
+
+def generate(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    return send_message(client, emulator, max_tokens=100)
+
+
+def count_tokens(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    return send_message(client, emulator, "/v1/messages/count_tokens")
+
+
+def list_rules(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    token = emulator.login(scope="org:admin").access_token
+    headers = {"authorization": f"Bearer {token}", "anthropic-beta": "oauth-2025-04-20"}
+    path = "/v1/organizations/federation_rules"
+    return client.get(path, headers={**headers, "anthropic-version": "2026-10-21"})
+
+
+def discover(client: httpx.Client, _: Emulator) -> httpx.Response:
+    return client.get("/github/.well-known/openid-configuration")
+
+
+def fetch_keys(client: httpx.Client, _: Emulator) -> httpx.Response:
+    return client.get("/google/.well-known/jwks")
+
+
+ENDPOINTS = {
+    "token": exchange,
+    "models": list_models,
+    "messages": generate,
+    "count_tokens": count_tokens,
+    "admin": list_rules,
+    "oidc": ask_for_identity_token,
+    "discovery": discover,
+    "jwks": fetch_keys,
+}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -149,6 +175,33 @@ def test_a_truncated_body_ends_before_its_announced_length(emulator: Emulator, c
     assert exchange(client, emulator).status_code == 200
 
 
+def test_a_truncated_stream_has_half_the_events_and_then_nothing(emulator: Emulator, client: httpx.Client) -> None:
+    whole = send_message(client, emulator, max_tokens=100, stream=True).text
+    emulator.fail("messages", Fault.truncated())
+    headers = {"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"}
+    body = {"model": "claude-opus-4-5-20251101", "messages": [{"role": "user", "content": "Hello"}]}
+    request = client.build_request(
+        "POST", "/v1/messages", json={**body, "max_tokens": 9, "stream": True}, headers=headers
+    )
+    response = client.send(request, stream=True)
+    assert (response.status_code, "content-length" in response.headers) == (200, False)
+    heard: list[str] = []
+    with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+        heard.extend(response.iter_text())
+    response.close()
+    events = "".join(heard).count("\n\n")
+    assert events == whole.count("\n\n") // 2
+    assert "".join(heard).endswith("\n\n")
+
+
+@pytest.mark.parametrize("fault", [Fault.delay(0.01), Fault.trickle(0.01)], ids=["delay", "trickle"])
+def test_a_late_stream_is_a_stream_still(emulator: Emulator, client: httpx.Client, fault: Fault) -> None:
+    emulator.fail("messages", fault)
+    response = send_message(client, emulator, max_tokens=100, stream=True)
+    assert response.text.endswith('event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    assert "content-length" not in response.headers
+
+
 def test_an_oversized_body_is_over_a_mebibyte_and_does_not_announce_it(
     emulator: Emulator, client: httpx.Client
 ) -> None:
@@ -229,7 +282,7 @@ def test_each_planned_fault_is_met_once_by_many_threads(emulator: Emulator) -> N
 
 
 def test_a_wish_that_cannot_be_is_an_error(emulator: Emulator) -> None:
-    with pytest.raises(ValueError, match=r"'tokens'.*token, models, oidc"):
+    with pytest.raises(ValueError, match=r"'tokens'.*token, models, messages"):
         emulator.fail("tokens", Fault.drop_before())
     with pytest.raises(ValueError, match="times 0"):
         emulator.fail("token", Fault.drop_before(), times=0)

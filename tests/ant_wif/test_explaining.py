@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -48,9 +49,10 @@ def emulator(shared: tuple[Emulator, httpx.Client]) -> Iterator[Emulator]:
     """The shared emulator, as seeded: a key takes a tenth of a second to generate."""
     emulator, _ = shared
     state, rule, issuer = emulator._state, emulator.rule(), emulator.issuer()
-    account, keys = state.service_accounts[rule.service_account_id], state.key_sets[issuer.id]
+    account, keys, clock = state.service_accounts[rule.service_account_id], state.key_sets[issuer.id], emulator.clock
     emulator.clear_history()
     yield emulator
+    emulator.clock = clock
     state.rules[rule.id], state.issuers[issuer.id] = rule, issuer
     state.service_accounts[account.id], state.key_sets[issuer.id] = account, keys
 
@@ -65,8 +67,20 @@ def unavailable() -> KeySet:
 
 
 @dataclass(frozen=True)
+class Cure:
+    """What is done so that the very token that was denied is granted."""
+
+    rule: dict[str, object] = field(default_factory=dict)
+    issuer: dict[str, object] = field(default_factory=dict)
+    seconds: float = 0
+
+
+@dataclass(frozen=True)
 class Denial:
-    """What is done to the seeded job so that its token is denied."""
+    """What is done to the seeded job so that its token is denied.
+
+    Where that is the token's own fault, `cure` has it granted nevertheless, if anything can.
+    """
 
     token: dict[str, Any] = field(default_factory=dict)
     assertion: str | None = None
@@ -76,9 +90,12 @@ class Denial:
     request: dict[str, Any] = field(default_factory=dict)
     key_set: Any = None
     exchanged_before: bool = False
+    cure: Cure | None = None
 
 
 SEVERAL = ("wrkspc_01", "wrkspc_02")
+PULL_REQUEST = "repo:acme/app:pull_request"
+LONG = "claims.l.all(a, claims.l.all(b, claims.l.all(c, claims.l.all(d, true))))"
 DENIALS: list[tuple[Reason, Denial]] = [
     ("rule_not_found", Denial(rule={"archived": True})),
     ("rule_not_found", Denial(issuer={"archived": True})),
@@ -89,22 +106,26 @@ DENIALS: list[tuple[Reason, Denial]] = [
     ("alg_not_allowed", Denial(token={"alg": "none"})),
     ("alg_not_allowed", Denial(token={"alg": "HS256"})),
     ("kid_missing", Denial(token={"kid": None})),
-    ("issuer_mismatch", Denial(token={"iss": "https://issuer.example"})),
+    (
+        "issuer_mismatch",
+        Denial(token={"iss": "https://issuer.example"}, cure=Cure(issuer={"issuer_url": "https://issuer.example"})),
+    ),
     ("jwks_unavailable", Denial(key_set=unavailable)),
     ("kid_not_found", Denial(token={"kid": "rotated"})),
     ("signature_invalid", Denial(token={"key": "other"})),
     ("claim_missing", Denial(token={"sub": None})),
     ("claim_missing", Denial(token={"jti": 5})),
-    ("expired", Denial(token={"exp": int(NOW) - 31})),
-    ("not_yet_valid", Denial(token={"nbf": int(NOW) + 31})),
-    ("lifetime_exceeded", Denial(token={"lifetime": 3601})),
-    ("match_audience", Denial(token={"aud": "sts.amazonaws.com"})),
-    ("match_subject_prefix", Denial(token={"sub": "repo:acme/app:pull_request"})),
+    ("expired", Denial(token={"iat": int(NOW) - 331, "exp": int(NOW) - 31}, cure=Cure(seconds=-2))),
+    ("not_yet_valid", Denial(token={"nbf": int(NOW) + 31}, cure=Cure(seconds=1))),
+    ("lifetime_exceeded", Denial(token={"lifetime": 3601}, cure=Cure(issuer={"max_jwt_lifetime_seconds": 3601}))),
+    ("match_audience", Denial(token={"aud": "sts.amazonaws.com"}, cure=Cure(rule={"audience": "sts.amazonaws.com"}))),
+    ("match_subject_prefix", Denial(token={"sub": PULL_REQUEST}, cure=Cure(rule={"subject_prefix": PULL_REQUEST}))),
     ("match_claims", Denial(rule={"claims": {"environment": "production"}})),
     ("match_condition", Denial(rule={"condition": "claims.repository_owner == 'other'"})),
     ("match_condition", Denial(rule={"condition": "claims.missing == 'x'"})),
     ("match_condition", Denial(rule={"condition": "claims.sub =="})),
     ("match_condition", Denial(rule={"condition": "true"})),
+    ("match_condition", Denial(token={"l": [0] * 2500}, rule={"condition": LONG})),
     ("jti_reused", Denial(exchanged_before=True)),
     ("service_account_mismatch", Denial(request={"service_account_id": "svac_other"})),
     ("workspace_id_required", Denial(rule={"workspace_ids": SEVERAL})),
@@ -141,6 +162,19 @@ def federation_of(emulator: Emulator, **changes: Any) -> Federation:
     return replace(federation, **changes)
 
 
+def settings_of(federation: Federation, assertion: str) -> dict[str, str]:
+    """Return the variables of a process that federates alike, whose token is in none of this machine's files."""
+    asked = {
+        "ANTHROPIC_BASE_URL": federation.base_url,
+        "ANTHROPIC_FEDERATION_RULE_ID": federation.federation_rule_id,
+        "ANTHROPIC_ORGANIZATION_ID": federation.organization_id,
+        "ANTHROPIC_SERVICE_ACCOUNT_ID": federation.service_account_id,
+        "ANTHROPIC_WORKSPACE_ID": federation.workspace_id,
+        "ANTHROPIC_IDENTITY_TOKEN": assertion,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def registered_in(emulator: Emulator) -> Registered:
     rule, issuer = emulator.rule(), emulator.issuer()
     return Registered(
@@ -161,35 +195,83 @@ def presented(outcome: str) -> Presented:
     return Presented(outcome, "f" * 64, NOW - 5, NOW + 600, 4711, "pytest")
 
 
-@pytest.mark.parametrize(
+@contextmanager
+def provoked(emulator: Emulator, denial: Denial) -> Iterator[Federation]:
+    """Register what denies; leave everything as it was. Yields whose token the request asks for."""
+    state, before, trusted = emulator._state, emulator.rule(), emulator.issuer()
+    account, keys = state.service_accounts[before.service_account_id], state.key_sets[trusted.id]
+    emulator.update_rule("github", **denial.rule)
+    emulator.update_issuer("github", **denial.issuer)
+    state.service_accounts[account.id] = replace(account, **denial.account)
+    state.key_sets[trusted.id] = denial.key_set or keys
+    yield federation_of(emulator, **denial.request)
+    state.rules[before.id], state.issuers[trusted.id] = before, trusted
+    state.service_accounts[account.id], state.key_sets[trusted.id] = account, keys
+
+
+def assert_denied(response: httpx.Response) -> None:
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {
+        "type": "error",
+        "error": {"type": "authentication_error", "message": "Authentication failed"},
+        "request_id": response.headers["request-id"],
+    }
+
+
+EACH_DENIAL = pytest.mark.parametrize(
     ("reason", "denial"),
     [pytest.param(*each, marks=CONDITIONS if each[1].rule.get("condition") else ()) for each in DENIALS],
 )
+
+
+@EACH_DENIAL
 def test_a_denial_is_opaque_recorded_and_explained(
-    emulator: Emulator, client: httpx.Client, reason: Reason, denial: Denial
+    emulator: Emulator, client: httpx.Client, tmp_path: Path, reason: Reason, denial: Denial
 ) -> None:
     assertion = denial.assertion or emulator.issue(**denial.token)
-    rule, issuer = emulator.update_rule("github", **denial.rule), emulator.update_issuer("github", **denial.issuer)
-    accounts = emulator._state.service_accounts
-    accounts[rule.service_account_id] = replace(accounts[rule.service_account_id], **denial.account)
-    if denial.key_set is not None:
-        emulator._state.key_sets[issuer.id] = denial.key_set
-    federation = federation_of(emulator, **denial.request)
-    if denial.exchanged_before:
-        assert exchange(client, federation, assertion).status_code == 200
+    with provoked(emulator, denial) as federation:
+        if denial.exchanged_before:
+            assert exchange(client, federation, assertion).status_code == 200
 
-    response = exchange(client, federation, assertion)
-    assert response.status_code == 401
-    assert response.json()["error"] == {"type": "authentication_error", "message": "Authentication failed"}
-    assert emulator.history[-1].reason == reason
+        response = exchange(client, federation, assertion)
+        assert_denied(response)
+        assert set(response.headers) == {"date", "request-id", "content-length", "content-type"}
+        record = emulator.history[-1]
+        assert (record.outcome, record.reason) == ("denied", reason)
+        assert (record.status, record.request_id) == (401, response.headers["request-id"])
 
-    before = presented(GRANTED) if denial.exchanged_before else None
-    explanation = explained(assertion, federation, registered_in(emulator), before=before)
+        before = presented(GRANTED) if denial.exchanged_before else None
+        explanation = explained(assertion, federation, registered_in(emulator), before=before)
+        found = explain(resolved(tmp_path, emulator, **settings_of(federation, assertion)), registered_in(emulator))
     assert explanation.reason == reason
+    # What another process did with a token is known only where this one keeps its notes.
+    assert found.reason == (None if denial.exchanged_before else reason)
     failed = next(check for check in explanation.checks if check.failed)
     assert failed.number == REASONS[reason].check
     assert failed.found + failed.sentence
     assert explanation.remedy == REASONS[reason].remedy
+
+
+@EACH_DENIAL
+def test_a_denial_spends_nothing(emulator: Emulator, client: httpx.Client, reason: Reason, denial: Denial) -> None:
+    assertion = denial.assertion or emulator.issue(**{"jti": f"once-{DENIALS.index((reason, denial))}", **denial.token})
+    good = emulator.issue(jti=f"once-{DENIALS.index((reason, denial))}")
+    with provoked(emulator, denial) as federation:
+        if denial.exchanged_before:
+            assert exchange(client, federation, assertion).status_code == 200
+        for _ in range(2):
+            assert_denied(exchange(client, federation, assertion))
+    assert [record.reason for record in emulator.history][-2:] == [reason, reason]
+
+    # The very token is granted where it can be mended, else a good one with the same `jti`.
+    mended = assertion if denial.cure or not (denial.token or denial.assertion) else good
+    cure = denial.cure or Cure()
+    emulator.clock = lambda: NOW + cure.seconds
+    with provoked(emulator, Denial(rule=cure.rule, issuer=cure.issuer)) as federation:
+        statuses = [exchange(client, federation, mended).status_code for _ in range(2)]
+    assert statuses == ([401, 401] if denial.exchanged_before else [200, 401])
+    assert emulator.history[-1].reason == "jti_reused"
 
 
 @CONDITIONS
@@ -329,7 +411,7 @@ def resolved(tmp_path: Path, emulator: Emulator, **environ: str) -> Resolution:
 def test_the_token_is_fetched_from_where_an_exchange_would_have_it(emulator: Emulator, tmp_path: Path) -> None:
     explanation = explain(resolved(tmp_path, emulator, **emulator.env("github")))
     assert (explanation.identity_source, explanation.reason) == ("github_actions", None)
-    assert (explanation.clock_drift_seconds, explanation.causes) == (None, ())
+    assert (explanation.clock_drift_seconds, explanation.causes) == (0, ())
 
 
 @pytest.mark.parametrize(

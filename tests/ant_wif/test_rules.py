@@ -276,9 +276,6 @@ def test_a_required_claim_that_is_absent_or_of_another_type_is_missing(name: str
     "change",
     [
         {"exp": str(NOW + 60)},
-        {"exp": 10**300},
-        {"exp": -(10**300)},
-        {"iat": 1e300},
         {"nbf": "soon"},
         {"nbf": False},
         {"nbf": None},
@@ -302,11 +299,18 @@ def test_a_registered_claim_of_a_wrong_type_is_refused(change: dict[str, object]
         ({"iat": NOW + 31}, "not_yet_valid"),
         ({"nbf": NOW + 30}, None),
         ({"nbf": NOW + 31}, "not_yet_valid"),
+        ({"exp": 10**400}, "lifetime_exceeded"),
+        ({"exp": -(10**400)}, "expired"),
+        ({"iat": 1e300}, "not_yet_valid"),
+        ({"iat": -1e300, "exp": 1e300}, "lifetime_exceeded"),
+        ({"nbf": -(10**400)}, None),
         ({"iat": NOW - 10, "exp": NOW - 10 + 3600}, None),
         ({"iat": NOW - 10, "exp": NOW - 10 + 3601}, "lifetime_exceeded"),
     ],
 )
-def test_times_have_thirty_seconds_of_leeway_and_lifetimes_none(change: dict[str, object], wanted: str | None) -> None:
+def test_times_have_thirty_seconds_of_leeway_and_lifetimes_none_however_far_off(
+    change: dict[str, object], wanted: str | None
+) -> None:
     assert reason(token(**change)) == wanted
 
 

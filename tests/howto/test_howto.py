@@ -18,6 +18,7 @@ ROOT = HERE.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = sorted(path for path in HERE.glob("*.py") if not path.name.startswith(("test_", "suite_", "conftest")))
 PRINTED = {
+    "administer.py": r"400 True\nrepo:acme/\* repo:acme/\*\n",
     "list_models.py": r"(claude-[\w.-]+\n)+",
     "explain_what_is_missing.py": r"set ANTHROPIC_ORGANIZATION_ID and an identity token .*\n(.*\n)+",
     "federate_outright.py": r"federation github_actions\n",
@@ -28,6 +29,7 @@ PRINTED = {
     "official_sdk.py": r"claude-[\w.-]+\n",
     "httpx2_client.py": r"200\n",
     "approve_a_login.py": r"wrkspc_…\n",
+    "set_up_federation.py": r"(create \w+ .+\n){4}False\n",
     "emulator_in_a_test.py": r"401 match_subject_prefix\n",
     "message_and_clock.py": r"Say this\n401\n",
 }

@@ -326,7 +326,7 @@ def outside(run: object, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("outside")
-@pytest.mark.parametrize("options", [(), ("-n", "4", "--dist", "loadgroup")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadgroup")], ids=["alone", "xdist"])
 def test_every_fixture_does_what_it_says_wherever_the_suite_runs(
     pytester: pytest.Pytester, run: Run, options: tuple[str, ...]
 ) -> None:

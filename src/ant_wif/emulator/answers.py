@@ -16,17 +16,28 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...]
     """Without `content-length`, which is the sender's to say."""
     body: bytes = field(repr=False)
+    events: tuple[bytes, ...] = field(default=(), repr=False)
+    """The pieces of a body that is a stream, whose length nobody announces; empty for any other."""
+
+    @property
+    def length(self) -> int | None:
+        """What is announced of the body, in bytes."""
+        return None if self.events else len(self.body)
+
+    @property
+    def first_half(self) -> bytes:
+        return b"".join(self.events[: len(self.events) // 2]) or self.body[: len(self.body) // 2]
 
     def with_body(self, body: bytes, *, content_type: bytes) -> Answer:
         others = tuple((name, value) for name, value in self.headers if name != b"content-type")
-        return replace(self, body=body, headers=((b"content-type", content_type), *others))
+        return replace(self, body=body, events=(), headers=((b"content-type", content_type), *others))
 
     def with_field(self, name: str, value: str) -> Answer:
         """Set a member of the JSON object that the body is. Raises ValueError when it is none."""
         return replace(self, body=json.dumps({**json.loads(self.body), name: value}).encode("ascii"))
 
     async def send(self, send: Send) -> None:
-        await self.begin(send, length=len(self.body))
+        await self.begin(send, length=self.length)
         await self.go_on(send, self.body)
         await self.end(send)
 
@@ -52,7 +63,9 @@ async def answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> Answer:
     await app(scope, receive, keep)
     start, *rest = messages
     headers = tuple((name, value) for name, value in start["headers"] if name != b"content-length")
-    return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in rest))
+    pieces = tuple(message["body"] for message in rest if message.get("body"))
+    streamed = len(headers) == len(start["headers"])
+    return Answer(start["status"], headers, b"".join(pieces), pieces if streamed else ())
 
 
 async def discard_body(receive: Receive) -> None:

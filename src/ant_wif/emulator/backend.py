@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ant_wif.emulator import jwt_bearer, logins, refresh
+from ant_wif.emulator.catalogue import Catalogue
 from ant_wif.emulator.history import ExchangeRecord
 from ant_wif.emulator.logins import Login
-from ant_wif.emulator.state import State
+from ant_wif.emulator.state import State, registered_name
 from ant_wif.rules import Issuer, Rule
+from ant_wif.rules.model import ADMIN_SCOPE
 
 
 class Backend:
@@ -31,7 +33,7 @@ class Backend:
 
     @property
     def history(self) -> list[ExchangeRecord]:
-        """What was attempted at the token endpoint, oldest first: a copy."""
+        """The last thousand attempts at the token endpoint, oldest first: a copy."""
         return self._state.history.snapshot()
 
     @property
@@ -56,29 +58,52 @@ class Backend:
             return {rule.name: rule for rule in self._state.rules.values()}
 
     def rule(self, name: str = "github") -> Rule:
-        """Raises ValueError where there is no such rule."""
+        """Return a rule by its name, or by that of the platform it is for: `google_cloud`.
+
+        Raises ValueError where there is no such rule.
+        """
         rules = self.rules
-        if name not in rules:
+        found = rules.get(name) or rules.get(registered_name(name))
+        if found is None:
             raise ValueError(f"no rule {name!r}; there are {', '.join(rules)}")
-        return rules[name]
+        return found
 
     def issuer(self, name: str = "github") -> Issuer:
         """Return the issuer of the rule `name`. Raises ValueError where there is no such rule."""
         return self._state.issuers[self.rule(name).issuer_id]
 
     def update_rule(self, name: str, **changes: object) -> Rule:
-        """Change fields of a rule, and return it. Raises TypeError for a field that `Rule` has not."""
-        with self._state.lock:
+        """Change fields of a rule, and return it. Raises TypeError for a field that `Rule` has not.
+
+        What the Admin API would refuse is possible here. A rule that is given the scope `org:admin` has its
+        service account made an admin, as it must be one.
+        """
+        state = self._state
+        with state.lock:
             rule = replace(self.rule(name), **cast("dict[str, Any]", changes))
-            self._state.rules[rule.id] = rule
+            state.rules[rule.id] = rule
+            state.notes.touch(rule.id, state.user.actor_id)
+            if ADMIN_SCOPE in rule.oauth_scope.split() and "oauth_scope" in changes:
+                account = state.service_accounts[rule.service_account_id]
+                state.service_accounts[account.id] = replace(account, organization_role="admin")
+                state.notes.touch(account.id, state.user.actor_id)
         return rule
 
     def update_issuer(self, name: str, **changes: object) -> Issuer:
         """Change fields of the issuer of the rule `name`. Raises TypeError as `update_rule` does."""
-        with self._state.lock:
+        state = self._state
+        with state.lock:
             issuer = replace(self.issuer(name), **cast("dict[str, Any]", changes))
-            self._state.issuers[issuer.id] = issuer
+            state.issuers[issuer.id] = issuer
+            state.notes.touch(issuer.id, state.user.actor_id)
         return issuer
+
+    def serve_models(self, ids: Iterable[str]) -> None:
+        """Have these models, newest first, in the place of those that there are.
+
+        Raises ValueError for an id that is empty or there twice.
+        """
+        self._state.models = Catalogue.of(ids)
 
     def login(
         self,

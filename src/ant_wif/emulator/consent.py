@@ -22,8 +22,9 @@ from ant_wif.emulator.authorization import (
     redirect_location,
 )
 from ant_wif.emulator.codes import issue_code
-from ant_wif.emulator.consent_pages import code_page, consent_page, message_page, redirect
+from ant_wif.emulator.consent_pages import code_page, consent_page, message_page
 from ant_wif.emulator.forms import OAuthError, read_form
+from ant_wif.emulator.pages import redirect
 from ant_wif.emulator.state import Consent, State, Workspace
 from ant_wif.emulator.wire import Refusal
 

@@ -1,52 +1,16 @@
-"""What the Console shows of a login: plain HTML that asks for nothing else, and the headers that keep it so."""
+"""What the Console shows of a login."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from html import escape
 from urllib.parse import urlsplit
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 
 from ant_wif.emulator.authorization import AUTHORIZE_PATH, SCOPES
+from ant_wif.emulator.pages import page
 from ant_wif.emulator.state import Consent, State, Workspace
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1.125rem/1.5 system-ui, sans-serif; max-width: 38rem; margin: 8vh auto 0; padding: 0 1.5rem 4rem; }
-dt, label { font-weight: 600; display: block; margin-top: 1rem; }
-dd { margin: 0; overflow-wrap: anywhere; }
-select, button { font: inherit; min-height: 2.75rem; padding: 0.25rem 1rem; max-width: 100%; }
-.choice { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 2rem; }
-.note { border-inline-start: 0.3rem solid; padding-inline-start: 1rem; }
-#code { display: block; padding: 1rem; border: 1px solid; overflow-wrap: anywhere; user-select: all; }
-"""
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
-_HTML = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{body}
-</main>
-<footer><p><small>This is the emulator: nobody's account at the Claude Platform is touched.</small></p></footer>
-</body>
-</html>
-"""
-_HEADERS = {
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
 
 
 def consent_page(state: State, consent: Consent, ticket: str) -> Response:
@@ -64,7 +28,7 @@ def consent_page(state: State, consent: Consent, ticket: str) -> Response:
         leads_to = "the next page shows a code to paste into the terminal"
     else:
         leads_to = f"the answer goes to the program on this computer that listens at <code>{escape(origin)}</code>"
-    return _page(
+    return page(
         "Log in to the Claude Platform?",
         f"<p>A program asks to act in your name; {leads_to}. Approve only if you have just started it.</p>"
         + (_note("You are not in the organization that was asked for.") if consent.other_organization else "")
@@ -83,7 +47,7 @@ def consent_page(state: State, consent: Consent, ticket: str) -> Response:
 def code_page(code: str, client_state: str) -> Response:
     """Return the page with what a person pastes into the terminal."""
     pasted = f"{code}#{client_state}" if client_state else code
-    return _page(
+    return page(
         "Paste this code into the terminal",
         "<p>It is good for one login, and for a minute.</p>"
         f'<p><code id="code" translate="no">{escape(pasted)}</code></p>',
@@ -91,24 +55,7 @@ def code_page(code: str, client_state: str) -> Response:
 
 
 def message_page(title: str, text: str, *, status: int = 200) -> Response:
-    return _page(title, f"<p>{escape(text)}</p>", status=status)
-
-
-def redirect(location: str, *, status: int) -> Response:
-    return RedirectResponse(location, status, _HEADERS)
-
-
-def _page(title: str, body: str, *, status: int = 200, form_action: str = "'none'") -> Response:
-    policy: Mapping[str, str] = {
-        "default-src": "'none'",
-        "style-src": f"'sha256-{_STYLE_HASH}'",
-        "form-action": form_action,
-        "frame-ancestors": "'none'",
-        "base-uri": "'none'",
-    }
-    html = _HTML.format(title=escape(title), style=_STYLE, body=body)
-    headers = {**_HEADERS, "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items())}
-    return HTMLResponse(html, status, headers)
+    return page(title, f"<p>{escape(text)}</p>", status=status)
 
 
 def _picker(workspaces: Iterable[Workspace], default: Workspace) -> str:

@@ -13,8 +13,10 @@ from ant_wif.emulator.fault_plan import FaultPlan
 from ant_wif.emulator.faults import Fault
 from ant_wif.emulator.folder import Folder
 from ant_wif.emulator.jobs import Jobs
+from ant_wif.emulator.moved_clock import MovedClock
 from ant_wif.emulator.platforms import Platforms
 from ant_wif.emulator.seed import seeded_state
+from ant_wif.emulator.seed_file import Config, read_seed
 from ant_wif.emulator.server import ServerThread, is_loopback
 
 
@@ -32,8 +34,13 @@ class Emulator(Jobs):
         clock: Callable[[], float] = time.time,
         *,
         allow_remote: bool = False,
+        config: Config | None = None,
     ) -> None:
-        """Raises ValueError for a host beyond this machine, unless `allow_remote`: anyone may get a token."""
+        """`config` is the path of a seed file in YAML, or what would stand in one.
+
+        Raises ValueError for a host beyond this machine, unless `allow_remote`: anyone may get a token.
+        Raises ConfigurationError for a seed file that cannot be used.
+        """
         if not allow_remote and not is_loopback(host):
             raise ValueError(f"host {host!r} is not a loopback address; the emulator is for this machine only")
         if not 0 <= port <= 65535:
@@ -41,8 +48,11 @@ class Emulator(Jobs):
         self.clock = clock
         self._host, self._port = host, port
         self._folder = Folder()
+        # Not `clock` itself, so that a test may put another one in its place.
+        self._time = MovedClock(lambda: self.clock())  # noqa: PLW0108
         platforms = Platforms(self._now, self._folder)
-        super().__init__(seeded_state(platforms.all(), self._now), platforms)
+        super().__init__(seeded_state(platforms.all(), self._time.service_now, read_seed(config)), platforms)
+        self._config = config
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
         self._others: list[Emulator] = []
@@ -51,15 +61,11 @@ class Emulator(Jobs):
         """Listen. Raises OSError when the port is taken. Does nothing when started already."""
         if self._server is None:
             server = ServerThread(self._host, self._port)
-            for provider in self._platforms.all():
-                provider.base_url = server.base_url
-                self.update_issuer(provider.name, issuer_url=provider.issuer_url)
+            self._state.set_address(server.base_url)
             self._server = server
             try:
                 providers = self._platforms.all()
-                app = build_app(
-                    self._state, providers, self.env, self.sign_as, faults=self._faults, base_url=server.base_url
-                )
+                app = build_app(self._state, providers, self, faults=self._faults, base_url=server.base_url)
                 server.start(app)
             except RuntimeError:
                 self._server = None
@@ -68,7 +74,7 @@ class Emulator(Jobs):
 
     def fresh(self) -> Emulator:
         """Start another: it shares nothing with this one but the clock, and stops with it at the latest."""
-        other = Emulator(self._host, clock=self.clock, allow_remote=True).start()
+        other = Emulator(self._host, clock=self._now, allow_remote=True, config=self._config).start()
         self._others.append(other)
         return other
 
@@ -102,7 +108,8 @@ class Emulator(Jobs):
     def fail(self, endpoint: str, fault: Fault, *, times: int = 1) -> None:
         """Have the next `times` requests to an endpoint meet a fault: `fail("token", Fault.status(429))`.
 
-        `endpoint` is `token`, `models`, `oidc`, `google`, `azure`, `kubernetes`, `oauth` or `authorize`.
+        `endpoint` is `token`, `models`, `messages`, `count_tokens`, `admin`, `oidc`, `google`, `azure`, `kubernetes`,
+        `oauth`, `authorize`, `discovery` or `jwks`.
         Faults of one endpoint come in the order in which they were asked for. Raises ValueError for an
         endpoint that is not one, a fault that it cannot have, or `times` below 1.
         """
@@ -125,6 +132,32 @@ class Emulator(Jobs):
         """Have no further request fail. Those under way meet the fault they have begun with."""
         self._faults.clear()
 
+    @property
+    def now(self) -> float:
+        """Unix time of the platforms, and, unless there is a skew, of the service."""
+        return self._now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the time ahead, or back by a negative number; from there it goes on as before.
+
+        Raises ValueError where that leads beyond the years 1970 to 9999, as `move_to` and `skew` do.
+        """
+        self._time.advance(seconds)
+
+    def move_to(self, moment: float) -> None:
+        """Have it be `moment` (unix time) now; from there the time goes on as before."""
+        self._time.move_to(moment)
+
+    def skew(self, seconds: float) -> None:
+        """Have the service's clock be ahead of all others by so many seconds, or behind; 0 sets it right.
+
+        The service judges by it, and sends it as `Date`; the platforms issue their tokens by the right time.
+        """
+        self._time.skew(seconds)
+
+    def reset_clock(self) -> None:
+        """Undo `advance`, `move_to` and `skew`."""
+        self._time.reset()
+
     def _now(self) -> float:
-        # Not `clock` itself, so that a test may put another one in its place.
-        return self.clock()
+        return self._time.now()

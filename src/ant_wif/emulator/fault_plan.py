@@ -15,12 +15,17 @@ from ant_wif.emulator.faults import Fault
 _ENDPOINTS = {
     "token": re.compile(r"POST /v1/oauth/token"),
     "models": re.compile(r"GET /v1/models(/[^/]+)?"),
+    "messages": re.compile(r"POST /v1/messages"),
+    "count_tokens": re.compile(r"POST /v1/messages/count_tokens"),
+    "admin": re.compile(r"[A-Z]+ /v1/organizations/.+"),
     "oidc": re.compile(r"GET /github/token"),
     "google": re.compile(r"GET /computeMetadata/v1/instance/service-accounts/[^/]+/identity|POST /google/token"),
     "azure": re.compile(r"GET (/azure/msi|/metadata/identity/oauth2)/token|POST /azure/[^/]+/oauth2/v2\.0/token"),
     "kubernetes": re.compile(r"POST /api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token"),
     "oauth": re.compile(r"POST /oauth/token"),
     "authorize": re.compile(r"(GET|POST) /oauth/authorize"),
+    "discovery": re.compile(r"GET /.+/\.well-known/openid-configuration"),
+    "jwks": re.compile(r"GET /.+/\.well-known/jwks"),
 }
 
 

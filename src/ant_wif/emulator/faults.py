@@ -87,11 +87,11 @@ class Fault:
 
     @classmethod
     def truncated(cls) -> Fault:
-        """Announce the whole body, send half of it, and close the connection."""
+        """Announce the whole body, send half of it, and close the connection. Of a stream send half the events."""
 
         async def act(scope: Scope, answer: Answer, send: Send) -> None:
-            await answer.begin(send, length=len(answer.body))
-            await answer.go_on(send, answer.body[: len(answer.body) // 2])
+            await answer.begin(send, length=answer.length)
+            await answer.go_on(send, answer.first_half)
             await connection(scope).hang_up()
 
         return cls("body truncated", _spoiled(act))
@@ -124,7 +124,7 @@ class Fault:
 
         async def act(scope: Scope, answer: Answer, send: Send) -> None:
             pause = _duration(seconds) / max(1, len(answer.body))
-            await answer.begin(send, length=len(answer.body))
+            await answer.begin(send, length=answer.length)
             for byte in answer.body:
                 if await connection(scope).ends_within(pause):
                     return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from ant_wif.emulator.wire import Refusal
@@ -19,11 +19,16 @@ class Field:
     required: bool = True
 
 
+def refuse_unknown(body: Mapping[str, object], known: Container[str], *, place: str = "") -> None:
+    """Raise `Refusal` (400) with the first name that is not known. `place` stands before it: `messages.0.`."""
+    for name in body:
+        if name not in known:
+            raise Refusal(400, f"{place}{clean(name, limit=64)}: this field is not allowed")
+
+
 def read_fields(body: Mapping[str, object], fields: Mapping[str, Field]) -> dict[str, str]:
     """Return the values that are there. Raises `Refusal` (400) with the name of the first wrong field."""
-    for name in body:
-        if name not in fields:
-            raise Refusal(400, f"{clean(name, limit=64)}: this field is not allowed")
+    refuse_unknown(body, fields)
     values: dict[str, str] = {}
     for name, field in fields.items():
         if name not in body:

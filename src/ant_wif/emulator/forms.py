@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ant_wif.emulator.wire import json_response, read_body
+from ant_wif.emulator.wire import json_response, media_type, read_body
 
 
 class OAuthError(Exception):
@@ -23,8 +23,7 @@ class OAuthError(Exception):
 
 async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of a form. Empty ones count as absent (RFC 6749 §3.2). Raises `OAuthError`."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
+    if media_type(request) != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", "Content-Type must be application/x-www-form-urlencoded")
     try:
         pairs = parse_qsl((await read_body(request)).decode("utf-8"), strict_parsing=True, max_num_fields=100)

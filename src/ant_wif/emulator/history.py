@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -11,12 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ant_wif.emulator.explanations import Explanation, explanation_of
 from ant_wif.emulator.wire import json_response
 
 Outcome = Literal["granted", "denied", "invalid"]
 
-_REMEMBERED = 10_000
+_REMEMBERED = 1_000
 _DEEPEST_CLAIM = 6
+_MOST_VALUES = 300
+_LONGEST_TEXT = 1_024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +36,15 @@ class ExchangeRecord:
     request_id: str
     reason: str | None = None
     rule_id: str | None = None
+    rule_name: str | None = None
     issuer: str | None = None
     workspace_id: str | None = None
     unverified_claims: Mapping[str, object] | None = None
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """What the reason means and what to do about it, where there is one."""
+        return None if self.reason is None else explanation_of(self.reason)
 
 
 class History:
@@ -59,22 +68,33 @@ class History:
 
 
 def displayable_claims(claims: Mapping[str, object] | None) -> dict[str, object] | None:
-    """Return a copy that any JSON writer can take: the claims come from anyone, and may be nested deep."""
-    return None if claims is None else {name: _cut(value, _DEEPEST_CLAIM) for name, value in claims.items()}
+    """Return a copy that any JSON writer can take, and cut: the claims come from anyone, deep and large."""
+    kept = _cut(claims, _DEEPEST_CLAIM + 1, iter(range(_MOST_VALUES)))
+    return kept if isinstance(kept, dict) else None
 
 
 def history_routes(history: History) -> list[Route]:
     async def show(_: Request) -> Response:
-        return json_response({"data": [asdict(record) for record in history.snapshot()]})
+        return json_response({"data": [_entry(record) for record in history.snapshot()]})
 
     return [Route("/_emulator/history", show, methods=["GET"])]
 
 
-def _cut(value: object, depth: int) -> object:
-    if isinstance(value, dict | list) and depth == 0:
+def _entry(record: ExchangeRecord) -> dict[str, object]:
+    explanation = record.explanation
+    return {**asdict(record), "explanation": None if explanation is None else asdict(explanation)}
+
+
+def _cut(value: object, depth: int, left: Iterator[int]) -> object:
+    """`left` runs out when as many values are kept as may be, of all that the claims hold."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}..."
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
         return "..."
-    if isinstance(value, dict):
-        return {name: _cut(item, depth - 1) for name, item in value.items()}
     if isinstance(value, list):
-        return [_cut(item, depth - 1) for item in value]
-    return value
+        items = [_cut(item, depth - 1, left) for item, _ in zip(value, left, strict=False)]
+        return items if len(items) == len(value) else [*items, "..."]
+    members = {name: _cut(item, depth - 1, left) for (name, item), _ in zip(value.items(), left, strict=False)}
+    return members if len(members) == len(value) else {**members, "...": "..."}

@@ -37,6 +37,8 @@ class IdentityProvider(ABC):
     max_lifetime_seconds: ClassVar[int] = 3600
     """The longest life of a token that the seeded issuer accepts."""
     algorithms: ClassVar[tuple[str, ...]] = ("RS256",)
+    real_issuer: ClassVar[str | None] = None
+    """The URL that the platform has in the world, where one issuer serves everybody."""
 
     def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
         self.base_url = ""

@@ -95,6 +95,14 @@ class Jobs(Backend):
         """
         return self._running.named(platform).sign(claims, now=self._now(), alg=alg)
 
+    def rotate_keys(self, platform: str = "github", *, keep_old: bool = False) -> None:
+        """Have the platform sign with new keys, and publish them; the old ones no more, unless `keep_old`.
+
+        A token that the old keys signed is of a key that is not found then. Raises ValueError for a platform
+        that is not emulated.
+        """
+        self._platforms.named(platform).key.rotate(keep_old=keep_old)
+
     def google_service_account(self, path: FilePath) -> str:
         """Write a key file, as GOOGLE_APPLICATION_CREDENTIALS names one, of the seeded service account."""
         return write_privately(path, self._running.google_cloud.service_account.file())

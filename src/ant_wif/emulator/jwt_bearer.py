@@ -11,6 +11,7 @@ from ant_wif.emulator import ids
 from ant_wif.emulator.access import OAUTH_BETA
 from ant_wif.emulator.fields import Field, read_fields
 from ant_wif.emulator.history import ExchangeRecord, displayable_claims
+from ant_wif.emulator.key_sources import fetch_keys
 from ant_wif.emulator.state import Access, State
 from ant_wif.emulator.wire import Refusal, error_response, json_response, listed, request_id
 from ant_wif.rules import ExchangeRequest, Judgement, Registration, judge
@@ -52,6 +53,14 @@ def exchange(state: State, request: Request, body: dict[str, object]) -> Respons
     return json_response(granted, headers={"cache-control": "no-store"})
 
 
+async def prepare(state: State, body: dict[str, object]) -> None:
+    """Have the keys of the rule's issuer at hand, which may have to be fetched. Never raises."""
+    rule_id = body.get("federation_rule_id")
+    rule = state.rules.get(rule_id) if isinstance(rule_id, str) else None
+    if rule is not None and not rule.archived:
+        await fetch_keys(state.key_sets.get(rule.issuer_id), body.get("assertion"))
+
+
 def _read_wish(body: dict[str, object]) -> ExchangeRequest:
     values = read_fields(body, _FIELDS)
     return ExchangeRequest(
@@ -82,7 +91,8 @@ def _mint(state: State, registration: Registration, judgement: Judgement, now: f
         spent = (registration.issuer.id, judgement.jti)
         state.spent.put(spent, value=True, until=judgement.jti_expires_at, now=now)
     token, scope = ids.access_token(), registration.rule.oauth_scope
-    state.access_tokens.put(token, Access(workspace_id, scope), until=now + lifetime, now=now)
+    access = Access(workspace_id, scope, actor_id=registration.rule.service_account_id)
+    state.access_tokens.put(token, access, until=now + lifetime, now=now)
     return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime, "scope": scope}
 
 
@@ -101,6 +111,7 @@ def _record(
         request_id=request_id(request),
         reason=judgement.reason,
         rule_id=wish.federation_rule_id,
+        rule_name=registration.rule.name if registration else None,
         issuer=registration.issuer.issuer_url if registration else None,
         workspace_id=judgement.workspace_id or wish.workspace_id,
         unverified_claims=displayable_claims(judgement.unverified_claims),

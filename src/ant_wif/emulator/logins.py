@@ -74,7 +74,7 @@ def issue_tokens(state: State, session: Session, now: float) -> Tokens:
     Access tokens that it has already stay valid until they expire.
     """
     tokens = Tokens(ids.access_token(), ids.refresh_token())
-    access = Access(session.workspace.id, session.scope, may_choose_workspace=True)
+    access = Access(session.workspace.id, session.scope, may_choose_workspace=True, actor_id=state.user.actor_id)
     session.access_tokens.append(tokens.access_token)
     state.access_tokens.put(tokens.access_token, access, until=now + session.lifetime, now=now)
     state.sessions[tokens.refresh_token] = session

@@ -9,21 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator.access import authenticate
+from ant_wif.emulator.catalogue import Catalogue
 from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal, json_response
 from ant_wif.secrets import clean
 
-_MODELS: tuple[dict[str, object], ...] = tuple(
-    {"type": "model", "id": model_id, "display_name": name, "created_at": f"{created}T00:00:00Z"}
-    for model_id, name, created in (
-        ("claude-opus-4-5-20251101", "Claude Opus 4.5", "2025-11-24"),
-        ("claude-haiku-4-5-20251001", "Claude Haiku 4.5", "2025-10-15"),
-        ("claude-sonnet-4-5-20250929", "Claude Sonnet 4.5", "2025-09-29"),
-        ("claude-opus-4-1-20250805", "Claude Opus 4.1", "2025-08-05"),
-        ("claude-opus-4-20250514", "Claude Opus 4", "2025-05-22"),
-        ("claude-sonnet-4-20250514", "Claude Sonnet 4", "2025-05-22"),
-    )
-)
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
 
@@ -35,15 +25,15 @@ def model_routes(state: State) -> list[Route]:
         after, before = query.get("after_id"), query.get("before_id")
         if after is not None and before is not None:
             raise Refusal(400, "before_id: not allowed together with after_id")
-        return json_response(_page(limit, after, before))
+        return json_response(_page(state.models, limit, after, before))
 
     async def get_model(request: Request) -> Response:
         authenticate(state, request)
         wanted = request.path_params["model_id"]
-        for model in _MODELS:
-            if model["id"] == wanted:
-                return json_response(model)
-        raise Refusal(404, f"model: {clean(wanted, limit=64)}")
+        model = state.models.model(wanted)
+        if model is None:
+            raise unknown_model(wanted)
+        return json_response(model)
 
     return [
         Route("/v1/models", list_models, methods=["GET"]),
@@ -51,17 +41,21 @@ def model_routes(state: State) -> list[Route]:
     ]
 
 
-def _page(limit: int, after: str | None, before: str | None) -> dict[str, object]:
+def unknown_model(wanted: str) -> Refusal:
+    return Refusal(404, f"model: {clean(wanted, limit=64)}")
+
+
+def _page(models: Catalogue, limit: int, after: str | None, before: str | None) -> dict[str, object]:
     """Return up to `limit` models next to the cursor, newest first; `has_more` looks the way one pages."""
     if before is not None:
-        end = _position("before_id", before)
+        end = _position(models, "before_id", before)
         start = max(0, end - limit)
         has_more = start > 0
     else:
-        start = 0 if after is None else _position("after_id", after) + 1
+        start = 0 if after is None else _position(models, "after_id", after) + 1
         end = start + limit
-        has_more = end < len(_MODELS)
-    page = _MODELS[start:end]
+        has_more = end < len(models)
+    page = models.part(start, end)
     return {
         "data": page,
         "has_more": has_more,
@@ -70,11 +64,11 @@ def _page(limit: int, after: str | None, before: str | None) -> dict[str, object
     }
 
 
-def _position(parameter: str, cursor: str) -> int:
-    for position, model in enumerate(_MODELS):
-        if model["id"] == cursor:
-            return position
-    raise Refusal(400, f"{parameter}: no such model")
+def _position(models: Catalogue, parameter: str, cursor: str) -> int:
+    position = models.position(cursor)
+    if position is None:
+        raise Refusal(400, f"{parameter}: no such model")
+    return position
 
 
 def _limit(text: str) -> int:

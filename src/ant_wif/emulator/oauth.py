@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -13,22 +13,25 @@ from ant_wif.emulator import codes, jwt_bearer, refresh
 from ant_wif.emulator.forms import OAuthError, read_form
 from ant_wif.emulator.history import ExchangeRecord
 from ant_wif.emulator.state import State
-from ant_wif.emulator.wire import Refusal, read_body, request_id
-from ant_wif.rules.jws import read_json_object
+from ant_wif.emulator.wire import Refusal, media_type, read_json, request_id
 
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
 class _Grant:
-    """`judge` adds its own record to the history, and raises Refusal for what it cannot even judge."""
+    """`judge` adds its own record to the history, and raises Refusal for what it cannot even judge.
+
+    What has to be waited for is done by `prepare` before.
+    """
 
     judge: Callable[[State, Request, dict[str, object]], Response]
     media_type: str = _JSON
+    prepare: Callable[[State, dict[str, object]], Awaitable[None]] | None = None
 
 
 _GRANTS = {
-    jwt_bearer.GRANT_TYPE: _Grant(jwt_bearer.exchange),
+    jwt_bearer.GRANT_TYPE: _Grant(jwt_bearer.exchange, prepare=jwt_bearer.prepare),
     refresh.GRANT_TYPE: _Grant(refresh.refresh),
     codes.GRANT_TYPE: _Grant(codes.redeem, _FORM),
 }
@@ -38,9 +41,12 @@ def token_routes(state: State) -> list[Route]:
     async def token(request: Request) -> Response:
         body: dict[str, object] = {}
         try:
-            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            body = await (_read_form if media_type == _FORM else _read_json)(request, media_type)
-            return _grant_named(body, media_type).judge(state, request, body)
+            sent_as = media_type(request)
+            body = await (_read_form if sent_as == _FORM else read_json)(request)
+            grant = _grant_named(body, sent_as)
+            if grant.prepare is not None:
+                await grant.prepare(state, body)
+            return grant.judge(state, request, body)
         except Refusal as refusal:
             _record_invalid(state, request, body, refusal)
             raise
@@ -48,31 +54,21 @@ def token_routes(state: State) -> list[Route]:
     return [Route("/v1/oauth/token", token, methods=["POST"])]
 
 
-async def _read_json(request: Request, media_type: str) -> dict[str, object]:
-    if media_type != _JSON:
-        raise Refusal(400, f"Content-Type: must be {_JSON}")
-    body = await read_body(request)
-    try:
-        return read_json_object(body)
-    except ValueError:
-        raise Refusal(400, "The request body is not a well-formed JSON object") from None
-
-
-async def _read_form(request: Request, _: str) -> dict[str, object]:
+async def _read_form(request: Request) -> dict[str, object]:
     try:
         return {**await read_form(request)}
     except OAuthError as error:
         raise Refusal(400, error.description) from None
 
 
-def _grant_named(body: dict[str, object], media_type: str) -> _Grant:
+def _grant_named(body: dict[str, object], sent_as: str) -> _Grant:
     grant_type = body.get("grant_type")
     if not isinstance(grant_type, str) or not grant_type:
         raise Refusal(400, "grant_type: a non-empty string is required")
     if grant_type not in _GRANTS:
         raise Refusal(400, "grant_type: this grant is not supported")
     grant = _GRANTS[grant_type]
-    if media_type != grant.media_type:
+    if sent_as != grant.media_type:
         raise Refusal(400, f"Content-Type: must be {grant.media_type}")
     return grant
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from ant_wif.rules import VerificationKey
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 KeyChoice = Literal["own", "other"]
 
@@ -31,23 +31,33 @@ class SigningKey:
     def __init__(self, algorithms: tuple[str, ...] = ("RS256",)) -> None:
         self.algorithms = algorithms
         self._kids = {_CURVES.get(alg, _RSA): uuid.uuid4().hex for alg in algorithms}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._private: dict[tuple[str, KeyChoice], RSAPrivateKey | EllipticCurvePrivateKey] = {}
         self._published: dict[str, VerificationKey] = {}
+        self._retired: dict[str, VerificationKey] = {}
 
     def kid(self, alg: str) -> str:
         """Return the name of the key that signs with `alg`; of any, for an algorithm without a key."""
         return self._kids.get(_CURVES.get(alg, _RSA)) or next(iter(self._kids.values()))
 
     def key_set(self) -> Mapping[str, VerificationKey]:
-        if not self._published:
-            self._published = {
-                kid: VerificationKey(self._key(kind, "own").public_key()) for kind, kid in self._kids.items()
-            }
-        return self._published
+        published = self._published
+        if not published:
+            with self._lock:
+                own = {kid: VerificationKey(self._key(kind, "own").public_key()) for kind, kid in self._kids.items()}
+                published = self._published = {**own, **self._retired}
+        return published
 
     def jwks(self) -> dict[str, object]:
-        return {"keys": [self._jwk(kind, kid) for kind, kid in self._kids.items()]}
+        return {"keys": [_jwk(kid, key.public_key) for kid, key in self.key_set().items()]}
+
+    def rotate(self, *, keep_old: bool) -> None:
+        """Sign with new keys from now on, and publish them; what was published before stays where `keep_old`."""
+        with self._lock:
+            self._retired = dict(self.key_set()) if keep_old else {}
+            self._kids = {kind: uuid.uuid4().hex for kind in self._kids}
+            self._private.clear()
+            self._published = {}
 
     def private_pem(self) -> str:
         """Return the RSA key in PKCS #8, for an identity provider that hands its keys out."""
@@ -84,18 +94,6 @@ class SigningKey:
             raise ValueError(f"cannot sign with alg {alg!r}: use {usable}, an HS algorithm, or none")
         return jwt.get_algorithm_by_name(alg).sign(signing_input, self._key(kind, key))
 
-    def _jwk(self, kind: str, kid: str) -> dict[str, object]:
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from jwt.algorithms import ECAlgorithm, RSAAlgorithm
-
-        private = self._key(kind, "own")
-        if isinstance(private, RSAPrivateKey):
-            public = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
-        else:
-            public = ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
-        members = ("kty", "n", "e", "crv", "x", "y")
-        return {"use": "sig", "kid": kid, **{name: public[name] for name in members if name in public}}
-
     def _key(self, kind: str, choice: KeyChoice) -> RSAPrivateKey | EllipticCurvePrivateKey:
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -112,6 +110,18 @@ class SigningKey:
                     else ec.generate_private_key(curves[kind]())
                 )
             return self._private[kind, choice]
+
+
+def _jwk(kid: str, key: RSAPublicKey | EllipticCurvePublicKey) -> dict[str, object]:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+    if isinstance(key, RSAPublicKey):
+        public = RSAAlgorithm.to_jwk(key, as_dict=True)
+    else:
+        public = ECAlgorithm.to_jwk(key, as_dict=True)
+    members = ("kty", "n", "e", "crv", "x", "y")
+    return {"use": "sig", "kid": kid, **{name: public[name] for name in members if name in public}}
 
 
 def _encode(part: Mapping[str, object]) -> str:

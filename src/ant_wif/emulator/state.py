@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ant_wif.emulator import ids
+from ant_wif.emulator.catalogue import Catalogue
 from ant_wif.emulator.expiring import Expiring
 from ant_wif.emulator.history import History
+from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator.notes import Notes
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
 
 
@@ -20,24 +23,36 @@ class Workspace:
     name: str
 
 
+def registered_name(platform: str) -> str:
+    """Return what the seeded issuer and rule of a platform are called: no underscore is allowed in a name."""
+    return platform.replace("_", "-")
+
+
 @dataclass(frozen=True)
 class Access:
     """What a credential is bound to. An API key has no scope: it may do everything in its workspace.
 
-    The access token of a person's login may be used in another workspace, request by request.
+    The access token of a person's login may be used in another workspace, request by request. A token acts as
+    a user or a service account, `actor_id`.
     """
 
     workspace_id: str
     scope: str | None = None
     may_choose_workspace: bool = False
+    actor_id: str | None = None
+
+    def has_scope(self, scopes: AbstractSet[str]) -> bool:
+        """Return whether the credential has one of the `scopes`, or needs none."""
+        return self.scope is None or not scopes.isdisjoint(self.scope.split())
 
 
 @dataclass(frozen=True)
 class User:
-    """The person who logs in."""
+    """The person who logs in. `id` is a UUID, as the token endpoint has it; the Admin API knows the tagged id."""
 
     id: str
     email: str
+    actor_id: str = field(default_factory=lambda: ids.tagged_id("user"))
 
 
 @dataclass
@@ -98,7 +113,11 @@ class State:
     service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
     key_sets: dict[str, Callable[[], KeySet]] = field(default_factory=dict)
+    providers: tuple[IdentityProvider, ...] = ()
+    # Which issuers are a platform of the emulator, by its name: their URL is known when the server has an address.
+    platforms: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
+    notes: Notes = field(init=False)
     api_keys: dict[str, Access] = field(default_factory=dict)
     access_tokens: Expiring[str, Access] = field(default_factory=Expiring)
     # By every refresh token ever handed out, so that a used one is told from an unknown one.
@@ -111,6 +130,37 @@ class State:
     left_out_of_logins: AbstractSet[str] = frozenset()
     spent: Expiring[tuple[str, str], bool] = field(default_factory=Expiring)
     history: History = field(default_factory=History)
+    models: Catalogue = field(default_factory=Catalogue.seeded)
+
+    def __post_init__(self) -> None:
+        self.notes = Notes(self.clock)
+
+    def set_address(self, base_url: str) -> None:
+        """Have the platforms, and the issuers that they are, live below this URL."""
+        for provider in self.providers:
+            provider.base_url = base_url
+            for issuer_id, name in self.platforms.items():
+                if name == provider.name:
+                    self.issuers[issuer_id] = replace(self.issuers[issuer_id], issuer_url=provider.issuer_url)
+
+    def provider_at(self, issuer_url: str) -> IdentityProvider | None:
+        """Return the emulator's own platform that has this issuer URL."""
+        wanted = issuer_url.rstrip("/")
+        return next((each for each in self.providers if each.base_url and each.issuer_url.rstrip("/") == wanted), None)
+
+    def note_platform(self, issuer_id: str, jwks: Mapping[str, object]) -> None:
+        """Note whether an issuer is one of the emulator's own, whose URL is to follow when it moves."""
+        self.platforms.pop(issuer_id, None)
+        provider = self.provider_at(self.issuers[issuer_id].issuer_url)
+        if provider is not None and jwks["type"] == "discovery" and jwks.get("discovery_base") is None:
+            self.platforms[issuer_id] = provider.name
+
+    def known_as(self, issuer: Issuer) -> str:
+        """Return the URL that an issuer has in the world, where it is one of the emulator's own."""
+        provider = self.provider_at(issuer.issuer_url)
+        if not issuer.issuer_url:
+            provider = next((each for each in self.providers if each.name == self.platforms.get(issuer.id)), None)
+        return provider.real_issuer or issuer.issuer_url if provider else issuer.issuer_url
 
     def registration(self, rule_id: str) -> Registration | None:
         """Return a rule with what it names, or `None` where there is no such rule."""

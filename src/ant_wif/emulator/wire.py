@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ant_wif.emulator.ids import tagged_id
+from ant_wif.rules.jws import read_json_object
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -21,6 +23,7 @@ _ERROR_TYPES = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    409: "conflict_error",
     413: "request_too_large",
     429: "rate_limit_error",
     529: "overloaded_error",
@@ -59,18 +62,35 @@ async def answer_refusal(request: Request, exc: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body. Raises `Refusal` (413) as soon as it is known to be too long."""
-    too_long = Refusal(413, f"The request body is longer than {MAX_BODY_BYTES} bytes")
+async def read_body(request: Request, *, limit: int = MAX_BODY_BYTES) -> bytes:
+    """Return the body. Raises `Refusal` (413) as soon as it is known to be longer than `limit` bytes."""
+    too_long = Refusal(413, f"The request body is longer than {limit} bytes")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+    if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_long
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > limit:
             raise too_long
     return bytes(body)
+
+
+def media_type(request: Request) -> str:
+    """Return what the body is said to be, without parameters; nothing where that is not said exactly once."""
+    lines = request.headers.getlist("content-type")
+    return lines[0].partition(";")[0].strip().lower() if len(lines) == 1 else ""
+
+
+async def read_json(request: Request, *, limit: int = MAX_BODY_BYTES) -> dict[str, object]:
+    """Return the JSON object that the body is. Raises `Refusal` (400, 413)."""
+    if media_type(request) != "application/json":
+        raise Refusal(400, "Content-Type: must be application/json")
+    body = await read_body(request, limit=limit)
+    try:
+        return read_json_object(body)
+    except ValueError:
+        raise Refusal(400, "The request body is not a well-formed JSON object") from None
 
 
 def listed(headers: Headers, name: str) -> set[str]:
@@ -88,14 +108,19 @@ def add_response_header(request: Request, name: str, value: str) -> None:
 
 
 class RequestIds:
-    """ASGI middleware: a `request-id` on every response, and whatever `add_response_header` was told."""
+    """ASGI middleware: `request-id` and `date` on every response, and whatever `add_response_header` was told.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The date is that of `clock`, the emulator's.
+    """
+
+    def __init__(self, app: ASGIApp, clock: Callable[[], float]) -> None:
         self._app = app
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         identifier = tagged_id("req")
-        extra = [(b"request-id", identifier.encode("ascii"))]
+        date = formatdate(self._clock(), usegmt=True)
+        extra = [(b"request-id", identifier.encode("ascii")), (b"date", date.encode("ascii"))]
         scope["state"] = {**scope.get("state", {}), "request_id": identifier, "response_headers": extra}
 
         async def send_with_headers(message: Message) -> None:

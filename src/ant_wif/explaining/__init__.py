@@ -1,6 +1,7 @@
 """Why an exchange is denied: the checks of the server, made here with what can be known here.
 
-The server says one sentence, whatever is wrong. Nothing is sent to it by this module.
+The server says one sentence, whatever is wrong. Nothing is sent to it by this module; `live` reads what is
+registered there.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "Registered", "explain", "explain_assertion"]
 
+_IN_FORCE = 2
 _DEEPEST_CLAIM = 6
 _NOTABLE_DRIFT_SECONDS = 5
 
@@ -37,7 +39,8 @@ class Explanation:
     """The checks in their order, and what else is known about tokens like this one.
 
     `identity_source` names where the token came from. `clock_drift_seconds` is how far this machine's clock
-    is behind that of the server that issued the token, `None` where no server said.
+    is behind that of the server that issued the token, `None` where no server said. `registered_from` says with
+    what the registrations were read from the platform, `None` where they were not.
     """
 
     identity_source: str
@@ -46,6 +49,7 @@ class Explanation:
     unverified_header: Mapping[str, object] | None
     unverified_claims: Mapping[str, object] | None
     clock_drift_seconds: float | None = None
+    registered_from: str | None = None
 
     @property
     def reason(self) -> Reason | None:
@@ -63,6 +67,7 @@ class Explanation:
             "reason": self.reason,
             "remedy": self.remedy,
             "identity_source": self.identity_source,
+            "registered_from": self.registered_from,
             "unverified_header": self.unverified_header,
             "unverified_claims": self.unverified_claims,
             "clock_drift_seconds": self.clock_drift_seconds,
@@ -147,10 +152,11 @@ def explain_assertion(
     if is_from("azure", identity_source, found.unverified_claims or {}):
         # Its tokens have neither the usual lifetime nor, where it is v2.0, the audience that was asked for.
         found = survey(request, replace(known, defaults_apply=False), now=now, jti_seen=lambda _: seen)
-    checks = tuple(_clean(check) for check in (_request_checked(federation), *found.checks))
+    made = (_request_checked(federation), *(_looked_for(check, registered, federation) for check in found.checks))
+    checks = tuple(_clean(check) for check in made)
     claims = found.unverified_claims or {}
     causes = [*_of_the_clock(clock_drift_seconds), *_of_earlier_use(before, claims)]
-    causes += platform_causes(identity_source, claims, registered, found.checks)
+    causes += [*platform_causes(identity_source, claims, registered, found.checks), *registered.notes]
     return Explanation(
         identity_source,
         checks,
@@ -158,6 +164,7 @@ def explain_assertion(
         _shown(found.unverified_header),
         _shown(found.unverified_claims),
         clock_drift_seconds,
+        registered.origin,
     )
 
 
@@ -181,6 +188,22 @@ def _request_checked(federation: Federation | None) -> Check:
         sentence = "Not checked: ANTHROPIC_FEDERATION_RULE_ID or ANTHROPIC_ORGANIZATION_ID is not set."
         return Check(1, title, None, "", "", sentence, unchecked=True)
     return Check(1, title, None, f"rule {federation.federation_rule_id}", "ids of the proper kinds", "")
+
+
+def _looked_for(check: Check, registered: Registered, federation: Federation | None) -> Check:
+    """Return a check as it is, but that of a rule which the organization was asked for and has not got."""
+    there = registered.organization_id
+    if check.number != _IN_FORCE or there is None or federation is None:
+        return check
+    if federation.organization_id.lower() != there.lower():
+        sentence = (
+            f"The request names the organization {federation.organization_id}; {registered.origin} is of {there}."
+        )
+    elif registered.absent is not None:
+        sentence = f"The organization {there} has no such rule."
+    else:
+        return check
+    return Check(check.number, check.title, "rule_not_found", "no such rule", federation.federation_rule_id, sentence)
 
 
 def _clean(check: Check) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from ant_wif.explaining.documents import Registered
@@ -50,6 +51,11 @@ def _github(claims: Claims, passed: set[int]) -> Iterator[str]:
     subject = str(claims.get("sub"))
     if _SUBJECT in passed:
         return
+    if re.match(r"repo:[^/@]+@\d+/[^/@:]+@\d+:", subject):
+        yield (
+            "GitHub Actions: `sub` names owner and repository with their numbers, as it does for repositories that "
+            "were created or renamed after 15 July 2026; the rule's subject must have them too"
+        )
     if subject.endswith(":pull_request"):
         yield (
             "GitHub Actions: the job runs for a pull request, so `sub` ends in `pull_request` and not in "

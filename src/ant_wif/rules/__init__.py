@@ -2,7 +2,8 @@
 
 `judge` reads nothing from the network, the disk, the clock or the environment, and remembers
 nothing. PyJWT and cryptography are imported only when a signature is checked, CEL only for a rule that has a
-condition. `survey` makes the same checks with less than everything known.
+condition. `survey` makes the same checks with less than everything known, and `check_rule` tells whether there
+may be such a rule at all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ant_wif.rules.model import (
     ServiceAccount,
 )
 from ant_wif.rules.reasons import REASONS, Meaning, reasons_table
+from ant_wif.rules.registering import RegistrationError, check_issuer, check_name, check_rule
 from ant_wif.rules.survey import Knowledge, Survey, survey
 from ant_wif.rules.validity import LEEWAY_SECONDS
 
@@ -43,11 +45,15 @@ __all__ = [
     "Meaning",
     "Reason",
     "Registration",
+    "RegistrationError",
     "Rule",
     "ServiceAccount",
     "Survey",
     "VerificationKey",
     "check_condition",
+    "check_issuer",
+    "check_name",
+    "check_rule",
     "judge",
     "read_key_set",
     "reasons_table",

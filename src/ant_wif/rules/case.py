@@ -12,6 +12,7 @@ from ant_wif.rules.keys import KeySet, VerificationKey
 from ant_wif.rules.model import ExchangeRequest, Issuer, Reason, Registration, Rule
 
 _SHOWN_CHARACTERS = 120
+_END_OF_TIME = 2**53
 
 
 class Finding(NamedTuple):
@@ -60,8 +61,8 @@ class Case:
         value = self.claim(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        # Beyond this, integers and floats cannot be subtracted, and no calendar goes there.
-        return value if abs(value) < 2**53 else None
+        # No calendar goes beyond this, and there integers and floats cannot be subtracted from one another.
+        return max(-_END_OF_TIME, min(value, _END_OF_TIME))
 
 
 def shown(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ant_wif.rules import match, validity
 from ant_wif.rules.case import Case, Finding, shown
 from ant_wif.rules.jws import MAX_ASSERTION_BYTES, Assertion, MalformedAssertionError, read_assertion
-from ant_wif.rules.model import Check, ExchangeRequest, Reason, Registration
+from ant_wif.rules.model import ADMIN_SCOPE, Check, ExchangeRequest, Reason, Registration
 
 
 class Step(NamedTuple):
@@ -65,6 +65,13 @@ def in_force(request: ExchangeRequest, registration: Registration | None) -> Che
             if archived:
                 found, flaw = f"archived {kind}", f"The {kind} is archived."
                 break
+        else:
+            role = registration.service_account.organization_role
+            if ADMIN_SCOPE in registration.rule.oauth_scope.split() and role == "developer":
+                found, flaw = (
+                    "a demoted service account",
+                    f"The rule grants {ADMIN_SCOPE}, and its account is no admin.",
+                )
     reason: Reason | None = "rule_not_found" if flaw else None
     return _check(2, IN_FORCE, Finding(reason, found, shown(request.federation_rule_id), flaw))
 

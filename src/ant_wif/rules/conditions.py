@@ -30,6 +30,15 @@ _TEXT = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _TOKEN = re.compile(r"\.\s*(?P<macro>all|exists|exists_one|map|filter)\s*\(|[A-Za-z_]\w*|\d[\w.]*|[^\s\w]")
+# A claim as code names it: `claims.sub`, or `claims["sub"]`, where the name stands in a string.
+_NAMED = re.compile(
+    rf"""(?:{_TEXT.pattern})
+    | (?<![\w.])claims\s*(?:
+        \[\s*(?P<quote>["'])(?P<index>\w+)(?P=quote)\s*\]
+        | \.\s*(?P<field>[A-Za-z_]\w*)
+    )""",
+    re.DOTALL | re.VERBOSE,
+)
 _PLACE = re.compile(r"^(?:[A-Z_]+: )?(?:ERROR: <input>:(?P<line>-?\d+):(?P<column>-?\d+): )?")
 _FAILURES = (RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
 _INT64 = range(-(2**63), 2**63)
@@ -74,6 +83,12 @@ def check_condition(expression: str) -> None:
         return
     if found is True:
         raise ConditionError("it is true whatever the token says")
+
+
+def named_claims(expression: str) -> frozenset[str]:
+    """Return the claims that the code of a condition names; what stands in its strings and comments is none."""
+    found = _NAMED.finditer(expression)
+    return frozenset(name for match in found for name in (match["field"], match["index"]) if name is not None)
 
 
 def evaluate(expression: str, claims: Mapping[str, object]) -> tuple[bool, str]:

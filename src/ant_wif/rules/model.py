@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 DEFAULT_AUDIENCE = "https://api.anthropic.com"
+ADMIN_SCOPE = "org:admin"
+
+OrganizationRole = Literal["admin", "developer"]
 
 Reason = Literal[
     "rule_not_found",
@@ -47,10 +50,14 @@ class Issuer:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceAccount:
-    """Whom an accepted token acts as. Every service account is a member of the default workspace."""
+    """Whom an accepted token acts as. Every service account is a member of the default workspace.
+
+    `organization_role` is `None` where it is not known.
+    """
 
     id: str
     name: str
+    organization_role: OrganizationRole | None = None
     workspace_ids: frozenset[str] = frozenset()
     archived: bool = False
 

@@ -21,6 +21,7 @@ _OPTIONAL_CLAIMS = {
 class Buildkite(CommandProvider):
     name = "buildkite"
     source = "buildkite"
+    real_issuer = "https://agent.buildkite.com"
     program = "buildkite-agent"
     subject = f"{_BRANCH}:commit:{_COMMIT}:step:{_STEP}"
     accepted_subject = f"{_BRANCH}:commit:*"

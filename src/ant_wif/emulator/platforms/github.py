@@ -30,6 +30,7 @@ _BACKDATED_SECONDS = 600
 class GitHub(IdentityProvider):
     name = "github"
     source = "github_actions"
+    real_issuer = "https://token.actions.githubusercontent.com"
     subject = f"repo:{_REPOSITORY}:ref:{_REF}"
     lifetime_seconds = 300
 

@@ -17,6 +17,7 @@ _SERVER = "https://gitlab.com"
 class GitLab(IdentityProvider):
     name = "gitlab"
     source = "gitlab"
+    real_issuer = "https://gitlab.com"
     subject = f"project_path:{_PROJECT}:ref_type:branch:ref:main"
     lifetime_seconds = 3600
 

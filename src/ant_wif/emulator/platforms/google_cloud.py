@@ -36,6 +36,7 @@ _RENEWED_SECONDS = 300
 class GoogleCloud(IdentityProvider):
     name = "google_cloud"
     source = "google_cloud"
+    real_issuer = "https://accounts.google.com"
     subject = UNIQUE_ID
     lifetime_seconds = 3600
 

@@ -1,0 +1,112 @@
+"""Service accounts, and the workspaces that they are in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from starlette.datastructures import QueryParams
+
+from ant_wif.emulator import ids
+from ant_wif.emulator.admin import schemas
+from ant_wif.emulator.admin.kinds import Body, Kind
+from ant_wif.emulator.admin.paging import page, read_wish
+from ant_wif.emulator.notes import Membership
+from ant_wif.emulator.wire import Refusal
+from ant_wif.rules import RegistrationError, ServiceAccount, check_name
+from ant_wif.rules.model import OrganizationRole
+
+
+class Accounts(Kind[ServiceAccount]):
+    path = "service_accounts"
+    title = "service account"
+    parameter = "service_account_id"
+    answer, creation, change = schemas.ACCOUNT, schemas.ACCOUNT_CREATE, schemas.ACCOUNT_UPDATE
+
+    @property
+    def all(self) -> dict[str, ServiceAccount]:
+        return self.state.service_accounts
+
+    def show(self, found: ServiceAccount) -> dict[str, object]:
+        return {
+            "type": "service_account",
+            **self.frame(found),
+            "description": self.state.notes[found.id].description,
+            "organization_role": found.organization_role or "developer",
+        }
+
+    def create(self, body: Body, actor: str) -> ServiceAccount:
+        name = str(body["name"])
+        check_name(name)
+        self.refuse_taken(name)
+        role = cast("OrganizationRole", body.get("organization_role", "developer"))
+        account = ServiceAccount(id=ids.tagged_id("svac"), name=name, organization_role=role)
+        self.all[account.id] = account
+        self.state.notes.begin(account.id, actor, description=cast("str | None", body.get("description")))
+        return account
+
+    def update(self, found: ServiceAccount, body: Body, actor: str) -> ServiceAccount:
+        self.state.notes.change(found.id, actor, body)
+        role = cast("OrganizationRole | None", body.get("organization_role"))
+        found = replace(found, organization_role=role or found.organization_role)
+        self.all[found.id] = found
+        return found
+
+    def archived(self, found: ServiceAccount) -> ServiceAccount:
+        rules = [rule for rule in self.state.rules.values() if rule.service_account_id == found.id]
+        live = [rule.name for rule in rules if not rule.archived]
+        if live:
+            raise Refusal(400, f"The service account is the target of a rule: archive {', '.join(live)} first")
+        return replace(found, archived=True)
+
+
+class Memberships:
+    """Every service account is in the default workspace, without anybody's doing."""
+
+    path = "workspaces"
+    answer, creation, deletion = schemas.MEMBERSHIP, schemas.MEMBERSHIP_CREATE, schemas.MEMBERSHIP_DELETED
+    title = "membership of a service account"
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.owners = accounts
+        self._state = accounts.state
+
+    def list(self, account_id: str, query: QueryParams) -> dict[str, object]:
+        account, wish = self.owners.known(account_id), read_wish(query)
+        default = self._state.default_workspace.id
+        members = [each for each in self._state.workspaces if each == default or each in account.workspace_ids]
+        found, next_page = page(wish, list(self._state.workspaces), members)
+        return {"data": [self._show(account, workspace_id) for workspace_id in found], "next_page": next_page}
+
+    def add(self, account_id: str, body: Body, actor: str) -> dict[str, object]:
+        """Add it, or give it another role where it is a member."""
+        account, workspace_id = self.owners.live(account_id), str(body["workspace_id"])
+        if workspace_id not in self._state.workspaces:
+            raise RegistrationError("workspace_id", "there is no such workspace")
+        account = replace(account, workspace_ids=account.workspace_ids | {workspace_id})
+        self.owners.all[account.id] = account
+        membership = Membership(str(body["workspace_role"]), actor)
+        self._state.notes.memberships[account.id, workspace_id] = membership
+        return self._show(account, workspace_id)
+
+    def remove(self, account_id: str, workspace_id: str) -> dict[str, object]:
+        account = self.owners.known(account_id)
+        self.owners.all[account.id] = replace(account, workspace_ids=account.workspace_ids - {workspace_id})
+        self._state.notes.memberships.pop((account.id, workspace_id), None)
+        return {
+            "type": "service_account_workspace_member_deleted",
+            "service_account_id": account.id,
+            "workspace_id": workspace_id,
+        }
+
+    def _show(self, account: ServiceAccount, workspace_id: str) -> dict[str, object]:
+        implicit = workspace_id not in account.workspace_ids
+        noted = self._state.notes.memberships.get((account.id, workspace_id), Membership())
+        return {
+            "type": "service_account_workspace_member",
+            "service_account_id": account.id,
+            "workspace_id": workspace_id,
+            "workspace_role": "workspace_user" if implicit else noted.role,
+            "created_by_actor_id": None if implicit else noted.actor_id,
+            "implicit": implicit,
+        }

@@ -1,0 +1,176 @@
+"""What is there already, what is missing, and what differs: read from the server, nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from ant_wif.admin import Admin, Registry, understood
+from ant_wif.errors import ConfigurationError
+from ant_wif.registrations import is_archived, read_issuer, read_rule, read_service_account
+from ant_wif.rules import Issuer, RegistrationError, ServiceAccount, check_issuer, check_name, check_rule
+from ant_wif.secrets import clean
+from ant_wif.setup.items import Change, Item, Plan, Wanted
+from ant_wif.setup.narrowing import Demand, narrowed
+from ant_wif.urls import is_loopback
+
+__all__ = ["plan"]
+
+
+def plan(admin: Admin, wanted: Wanted) -> Plan:
+    """Compare what is wanted with what is registered.
+
+    Raises:
+        ConfigurationError: the server would refuse it, or what is there stands in its way.
+        ApiError: the server refused, failed or could not be reached.
+    """
+    issuer = _issuer(admin, wanted)
+    account, registered = _service_account(admin, wanted)
+    return Plan(
+        wanted=wanted,
+        organization_id=admin.organization_id(),
+        issuer=issuer,
+        service_account=account,
+        membership=_membership(admin, wanted, account),
+        rule=_rule(admin, wanted, issuer, account, registered),
+    )
+
+
+def _issuer(admin: Admin, wanted: Wanted) -> Item:
+    trust = wanted.trust
+    live = [each for each in admin.issuers.list() if not is_archived(each)]
+    found = next((each for each in live if each.get("issuer_url") == trust.issuer_url), None)
+    details: dict[str, object] = {"issuer_url": trust.issuer_url}
+    if found is None:
+        name = _free_name(admin.issuers, trust.issuer_name)
+        jwks = dict(trust.jwks or {"type": "discovery"})
+        longest = trust.max_jwt_lifetime_seconds
+        _check_issuer(admin, wanted, Issuer(id="", name=name, issuer_url=trust.issuer_url,
+                                            max_jwt_lifetime_seconds=longest), jwks)  # fmt: skip
+        details["keys"] = _shown(jwks)
+        details["max_jwt_lifetime_seconds"] = longest
+        body = {
+            "name": name, "issuer_url": trust.issuer_url, "jwks": jwks, "max_jwt_lifetime_seconds": longest,
+        }  # fmt: skip
+        return Item(kind="issuer", action="create", name=name, details=details, body=body)
+    issuer = understood(read_issuer, found)
+    changes, body = [], {}
+    if issuer.max_jwt_lifetime_seconds < trust.max_jwt_lifetime_seconds:
+        body["max_jwt_lifetime_seconds"] = trust.max_jwt_lifetime_seconds
+        changes.append(
+            Change("max_jwt_lifetime_seconds", issuer.max_jwt_lifetime_seconds, trust.max_jwt_lifetime_seconds)
+        )
+    if trust.jwks is not None and _keys(found.get("jwks")) != _keys(trust.jwks):
+        body["jwks"] = dict(trust.jwks)
+        changes.append(Change("jwks", _shown(found.get("jwks")), _shown(trust.jwks)))
+    return Item(
+        kind="issuer",
+        action="update" if changes else "keep",
+        name=issuer.name,
+        id=issuer.id,
+        details=details,
+        changes=tuple(changes),
+        body=body,
+    )
+
+
+def _service_account(admin: Admin, wanted: Wanted) -> tuple[Item, ServiceAccount | None]:
+    asked, accounts = wanted.service_account or wanted.trust.name, admin.service_accounts
+    found = accounts.get(asked) if accounts.is_id(asked) else accounts.named(asked)
+    if found is None:
+        try:
+            check_name(asked)
+        except RegistrationError as error:
+            raise ConfigurationError(
+                f"there is no service account {clean(asked, limit=128)!r}, and none can be made: its {error}",
+                hint="give an id, svac_…, or a name of lower-case letters, digits and hyphens with --service-account",
+            ) from None
+        body = {"name": asked, "description": f"made by `ant wif setup {wanted.trust.platform}`"}
+        return Item(kind="service_account", action="create", name=asked, body=body), None
+    account = understood(read_service_account, found)
+    if account.archived:
+        raise ConfigurationError(
+            f"the service account {account.name} ({account.id}) is archived, and its name stays taken",
+            hint="give another name with --service-account",
+        )
+    return Item(kind="service_account", action="keep", name=account.name, id=account.id), account
+
+
+def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
+    """Every account is a member of the default workspace; of another, it must be made one."""
+    workspace = wanted.workspace_id
+    held = [] if account.id is None else admin.service_accounts.workspaces(account.id)
+    role = next((each.get("workspace_role") for each in held if each.get("workspace_id") == workspace), None)
+    if role is None and workspace == admin.default_workspace_id():
+        role = "workspace_user"
+    action, body = "keep", {}
+    if role is None:
+        action, role = "create", wanted.workspace_role
+        body = {"workspace_id": workspace, "workspace_role": wanted.workspace_role}
+    return Item(
+        kind="membership",
+        action="create" if action == "create" else "keep",
+        name=f"{account.name} in {wanted.workspace_name or workspace}",
+        id=workspace,
+        details={"workspace_role": role},
+        body=body,
+    )
+
+
+def _rule(admin: Admin, wanted: Wanted, issuer: Item, account: Item, registered: ServiceAccount | None) -> Item:
+    demand = Demand(wanted, issuer.id, account.id)
+    there = [] if issuer.id is None else list(admin.rules.list(issuer_id=issuer.id))
+    rules = [understood(read_rule, each) for each in there if not is_archived(each)]
+    item, rule = narrowed(demand, rules, lambda: _free_name(admin.rules, wanted.trust.name))
+    if item.action != "keep":
+        role = registered.organization_role if registered else "developer"
+        try:
+            # A condition that stands in a rule has been checked by the server.
+            ours = replace(rule, condition=None)
+            check_rule(ours, issuer_url=wanted.trust.issuer_url, organization_role=role)
+        except RegistrationError as error:
+            raise ConfigurationError(
+                f"the server would refuse the rule: {error}", hint=f"correct {error.field.partition('.')[0]}"
+            ) from None
+    return item
+
+
+def _check_issuer(admin: Admin, wanted: Wanted, issuer: Issuer, jwks: Mapping[str, object]) -> None:
+    # What runs on this machine, such as the emulator, may fetch from this machine.
+    local = is_loopback(urlsplit(admin.credentials.base_url).hostname or "")
+    try:
+        check_issuer(issuer, jwks, allow_loopback=local)
+    except RegistrationError as error:
+        cluster = wanted.trust.platform == "kubernetes"
+        raise ConfigurationError(
+            f"the server would refuse the issuer: {error}",
+            hint="give its key set with --jwks, because the server cannot fetch it" if cluster else "correct its URL",
+        ) from None
+
+
+def _free_name(registry: Registry, name: str) -> str:
+    """Return the name, or the first with a number that nothing has: those of archived resources stay taken."""
+    taken = {each.get("name") for each in registry.list(include_archived=True)}
+    candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+    return next(each for each in candidates if each not in taken)
+
+
+def _keys(jwks: object) -> object:
+    """Return what two key sets are compared by: their keys, in any order."""
+    keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(keys, list):
+        return None
+    members = ("kty", "kid", "n", "e", "crv", "x", "y")
+    return sorted(tuple(str(each.get(name)) for name in members) for each in keys if isinstance(each, dict))
+
+
+def _shown(jwks: object) -> str:
+    """Say where keys come from."""
+    if not isinstance(jwks, Mapping):
+        return "none"
+    keys = jwks.get("keys")
+    if isinstance(keys, list):
+        kids = ", ".join(str(each.get("kid")) for each in keys if isinstance(each, dict))
+        return f"inline: {kids}"
+    return "fetched from the issuer" if jwks.get("type") == "discovery" else f"fetched: {jwks.get('url')}"

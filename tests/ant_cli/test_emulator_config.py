@@ -1,0 +1,46 @@
+"""`ant emulator --config`: a seed file that is used, and ones that are not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .conftest import Ant
+
+
+def test_the_emulator_starts_with_what_the_seed_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "seed.yaml"
+    path.write_text("workspaces: [{name: Engineering, id: wrkspc_seeded}]\n")
+    ant = str(Path(sys.executable).with_name("ant"))
+    command = [ant, "emulator", "--config", str(path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
+    try:
+        assert process.stderr is not None
+        url = process.stderr.readline().split()[-1]
+        env = httpx.get(f"{url}/_emulator/env/github").json()
+        assert env["ANTHROPIC_WORKSPACE_ID"] == "wrkspc_seeded"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules: [{name: a}]\n", "rules[0].issuer: this field is required; correct rules[0].issuer in"),
+        ("rules: [\n", "line 2"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_seed_file_that_cannot_be_used_is_wrong_usage(ant: Ant, tmp_path: Path, text: str | None, said: str) -> None:
+    path = tmp_path / "seed.yaml"
+    if text is not None:
+        path.write_text(text)
+    outcome = ant("emulator", "--config", str(path))
+    assert outcome.status == 2
+    assert said in outcome.err
+    assert "seed.yaml" in outcome.err

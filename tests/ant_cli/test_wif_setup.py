@@ -1,0 +1,289 @@
+"""`ant wif setup`: a plan, a question, and a job that may call the API afterwards."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ant_wif.emulator import Emulator, Fault
+from ant_wif.profiles import ConfigDir
+from logins import keep_a_login
+from setups import registrations
+from terminals import in_a_terminal, rest
+
+from .conftest import Ant, Outcome
+
+Setup = Callable[..., Outcome]
+TENANT = "7a1d2c3b-0000-4a5b-8c9d-0e1f2a3b4c5d"
+APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"
+POD = ["--namespace", "ci", "--service-account", "b"]
+
+
+@pytest.fixture
+def emulator(seeded: Emulator) -> Emulator:
+    return seeded
+
+
+@pytest.fixture
+def admin(emulator: Emulator, directory: ConfigDir) -> list[str]:
+    """The login of an administrator, as options."""
+    keep_a_login(directory, emulator, "admin", scope="org:admin")
+    return ["--profile", "admin"]
+
+
+@pytest.fixture
+def setup(ant: Ant, admin: list[str]) -> Setup:
+    return lambda *words, **environ: ant("wif", "setup", *words, *admin, **environ)
+
+
+@pytest.fixture
+def github(emulator: Emulator) -> list[str]:
+    url = f"{emulator.base_url}/github"
+    return ["github", "--repo", "acme/app", "--issuer-url", url, "--workspace", "Engineering"]
+
+
+def variables(outcome: Outcome) -> dict[str, str]:
+    return dict(re.findall(r"^  (ANT\w+)=(\S+)$", outcome.out, re.MULTILINE))
+
+
+def test_the_plan_is_carried_out_and_the_job_may_call_the_api(
+    ant: Ant, setup: Setup, emulator: Emulator, github: list[str]
+) -> None:
+    outcome = setup(*github, "--yes")
+    assert outcome.status == 0, outcome.err
+    marks = [line[:2] for line in outcome.out.splitlines()[:11] if line[:2] in {"= ", "+ ", "~ "}]
+    assert marks == ["= ", "+ ", "+ ", "+ "]
+    assert '    subject_prefix: "repo:acme/app:ref:refs/heads/main"\n' in outcome.out
+    assert "github-acme-app-main in Engineering" in outcome.out
+    assert [line.partition(" ")[0] for line in outcome.err.splitlines()] == ["created:"] * 3
+
+    found = variables(outcome)
+    job = {**emulator.env("github"), **found}
+    assert found["ANTHROPIC_FEDERATION_RULE_ID"] == emulator.rule("github-acme-app-main").id
+    verified = ant("auth", "verify", "--format", "json", **job)
+    assert verified.status == 0, verified.err
+    assert verified.json()["organization_id"] == emulator.organization_id
+    assert [record.rule_id for record in emulator.history] == [found["ANTHROPIC_FEDERATION_RULE_ID"]]
+
+
+def test_a_second_run_changes_nothing_and_says_so(setup: Setup, emulator: Emulator, github: list[str]) -> None:
+    first = setup(*github, "--yes")
+    before = registrations(emulator)
+    again = setup(*github)
+    assert (again.status, again.err) == (0, "")
+    assert "Everything is there already: nothing was changed." in again.out
+    assert variables(again) == variables(first)
+    assert registrations(emulator) == before
+
+
+def test_the_workflow_is_yaml_that_github_takes(setup: Setup, github: list[str]) -> None:
+    outcome = setup(*github, "--yes")
+    workflow = yaml.safe_load(outcome.out.partition("A workflow that works as it stands:\n\n")[2])
+    # YAML 1.1 takes `on` for a truth value, which GitHub does not.
+    assert workflow[True] == {"push": {"branches": ["main"]}}
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    assert workflow["env"] == variables(outcome)
+    assert workflow["jobs"]["claude"]["steps"][-1] == {"run": "ant auth verify"}
+
+
+@pytest.mark.parametrize(
+    ("words", "trigger", "environment"),
+    [
+        (["--tag", "v1.0"], {"push": {"tags": ["v1.0"]}}, None),
+        (["--environment", "pro: duction"], "workflow_dispatch", "pro: duction"),
+        (["--environment", "production", "--branch", "main"], {"push": {"branches": ["main"]}}, "production"),
+        (["--pull-request"], "pull_request", None),
+    ],
+)
+def test_the_workflow_runs_for_what_the_rule_accepts(
+    setup: Setup, github: list[str], words: list[str], trigger: object, environment: str | None
+) -> None:
+    workflow = yaml.safe_load(str(setup(*github, *words, "--yes", "--json").json()["workflow"]))
+    assert workflow[True] == trigger
+    assert workflow["jobs"]["claude"].get("environment") == environment
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(setup: Setup, emulator: Emulator, github: list[str]) -> None:
+    before = registrations(emulator)
+    outcome = setup(*github, "--dry-run")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "+ rule             github-acme-app-main\n" in outcome.out
+    assert "Nothing was changed: without --dry-run, this is what would be done." in outcome.out
+    assert "ANTHROPIC_" not in outcome.out
+    assert registrations(emulator) == before
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_done(
+    setup: Setup, emulator: Emulator, github: list[str]
+) -> None:
+    before = registrations(emulator)
+    outcome = setup(*github)
+    assert outcome.status == 2
+    assert "+ rule " in outcome.out
+    assert "nobody is there to ask: add --yes" in outcome.err
+    assert registrations(emulator) == before
+
+
+def test_a_person_is_asked(emulator: Emulator, admin: list[str], github: list[str], home: Path) -> None:
+    before = registrations(emulator)
+    with in_a_terminal("wif", "setup", *github, *admin, environ={"HOME": str(home)}) as terminal:
+        terminal.expect_exact("Do this? [y/N]: ")
+        assert registrations(emulator) == before
+        terminal.sendline("y")
+        status, printed = rest(terminal)
+    assert status == 0
+    assert "created: rule github-acme-app-main" in printed
+    assert emulator.rule("github-acme-app-main").subject_prefix == "repo:acme/app:ref:refs/heads/main"
+
+
+def test_json_has_plan_ids_and_variables_for_programs(setup: Setup, emulator: Emulator, github: list[str]) -> None:
+    planned = setup(*github, "--json", "--dry-run")
+    assert (planned.status, planned.err) == (0, "")
+    document = planned.json()
+    assert (document["schema"], document["platform"], document["applied"]) == ("ant.wif.setup/1", "github", False)
+    plan = document["plan"]
+    assert isinstance(plan, list)
+    assert [(item["kind"], item["action"]) for item in plan] == [
+        ("issuer", "keep"),
+        ("service_account", "create"),
+        ("membership", "create"),
+        ("rule", "create"),
+    ]
+    assert set(plan[0]) == {"kind", "action", "name", "id", "details", "changes"}
+    assert document["workflow"] is None
+    done = setup(*github, "--format", "json", "--yes")
+    document = done.json()
+    assert document["applied"] is True
+    assert document["ids"] == {
+        "issuer": emulator.issuer().id,
+        "service_account": emulator.rule("github-acme-app-main").service_account_id,
+        "rule": emulator.rule("github-acme-app-main").id,
+        "workspace": emulator.rule().workspace_ids[0],
+        "organization": emulator.organization_id,
+    }
+    assert "+ rule " in done.err
+    assert setup(*github, "--transform", "variables.ANTHROPIC_FEDERATION_RULE_ID", "-r").out == (
+        f"{emulator.rule('github-acme-app-main').id}\n"
+    )
+
+
+def test_what_differs_is_shown_field_by_field(setup: Setup, emulator: Emulator, github: list[str]) -> None:
+    setup(*github, "--yes")
+    outcome = setup(*github, "--lifetime", "10m", "--yes")
+    assert "~ rule             github-acme-app-main (fdrl_" in outcome.out
+    assert "    token_lifetime_seconds: 3600 -> 600\n" in outcome.out
+    assert outcome.err.startswith("updated: rule github-acme-app-main (fdrl_")
+    assert emulator.rule("github-acme-app-main").token_lifetime_seconds == 600
+
+
+def test_what_failed_can_be_run_again(setup: Setup, emulator: Emulator, github: list[str]) -> None:
+    before = registrations(emulator)
+    emulator.fail("admin", Fault.truncated())
+    broken = setup(*github, "--yes")
+    assert (broken.status, registrations(emulator)) == (1, before)
+    assert setup(*github, "--yes").status == 0
+    assert "nothing was changed" in setup(*github).out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["github", "--repo", "acme/*"],
+        ["github", "--repo", "acme/app", "--branch", "release/*"],
+        ["github", "--repo", "acme/app", "--branch", "a", "--tag", "b"],
+        ["github", "--repo", "acme/app", "--branch", ""],
+        ["github"],
+        ["aws", "--issuer", "https://a.example", "--role-arn", "*"],
+        ["aws", "--issuer", "https://a.example"],
+        ["google-cloud"],
+        ["azure", "--tenant", "acme", "--audience", APPLICATION, "--object-id", APPLICATION],
+        ["kubernetes", "--issuer", "https://kubernetes.default.svc", "--namespace", "ci", "--service-account", "b"],
+        [
+            "kubernetes",
+            "--issuer",
+            "https://a.example",
+            "--namespace",
+            "ci",
+            "--service-account",
+            "b",
+            "--jwks",
+            __file__,
+        ],
+        ["github", "--repo", "acme/app", "--scope", "org:admin"],
+        ["github", "--repo", "acme/app", "--transform", "["],
+    ],
+)
+def test_what_would_be_too_wide_or_makes_no_sense_is_wrong_usage(
+    setup: Setup, emulator: Emulator, words: list[str]
+) -> None:
+    before = registrations(emulator)
+    outcome = setup(*words, "--yes")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: ")
+    assert registrations(emulator) == before
+
+
+def test_what_the_server_would_refuse_fails_already_in_a_dry_run(setup: Setup) -> None:
+    outcome = setup("kubernetes", "--issuer", "https://10.0.0.1", *POD, "--dry-run")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "the server would refuse the issuer: issuer_url: must name its host by a public DNS name" in outcome.err
+    outcome = setup("github", "--repo", "acme/app", "--workspace", "Nowhere", "--dry-run")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "no workspace named 'Nowhere'" in outcome.err
+
+
+def test_every_platform_s_job_gets_a_token_after_its_setup(
+    ant: Ant, setup: Setup, emulator: Emulator, tmp_path: Path
+) -> None:
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(emulator._platforms.kubernetes.key.jwks()))
+    names = ("aws", "google-cloud", "azure", "kubernetes")
+    issuer = {name: emulator.issuer(name).issuer_url for name in names}
+    subject = {name: str(emulator.rule(name).subject_prefix) for name in names}
+    namespace, account = subject["kubernetes"].split(":")[-2:]
+    tenant, application = issuer["azure"].split("/")[-2], str(emulator.rule("azure").audience)
+    platforms = {
+        "aws": ["--issuer", issuer["aws"], "--role-arn", subject["aws"]],
+        "google-cloud": ["--issuer-url", issuer["google-cloud"], "--unique-id", subject["google-cloud"]],
+        "azure": ["--issuer-url", issuer["azure"], "--object-id", subject["azure"], "--tenant", tenant,
+                  "--audience", application],
+        "kubernetes": ["--issuer", issuer["kubernetes"], "--namespace", namespace, "--service-account", account,
+                       "--jwks", str(keys)],
+    }  # fmt: skip
+    for platform, words in platforms.items():
+        outcome = setup(platform, *words, "--yes")
+        assert outcome.status == 0, outcome.err
+        token = emulator.issue(platform.replace("-", "_"))
+        job = {"ANTHROPIC_BASE_URL": emulator.base_url, "ANTHROPIC_IDENTITY_TOKEN": token, **variables(outcome)}
+        verified = ant("auth", "verify", **job)
+        assert verified.status == 0, verified.err
+        assert setup(platform, *words).err == ""
+
+
+def test_the_plan_is_as_the_documentation_shows_it(setup: Setup) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "wif-setup.md").read_text(encoding="utf-8")
+    example = r"^\$ ant wif setup (github .*) --profile admin --dry-run\n(.*?)^```$"
+    shown = re.search(example, page, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    outcome = setup(*shown[1].split(), "--dry-run")
+    assert re.sub(r"wrkspc_\w+", "wrkspc_…", outcome.out) == shown[2]
+
+
+def test_nothing_secret_is_printed(setup: Setup, github: list[str], directory: ConfigDir) -> None:
+    stored = json.loads(directory.credentials_path("admin").read_text())
+    for words in ([], ["--json"], ["--debug"]):
+        outcome = setup(*github, *words, "--yes")
+        for name in ("access_token", "refresh_token"):
+            assert stored[name] not in outcome.out + outcome.err
+
+
+def test_an_api_key_sets_up_nothing(ant: Ant, emulator: Emulator, github: list[str]) -> None:
+    key = {"ANTHROPIC_API_KEY": emulator.api_key, "ANTHROPIC_BASE_URL": emulator.base_url}
+    outcome = ant("wif", "setup", *github, "--yes", **key)
+    assert (outcome.status, outcome.out) == (3, "")
+    assert "takes no keys" in outcome.err

@@ -1,0 +1,197 @@
+"""A suite in another language controls the emulator over HTTP, and a page of the web does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import jwt
+import pytest
+
+from ant_wif.emulator import Emulator
+from console import list_models
+from exchanges import exchange
+
+Body = dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def client(running: Emulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.base_url, trust_env=False, timeout=5) as opened:
+        yield opened
+
+
+def test_faults_are_planned_and_cleared(emulator: Emulator, client: httpx.Client) -> None:
+    plan: Body = {"endpoint": "token", "fault": "status", "status": 429, "retry_after": 1, "times": 2}
+    planned = client.post("/_emulator/faults", json=plan)
+    assert (planned.status_code, planned.json()) == (200, {"endpoint": "token", "fault": "status 429", "times": 2})
+    failed = exchange(client, emulator)
+    assert (failed.status_code, failed.headers["retry-after"]) == (429, "1")
+    assert client.delete("/_emulator/faults").status_code == 204
+    assert exchange(client, emulator).status_code == 200
+
+
+def what_comes(client: httpx.Client, emulator: Emulator) -> str:
+    try:
+        response = exchange(client, emulator)
+    except httpx.RemoteProtocolError as error:
+        return "half" if "complete message" in str(error) else "nothing"
+    if b"<title>" in response.content:
+        return "a page"
+    return f"{response.json()['token_type']}, {'content-length' in response.headers}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "comes"),
+    [
+        ({"fault": "drop_before"}, "nothing"),
+        ({"fault": "drop_after"}, "nothing"),
+        ({"fault": "delay", "seconds": 0}, "Bearer, True"),
+        ({"fault": "trickle", "seconds": 0.01}, "Bearer, True"),
+        ({"fault": "truncated"}, "half"),
+        ({"fault": "oversized", "size": 100_000}, "Bearer, False"),
+        ({"fault": "not_json"}, "a page"),
+        ({"fault": "wrong_token_type", "kind": "mac"}, "mac, True"),
+    ],
+)
+def test_every_fault_has_a_name(emulator: Emulator, client: httpx.Client, fault: Body, comes: str) -> None:
+    planned = client.post("/_emulator/faults", json={"endpoint": "token", **fault})
+    assert planned.json()["times"] == 1
+    assert what_comes(client, emulator) == comes
+    assert what_comes(client, emulator) == "Bearer, True"
+
+
+def test_the_time_is_moved_and_set_back(emulator: Emulator, client: httpx.Client) -> None:
+    token = exchange(client, emulator).json()["access_token"]
+    before = client.get("/_emulator/clock").json()["now"]
+    after = client.post("/_emulator/clock", json={"advance": 7200}).json()["now"]
+    assert 7200 <= after - before < 7260
+    assert list_models(client, token).status_code == 401
+    assert client.delete("/_emulator/clock").json()["now"] < before + 60
+    assert list_models(client, token).status_code == 200
+    assert client.post("/_emulator/clock", json={"move_to": 1_800_000_000}).json()["now"] >= 1_800_000_000
+    client.post("/_emulator/clock", json={"skew": -600})
+    exchange(client, emulator)
+    assert emulator.history[-1].reason == "not_yet_valid"
+
+
+def test_the_history_is_forgotten(emulator: Emulator, client: httpx.Client) -> None:
+    exchange(client, emulator)
+    assert client.delete("/_emulator/history").status_code == 204
+    assert client.get("/_emulator/history").json() == {"data": []}
+    assert emulator.exchanges == 0
+
+
+def test_keys_are_rotated(emulator: Emulator, client: httpx.Client) -> None:
+    before = emulator.issue()
+    assert client.post("/_emulator/github/keys", json={"keep_old": True}).status_code == 204
+    assert exchange(client, emulator, before).status_code == 200
+    assert jwt.get_unverified_header(before)["kid"] != jwt.get_unverified_header(emulator.issue())["kid"]
+    before = emulator.issue()
+    assert client.post("/_emulator/github/keys", json={}).status_code == 204
+    exchange(client, emulator, before)
+    assert emulator.history[-1].reason == "kid_not_found"
+
+
+WRONG: list[tuple[str, object, str]] = [
+    ("faults", {}, "endpoint"),
+    ("faults", {"endpoint": "token"}, "fault"),
+    ("faults", {"endpoint": "token", "fault": 7}, "fault"),
+    ("faults", {"endpoint": "tokens", "fault": "truncated"}, "tokens"),
+    ("faults", {"endpoint": ["token"], "fault": "truncated"}, "endpoint"),
+    ("faults", {"endpoint": "token", "fault": "explosion"}, "drop_before"),
+    ("faults", {"endpoint": "token", "fault": "truncated", "times": 0}, "times"),
+    ("faults", {"endpoint": "token", "fault": "truncated", "times": True}, "times"),
+    ("faults", {"endpoint": "token", "fault": "truncated", "seconds": 1}, "no such argument"),
+    ("faults", {"endpoint": "token", "fault": "delay"}, "seconds"),
+    ("faults", {"endpoint": "token", "fault": "delay", "seconds": "1"}, "seconds: must be a number"),
+    ("faults", {"endpoint": "token", "fault": "delay", "seconds": -1}, "duration"),
+    ("faults", {"endpoint": "token", "fault": "status", "status": 418}, "418"),
+    ("faults", {"endpoint": "token", "fault": "status", "status": True}, "status: must be a whole number"),
+    ("faults", {"endpoint": "models", "fault": "wrong_token_type"}, "only happen at 'token'"),
+    ("clock", {}, "one of"),
+    ("clock", {"advance": 1, "skew": 1}, "one of"),
+    ("clock", {"advance": "1"}, "advance: must be a number"),
+    ("clock", {"advance": True}, "advance: must be a number"),
+    ("clock", {"advance": 1e300}, "1970 and 9999"),
+    ("clock", {"freeze": 1}, "freeze"),
+    ("github/keys", {"keep_old": 1}, "keep_old"),
+    ("github/keys", {"keep": True}, "keep:"),
+    ("jenkins/keys", {}, "jenkins"),
+    ("clock", [], "JSON object"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "said"), WRONG, ids=[f"{n}-{path}" for n, (path, *_) in enumerate(WRONG)])
+def test_what_cannot_be_is_refused_and_nothing_changes(
+    emulator: Emulator, client: httpx.Client, path: str, body: object, said: str
+) -> None:
+    now = client.get("/_emulator/clock").json()["now"]
+    response = client.post(f"/_emulator/{path}", json=body)
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert said in response.json()["error"]["message"]
+    assert client.get("/_emulator/clock").json()["now"] < now + 60
+    assert exchange(client, emulator).status_code == 200
+
+
+STEPS = [
+    ("POST", "/_emulator/faults", {"endpoint": "token", "fault": "drop_before"}),
+    ("DELETE", "/_emulator/faults", None),
+    ("POST", "/_emulator/clock", {"advance": 3600}),
+    ("DELETE", "/_emulator/clock", None),
+    ("DELETE", "/_emulator/history", None),
+    ("POST", "/_emulator/github/keys", {}),
+    ("POST", "/_emulator/github/sign", {"claims": {}}),
+    ("GET", "/_emulator/history", None),
+    ("GET", "/_emulator/env/github", None),
+    ("GET", "/_emulator/", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), STEPS, ids=[f"{method} {path}" for method, path, _ in STEPS])
+def test_a_page_of_another_site_gets_nowhere(
+    emulator: Emulator, client: httpx.Client, method: str, path: str, body: Body | None
+) -> None:
+    exchange(client, emulator)
+    port = httpx.URL(emulator.base_url).port
+    strangers: list[dict[str, str]] = [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": f"http://localhost:{port}"},  # another origin than 127.0.0.1, which the client asks
+        {"origin": f"http://127.0.0.1:{port}.evil.example"},
+        {"host": f"evil.example:{port}", "origin": f"http://evil.example:{port}"},
+        {"host": f"evil.example:{port}"},
+        {"host": f"127.0.0.1.evil.example:{port}"},
+        {"host": f"localhost@evil.example:{port}"},
+        {"host": ""},
+        {"host": "[::1"},
+    ]
+    for headers in strangers:
+        content = None if body is None else json.dumps(body)
+        response = client.request(
+            method, path, content=content, headers={"content-type": "application/json", **headers}
+        )
+        assert (response.status_code, response.json()["error"]["type"]) == (403, "permission_error"), headers
+    assert len(emulator.history) == 1
+    assert exchange(client, emulator).status_code == 200
+
+
+def test_the_emulators_own_names_and_pages_may_ask(emulator: Emulator, client: httpx.Client) -> None:
+    port = httpx.URL(emulator.base_url).port
+    for host in ("localhost", "127.0.0.1", "127.0.0.2", "[::1]", "LOCALHOST"):
+        headers = {"host": f"{host}:{port}", "origin": f"http://{host}:{port}".lower()}
+        assert client.delete("/_emulator/history", headers=headers).status_code == 204
+    assert client.get("/_emulator/", headers={"host": "localhost"}).status_code == 200
+
+
+def test_an_emulator_for_other_machines_answers_to_any_name_and_to_no_other_site() -> None:
+    with (
+        Emulator("0.0.0.0", allow_remote=True) as emulator,
+        httpx.Client(base_url=emulator.base_url.replace("0.0.0.0", "127.0.0.1"), trust_env=False) as client,
+    ):
+        assert client.get("/_emulator/clock", headers={"host": "emulator:8080"}).status_code == 200
+        same = {"host": "emulator:8080", "origin": "http://emulator:8080"}
+        assert client.delete("/_emulator/history", headers=same).status_code == 204
+        other = {"host": "emulator:8080", "origin": "http://evil.example"}
+        assert client.delete("/_emulator/history", headers=other).status_code == 403
