@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 LINT := $(VENV)/lint/bin
 LINT_STAMP := $(VENV)/lint/.installed
 
+# The tests start hundreds of processes, each of which would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench docs clean
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ant_cli import completing
+from ant_cli.headers import header_lines
+from ant_cli.inputs import read_file, read_stdin
 from ant_cli.options import Command, Session, not_empty, pass_session
-from ant_cli.values import encoded, inlined, read_document, read_stdin
+from ant_cli.values import encoded, field_value, read_document
 
 if TYPE_CHECKING:
     import httpx
 
-    from ant_wif.api import Api
-
 __all__ = ["api"]
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.1
-_OWN_HEADERS = {"authorization", "x-api-key", "host", "content-length", "transfer-encoding", "connection"}
 
 
 @click.command(cls=Command)
@@ -29,11 +26,14 @@ _OWN_HEADERS = {"authorization", "x-api-key", "host", "content-length", "transfe
 @click.option("-X", "--method", type=click.Choice(_METHODS, case_sensitive=False), help="GET, or POST with a body.")
 @click.option(
     "-f", "--field", "fields", multiple=True, metavar="NAME=VALUE",
-    help="A field of the body, of the query with GET. VALUE is JSON, YAML or @FILE.",
+    help="A field of the body, or of the query with GET. VALUE is a text, a number, true, false, null, JSON or @FILE.",
 )  # fmt: skip
 @click.option("-F", "--raw-field", "raw_fields", multiple=True, metavar="NAME=TEXT", help="The same, always a text.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of the request.")
-@click.option("--input", "input_", metavar="FILE", callback=not_empty, help="The body: a file, or - for stdin.")
+@click.option(
+    "--input", "input_", metavar="FILE", callback=not_empty, shell_complete=completing.files,
+    help="The body: a file, or - for stdin.",
+)  # fmt: skip
 @click.option("--paginate", is_flag=True, help="Go on to the last page, and print what is in it one by one.")
 @click.option("--limit", type=click.IntRange(min=1), help="With --paginate: print at most so many.")
 @pass_session
@@ -58,88 +58,82 @@ def api(
     from ant_wif.api import Api
     from ant_wif.errors import InsecureUrlError
 
-    given = _fields(fields, raw_fields)
-    extra = _headers(headers)
+    given, extra = _fields(fields, raw_fields), header_lines(headers)
     method = (method or ("POST" if (given or input_) and not paginate else "GET")).upper()
     has_body = method not in {"GET", "HEAD"}
-    query = [] if has_body else [(name, _in_query(value)) for name, value in given.items()]
+    query = [] if has_body else [(name, text) for name, text, _ in given]
     if input_ and not has_body:
         raise click.UsageError(f"{method} has no body: leave out --input, or choose another method with -X")
     if paginate and method != "GET":
         raise click.UsageError(f"--paginate is for lists, which are read with GET and not with {method}")
     if limit and not paginate:
         raise click.UsageError("--limit is for --paginate; a limit for one page is a field: -X GET -f limit=…")
-    content = _content(session, input_, given, extra) if has_body and (given or input_) else None
+    content = _content(session, input_, _body(given), extra) if has_body and (given or input_) else None
     with Api(session.credentials()) as client:
         try:
             if paginate:
                 print_items(session, client.items(path, query=query, headers=extra, limit=limit, page_size=None))
             else:
                 with client.open(method, path, query=query, body=content, headers=extra) as response:
-                    _print(session, client, response)
+                    _print(session, response)
         except InsecureUrlError:
             session.failure = 2
             raise
 
 
-def _print(session: Session, client: Api, response: httpx.Response) -> None:
-    from ant_cli.output import print_item, print_items
-    from ant_wif.events import EVENT_STREAM, events
+def _print(session: Session, response: httpx.Response) -> None:
+    from ant_cli.output import print_bytes, print_item, print_items
+    from ant_wif.api import is_json, media_type, read_answer
+    from ant_wif.events import EVENT_STREAM, JSON_LINES, events, json_lines
 
-    if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+    kind = media_type(response.headers)
+    if kind == EVENT_STREAM:
         print_items(session, events(response))
-        return
-    answer = client.read(response)
-    if not answer.body:
-        return
-    if answer.is_json:
-        try:
-            document = answer.document()
-        except ValueError:
-            raise click.ClickException("the answer says that it is JSON, and is not") from None
-        print_item(session, document)
+    elif kind in JSON_LINES:
+        print_items(session, json_lines(response))
+    elif is_json(kind):
+        answer = read_answer(response)
+        if answer.body:
+            print_item(session, answer.document())
+    elif "transform" in session.options:
+        raise click.ClickException(f"the answer is {kind or 'of no stated kind'}, and --transform is for JSON")
     else:
-        if b"\0" in answer.body and sys.stdout.isatty():
-            raise click.ClickException(f"the answer is {len(answer.body)} bytes of {answer.media_type}; add > FILE")
-        sys.stdout.flush()
-        sys.stdout.buffer.write(answer.body)
+        print_bytes(response.iter_bytes())
 
 
-def _fields(fields: tuple[str, ...], raw_fields: tuple[str, ...]) -> dict[str, object]:
-    from ant_cli.relaxed import read_value
-
-    found: dict[str, object] = {}
-    for text, raw in (*((each, False) for each in fields), *((each, True) for each in raw_fields)):
-        name, separator, value = text.partition("=")
-        if not name or not separator:
-            raise click.UsageError(f"a field is NAME=VALUE, and {text!r} has no {'name' if separator else '='}")
-        if name in found:
-            raise click.UsageError(f"the field {name!r} is given twice; a list is {name}='[…, …]'")
-
-        def fail(problem: str, name: str = name) -> object:
-            raise click.UsageError(f"the value of the field {name!r} is neither JSON nor YAML: {problem}")
-
-        found[name] = value if raw else inlined(value if value.startswith(("@", "\\@")) else read_value(value, fail))
+def _fields(fields: tuple[str, ...], raw_fields: tuple[str, ...]) -> list[tuple[str, str, bool]]:
+    """Return name, text and whether it is to stay a text."""
+    found = []
+    for given, raw in ((fields, False), (raw_fields, True)):
+        for text in given:
+            name, separator, value = text.partition("=")
+            if not name or not separator:
+                raise click.UsageError(f"a field is NAME=VALUE, and {text!r} has no {'name' if separator else '='}")
+            found.append((name, value, raw))
     return found
 
 
-def _headers(lines: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in lines:
-        name, separator, value = (part.strip() for part in line.partition(":"))
-        if not separator or not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
-            raise click.UsageError(f"a header is NAME: VALUE in printable ASCII, and {name or 'one'!r} is not")
-        if name.lower() in _OWN_HEADERS:
+def _body(given: list[tuple[str, str, bool]]) -> dict[str, object]:
+    body: dict[str, object] = {}
+    for name, text, raw in given:
+        value = text if raw else field_value(name, text)
+        values = body.setdefault(name[:-2], []) if name.endswith("[]") else None
+        if isinstance(values, list):
+            values.append(value)
+        elif name in body or values is not None:
             raise click.UsageError(
-                f"the header {name} is not yours to set; --api-key and --auth-token choose the credential"
+                f"the field {name!r} is given twice; a list is {name}[]=… for each, or {name}='[…, …]'"
             )
-        found[name.lower()] = f"{found[name.lower()]},{value}" if name.lower() in found else value
-    return found
+        else:
+            body[name] = value
+    return body
 
 
 def _content(session: Session, source: str | None, given: dict[str, object], headers: dict[str, str]) -> bytes:
+    from ant_wif.api import is_json, media_type
+
     body = b"" if source is None else _read(session, source)
-    if "json" not in headers.get("content-type", "json").lower():
+    if not is_json(media_type({"content-type": "application/json", **headers})):
         if given:
             raise click.UsageError(
                 f"fields make JSON, and the content type is {headers['content-type']}: use --input only"
@@ -153,17 +147,4 @@ def _read(session: Session, source: str) -> bytes:
         if session.is_guest:
             raise click.UsageError("--input - reads stdin, which is not this command's here: name a file")
         return read_stdin()
-    try:
-        return Path(source).read_bytes()
-    except (OSError, ValueError) as error:
-        raise click.UsageError(
-            f"the file {source} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
-
-
-def _in_query(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (dict, list)):
-        raise click.UsageError("a query has texts and numbers only; choose a method with a body: -X POST")
-    return encoded(value).decode()
+    return read_file(Path(source), f"the file {source}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ def auth() -> None:
 @pass_session
 def status(session: Session, *, github_summary: bool) -> None:
     """Say which credential wins, why, and for which workspace. Touches no network; exits 0 whatever it finds."""
+    from ant_cli.output import is_terminal, print_item
     from ant_cli.status_text import lines
     from ant_wif.reporting import describe
 
@@ -43,11 +43,9 @@ def status(session: Session, *, github_summary: bool) -> None:
         text = "\n".join(lines(found, home=str(resolution.environ.home), now=time.time()))
         github.summarize(session.environ, "Claude API credential", text)
     if session.format in {"json", "jsonl", "yaml", "raw"}:
-        from ant_cli.output import print_item
-
         print_item(session, found.as_json())
         return
-    colour = sys.stdout.isatty() and "NO_COLOR" not in resolution.environ
+    colour = is_terminal() and "NO_COLOR" not in resolution.environ
     for line in lines(found, home=str(resolution.environ.home), now=time.time(), colour=colour):
         click.echo(line, color=colour)
 

@@ -5,6 +5,7 @@ A command's module is imported when the command runs, so `ant --version` costs n
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from ant_wif._version import __version__
 from ant_wif.errors import AntWifError
 
 __all__ = ["cli", "main"]
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130
 
@@ -67,6 +70,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         if sys.stdout is not None:  # it is where it was closed from the start
             sys.stdout.flush()
     except click.ClickException as error:
+        _remember_form(session, sys.argv[1:] if arguments is None else arguments)
         return _say(session, error, _scrubbed(error.format_message()), _usage_hint(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -92,6 +96,16 @@ def _name(arguments: Sequence[str] | None) -> str:
     """Return the name that this was called by: a shell completes the words after that."""
     called = os.path.basename(sys.argv[0]) if arguments is None and sys.argv else ""
     return "ant-wif" if called.startswith("ant-wif") else "ant"
+
+
+def _remember_form(session: Session, arguments: Sequence[str]) -> None:
+    """Know the form of errors even where the command line could not be read."""
+    if "format_error" in session.options:
+        return
+    for place, word in enumerate(arguments):
+        option, _, value = word.partition("=")
+        if option == "--format-error":
+            session.options["format_error"] = value or "".join(arguments[place + 1 : place + 2])
 
 
 def _trace(session: Session, error: Exception) -> None:
@@ -128,7 +142,7 @@ def _say(session: Session, error: Exception, message: str, hint: str | None, sta
             if hint:
                 click.echo(f"hint: {hint}", err=True)
             github.annotate(session.environ, message, hint)
-    except BrokenPipeError:
+    except OSError:
         _fall_silent()
     return status
 
@@ -165,9 +179,13 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return f"{context.command_path} --help" if context else None
 
 
-def _unexpected(error: Exception) -> tuple[str, str]:
+def _unexpected(error: Exception) -> tuple[str, str | None]:
+    from ant_cli.logs import fall_silent
     from ant_wif.secrets import clean
 
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+        fall_silent(sys.stdout)  # where what is left would be tried once more
+        return f"the output cannot be written: {error.strerror}", None
     return (
         f"unexpected {type(error).__name__}: {clean(error)}",
         "this is a mistake in ant-wif: run again with --debug and report what it prints",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ant_cli.headers import beta_header
 from ant_cli.options import Group, Session, not_empty, pass_session
 from ant_cli.values import TextValue, Value
 
@@ -89,7 +89,7 @@ def create(session: Session, /, *, stream: bool, beta: tuple[str, ...], **given:
     body = _body(session, _CREATE_FIELDS, given, required=("model", "max_tokens", "messages"))
     if stream:
         body["stream"] = True
-    content, headers = encoded(body), _headers(beta)
+    content, headers = encoded(body), beta_header(beta)
     with Api(session.credentials()) as api:
         if body.get("stream") is True:
             _stream(session, api, content, headers)
@@ -108,13 +108,14 @@ def count_tokens(session: Session, /, *, beta: tuple[str, ...], **given: object)
 
     content = encoded(_body(session, _FIELDS, given, required=("model", "messages")))
     with Api(session.credentials()) as api:
-        print_item(session, api.send("POST", "/v1/messages/count_tokens", content, headers=_headers(beta)))
+        print_item(session, api.send("POST", "/v1/messages/count_tokens", content, headers=beta_header(beta)))
 
 
 def _body(
     session: Session, fields: Sequence[_Field], given: Mapping[str, object], *, required: Iterable[str]
 ) -> dict[str, object]:
-    from ant_cli.values import read_document, read_stdin
+    from ant_cli.inputs import read_stdin
+    from ant_cli.values import read_document
 
     body = {} if session.is_guest else read_document(read_stdin(), "the body on stdin")
     set_by: dict[str, str] = {}
@@ -133,19 +134,19 @@ def _body(
     return body
 
 
-def _headers(beta: tuple[str, ...]) -> dict[str, str]:
-    return {"anthropic-beta": ",".join(beta)} if beta else {}
-
-
 def _stream(session: Session, api: Api, content: bytes, headers: dict[str, str]) -> None:
-    from ant_cli.output import print_items, print_text
+    from ant_cli.output import is_terminal, print_item, print_items, print_text
+    from ant_wif.api import is_json, media_type, read_answer
     from ant_wif.events import message_events, text_of
 
     as_text = session.format == "raw" or bool(session.options.get("raw_output")) or (
-        session.format == "auto" and sys.stdout.isatty()
+        session.format == "auto" and is_terminal()
     )  # fmt: skip
     with api.open("POST", "/v1/messages", body=content, headers=headers) as response:
-        if as_text and "transform" not in session.options:
+        if is_json(media_type(response.headers)):
+            # Some that stand before the API collect what is streamed.
+            print_item(session, read_answer(response).document())
+        elif as_text and "transform" not in session.options:
             print_text(text_of(event) for event in message_events(response))
         else:
             print_items(session, message_events(response))

@@ -8,6 +8,8 @@ from ant_cli.options import Group, Session, pass_session
 
 __all__ = ["models"]
 
+_LONGEST_ID = 256
+
 
 @click.group(cls=Group)
 def models() -> None:
@@ -40,5 +42,7 @@ def retrieve(session: Session, model_id: str | None, named: str | None) -> None:
     wanted = named or model_id
     if not wanted or (named and model_id):
         raise click.UsageError("which model? give its id, once: ant models retrieve MODEL_ID")
+    if wanted in {".", ".."} or len(wanted) > _LONGEST_ID:
+        raise click.UsageError("that is no model's id; `ant models list` prints them")
     with Api(session.credentials()) as api:
-        print_item(session, api.get(f"/v1/models/{quote(wanted, safe='')}"))
+        print_item(session, api.get(f"/v1/models/{quote(wanted, safe='', errors='replace')}"))

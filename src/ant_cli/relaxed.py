@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
+
+from ant_wif.json_text import read_json
 
 if TYPE_CHECKING:
     import yaml
 
 __all__ = ["read_value"]
 
+_LONGEST_NUMBER = 1000
+
 
 def read_value(text: str, fail: Callable[[str], object]) -> object:
     """Read JSON, or YAML without what surprises: `no` and a date are strings. `fail` raises."""
     if text.lstrip()[:1] in {"{", "[", '"'}:
         try:
-            return json.loads(text, object_pairs_hook=_unique)
-        except (ValueError, RecursionError):
+            return read_json(text, object_of=_unique)
+        except ValueError:
             pass  # then it is YAML, whose reader names the place of a fault
     return _read_yaml(text, fail)
 
@@ -39,8 +43,6 @@ def _read_yaml(text: str, fail: Callable[[str], object]) -> object:
         return fail(f"line {line}, column {column}: a character that YAML does not allow")
     except RecursionError:
         return fail("it is nested too deep")
-    except ValueError:
-        return fail("a number is too long")
 
 
 @cache
@@ -53,9 +55,14 @@ def _loader() -> type[yaml.SafeLoader]:
 
     class Loader(yaml.SafeLoader):
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-            if self.check_event(yaml.AliasEvent):
+            self.check_event()
+            event, problem = self.current_event, ""
+            if isinstance(event, yaml.AliasEvent):
                 problem = "an alias (*name) is not allowed: write out what it stands for"
-                raise yaml.composer.ComposerError(None, None, problem, self.current_event.start_mark)
+            elif getattr(event, "tag", None) is not None:
+                problem = "a tag (!name) is not allowed: write the value as in JSON"
+            if problem:
+                raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
             return super().compose_node(parent, index)
 
     def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, object]:
@@ -94,8 +101,18 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    return int(str(loader.construct_scalar(node)))
+    import yaml
+
+    digits = str(loader.construct_scalar(node))
+    if len(digits) > _LONGEST_NUMBER:
+        raise yaml.constructor.ConstructorError(None, None, "a number is too long", node.start_mark)
+    return int(digits)
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
-    return float(str(loader.construct_scalar(node)))
+    import yaml
+
+    number = float(str(loader.construct_scalar(node)))
+    if not math.isfinite(number):
+        raise yaml.constructor.ConstructorError(None, None, "a number is too large", node.start_mark)
+    return number

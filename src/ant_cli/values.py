@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import stat
-import sys
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ant_cli.inputs import LARGEST_BODY, read_file
 from ant_cli.relaxed import read_value
 
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 else:  # generic from click 8.2 on
     _ParamType = click.ParamType
 
-__all__ = ["TextValue", "Value", "encoded", "inlined", "read_document", "read_stdin"]
+__all__ = ["TextValue", "Value", "encoded", "field_value", "read_document"]
 
-_LARGEST_BODY = 32 << 20  # what the API takes at most, as "Request size limits" of its errors page has it
+_LITERAL = re.compile(r"null|true|false|-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 
 
 class Value(_ParamType):
@@ -37,10 +36,13 @@ class Value(_ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-        try:
-            found = inlined(read_value(value, lambda problem: self.fail(problem, param, ctx)))
-        except RecursionError:
-            self.fail("it is nested too deep", param, ctx)
+
+        def fail(problem: str) -> object:
+            self.fail(problem, param, ctx)
+
+        # What a file holds may be somebody else's: it names no further files.
+        is_file = value.startswith("@")
+        found = read_value(_contents(value[1:]), fail) if is_file else inlined(read_value(value, fail))
         if self._kinds and not isinstance(found, self._kinds):
             self.fail(f"{_shown(found)} is not what belongs here; write {self._hint}", param, ctx)
         return found
@@ -79,30 +81,39 @@ def read_document(content: bytes, name: str) -> dict[str, object]:
     return found
 
 
-def read_stdin() -> bytes:
-    """Return what is piped to this process; nothing where stdin is a terminal, closed, or the null device."""
-    try:
-        descriptor = sys.stdin.fileno()
-        if stat.S_ISCHR(os.fstat(descriptor).st_mode):
-            return b""
-    except (AttributeError, OSError, ValueError):
-        return b""
-    found = sys.stdin.buffer.read(_LARGEST_BODY + 1)
-    if len(found) > _LARGEST_BODY:
-        raise click.UsageError(f"the body on stdin is longer than {_LARGEST_BODY} bytes")
-    return found
+def field_value(name: str, text: str) -> object:
+    """Return what the value of a field `name=text` is: JSON where it looks like it, a file by `@`, else the text.
+
+    A number, `true`, `false` and `null` are what they are in JSON; what begins with a brace, a bracket or a quote may
+    be YAML that reads like JSON. Raises click.UsageError.
+    """
+
+    def fail(problem: str) -> object:
+        raise click.UsageError(f"the value of the field {name!r} is neither JSON nor YAML: {problem}")
+
+    if text.lstrip()[:1] in {"{", "[", '"'}:
+        return inlined(read_value(text, fail))
+    return read_value(text, fail) if _LITERAL.fullmatch(text) else inlined(text)
 
 
 def inlined(value: object) -> object:
     """Put the contents of files where strings name them: `@path`, `@file://path` as text, `@data://path` in base64.
 
     `@path` is text where it is UTF-8, and base64 where it is not. `\\@` begins a string with an @.
+    Raises click.UsageError.
     """
+    try:
+        return _inlined(value)
+    except RecursionError:
+        raise click.UsageError("a value is nested too deep") from None
+
+
+def _inlined(value: object) -> object:
     if isinstance(value, str):
         return _contents(value[1:]) if value.startswith("@") else value[value.startswith("\\@") :]
     if isinstance(value, dict):
-        return {name: inlined(each) for name, each in value.items()}
-    return [inlined(each) for each in value] if isinstance(value, list) else value
+        return {name: _inlined(each) for name, each in value.items()}
+    return [_inlined(each) for each in value] if isinstance(value, list) else value
 
 
 def encoded(body: object) -> bytes:
@@ -112,8 +123,8 @@ def encoded(body: object) -> bytes:
     try:
         for piece in json.JSONEncoder(ensure_ascii=False, allow_nan=False).iterencode(body):
             size += len(piece)
-            if size > _LARGEST_BODY:
-                raise click.UsageError(f"the body is longer than {_LARGEST_BODY} bytes")
+            if size > LARGEST_BODY:
+                raise click.UsageError(f"the body is longer than {LARGEST_BODY} bytes")
             pieces.append(piece)
         return "".join(pieces).encode()
     except (ValueError, RecursionError) as error:
@@ -125,12 +136,7 @@ def _contents(reference: str) -> str:
     kind, path = (scheme, rest) if separator and scheme in {"file", "data"} else ("", reference)
     if not path or "\0" in path:
         raise click.UsageError(f"@{reference} names no file; write \\@{reference} for the text itself")
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise click.UsageError(
-            f"the file of @{reference} cannot be read: {error.strerror or error}; write \\@… for a text that begins so"
-        ) from None
+    content = read_file(Path(path), f"the file of @{reference} (write \\@… for a text that begins so)")
     if kind != "data":
         try:
             return content.decode("utf-8")

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from ant_cli.administering import admin_of
+from ant_cli.inputs import read_stdin
 from ant_cli.options import Command, Session, not_empty, pass_session
-from ant_cli.values import read_document, read_stdin
+from ant_cli.values import read_document
 
 __all__ = ["JWKS_FILE", "LIFETIME", "ROLES", "create_issuer", "create_rule", "create_service_account", "read_key_file"]
 

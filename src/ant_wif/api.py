@@ -7,12 +7,14 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ant_wif.errors import ApiError, InsecureUrlError
-from ant_wif.flow import TIMEOUT_SECONDS, Reply, Unreachable
-from ant_wif.paging import PAGE_SIZE, Query, items
-from ant_wif.refusals import refusal, request_id_of, shown_request
+from ant_wif.errors import ApiError, ConfigurationError
+from ant_wif.flow import Reply, Unreachable
+from ant_wif.json_text import read_json
+from ant_wif.outgoing import Outgoing
+from ant_wif.paging import PAGE_SIZE, Query, items, split_query
+from ant_wif.refusals import broken, refusal, request_id_of, sent_secrets, shown_request
 from ant_wif.retry import Backoff
 from ant_wif.secrets import clean
 from ant_wif.transport import USER_AGENT, unreachable
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 
     from ant_wif.credentials import Credentials
 
-__all__ = ["Answer", "Api", "Bound", "Query"]
+__all__ = ["Answer", "Api", "Bound", "Query", "is_json", "media_type", "read_answer"]
 
-# A long answer of a model takes minutes.
-ANSWER_SECONDS = 600.0
 LARGEST_ANSWER = 64 << 20
 _LARGEST_REFUSAL = 1 << 20
-# What may be sent again when nobody knows whether it was received (RFC 9110 §9.2.2).
-_IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
+
+_NOT_THE_API = "check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers in its place"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,11 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    @property
-    def media_type(self) -> str:
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
-    def is_json(self) -> bool:
-        """Whether it says so (RFC 8259 §11, RFC 6839 §3.1)."""
-        return self.media_type == "application/json" or self.media_type.endswith("+json")
-
     def document(self) -> object:
-        """Return the JSON that the body is. Raises ValueError where it is none."""
-        try:
-            return json.loads(self.body)
-        except RecursionError:
-            raise ValueError("it is nested too deep") from None
+        """Return the JSON that the body is. Raises ApiError where it is none."""
+        with contextlib.suppress(ValueError):
+            return read_json(self.body)
+        raise ApiError("the answer is no JSON", hint=_NOT_THE_API)
 
 
 @dataclass(frozen=True)
@@ -84,12 +76,18 @@ class Api:
 
         self._backoff = backoff
         self._sleep = sleep
-        self._client = httpx.Client(
-            base_url=credentials.base_url,
-            auth=credentials.auth,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            event_hooks={"request": [log_request], "response": [log_response]},
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=credentials.base_url,
+                auth=credentials.auth,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                event_hooks={"request": [log_request], "response": [log_response]},
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise ConfigurationError(
+                f"no connection can be made with these surroundings: {clean(error) or type(error).__name__}",
+                hint="check the variables SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY",
+            ) from None
 
     def __enter__(self) -> Api:
         return self
@@ -112,8 +110,8 @@ class Api:
             ApiError: the API refused, failed or could not be reached.
             InsecureUrlError: `path` is a URL of another host.
         """
-        with self.open(method, path, query=query, body=body, headers=headers) as response:
-            return self.read(response)
+        outgoing = Outgoing(method, path, query, body, headers or {})
+        return self._succeed(outgoing, lambda request: self._answer(request, outgoing))
 
     @contextlib.contextmanager
     def open(
@@ -131,26 +129,15 @@ class Api:
         """
         import httpx
 
-        response = self._sent(method, path, query, body, headers or {})
+        response = self._succeed(Outgoing(method, path, query, body, headers or {}), self._response)
         problem = None
         try:
             with contextlib.closing(response):
                 yield response
-        except httpx.HTTPError as error:
-            request = response.request
-            problem = unreachable(request.method, str(request.url), _patience(request), error)
+        except (httpx.HTTPError, UnicodeError) as error:
+            problem = _unreachable(response.request, error)
         if problem is not None:
-            raise ApiError(
-                f"the answer to {shown_request(request)} broke off: {problem.reason}",
-                hint="what came before the break is not all; run again",
-                request_id=request_id_of(response.headers),
-            )
-
-    def read(self, response: httpx.Response) -> Answer:
-        """Read an open answer to its end. Raises ApiError where it is too long."""
-        content = _read(response, LARGEST_ANSWER)
-        log_body(content)
-        return Answer(dict(response.headers), content)
+            raise broken(response, problem.reason)
 
     def get(self, path: str, *, query: Query = (), headers: Mapping[str, str] | None = None) -> Mapping[str, object]:
         """Return the JSON object at a path. Raises as `call` does."""
@@ -168,14 +155,11 @@ class Api:
         """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
         body = json.dumps(document).encode() if isinstance(document, Mapping) else document
         answer = self.call(method, path, query=query, body=body, headers=headers)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ApiError):
             found = answer.document()
             if isinstance(found, dict):
                 return found
-        raise ApiError(
-            f"{method} {clean(path)} was answered with something that is no JSON object",
-            hint="check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers in its place",
-        )
+        raise ApiError(f"{method} {clean(path)} was answered with something that is no JSON object", hint=_NOT_THE_API)
 
     def items(
         self,
@@ -188,10 +172,12 @@ class Api:
     ) -> Iterator[Mapping[str, object]]:
         """Yield what a list holds, see `ant_wif.paging`. Raises as `call` does."""
 
-        def get(page: Query) -> Mapping[str, object]:
-            return self.get(path, query=page, headers=headers)
+        bare, given = split_query(path)
 
-        return items(get, query, name=path, limit=limit, page_size=page_size)
+        def get(page: Query) -> Mapping[str, object]:
+            return self.get(bare, query=page, headers=headers)
+
+        return items(get, [*given, *query], name=bare, limit=limit, page_size=page_size)
 
     def bound(self) -> Bound:
         """Ask the server for the least there is, and return what it says of the credential. Raises as `call` does."""
@@ -199,22 +185,21 @@ class Api:
         found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
         return Bound(*(clean(value, limit=64) if value else None for value in found))
 
-    def _sent(
-        self, method: str, path: str, query: Query, body: bytes | None, headers: Mapping[str, str]
-    ) -> httpx.Response:
-        """Return the open answer of a success."""
-        request = self._request(method, path, query, body, headers)
+    def _succeed(self, outgoing: Outgoing, attempt: Callable[[httpx.Request], T | Reply | Unreachable]) -> T:
+        """Return what the first attempt has that succeeds."""
         backoff = self._backoff()
         while True:
-            outcome = self._attempt(request)
+            request = outgoing.build(self._client)
+            outcome = attempt(request)
             if not isinstance(outcome, (Reply, Unreachable)):
                 return outcome
-            delay = backoff.delay(outcome) if _may_repeat(method, outcome) else None
+            delay = backoff.delay(outcome) if outgoing.may_repeat(outcome) else None
             if delay is None:
                 raise refusal(request, outcome)
             self._sleep(delay)
 
-    def _attempt(self, request: httpx.Request) -> httpx.Response | Reply | Unreachable:
+    def _response(self, request: httpx.Request) -> httpx.Response | Reply | Unreachable:
+        """Send a request, and return the open answer of a success."""
         import httpx
 
         try:
@@ -224,46 +209,47 @@ class Api:
             with contextlib.closing(response):
                 content = _read(response, _LARGEST_REFUSAL)
         except httpx.HTTPError as error:
-            return unreachable(request.method, str(request.url), _patience(request), error)
-        log_body(content)
+            return _unreachable(request, error)
+        log_body(content, known=sent_secrets(request))
         return Reply(response.status_code, dict(response.headers), content)
 
-    def _request(
-        self, method: str, path: str, query: Query, body: bytes | None, headers: Mapping[str, str]
-    ) -> httpx.Request:
+    def _answer(self, request: httpx.Request, outgoing: Outgoing) -> Answer | Reply | Unreachable:
+        """Send a request, and return the whole answer of a success."""
         import httpx
 
-        own = self._client.base_url
+        response = self._response(request)
+        if isinstance(response, (Reply, Unreachable)):
+            return response
         try:
-            url = httpx.URL(path)
-            timeout = httpx.Timeout(TIMEOUT_SECONDS if body is None else ANSWER_SECONDS, connect=TIMEOUT_SECONDS)
-            request = self._client.build_request(method, path, content=body, headers=headers, timeout=timeout)
-            if query:
-                request.url = request.url.copy_merge_params(list(query))
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise InsecureUrlError(
-                f"{clean(path)} is no path of the API: {clean(error)}", hint="give a path such as /v1/models"
-            ) from None
-        stray = url.userinfo or "\\" in path or (url.netloc and not url.scheme) or (url.scheme and not url.netloc)
-        if stray or (request.url.scheme, request.url.netloc) != (own.scheme, own.netloc):
-            raise InsecureUrlError(
-                f"{clean(path)} is not at {own.scheme}://{own.netloc.decode()}, which the credential is for",
-                hint="give a path such as /v1/models, or choose the host with --base-url",
-            )
-        if body is not None:
-            request.headers.setdefault("Content-Type", "application/json")
-        return request
+            with contextlib.closing(response):
+                return read_answer(response)
+        except httpx.HTTPError as error:
+            problem = _unreachable(request, error)
+        if outgoing.may_repeat(problem):
+            return problem
+        raise broken(response, problem.reason)
 
 
-def _may_repeat(method: str, outcome: Reply | Unreachable) -> bool:
-    if isinstance(outcome, Reply):
-        return outcome.headers.get("x-should-retry") != "false"
-    return not outcome.maybe_received or method in _IDEMPOTENT
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the kind of an answer, without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _patience(request: httpx.Request) -> float:
-    """Return the seconds of silence after which an answer is given up."""
-    return float(request.extensions["timeout"]["read"])
+def is_json(kind: str) -> bool:
+    """Whether a media type is that of a JSON document (RFC 8259 §11, RFC 6839 §3.1)."""
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def read_answer(response: httpx.Response) -> Answer:
+    """Read an open answer to its end. Raises ApiError where it is too long."""
+    content = _read(response, LARGEST_ANSWER)
+    log_body(content, known=sent_secrets(response.request))
+    return Answer(dict(response.headers), content)
+
+
+def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
+    seconds_of_silence = float(request.extensions["timeout"]["read"])
+    return unreachable(request.method, str(request.url), seconds_of_silence, error)
 
 
 def _read(response: httpx.Response, most: int) -> bytes:
@@ -275,5 +261,6 @@ def _read(response: httpx.Response, most: int) -> bytes:
             raise ApiError(
                 f"the answer to {shown_request(response.request)} is longer than {most} bytes",
                 hint="ask for less at once",
+                request_id=request_id_of(response.headers),
             )
     return bytes(body)

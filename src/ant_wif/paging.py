@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from urllib.parse import parse_qsl
 
 from ant_wif.errors import ApiError
 from ant_wif.secrets import clean
 
-__all__ = ["PAGE_SIZE", "Query", "items"]
+__all__ = ["PAGE_SIZE", "Query", "items", "split_query"]
 
 PAGE_SIZE = 100
 
@@ -49,7 +50,12 @@ def items(
         yield from found if remaining is None else found[:remaining]
         remaining = None if remaining is None else remaining - len(found)
         following = _following(page, backwards=backwards)
-        if following is None or not found:
+        if following is None and page.get("has_more") is True:
+            raise ApiError(
+                f"the list at {clean(name)} has more, and does not say where it goes on",
+                hint="what came up to here is not all; report this to the operator of the API",
+            )
+        if following is None:
             return
         if following[1] in seen:
             raise ApiError(
@@ -68,3 +74,9 @@ def _following(page: Mapping[str, object], *, backwards: bool) -> tuple[str, str
     if page.get("has_more") is True and isinstance(end, str) and end:
         return ("before_id" if backwards else "after_id"), end
     return None
+
+
+def split_query(path: str) -> tuple[str, Query]:
+    """Return a path without its query, and what was in that."""
+    bare, mark, query = path.partition("?")
+    return bare, parse_qsl(query.partition("#")[0], keep_blank_values=True) if mark else []

@@ -1,20 +1,20 @@
-"""What the API says when it refuses, and what a person is told of it."""
+"""What the API says when it refuses or fails, and what a person is told of it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ant_wif.errors import ApiError
 from ant_wif.flow import REQUEST_ID, Reply, Unreachable
-from ant_wif.secrets import clean
+from ant_wif.json_text import read_json
+from ant_wif.secrets import SecretStr, clean
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["error_fields", "refusal", "request_id_of", "shown_request"]
+__all__ = ["broken", "failed", "refusal", "request_id_of", "sent_secrets", "shown_request"]
 
 _HINTS = {
     401: "`ant auth status` shows which credential was used and where it comes from",
@@ -34,10 +34,10 @@ def refusal(request: httpx.Request, outcome: Reply | Unreachable) -> ApiError:
             hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
         )
     answer: object = None
-    with contextlib.suppress(ValueError, RecursionError):
-        answer = json.loads(outcome.body)
-    body = error_fields(answer)
-    request_id = request_id_of(outcome.headers)
+    with contextlib.suppress(ValueError):
+        answer = read_json(outcome.body)
+    body = _error_fields(answer, sent_secrets(request))
+    request_id = request_id_of(outcome.headers) or _request_id_in(answer)
     said = ": ".join(body.values()) or "the answer is no JSON object with an error in it"
     return ApiError(
         f"{shown_request(request)} was answered with HTTP {outcome.status}"
@@ -49,11 +49,41 @@ def refusal(request: httpx.Request, outcome: Reply | Unreachable) -> ApiError:
     )
 
 
-def error_fields(answer: object) -> dict[str, str]:
+def broken(response: httpx.Response, problem: str) -> ApiError:
+    """Return the error for an answer that began as a success and did not end as one."""
+    request_id = request_id_of(response.headers)
+    return ApiError(
+        f"the answer to {shown_request(response.request)} broke off"
+        f"{f', request id {request_id}' if request_id else ''}: {problem}",
+        hint="what came before the break is not all; run again",
+        request_id=request_id,
+    )
+
+
+def failed(response: httpx.Response, event: Mapping[str, object]) -> ApiError:
+    """Return the error for an event of a stream that tells of one."""
+    body = _error_fields(event, sent_secrets(response.request))
+    request_id = request_id_of(response.headers) or _request_id_in(event)
+    return ApiError(
+        f"the API failed in the middle of its answer{f', request id {request_id}' if request_id else ''}: "
+        f"{': '.join(body.values()) or 'it does not say why'}",
+        hint="what came before is not all; run again in a minute",
+        request_id=request_id,
+        body=body,
+    )
+
+
+def _error_fields(answer: object, known: Iterable[SecretStr] = ()) -> dict[str, str]:
     """Return `type` and `message` of the error in an answer, as far as they are there, cleaned and cut."""
-    found = answer.get("error") if isinstance(answer, dict) else None
+    found = answer.get("error") if isinstance(answer, Mapping) else None
     error = found if isinstance(found, dict) else {}
-    return {name: clean(error[name]) for name in ("type", "message") if isinstance(error.get(name), str)}
+    return {name: clean(error[name], known=known) for name in ("type", "message") if isinstance(error.get(name), str)}
+
+
+def sent_secrets(request: httpx.Request) -> tuple[SecretStr, ...]:
+    """Return the credential that a request carried: an answer may quote it, whatever it looks like."""
+    found = (request.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key"))
+    return tuple(SecretStr(secret) for secret in found if secret)
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
@@ -63,3 +93,8 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 def shown_request(request: httpx.Request) -> str:
     return f"{clean(request.method, limit=16)} {clean(request.url.path)}"
+
+
+def _request_id_in(answer: object) -> str | None:
+    stated = answer.get("request_id") if isinstance(answer, Mapping) else None
+    return stated if isinstance(stated, str) and REQUEST_ID.fullmatch(stated) else None

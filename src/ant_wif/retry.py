@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 
 from ant_wif.clock import elapsed
 from ant_wif.flow import Reply, Unreachable
@@ -18,16 +20,28 @@ LONGEST_DELAY_SECONDS = 8.0
 
 
 def is_transient(answer: Reply | Unreachable) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Whether the same request may succeed a little later; `x-should-retry` is the server's own word on it."""
     if isinstance(answer, Unreachable):
         return answer.transient
+    stated = answer.headers.get("x-should-retry", "").strip().lower()
+    # What was denied or malformed stays so, whatever the header says.
+    if stated == "false" or (stated == "true" and answer.status not in {400, 401, 403}):
+        return stated == "true"
     return answer.status in {408, 425, 429} or answer.status >= 500
 
 
 def retry_after(answer: Reply | Unreachable) -> float | None:
-    """Return the seconds that the server asks to wait (RFC 9110 §10.2.3), if it says so in seconds."""
-    stated = "" if isinstance(answer, Unreachable) else answer.headers.get("retry-after", "").strip()
-    return float(stated) if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", stated) else None
+    """Return the seconds that the server asks to wait: seconds, or a date beside its own (RFC 9110 §10.2.3)."""
+    if isinstance(answer, Unreachable):
+        return None
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        stated = answer.headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", stated):
+            return float(stated) * unit
+    with contextlib.suppress(ValueError, OverflowError, KeyError):
+        moment, now = (parsedate_to_datetime(answer.headers[name]) for name in ("retry-after", "date"))
+        return max(0.0, moment.timestamp() - now.timestamp())
+    return None
 
 
 class Backoff:

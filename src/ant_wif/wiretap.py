@@ -49,7 +49,9 @@ def log_response(response: httpx.Response) -> None:
     """Log a response's status and headers at debug level, every secret in them masked."""
     if log.isEnabledFor(logging.DEBUG):
         url = scrub(str(response.request.url))
-        log.debug("< %s %s %s", response.status_code, url, _shown_headers(response.headers))
+        credential = response.request.headers.get("authorization", "").rpartition(" ")[2]
+        known = (SecretStr(credential),) if credential else ()
+        log.debug("< %s %s %s", response.status_code, url, _shown_headers(response.headers, known))
 
 
 class _Scrubbed:

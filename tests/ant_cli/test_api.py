@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ import yaml
 from ant_wif.emulator import Emulator, Fault
 from listing import Scripted, models, stream
 from loopback import Recorded, TokenEndpoint
-from terminals import in_a_terminal, rest
+from terminals import end_input, in_a_pipe, in_a_terminal, rest
 
 from .conftest import Ant, Outcome
 
@@ -76,23 +77,34 @@ class TestModels:
         assert "HTTP 404, request id req_" in outcome.err
         assert outcome.out == ""
 
+    @pytest.mark.parametrize("wanted", [".", "..", "x" * 300])
+    def test_what_can_be_no_id_is_wrong_usage(self, run: Run, wanted: str) -> None:
+        assert run("models", "retrieve", wanted).status == 2
+
     def test_no_id_is_wrong_usage(self, run: Run) -> None:
         assert run("models", "retrieve").status == 2
         assert run("models", "retrieve", MODEL, "--model-id", MODEL).status == 2
 
-    def test_ten_thousand_are_printed_with_the_first_out_before_the_second_page(self, ant: Ant) -> None:
+    def test_ten_thousand_are_printed_with_the_first_out_before_the_second_page(self, home: Path) -> None:
+        first_line = threading.Event()
         with models(10_000) as endpoint:
-            outcome = ant(
-                "models",
-                "list",
-                "--transform",
-                "id",
-                "-r",
-                ANTHROPIC_AUTH_TOKEN=TOKEN,
-                ANTHROPIC_BASE_URL=endpoint.base_url,
-            )
-        assert outcome.out.split() == [str(number) for number in range(10_000)]
-        assert len(endpoint.requests) == 100
+            whole = endpoint.answer
+
+            def answer(request: Recorded) -> tuple[int, dict[str, str], bytes]:
+                # The second page comes when the first line was read, and not before.
+                assert "after_id" not in request.path or first_line.wait(30)
+                return whole(request)
+
+            endpoint.answer = answer  # type: ignore[method-assign]
+            environ = {"ANTHROPIC_AUTH_TOKEN": TOKEN, "ANTHROPIC_BASE_URL": endpoint.base_url, "HOME": str(home)}
+            words = [sys.executable, "-m", "ant_cli", "models", "list", "--transform", "id", "-r"]
+            with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                lines = [process.stdout.readline()]
+                first_line.set()
+                lines += process.stdout
+            assert [int(line) for line in lines] == list(range(10_000))
+            assert len(endpoint.requests) == 100
 
     @pytest.mark.parametrize("second", [(500, b"{}"), (401, b"{}"), (200, b'{"data": [{"id'), (200, b'{"data": 1}')])
     def test_a_second_page_that_fails_leaves_the_lines_of_the_first(self, ant: Ant, second: tuple[int, bytes]) -> None:
@@ -152,6 +164,17 @@ class TestMessages:
         assert (outcome.status, outcome.out) == (2, "")
         assert says in outcome.err
 
+    def test_a_pipe_that_nobody_writes_to_is_not_waited_for_in_silence(self, emulator: Emulator) -> None:
+        environ = {
+            "ANTHROPIC_API_KEY": emulator.api_key,
+            "ANTHROPIC_BASE_URL": emulator.base_url,
+            "HOME": "/nonexistent",
+        }
+        with in_a_pipe(*CREATE, "--message", HELLO, "--transform", "role", environ=environ) as child:
+            child.expect("waiting for a body on stdin; add < /dev/null where there is none")
+            end_input(child)
+            assert rest(child) == (0, '\n"assistant"\n')
+
     def test_a_body_that_is_no_text_is_refused(self, emulator: Emulator) -> None:
         environ = {"ANTHROPIC_API_KEY": emulator.api_key, "HOME": "/nonexistent"}
         words = [sys.executable, "-m", "ant_cli", "messages", "create"]
@@ -172,6 +195,12 @@ class TestMessages:
             (("--model", ""), "is empty"),
             (("--system", "@/nonexistent/prompt.txt"), "cannot be read: No such file or directory"),
             (("--message", "{role: user, content: '@'}"), "names no file"),
+            (("--message", "{role: user, content: !!bool maybe}"), "line 1, column 23: a tag"),
+            (("--message", "!!map [a]"), "line 1, column 1: a tag"),
+            (("--tools", "[1e999]"), "line 1, column 2: a number is too large"),
+            ((*CREATE[2:], "--message", HELLO, "--beta", "ü"), "--beta is the name of a feature"),
+            ((*CREATE[2:], "--message", HELLO, "--beta", "a\r\nX: y"), "--beta is the name of a feature"),
+            ((*CREATE[2:], "--message", HELLO, "--beta", ""), "--beta is the name of a feature"),
         ],
     )
     def test_what_cannot_be_meant_is_wrong_usage(self, run: Run, words: tuple[str, ...], says: str) -> None:
@@ -200,6 +229,16 @@ class TestMessages:
         assert document["source"]["data"] == base64.b64encode(b"%PDF\xff\x00").decode()
         assert text["text"] == "@ada"
         assert sent["metadata"] == {"user_id": base64.b64encode(b"Be brief.\n").decode(), "b": "Be brief.\n"}
+
+    def test_a_structure_may_stand_in_a_file(self, ant: Ant, wire: TokenEndpoint, tmp_path: Path) -> None:
+        (tmp_path / "tools.yaml").write_text("- name: now\n  description: '@/etc/passwd'\n")
+        (tmp_path / "one.json").write_text(json.dumps({"role": "user", "content": "hi"}))
+        words = ["--message", f"@{tmp_path}/one.json", "--tools", f"@file://{tmp_path}/tools.yaml"]
+        outcome = ant(*CREATE, *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert outcome.status == 0, outcome.err
+        sent = wire.requests[0].fields
+        assert sent["messages"] == [{"role": "user", "content": "hi"}]
+        assert sent["tools"] == [{"name": "now", "description": "@/etc/passwd"}]
 
     def test_a_binary_file_is_not_sent_as_text(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "scan.pdf").write_bytes(b"\xff")
@@ -313,6 +352,57 @@ class TestForms:
         assert (found["error"]["type"], found["exit_status"]) == ("NoCredentialsError", 3)
         assert found["hint"]
 
+    @pytest.mark.parametrize(
+        "words", [("models", "list", "--bogus"), ("models", "list", "--limit", "0"), (), ("models",)]
+    )
+    @pytest.mark.parametrize("form", [("--format-error", "json"), ("--format-error=json",)])
+    def test_so_can_wrong_usage(self, ant: Ant, words: tuple[str, ...], form: tuple[str, ...]) -> None:
+        outcome = ant(*words, *form)
+        found = json.loads(outcome.err)
+        assert (outcome.status, found["exit_status"], found["status"]) == (2, 2, None)
+        assert "\n" not in found["error"]["message"]
+
+    @pytest.mark.parametrize("words", [("models", "list"), ("auth", "status"), ("api", "/v1/models")])
+    @pytest.mark.parametrize(("shell", "status"), [("exec >&-; exec", 0), ("exec > /dev/full; exec", 1)])
+    def test_an_output_that_takes_nothing_is_no_mistake_of_ours(
+        self, emulator: Emulator, words: tuple[str, ...], shell: str, status: int
+    ) -> None:
+        environ = {
+            "ANTHROPIC_API_KEY": emulator.api_key,
+            "ANTHROPIC_BASE_URL": emulator.base_url,
+            "HOME": "/nonexistent",
+        }
+        command = ["sh", "-c", f'{shell} "$@"', "sh", sys.executable, "-m", "ant_cli", *words]
+        done = subprocess.run(command, env=environ, stderr=subprocess.PIPE, text=True, check=False)
+        said = "error: the output cannot be written: No space left on device\n" if status else ""
+        assert (done.returncode, done.stderr) == (status, said)
+
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+    @pytest.mark.parametrize("form", ["json", "yaml", "raw"])
+    def test_an_output_of_few_characters_loses_none_of_json_and_yaml(
+        self, wire: TokenEndpoint, encoding: str, form: str
+    ) -> None:
+        wire.body = {"a": "é €"}
+        environ = {
+            "ANTHROPIC_API_KEY": TOKEN, "ANTHROPIC_BASE_URL": wire.base_url, "HOME": "/nonexistent",
+            "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0",
+        }  # fmt: skip
+        words = [sys.executable, "-m", "ant_cli", "api", "/v1/x", "--format", form]
+        done = subprocess.run(words, env=environ, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert yaml.safe_load(done.stdout.decode(encoding)) == {"a": "é €"}
+
+    @pytest.mark.parametrize("words", [("-r", "--transform", "a"), ("--format", "yaml"), ("--transform", "abs(a)")])
+    def test_nothing_that_a_server_says_moves_the_cursor_of_a_terminal(
+        self, wire: TokenEndpoint, words: tuple[str, ...]
+    ) -> None:
+        wire.body = {"a": "\x1b]0;pwn\x07\u202ex"}
+        environ = {"ANTHROPIC_API_KEY": TOKEN, "ANTHROPIC_BASE_URL": wire.base_url, "HOME": "/nonexistent"}
+        with in_a_terminal("api", "/v1/x", *words, environ=environ) as child:
+            _, shown = rest(child)
+        assert "pwn" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
     def test_a_character_that_moves_the_cursor_is_not_printed(self, ant: Ant) -> None:
         with TokenEndpoint(body={"id": "a\x9b31m\x1b[0m\u202eb\x7f"}) as endpoint:
             outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
@@ -355,6 +445,47 @@ class TestAnyEndpoint:
         assert sent.headers["x-thing"] == "1"
         assert sent.headers["anthropic-beta"] == "one,oauth-2025-04-20"
         assert sent.headers["anthropic-version"] == "2023-06-01"
+
+    def test_what_is_no_number_and_no_json_is_a_text_to_the_letter(self, ant: Ant, wire: TokenEndpoint) -> None:
+        fields = {
+            "a": ("Fix #12", "Fix #12"), "b": ("#12", "#12"), "c": ("fix: the build", "fix: the build"),
+            "d": ("a\nb", "a\nb"), "e": ("007", "007"), "f": ("1e3", 1000.0), "g": ("-0.5", -0.5), "h": ("null", None),
+            "i": ("true", True), "j": ("True", "True"), "k": ("", ""), "l": (" 1", " 1"), "m": ("~", "~"),
+            "n": ("{x: [1, no]}", {"x": [1, "no"]}), "o": ('"1"', "1"), "p": ("123456789012345678", 123456789012345678),
+        }  # fmt: skip
+        words = [word for name, (text, _) in fields.items() for word in ("-f", f"{name}={text}")]
+        words += ["-f", "q[]=1", "-f", "q[]=two", "-F", "r=1"]
+        outcome = ant("api", "/v1/things", *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert outcome.status == 0, outcome.err
+        wanted = {name: value for name, (_, value) in fields.items()}
+        assert wire.requests[0].fields == {**wanted, "q": [1, "two"], "r": "1"}
+
+    def test_a_query_has_the_fields_to_the_letter_and_in_their_order(self, ant: Ant, wire: TokenEndpoint) -> None:
+        words = ["-X", "GET", "-f", "c=007", "-f", "id=1e3", "-f", "g[]=a", "-f", "g[]=b", "-F", "n=[1"]
+        ant("api", "/v1/things?c=1&z=2", *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
+        assert wire.requests[0].path == "/v1/things?c=007&z=2&id=1e3&g%5B%5D=a&g%5B%5D=b&n=%5B1"
+
+    def test_lines_of_json_are_items(self, ant: Ant) -> None:
+        body = b'{"a": 1}\n{"a": 2}\n'
+        answer = (200, {"Content-Type": "application/x-jsonl", "Content-Length": str(len(body))}, body)
+        with Scripted(lambda _: answer) as endpoint:
+            words = ("api", "/v1/results", "--transform", "a")
+            outcome = ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert (outcome.status, outcome.out) == (0, "1\n2\n")
+
+    def test_what_is_no_json_cannot_be_transformed(self, ant: Ant) -> None:
+        with Scripted(lambda _: (200, {"Content-Type": "text/csv", "Content-Length": "4"}, b"a,b\n")) as endpoint:
+            words = ("api", "/v1/x", "--transform", "a")
+            outcome = ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert (outcome.status, outcome.out) == (1, "")
+        assert "the answer is text/csv, and --transform is for JSON" in outcome.err
+
+    def test_a_large_file_is_passed_on_as_it_comes(self, ant: Ant) -> None:
+        body = b"x" * (70 << 20)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
+        with Scripted(lambda _: (200, headers, body)) as endpoint:
+            outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+        assert (outcome.status, len(outcome.out)) == (0, len(body))
 
     def test_a_body_of_another_kind_is_sent_as_it_is(self, ant: Ant, wire: TokenEndpoint, tmp_path: Path) -> None:
         (tmp_path / "body").write_bytes(b"\xff\x00")
@@ -406,7 +537,11 @@ class TestAnyEndpoint:
             (("--limit", "1"), "--limit is for --paginate"),
             (("--input", "/nonexistent"), "cannot be read"),
             (("--input", "-"), "name a file"),
-            (("-X", "GET", "-f", "a=[1]"), "texts and numbers only"),
+            (("-f", "a=1", "-f", "a[]=2"), "given twice"),
+            (("-f", "a=" + 900 * "["), "neither JSON nor YAML"),
+            (("--input", "/dev/zero"), "longer than"),
+            (("-f", "a=@/dev/zero"), "longer than"),
+            (("-f", 'a="!!bool maybe'), "neither JSON nor YAML"),
             (("-X", "BREW"), "BREW"),
         ],
     )
@@ -492,7 +627,8 @@ class TestBesideTheOfficialSdk:
 
 
 def _shape(request: Recorded) -> dict[str, object]:
-    shown = ("authorization", "x-api-key", "content-type")
+    # Not `anthropic-version`: ours is the present one, and that of this SDK its predecessor.
+    shown = ("authorization", "x-api-key", "content-type", "accept")
     return {
         "method": request.method,
         "path": request.path,

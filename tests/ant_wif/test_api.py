@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 
 import pytest
 
 import ant_wif
 from ant_wif.api import Api
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.errors import ApiError, InsecureUrlError
-from ant_wif.events import message_events, text_of
+from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
+from ant_wif.events import events, json_lines, message_events, text_of
 from listing import Scripted, cut, models, stream
 from loopback import Recorded, TokenEndpoint
 
@@ -33,6 +36,11 @@ def waits() -> Waits:
 def client(endpoint: TokenEndpoint, waits: Waits) -> Api:
     credentials = ant_wif.resolve(auth_token="sk-ant-oat01-EXAMPLE-of-a-token", base_url=endpoint.base_url, environ={})
     return Api(credentials, sleep=waits)
+
+
+def read_events(api: Api) -> list[object]:
+    with api.open("POST", "/v1/messages", body=b"{}") as response:
+        return [*events(response)]
 
 
 @contextmanager
@@ -125,6 +133,106 @@ def test_after_a_401_the_token_is_exchanged_once_more(emulator: Emulator, waits:
     assert (emulator.exchanges, waits) == (2, [])
 
 
+@pytest.mark.parametrize("fault", [Fault.status(500), Fault.status(429, retry_after=1), Fault.drop_after()])
+def test_a_401_after_another_failure_leads_to_a_new_token_as_well(
+    emulator: Emulator, waits: Waits, fault: Fault
+) -> None:
+    credentials = ant_wif.resolve(environ=emulator.env("github"))
+    with Api(credentials, sleep=waits) as api:
+        emulator.revoke(credentials.token())
+        emulator.fail("models", fault)
+        assert api.get("/v1/models")["data"]
+    assert (emulator.exchanges, len(waits)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "in 40 seconds"}, 30.0),
+        ({"retry-after-ms": "7500"}, 7.5),
+        ({"retry-after": "9", "retry-after-ms": "8000"}, 8.0),
+    ],
+)
+def test_a_server_may_say_in_other_ways_how_long_to_wait(headers: dict[str, str], seconds: float, waits: Waits) -> None:
+
+    def answer(_: Recorded) -> object:
+        if waits:
+            return {"data": []}
+        date = formatdate(time.time() + 40, usegmt=True)
+        stated = {name: date if value == "in 40 seconds" else value for name, value in headers.items()}
+        return 429, {**stated, "Content-Length": "2"}, b"{}"
+
+    with Scripted(answer) as endpoint, client(endpoint, waits) as api:
+        api.get("/v1/models")
+    assert seconds <= waits[0] <= seconds + 20
+
+
+@pytest.mark.parametrize("stated", ["", "soon", "Mon, 99 Nov 2026 12:00:00 GMT", "-5", "1e9"])
+def test_a_time_to_wait_that_is_none_is_as_if_there_were_none(stated: str, waits: Waits) -> None:
+    answers = iter([(429, {"retry-after": stated, "Content-Length": "2"}, b"{}"), {"data": []}])
+    with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
+        api.get("/v1/models")
+    assert waits[0] <= 0.5
+
+
+def test_a_server_may_ask_for_another_attempt_but_not_after_a_denial(waits: Waits) -> None:
+    for status, attempts in ((409, 4), (400, 1), (403, 1)):
+        answer = (status, {"x-should-retry": "TRUE", "Content-Length": "2"}, b"{}")
+        with Scripted(lambda _, answer=answer: answer) as endpoint, client(endpoint, waits) as api:
+            with pytest.raises(ApiError):
+                api.get("/v1/models")
+            assert len(endpoint.requests) == attempts
+
+
+def test_a_post_that_a_gateway_lost_is_not_sent_again(waits: Waits) -> None:
+    with TokenEndpoint(status=504, body={}) as endpoint, client(endpoint, waits) as api:
+        with pytest.raises(ApiError, match="HTTP 504"):
+            api.send("POST", "/v1/things", {})
+        assert len(endpoint.requests) == 1
+
+
+def test_a_page_that_is_cut_in_the_middle_is_asked_for_again(waits: Waits) -> None:
+    answers = iter([cut(b'{"data": [', announced=99), {"data": [{"id": "a"}]}])
+    with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
+        assert api.get("/v1/models")["data"] == [{"id": "a"}]
+
+
+def test_a_credential_that_an_answer_quotes_is_masked_whatever_it_looks_like(
+    waits: Waits, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "corp-gateway-token-0123456789abcdef"
+    caplog.set_level(logging.DEBUG, "ant_wif")
+    error = {"error": {"type": "no", "message": f"bad {secret}"}}
+    plain = json.dumps(error).encode()
+    refused = (401, {"Content-Length": str(len(plain)), "x-echo": secret}, plain)
+    for answer in (refused, stream(json.dumps({"type": "error", **error}))):
+        with Scripted(lambda _, answer=answer: answer) as endpoint:
+            credentials = ant_wif.resolve(auth_token=secret, base_url=endpoint.base_url, environ={})
+            with Api(credentials, sleep=waits) as api, pytest.raises(ApiError) as caught:
+                read_events(api)
+        assert secret not in f"{caught.value} {caught.value.body} {caught.value.hint}"
+    shown = [record.getMessage() for record in caplog.records if record.name.startswith("ant_wif")]
+    assert shown
+    assert secret not in "\n".join(shown)
+
+
+def test_a_password_in_a_url_is_not_quoted(waits: Waits) -> None:
+    with TokenEndpoint() as endpoint, client(endpoint, waits) as api:
+        for url in (f"http://joe:hunter2hunter2@127.0.0.1:{endpoint.port}/x", "http://joe:hunter2hunter2@[/x"):
+            with pytest.raises(InsecureUrlError) as caught:
+                api.call("GET", url)
+            assert "hunter2" not in str(caught.value)
+
+
+def test_surroundings_in_which_no_connection_can_be_made_are_named(
+    waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1")
+    with TokenEndpoint() as endpoint, pytest.raises(ConfigurationError, match="no connection can be made") as caught:
+        client(endpoint, waits)
+    assert "ALL_PROXY" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -198,6 +306,35 @@ def test_a_list_read_backwards_goes_on_backwards(waits: Waits) -> None:
         assert [request.path for request in endpoint.requests] == ["/v1/models?before_id=5", "/v1/models?before_id=4"]
 
 
+def test_a_cursor_in_the_path_is_one_as_well(waits: Waits) -> None:
+    answers = iter(
+        [
+            {"data": [{"id": "4"}], "has_more": True, "first_id": "4", "last_id": "4"},
+            {"data": [{"id": "3"}], "has_more": False},
+        ]
+    )
+    with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
+        assert len(list(api.items("/v1/models?limit=1&before_id=5&q=a%20b", page_size=None))) == 2
+        assert [request.path for request in endpoint.requests] == [
+            "/v1/models?limit=1&before_id=5&q=a+b",
+            "/v1/models?limit=1&q=a+b&before_id=4",
+        ]
+
+
+def test_a_list_that_has_more_and_does_not_say_where_is_an_error(waits: Waits) -> None:
+    with answering({"data": [{"id": "a"}], "has_more": True}, waits) as api:
+        listed = api.items("/v1/models")
+        assert next(listed) == {"id": "a"}
+        with pytest.raises(ApiError, match="does not say where it goes on"):
+            next(listed)
+
+
+def test_an_empty_page_in_the_middle_is_not_the_end(waits: Waits) -> None:
+    answers = iter([{"data": [], "next_page": "2"}, {"data": [{"id": "a"}], "next_page": None}])
+    with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
+        assert list(api.items("/v1/things")) == [{"id": "a"}]
+
+
 def test_a_list_that_leads_in_a_circle_is_left(waits: Waits) -> None:
     page = {"data": [{"id": "a"}], "next_page": "again"}
     with answering(page, waits) as api, pytest.raises(ApiError, match="circle"):
@@ -211,7 +348,7 @@ def test_what_is_no_list_is_said_to_be_none(answer: object, waits: Waits) -> Non
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"", b'{"a":', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>", b"", b'{"a":', b"[" * 100_000, b"\xff", b'{"a": NaN}', b'{"a": 1e999}'])
 def test_a_page_that_is_no_json_is_an_error_with_a_hint(body: bytes, waits: Waits) -> None:
     answer = (200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
     with answering(answer, waits) as api, pytest.raises(ApiError, match="no JSON object") as caught:
@@ -248,6 +385,48 @@ def test_a_stream_that_breaks_gives_what_came_before_and_then_an_error(answer: o
         with pytest.raises(ApiError, match=says), api.open("POST", "/v1/messages", body=b"{}") as response:
             texts.extend(text_of(event) for event in message_events(response))
         assert texts == ["Hel"]
+
+
+def test_a_message_that_does_not_end_is_noticed_whoever_reads_it(waits: Waits) -> None:
+    with answering(stream(DELTA), waits) as api, pytest.raises(ApiError, match="ended before the message did"):
+        read_events(api)
+
+
+@pytest.mark.parametrize("answer", [stream(DELTA, OVERLOADED), stream(DELTA), stream("{")])
+def test_an_error_in_a_stream_has_the_request_id(answer: tuple[int, dict[str, str], bytes], waits: Waits) -> None:
+    named = (answer[0], {**answer[1], "request-id": "req_9"}, answer[2])
+    with answering(named, waits) as api, pytest.raises(ApiError, match="request id req_9") as caught:
+        read_events(api)
+    assert caught.value.request_id == "req_9"
+
+
+def test_a_request_id_in_the_body_will_do(waits: Waits) -> None:
+    body = b'{"error": {"type": "a", "message": "b"}, "request_id": "req_8"}'
+    answer = (400, {"Content-Length": str(len(body))}, body)
+    with answering(answer, waits) as api, pytest.raises(ApiError, match="request id req_8"):
+        api.get("/v1/models")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": 1}\n{"a": 2}\n', b'{"a": 1}\r\n\n{"a": 2}', b'{"a": 1}\n{"a": "\xe2\x80\xa8"}']
+)
+def test_json_lines_are_read_line_by_line(body: bytes, waits: Waits) -> None:
+    answer = (200, {"Content-Type": "application/x-jsonl", "Content-Length": str(len(body))}, body)
+    with answering(answer, waits) as api, api.open("GET", "/v1/results") as response:
+        assert len(list(json_lines(response))) == 2
+
+
+def test_a_line_that_is_no_json_is_an_error_after_those_before(waits: Waits) -> None:
+    body = b'{"a": 1}\nnope\n'
+    answer = (200, {"Content-Length": str(len(body))}, body)
+    found: list[object] = []
+    with (
+        answering(answer, waits) as api,
+        pytest.raises(ApiError, match="no JSON"),
+        api.open("GET", "/v1/results") as response,
+    ):
+        found.extend(json_lines(response))
+    assert found == [{"a": 1}]
 
 
 def test_an_answer_without_end_is_not_kept_in_memory(waits: Waits) -> None:

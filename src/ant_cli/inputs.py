@@ -1,0 +1,51 @@
+"""What is read from files and from stdin, with an end to it."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["LARGEST_BODY", "read_file", "read_stdin"]
+
+LARGEST_BODY = 32 << 20  # what the API takes at most, as "Request size limits" of its errors page has it
+_SILENCE_SECONDS = 2.0
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """Return what a file holds. Raises click.UsageError where it cannot be read, or holds too much."""
+    try:
+        with path.open("rb") as file:
+            return _bounded(file.read(LARGEST_BODY + 1), name)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def read_stdin() -> bytes:
+    """Return what is piped to this process; nothing where stdin is a terminal, closed, or the null device."""
+    try:
+        descriptor = sys.stdin.fileno()
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            return b""
+    except (AttributeError, OSError, ValueError):
+        return b""
+    _say_what_is_waited_for(descriptor)
+    return _bounded(sys.stdin.buffer.read(LARGEST_BODY + 1), "the body on stdin")
+
+
+def _say_what_is_waited_for(descriptor: int) -> None:
+    """A pipe that nobody writes to is open for ever, and looks like a server that does not answer."""
+    if sys.platform == "win32":
+        return
+    if not select.select([descriptor], [], [], _SILENCE_SECONDS)[0]:
+        click.echo("waiting for a body on stdin; add < /dev/null where there is none", err=True)
+
+
+def _bounded(content: bytes, name: str) -> bytes:
+    if len(content) > LARGEST_BODY:
+        raise click.UsageError(f"{name} is longer than {LARGEST_BODY} bytes")
+    return content
