@@ -349,11 +349,3 @@ class TestEmulator:
         outcome = ant("emulator", "--host", "0.0.0.0")
         assert outcome.status == 2
         assert "--i-know-this-is-not-secure" in outcome.err
-
-
-def test_demo_tells_the_story_and_ends_with_one_exchange(ant: Ant) -> None:
-    outcome = ant("demo")
-    assert outcome.status == 0
-    assert outcome.out.rstrip().endswith("1 exchange")
-    assert "(active) * Federation (jwt-bearer)" in outcome.out
-    assert outcome.err == ""

@@ -240,11 +240,11 @@ from ant_wif.secrets import SecretStr, clean, scrub
 nasty = eval(sys.stdin.read())
 known = [SecretStr("eyJaaaaaaaa.bbbbbbbbbbbb.cccccccccccc")]
 for piece in nasty:
-    text = piece * ((1 << 18) // len(piece))
+    text = piece * ((1 << 17) // len(piece))
     scrub(text, known); clean(text, known=known)
 for first, second in itertools.permutations(nasty, 2):
     # An opening followed by a long run that never completes it, and the same run ended by something else.
-    run = first + second * (256 // len(second))
+    run = first + second * (128 // len(second))
     scrub(run + "!"); scrub(run * 4 + "\\n")
 print("done")
 """
