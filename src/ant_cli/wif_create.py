@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from ant_cli.administering import admin_of
 from ant_cli.inputs import read_stdin
 from ant_cli.options import Command, Session, not_empty, pass_session
 from ant_cli.values import read_document
+
+if TYPE_CHECKING:
+    from ant_wif.admin import Registry
 
 __all__ = ["JWKS_FILE", "LIFETIME", "ROLES", "create_issuer", "create_rule", "create_service_account", "read_key_file"]
 
@@ -117,9 +121,7 @@ def create_service_account(
     with admin_of(session) as admin:
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.service_accounts.create(body)
-        for each in ids:
-            membership = {"workspace_id": each, "workspace_role": workspace_role}
-            admin.service_accounts.add_workspace(stated(created), membership)
+        _add(admin.service_accounts, stated(created), ids, workspace_role=workspace_role)
         print_item(session, created)
 
 
@@ -196,8 +198,7 @@ def create_rule(
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.rules.create({**body, **({"workspace_id": ids[0]} if ids else {})})
         identifier = stated(created)
-        for each in ids[1:]:
-            admin.rules.add_workspace(identifier, {"workspace_id": each})
+        _add(admin.rules, identifier, ids[1:])
         print_item(session, admin.rules.get(identifier) if ids[1:] else created)
 
 
@@ -215,6 +216,19 @@ def read_key_file(path: Path) -> Mapping[str, object]:
     if any({"d", "k"} & set(each) for each in keys):
         raise click.UsageError(f"{path} holds a private or secret key: only public ones are to be registered")
     return {"keys": keys}
+
+
+def _add(registry: Registry, identifier: str, workspaces: Sequence[str], **more: str) -> None:
+    """Add what was just made to workspaces. Raises ApiError, with the hint that it was made."""
+    from ant_wif.errors import ApiError
+
+    for each in workspaces:
+        try:
+            registry.add_workspace(identifier, {"workspace_id": each, **more})
+        except ApiError as error:
+            made = f"the {registry.what} {identifier} was made and stays, but not for the workspace {each}"
+            error.hint = f"{made}; {error.hint}" if error.hint else made
+            raise
 
 
 def _body(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         if item.action == "update":
             for change in item.changes:
                 yield f"    {change.field}: {_value(change.before)} -> {_value(change.after)}"
-        elif item.action == "create" or item.kind == "rule":
+                if change.field == "jwks":
+                    yield (
+                        "    (tokens of the former keys are denied from then on: after a rotation this is right, and "
+                        "for a second cluster it is wrong)"
+                    )
+        elif item.action == "create" or item.kind in {"issuer", "rule"}:
             for name, value in item.details.items():
                 if isinstance(value, dict):
                     yield from (f"    {name}.{each}: {_value(wanted)}" for each, wanted in value.items())
@@ -81,19 +87,21 @@ def workflow(plan: Plan) -> str | None:
     elif not ref:
         trigger = "on: workflow_dispatch\n"
     else:
-        trigger = f"on:\n  push:\n    {'tags' if kind == 'tags' else 'branches'}: [{json.dumps(name)}]\n"
+        # A name stands here as a pattern: https://docs.github.com/en/actions/reference/workflows-and-actions
+        pattern = re.sub(r"\+|\A!", r"\\\g<0>", name)
+        trigger = f"on:\n  push:\n    {'tags' if kind == 'tags' else 'branches'}: [{_quoted(pattern)}]\n"
     lines = [
         "permissions:",
         "  contents: read",
         "  id-token: write # lets the job ask GitHub for its identity token",
         "env:",
-        *(f"  {variable}: {json.dumps(value)}" for variable, value in plan.variables.items()),
+        *(f"  {variable}: {_quoted(value)}" for variable, value in plan.variables.items()),
         "jobs:",
         "  claude:",
         "    runs-on: ubuntu-latest",
-        *([f"    environment: {json.dumps(environment)}"] if environment is not None else []),
+        *([f"    environment: {_quoted(environment)}"] if environment is not None else []),
         "    steps:",
-        "      - run: python3 -m pip install ant-wif",
+        "      - run: pipx install ant-wif",
         "      - run: ant auth verify",
     ]
     return trigger + "\n".join(lines) + "\n"
@@ -101,6 +109,11 @@ def workflow(plan: Plan) -> str | None:
 
 def _shown(text: str) -> str:
     return clean(text, limit=1024)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as YAML has it; what nobody can read has been refused before."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _value(value: object) -> str:

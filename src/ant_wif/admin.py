@@ -5,6 +5,7 @@ https://platform.claude.com/docs/en/manage-claude/wif-admin-api
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -18,7 +19,7 @@ from ant_wif.secrets import clean
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
 
-__all__ = ["ADMIN_SCOPE", "LOGIN_HINT", "Admin", "Document", "Registry", "stated", "understood"]
+__all__ = ["ADMIN_SCOPE", "LOGIN_HINT", "Admin", "Document", "Registry", "identified", "stated", "understood"]
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ LOGIN_HINT = (
 
 _ROOT = "/v1/organizations"
 _KEYS = ("sk-ant-api", "sk-ant-admin")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Document = Mapping[str, object]
 """A resource in the JSON of the Admin API."""
@@ -74,6 +76,10 @@ class Registry:
 
     def is_id(self, text: str) -> bool:
         return text.startswith(f"{self.prefix}_")
+
+    def identified(self, document: Document) -> str:
+        """Return the id of a resource. Raises ApiError where it is none of this kind."""
+        return identified(document, self.prefix)
 
     def id_of(self, wanted: str) -> str:
         """Return an id as it is, and look up that of a name."""
@@ -139,12 +145,15 @@ class Admin:
     def __exit__(self, *details: object) -> None:
         self.api.__exit__(*details)
 
-    def organization_id(self) -> str | None:
-        """Return the organization that the server says the credential is for, else the configured one."""
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers of an answer to a small request, their names in lower case."""
         with self.explained():
-            answer = self.api.call("GET", f"{_ROOT}/federation_issuers", query=[("limit", "1")])
-        stated = answer.headers.get("anthropic-organization-id")
-        return clean(stated, limit=64) if stated else self.credentials.organization_id
+            return self.api.call("GET", f"{_ROOT}/federation_issuers", query=[("limit", "1")]).headers
+
+    def organization_id(self, headers: Mapping[str, str] | None = None) -> str | None:
+        """Return the organization that the server says the credential is for, else the configured one."""
+        found = (self.headers() if headers is None else headers).get("anthropic-organization-id", "")
+        return found if _UUID.fullmatch(found) else self.credentials.organization_id
 
     def workspaces(self, *, include_default: bool = True) -> Iterator[Document]:
         """Yield the workspaces of the organization that are not archived."""
@@ -156,7 +165,7 @@ class Admin:
         """Return the id of the default workspace: the one that is listed only when it is asked for."""
         others = {each.get("id") for each in self.workspaces(include_default=False)}
         found = [each for each in self.workspaces() if each.get("id") not in others]
-        return stated(found[0]) if len(found) == 1 else None
+        return identified(found[0], "wrkspc") if len(found) == 1 else None
 
     def workspace_id(self, wanted: str) -> str:
         """Return the id of a workspace: an id as it is, `default`, or a name that is looked up."""
@@ -165,7 +174,7 @@ class Admin:
         if wanted == "default":
             found = self.default_workspace_id()
         else:
-            ids = [stated(each) for each in self.workspaces() if each.get("name") == wanted]
+            ids = [identified(each, "wrkspc") for each in self.workspaces() if each.get("name") == wanted]
             if len(ids) > 1:
                 raise ApiError(
                     f"{len(ids)} workspaces are named {clean(wanted, limit=128)!r}: {', '.join(ids)}",
@@ -205,6 +214,18 @@ def understood(reader: Callable[[Document], T], document: Document) -> T:
 def stated(document: Document, name: str = "id") -> str:
     """Return a text that the server must have sent. Raises ApiError where it is not there."""
     return understood(lambda found: text_of(found, name), document)
+
+
+def identified(document: Document, prefix: str) -> str:
+    """Return the id of a resource, which has this prefix. Raises ApiError where it is something else."""
+
+    def read(found: Document) -> str:
+        identifier = text_of(found, "id")
+        if re.fullmatch(rf"{prefix}_[A-Za-z0-9_-]{{1,128}}", identifier) is None:
+            raise ValueError(f"`id` is {clean(identifier, limit=64)!r}, and was to be {prefix}_…")
+        return identifier
+
+    return understood(read, document)
 
 
 def _is_key(credentials: Credentials) -> bool:

@@ -43,11 +43,12 @@ def lines(outcome: Outcome) -> list[dict[str, object]]:
 
 def test_what_is_registered_is_listed_one_document_a_line(wif: Wif, emulator: Emulator) -> None:
     issuers, rules, accounts = registrations(emulator)
-    assert [each["id"] for each in lines(wif("issuers", "list"))] == list(issuers)
-    assert [each["id"] for each in lines(wif("rules", "list"))] == list(rules)
-    assert [each["id"] for each in lines(wif("service-accounts", "list"))] == list(accounts)
+    assert [each["id"] for each in lines(wif("issuers", "list"))] == list(reversed(issuers))
+    assert [each["id"] for each in lines(wif("rules", "list"))] == list(reversed(rules))
+    assert [each["id"] for each in lines(wif("service-accounts", "list"))] == list(reversed(accounts))
     assert len(lines(wif("rules", "list", "--limit", "2"))) == 2
-    assert wif("issuers", "list", "--transform", "name", "-r").out.split() == [each.name for each in issuers.values()]
+    names = [each.name for each in reversed(issuers.values())]
+    assert wif("issuers", "list", "--transform", "name", "-r").out.split() == names
 
 
 def test_rules_are_listed_by_issuer_and_archived_ones_when_asked_for(wif: Wif, emulator: Emulator) -> None:
@@ -222,3 +223,15 @@ def test_a_login_without_the_scope_is_denied_and_told_how_to_log_in(
         outcome = ant("wif", *words)
         assert (outcome.status, outcome.out) == (4, "")
         assert "hint: log in as an administrator with `ant auth login --profile admin --scope org:admin`" in outcome.err
+
+
+def test_what_was_made_before_a_workspace_was_refused_is_named(wif: Wif) -> None:
+    nowhere = "wrkspc_01nowhere"
+    account = wif("service-accounts", "create", "--name", "half", "--workspace", nowhere)
+    found = wif("service-accounts", "get", "half").json()["id"]
+    assert account.status == 1
+    assert f"hint: the service account {found} was made and stays, but not for the workspace {nowhere}" in account.err
+    words = ["--issuer", "github", "--service-account", "half", "--subject", "repo:acme/half:*"]
+    rule = wif("rules", "create", "--name", "half", *words, "--workspace", "default", "--workspace", nowhere)
+    found = wif("rules", "get", "half").json()["id"]
+    assert f"the federation rule {found} was made and stays, but not for the workspace {nowhere}" in rule.err

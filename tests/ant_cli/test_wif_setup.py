@@ -63,7 +63,7 @@ def test_the_plan_is_carried_out_and_the_job_may_call_the_api(
     assert [line.partition(" ")[0] for line in outcome.err.splitlines()] == ["created:"] * 3
 
     found = variables(outcome)
-    job = {**emulator.env("github"), **found}
+    job = {**emulator.env("github"), "ANTHROPIC_BASE_URL": "", **found}
     assert found["ANTHROPIC_FEDERATION_RULE_ID"] == emulator.rule("github-acme-app-main").id
     verified = ant("auth", "verify", "--format", "json", **job)
     assert verified.status == 0, verified.err
@@ -98,6 +98,11 @@ def test_the_workflow_is_yaml_that_github_takes(setup: Setup, github: list[str])
         (["--environment", "pro: duction"], "workflow_dispatch", "pro: duction"),
         (["--environment", "production", "--branch", "main"], {"push": {"branches": ["main"]}}, "production"),
         (["--pull-request"], "pull_request", None),
+        (["--environment", '🚀 "prod" # x'], "workflow_dispatch", '🚀 "prod" # x'),
+        # What stands here are patterns, in which these two have a meaning.
+        (["--branch", "c++"], {"push": {"branches": ["c\\+\\+"]}}, None),
+        (["--tag", "!v1"], {"push": {"tags": ["\\!v1"]}}, None),
+        (["--branch", 'it\'s-"quoted"-#1!'], {"push": {"branches": ['it\'s-"quoted"-#1!']}}, None),
     ],
 )
 def test_the_workflow_runs_for_what_the_rule_accepts(
@@ -181,9 +186,22 @@ def test_what_differs_is_shown_field_by_field(setup: Setup, emulator: Emulator, 
     assert emulator.rule("github-acme-app-main").token_lifetime_seconds == 600
 
 
+def test_keys_that_are_used_or_replaced_are_seen_in_the_plan(
+    setup: Setup, emulator: Emulator, github: list[str], tmp_path: Path
+) -> None:
+    assert f'    issuer_url: "{emulator.base_url}/github"\n    keys: "' in setup(*github, "--dry-run").out
+    for name in ("kubernetes", "gitlab"):
+        (tmp_path / name).write_text(json.dumps(emulator._platforms.named(name).key.jwks()))
+    words = ["kubernetes", "--issuer", "https://kubernetes.default.svc", *POD, "--jwks"]
+    assert setup(*words, str(tmp_path / "kubernetes"), "--yes").status == 0
+    replaced = setup(*words, str(tmp_path / "gitlab"), "--dry-run")
+    assert '    jwks: "inline: ' in replaced.out
+    assert "after a rotation this is right, and for a second cluster it is wrong" in replaced.out
+
+
 def test_what_failed_can_be_run_again(setup: Setup, emulator: Emulator, github: list[str]) -> None:
     before = registrations(emulator)
-    emulator.fail("admin", Fault.truncated())
+    emulator.fail("admin", Fault.not_json())
     broken = setup(*github, "--yes")
     assert (broken.status, registrations(emulator)) == (1, before)
     assert setup(*github, "--yes").status == 0
@@ -259,7 +277,7 @@ def test_every_platform_s_job_gets_a_token_after_its_setup(
         outcome = setup(platform, *words, "--yes")
         assert outcome.status == 0, outcome.err
         token = emulator.issue(platform.replace("-", "_"))
-        job = {"ANTHROPIC_BASE_URL": emulator.base_url, "ANTHROPIC_IDENTITY_TOKEN": token, **variables(outcome)}
+        job = {"ANTHROPIC_IDENTITY_TOKEN": token, **variables(outcome)}
         verified = ant("auth", "verify", **job)
         assert verified.status == 0, verified.err
         assert setup(platform, *words).err == ""

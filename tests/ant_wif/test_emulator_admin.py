@@ -40,7 +40,7 @@ def test_the_official_sdk_pages_through_all_service_accounts(sdk: anthropic.Anth
     assert first.next_page
     found = [account.id for account in accounts.list(limit=20)]
     assert len(found) == len(set(found))
-    assert [each for each in found if each not in before] == made
+    assert [each for each in found if each not in before] == made[::-1], "the newest come first"
 
 
 def test_the_official_sdk_creates_reads_changes_and_archives_a_service_account(
@@ -89,6 +89,38 @@ def test_the_official_sdk_manages_the_workspaces_of_a_service_account(
     assert [each.implicit for each in accounts.workspaces.list(account.id)] == [True]
 
 
+def test_the_workspaces_of_a_service_account_are_those_that_it_was_added_to_after_the_one_that_it_is_in_anyway(
+    sdk: anthropic.Anthropic, admin: Administrator
+) -> None:
+    accounts = sdk.beta.organization.service_accounts
+    account = accounts.create(name=fresh_name("member"))
+    default = next(iter(accounts.workspaces.list(account.id))).workspace_id
+    accounts.workspaces.add(account.id, workspace_id=admin.workspace_id, workspace_role="workspace_user")
+    # What is implicit does not count where the page would have nothing else to go on from.
+    first = accounts.workspaces.list(account.id, limit=1)
+    assert ([each.workspace_id for each in first.data], first.next_page) == ([default, admin.workspace_id], None)
+
+    accounts.workspaces.add(account.id, workspace_id=default, workspace_role="workspace_admin")
+    first = accounts.workspaces.list(account.id, limit=1)
+    assert [(each.implicit, each.workspace_role) for each in first.data] == [(False, "workspace_admin")]
+    accounts.workspaces.remove(default, service_account_id=account.id)
+    members = f"service_accounts/{account.id}/workspaces"
+    assert reason_of(admin.ask("GET", f"{members}?page={first.next_page}")).startswith("page: must")
+    accounts.archive(account.id)
+    assert list(accounts.workspaces.list(account.id)) == []
+
+
+def test_another_role_in_a_workspace_does_not_change_who_added_the_account(
+    emulator: Emulator, admin: Administrator
+) -> None:
+    members = f"service_accounts/{emulator.rule('github').service_account_id}/workspaces"
+    role = {"workspace_id": admin.workspace_id, "workspace_role": "workspace_developer"}
+    assert admin.post(members, role)["created_by_actor_id"] is None
+    account = admin.account()
+    members = f"service_accounts/{account['id']}/workspaces"
+    assert admin.post(members, role)["created_by_actor_id"] == account["created_by_actor_id"]
+
+
 def test_the_official_sdk_creates_reads_changes_and_archives_an_issuer(sdk: anthropic.Anthropic) -> None:
     issuers = sdk.beta.organization.federation.issuers
     issuer = issuers.create(name=fresh_name("idp"), issuer_url="https://idp.acme.example")
@@ -135,7 +167,9 @@ def test_the_official_sdk_creates_reads_changes_and_archives_a_rule(
     assert rules.update(rule.id, applies_to_all_workspaces=False).applies_to_all_workspaces is False
     assert rule.id in {each.id for each in rules.list(issuer_id=seeded.issuer_id)}
     assert not list(rules.list(issuer_id="fdis_01unknown"))
-    assert rules.archive(rule.id).archived_at is not None
+    archived = rules.archive(rule.id)
+    assert archived.archived_at is not None
+    assert archived.workspace_ids == []
     assert rule.id not in {each.id for each in rules.list(limit=100)}
 
 
@@ -155,6 +189,35 @@ def test_the_official_sdk_manages_the_workspaces_of_a_rule(
         removed = workspaces.remove(admin.workspace_id, federation_rule_id=rule["id"])
         assert removed.federation_rule_id == rule["id"]
     assert [each.workspace_id for each in workspaces.list(rule["id"])] == [default]
+
+
+def test_the_workspaces_of_a_rule_come_in_one_page_whatever_is_asked_for(
+    sdk: anthropic.Anthropic, admin: Administrator
+) -> None:
+    rule = admin.rule()
+    sdk.beta.organization.federation.rules.workspaces.add(rule["id"], workspace_id=admin.emulator.login().workspace_id)
+    for limit, page in ((1, None), (1, "nonsense"), (1000, None)):
+        listed = sdk.beta.organization.federation.rules.workspaces.list(rule["id"], limit=limit, page=page)
+        assert (len(listed.data), listed.next_page) == (2, None)
+
+
+def test_a_workspace_of_a_rule_is_as_old_as_its_enablement() -> None:
+    moment = datetime(2030, 1, 2, tzinfo=timezone.utc)
+    with Emulator(clock=moment.timestamp) as emulator, httpx.Client(base_url=emulator.base_url) as client:
+        admin, rule = Administrator(emulator, client), emulator.rule("github")
+        path, default = f"federation_rules/{rule.id}", emulator.login().workspace_id
+
+        def enabled() -> list[tuple[str, str]]:
+            listed = admin.get(f"{path}/workspaces")["data"]
+            return [(each["created_at"][11:16], each["created_by_actor_id"] or "nobody") for each in listed]
+
+        emulator.advance(60)
+        actor = admin.post(path, {"name": "renamed"})["updated_by_actor_id"]
+        assert enabled() == [("00:00", "nobody")]
+        for minute, workspace_id in (("00:02", default), ("00:03", admin.workspace_id)):
+            emulator.advance(60)
+            admin.post(path, {"workspace_id": workspace_id})
+            assert enabled() == [(minute, actor)]
 
 
 def test_what_is_registered_is_exchanged_until_it_is_archived(
@@ -250,10 +313,68 @@ def test_a_federated_token_with_org_admin_acts_as_its_service_account(client: ht
         assert emulator.history[-1].reason == "rule_not_found"
 
 
+def test_only_a_person_makes_a_service_account_an_admin() -> None:
+    with Emulator() as emulator, httpx.Client(base_url=emulator.base_url) as own:
+        admin = Administrator(emulator, own)
+        boss = admin.account(organization_role="admin")
+        emulator.update_rule("github", oauth_scope="org:admin")
+        admin.token = exchange(own, emulator).json()["access_token"]
+        wish = {"name": fresh_name(), "organization_role": "admin"}
+        assert admin.refused("service_accounts", wish, 403).startswith("organization_role: ")
+        path = f"service_accounts/{boss['id']}"
+        assert admin.refused(path, {"organization_role": "admin"}, 403).startswith("organization_role: ")
+        assert admin.post(path, {"description": "still"})["organization_role"] == "admin"
+
+
+def test_an_emulator_for_other_machines_lets_its_own_issuers_be_changed() -> None:
+    with Emulator("0.0.0.0", allow_remote=True) as emulator:
+        address = emulator.base_url.replace("0.0.0.0", "127.0.0.1")
+        with httpx.Client(base_url=address, trust_env=False) as client:
+            admin, rule = Administrator(emulator, client), emulator.rule("github")
+            admin.post(f"federation_issuers/{rule.issuer_id}", {"name": "renamed", "check_jti": False})
+            again = admin.issuer(issuer_url=emulator.issuer("github").issuer_url)
+            made = admin.rule(issuer_id=again["id"])
+            assert exchange(client, emulator, federation_rule_id=made["id"]).status_code == 200
+            assert admin.refused(
+                "federation_issuers", {"name": "x", "issuer_url": f"{emulator.base_url}/nobody"}
+            ).startswith("issuer_url: must use https")
+
+
 def test_times_are_those_of_the_emulators_clock() -> None:
     moment = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     with Emulator(clock=moment.timestamp) as emulator, httpx.Client(base_url=emulator.base_url) as client:
         assert Administrator(emulator, client).account()["created_at"] == "2030-01-02T03:04:05.000000Z"
+
+
+def test_the_official_sdk_lists_the_workspaces_that_it_asks_for(sdk: anthropic.Anthropic, admin: Administrator) -> None:
+    workspaces = sdk.beta.organization.workspaces
+    default = admin.emulator.login().workspace_id
+
+    def names(**query: object) -> list[str]:
+        return [each.name for each in workspaces.list(**query)]  # type: ignore[arg-type]  # made up by the test
+
+    assert names() == ["Engineering"]
+    assert names(include_default=True, limit=1) == ["default", "Engineering"]
+    assert names(include_default=True, ids=[default, "wrkspc_01nothing"]) == ["default"]
+    assert names(ids=[default]) == []
+    assert workspaces.retrieve(admin.workspace_id).name == "Engineering"
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("limit=1001", "limit: must"),
+        ("limit=1&limit=2", "limit: must"),
+        ("include_default=1", "include_default: must"),
+        ("include_archived=yes", "include_archived: must"),
+        ("after_id=wrkspc_01x", "after_id: no such workspace"),
+        ("after_id=a&before_id=b", "before_id: not allowed"),
+        ("&".join(f"ids[]={number}" for number in range(101)), "ids: must"),
+    ],
+)
+def test_a_list_of_workspaces_that_cannot_be_is_refused(admin: Administrator, query: str, reason: str) -> None:
+    assert reason_of(admin.ask("GET", f"workspaces?{query}")).startswith(reason)
+    assert reason_of(admin.ask("GET", "workspaces/wrkspc_01x"), 404)
 
 
 def test_only_an_oauth_token_with_org_admin_gets_in(running: Emulator, client: httpx.Client) -> None:
@@ -269,7 +390,7 @@ def test_only_an_oauth_token_with_org_admin_gets_in(running: Emulator, client: h
         ({"authorization": f"Basic {person}"}, 401),
         ({}, 401),
     ):
-        for path in ("service_accounts", "federation_issuers", "federation_rules/fdrl_01x/workspaces"):
+        for path in ("service_accounts", "federation_issuers", "federation_rules/fdrl_01x/workspaces", "workspaces"):
             answer = client.get(f"/v1/organizations/{path}", headers={**headers, **VERSION})
             reason_of(answer, status)
 

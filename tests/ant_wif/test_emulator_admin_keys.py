@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -191,3 +194,22 @@ def test_what_is_no_token_asks_nobody_for_keys(emulator: Emulator, admin: Admini
     admin.post(f"federation_rules/{rule}/archive")
     assert outcome(admin, rule, idp.token()) == "rule_not_found"
     assert idp.requests == []
+
+
+def test_stopping_does_not_wait_for_an_issuer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        Emulator() as emulator,
+        httpx.Client(base_url=emulator.base_url, trust_env=False) as client,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        admin = Administrator(emulator, client)
+        rule = rule_for(admin, issuer_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        answer = pool.submit(exchange, client, emulator, federation_rule_id=rule)
+        asked, _ = silent.accept()
+        with asked:
+            emulator.stop()
+            with pytest.raises(httpx.RemoteProtocolError):
+                answer.result(timeout=5)
+    assert caplog.records == []

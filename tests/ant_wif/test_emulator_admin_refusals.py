@@ -258,16 +258,21 @@ def test_a_list_that_cannot_be_is_refused(admin: Administrator, query: str, para
         assert reason_of(admin.ask("GET", f"{kind}?{query}")).startswith(f"{parameter}: must")
 
 
+def test_a_list_is_filtered_by_one_issuer(admin: Administrator) -> None:
+    answer = admin.ask("GET", "federation_rules?issuer_id=fdis_01a&issuer_id=fdis_01b")
+    assert reason_of(answer).startswith("issuer_id: must not be there more than once")
+
+
 def test_a_cursor_is_good_for_its_own_list_only_and_survives_archiving(admin: Administrator) -> None:
     accounts = [admin.account() for _ in range(3)]
     page = admin.get("service_accounts", limit=1)
     reason_of(admin.ask("GET", f"federation_rules?page={page['next_page']}"))
-    admin.post(f"service_accounts/{accounts[0]['id']}/archive")
-    found = []
+    admin.post(f"service_accounts/{accounts[2]['id']}/archive")
+    found: list[str] = []
     while page["next_page"]:
         page = admin.get("service_accounts", limit=1, page=page["next_page"], beta="true")
         found += [each["id"] for each in page["data"]]
-    assert found[-2:] == [accounts[1]["id"], accounts[2]["id"]]
+    assert found[:2] == [accounts[1]["id"], accounts[0]["id"]]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_the_description_has_every_operation_and_no_more(running: Emulator) -> N
         operations = {
             (method, path) for path, item in described["paths"].items() for method in item if method != "parameters"
         }
-        assert len(operations) == 21
+        assert len(operations) == 23
         for method, path in operations:
             answer = admin.ask(
                 method.upper(), path.removeprefix("/v1/organizations/").replace("{", "").replace("}", "")

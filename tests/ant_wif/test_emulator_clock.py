@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, KeysView
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
@@ -97,12 +97,21 @@ def test_a_service_whose_clock_is_wrong_judges_by_it(
     assert reason(client, emulator, emulator.issue()) is None
 
 
-@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1e12, 1e12])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1e12, 1e12, 10**400])
 def test_a_time_that_no_date_can_be_written_for_is_refused(emulator: Emulator, wrong: float) -> None:
     for move in (emulator.advance, emulator.move_to, emulator.skew):
         with pytest.raises(ValueError, match="1970 and 9999"):
             move(wrong)
     assert abs(emulator.now - time.time()) < 60
+
+
+def test_time_that_goes_by_leads_to_no_moment_that_no_date_can_be_written_for() -> None:
+    with Emulator(clock=lambda: float(NOW)) as emulator:
+        with pytest.raises(ValueError, match="1970 and 9999"):
+            emulator.move_to(253_402_300_000)
+        emulator.move_to(253_370_700_000)
+        emulator.clock = lambda: NOW + 300 * 86_400.0
+        assert httpx.get(f"{emulator.base_url}/v1/models", trust_env=False).headers["date"].endswith("GMT")
 
 
 def test_many_threads_move_the_time_by_what_each_asked_for() -> None:
@@ -133,6 +142,31 @@ def test_a_rotation_may_keep_the_old_key_published(emulator: Emulator, client: h
     assert [reason(client, emulator, token) for token in (before, emulator.issue())] == [None, None]
     emulator.rotate_keys("github")
     assert len(published(client)) == 1
+
+
+class Meanwhile(dict[str, object]):
+    """Headers of a token during the writing of which something else happens."""
+
+    def __init__(self, happen: Callable[[], None]) -> None:
+        super().__init__(cty="JWT")
+        self._happen = happen
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> KeysView[str]:
+        self._happen()
+        return super().keys()
+
+
+@pytest.mark.parametrize("keep_old", [False, True])
+def test_a_token_that_is_issued_during_a_rotation_names_the_key_that_signed_it(
+    emulator: Emulator, client: httpx.Client, keep_old: bool
+) -> None:
+    before = published(client)
+    rotating = Meanwhile(lambda: emulator.rotate_keys("github", keep_old=keep_old))
+    assert reason(client, emulator, emulator.issue(headers=rotating)) is None
+    assert published(client)[0] not in before
 
 
 def test_a_published_key_verifies_what_is_signed_after_a_rotation(emulator: Emulator, client: httpx.Client) -> None:

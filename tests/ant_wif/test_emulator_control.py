@@ -115,7 +115,18 @@ WRONG: list[tuple[str, object, str]] = [
     ("clock", {"advance": "1"}, "advance: must be a number"),
     ("clock", {"advance": True}, "advance: must be a number"),
     ("clock", {"advance": 1e300}, "1970 and 9999"),
+    ("clock", {"move_to": 253_402_300_799}, "1970 and 9999"),
     ("clock", {"freeze": 1}, "freeze"),
+    *(("clock", {move: 10**400}, "1970 and 9999") for move in ("advance", "move_to", "skew")),
+    *(
+        ("faults", {"endpoint": "token", "fault": slow, "seconds": 10**400}, "duration")
+        for slow in ("delay", "trickle")
+    ),
+    *(
+        ("faults", {"endpoint": "token", "fault": "status", "status": 429, "retry_after": after}, "retry_after")
+        for after in ("1\r\nx: y", " ", "\u4e2d")
+    ),
+    ("faults", {"endpoint": "token", "fault": "oversized", "size": -1}, "size"),
     ("github/keys", {"keep_old": 1}, "keep_old"),
     ("github/keys", {"keep": True}, "keep:"),
     ("jenkins/keys", {}, "jenkins"),

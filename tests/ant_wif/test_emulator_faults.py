@@ -297,6 +297,13 @@ def test_a_wish_that_cannot_be_is_an_error(emulator: Emulator) -> None:
             Fault.trickle(seconds)
 
 
+def test_a_body_may_be_longer_than_any_memory(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.fail("models", Fault.oversized(1 << 50))
+    with client.stream("GET", "/v1/models") as response:
+        assert sum(len(piece) for piece, _ in zip(response.iter_bytes(MIB), range(4), strict=False)) == 4 * MIB
+    assert list_models(client, emulator).status_code == 200
+
+
 @pytest.mark.parametrize("fault", [Fault.delay(60), Fault.trickle(60)], ids=["delay", "trickle"])
 def test_stopping_does_not_wait_for_a_fault(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
     with Emulator() as emulator, ThreadPoolExecutor(max_workers=1) as pool:

@@ -147,6 +147,11 @@ def test_an_echo_longer_than_max_tokens_is_cut(http: httpx.Client) -> None:
     assert streamed[-2]["delta"] == {"stop_reason": "max_tokens", "stop_sequence": None}
 
 
+def test_max_tokens_has_no_upper_bound(http: httpx.Client) -> None:
+    answer = http.post("/v1/messages", json=asked(max_tokens=10**400)).json()
+    assert (answer["stop_reason"], answer["content"][0]["text"]) == ("end_turn", SAID)
+
+
 def test_the_first_stop_sequence_ends_the_echo(http: httpx.Client) -> None:
     answer = http.post("/v1/messages", json=asked(stop_sequences=["= 1", "what", "nowhere"])).json()
     assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", "what")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from datetime import date
 from pathlib import Path
 
@@ -118,6 +119,9 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ({"rules": [rule(), rule()]}, "rules[1].name", "another one already"),
         ({"rules": [rule(name="Nope")]}, "rules[0].name", "lower-case"),
         ({"rules": [rule(name="")]}, "rules[0].name", "empty"),
+        ({"workspaces": [{"name": " "}]}, "workspaces[0].name", "blank"),
+        ({"workspaces": [{"name": "\ud800"}]}, "workspaces[0].name", "printable"),
+        ({"organization": {"name": "Acme\n"}}, "organization.name", "printable"),
         ({"rules": [rule(id="rule-1")]}, "rules[0].id", "fdrl_"),
         ({"rules": [rule(issuer="nobody")]}, "rules[0].issuer", "one of github, "),
         ({"rules": [rule(service_account="nobody")]}, "rules[0].service_account", "one of ci"),
@@ -169,7 +173,8 @@ def test_an_error_says_where_it_is_and_what_belongs_there(config: dict[str, obje
         ("rules: []\nrules: []\n", "rules is there twice"),
         ("- rules\n", "not made of named sections"),
         ("rules: !!python/object/apply:os.system [id]\n", "line 1"),
-        ("organization: &a {name: *a}\n", "the seed file"),
+        ("organization: &a {name: *a}\n", "line 1: aliases"),
+        ("workspaces:\n- &a {name: a}\n- {<<: *a}\n", "line 3: aliases"),
         ("organization: {name: 2026-01-01}\n", "a date"),
         ("\x00", "cannot be read as YAML"),
     ],
@@ -182,6 +187,15 @@ def test_a_file_that_is_no_seed_file_is_an_error_that_names_it(tmp_path: Path, t
         Emulator(config=path)
     assert said in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_long_file_is_read_in_a_moment(tmp_path: Path) -> None:
+    path = tmp_path / "seed.yaml"
+    path.write_text("organization: {" + ", ".join(f"field{number}: 1" for number in range(20_000)) + "}")
+    began = time.process_time()
+    with pytest.raises(ConfigurationError, match=r"organization\.field0: this field is not allowed"):
+        Emulator(config=path)
+    assert time.process_time() - began < 5
 
 
 def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:

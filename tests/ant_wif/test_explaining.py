@@ -360,6 +360,63 @@ def test_no_cause_is_named_that_the_token_does_not_show(emulator: Emulator) -> N
         assert explained(emulator.issue(**claims), None, known).causes == (), claims
 
 
+NUMBERS = "repo:acme@90210/app@734201985"
+
+
+@pytest.mark.parametrize(
+    ("subject", "wanted", "said", "unsaid"),
+    [
+        (f"{NUMBERS}:ref:refs/heads/main", "repo:acme/app:ref:refs/heads/main", "with their numbers", ""),
+        ("repo:acme/app:ref:refs/heads/main", f"{NUMBERS}:ref:refs/heads/main", "without the numbers", ""),
+        (f"{NUMBERS}:pull_request", f"{NUMBERS}:ref:refs/heads/main", "pull request", "numbers"),
+        ("repo:acme/app:ref:refs/heads/main", "repo:acme/app:environment:prod", "names no environment", ""),
+        ("repo:acme/app:environment:dev", "repo:acme/app:environment:prod", "", "GitHub"),
+        ("repo:Acme/App:ref:refs/heads/main", "repo:acme/app:ref:refs/heads/main", "upper and lower case", ""),
+        ("repository_owner_id:90210:x", "repo:acme/app:ref:refs/heads/main", "another form", "numbers"),
+        ("repo:acme/app:ref:refs/heads/x", "repo:acme/app:ref:refs/heads/main", "", "GitHub"),
+    ],
+)
+def test_how_a_job_s_subject_differs_from_the_rule_s_is_named(
+    emulator: Emulator, subject: str, wanted: str, said: str, unsaid: str
+) -> None:
+    emulator.update_rule("github", subject_prefix=wanted)
+    explanation = explained(emulator.issue(sub=subject), federation_of(emulator), registered_in(emulator))
+    assert explanation.reason == "match_subject_prefix"
+    causes = "\n".join(explanation.causes)
+    assert said in causes
+    assert not unsaid or unsaid not in causes
+
+
+@pytest.mark.parametrize(
+    ("claims", "rule"),
+    [
+        (GOOGLE, {"subject_prefix": GOOGLE["sub"]}),
+        ({**POD, "aud": ["sts.amazonaws.com"]}, {"subject_prefix": POD["sub"], "audience": "sts.amazonaws.com"}),
+        ({**AZURE_V2, "lifetime": 300}, {"audience": AZURE_V2["aud"]}),
+    ],
+)
+def test_what_the_registrations_rule_out_is_not_named(
+    emulator: Emulator, claims: dict[str, Any], rule: dict[str, object]
+) -> None:
+    emulator.update_rule("github", **rule)
+    emulator.update_issuer("github", issuer_url=claims.get("iss", emulator.issuer().issuer_url))
+    explanation = explained(emulator.issue(**claims), federation_of(emulator), registered_in(emulator))
+    assert (explanation.reason, explanation.causes) == (None, ())
+
+
+def test_the_audience_of_azure_is_named_where_the_rule_has_another(emulator: Emulator) -> None:
+    emulator.update_rule("github", audience="api://c0de7a11")
+    explanation = explained(emulator.issue(**AZURE_V2), federation_of(emulator), registered_in(emulator))
+    assert "the token's audience is c0de7a11" in "\n".join(explanation.causes)
+
+
+@pytest.mark.parametrize("claim", ["iat", "exp"])
+def test_times_beyond_all_reckoning_are_explained_too(emulator: Emulator, claim: str) -> None:
+    assertion = emulator.issue(**{**AZURE_V1, claim: 10**400})
+    for registered in (Registered(), registered_in(emulator)):
+        assert explained(assertion, None, registered).causes
+
+
 def test_the_usual_tokens_of_azure_are_no_failure_as_long_as_nothing_says_what_was_registered(
     emulator: Emulator,
 ) -> None:

@@ -98,6 +98,8 @@ def test_a_claim_pins_the_tenant_where_one_tenant_owns_it(
         ('claims.ref == "\\" || claims.repository_owner == "', False),
         ('claims.ref == r"\\" || claims.repository_owner == "acme"', True),
         ('claims.ref == """ " claims.repository_owner " """', False),
+        # To name the claim is all that the platform asks.
+        ('claims.repository_owner != ""', True),
         ("claims.repository_owner_name == 'acme'", False),
         ("claims.x.repository_owner == 'acme'", False),
         ("true", False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import ant_wif
 from ant_wif import setup
 from ant_wif.admin import Admin
 from ant_wif.api import Api
+from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.retry import Backoff
@@ -70,6 +71,7 @@ def test_what_is_missing_is_created_and_a_second_time_there_is_nothing_to_do(emu
         "ANTHROPIC_ORGANIZATION_ID": emulator.organization_id,
         "ANTHROPIC_SERVICE_ACCOUNT_ID": rule.service_account_id,
         "ANTHROPIC_WORKSPACE_ID": asked.workspace_id,
+        "ANTHROPIC_BASE_URL": emulator.base_url,
     }
     after = registrations(emulator)
     again = setup.plan(admin, asked)
@@ -174,16 +176,141 @@ def test_a_rule_for_somebody_else_is_left_alone(emulator: Emulator, admin: Admin
     assert emulator.rule() == before
 
 
-def test_a_name_that_is_taken_gets_a_number(emulator: Emulator, admin: Admin) -> None:
-    first = wanted(admin, github(emulator, repository="acme/a-b"))
-    other = wanted(admin, github(emulator, repository="acme-a/b"))
-    assert first.trust.name == other.trust.name
-    setup.apply(admin, setup.plan(admin, first))
-    planned = setup.plan(admin, other)
-    assert (planned.rule.action, planned.rule.name) == ("create", "github-acme-a-b-main-2")
-    setup.apply(admin, planned)
-    assert not setup.plan(admin, first).changes_something
-    assert not setup.plan(admin, other).changes_something
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"repository": "acme/a-b"}, {"repository": "acme-a/b"}),
+        ({"branch": "v1"}, {"tag": "v1"}),
+        ({"branch": "c"}, {"branch": "c++"}),
+        ({"branch": "日本"}, {"branch": "中国"}),
+        ({"branch": "x" * 200 + "y"}, {"branch": "x" * 200 + "z"}),
+    ],
+)
+def test_workloads_whose_names_are_alike_share_nothing(
+    emulator: Emulator, admin: Admin, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first, second = wanted(admin, github(emulator, **one)), wanted(admin, github(emulator, **other))
+    assert first.trust.name == second.trust.name
+    done = setup.apply(admin, setup.plan(admin, first))
+    planned = setup.plan(admin, second)
+    assert actions(planned) == ["keep", "create", "create", "create"]
+    assert (planned.rule.name, planned.service_account.name) == (f"{first.trust.name}-2",) * 2
+    assert setup.apply(admin, planned).service_account.id != done.service_account.id
+    for asked in (first, second):
+        assert not setup.plan(admin, asked).changes_something
+    # Asked for outright, an account may be shared.
+    shared = wanted(admin, second.trust, service_account=first.trust.name)
+    assert actions(setup.plan(admin, shared)) == ["keep", "keep", "keep", "create"]
+
+
+def test_pods_of_two_clusters_that_have_the_same_name_share_nothing(emulator: Emulator, admin: Admin) -> None:
+    def trust(cluster: str) -> Trust:
+        return setup.kubernetes.trust(
+            issuer_url=f"https://{cluster}.acme.example", namespace="ci", service_account="builder"
+        )
+
+    accounts = [
+        setup.apply(admin, setup.plan(admin, wanted(admin, trust(cluster)))).service_account.id
+        for cluster in ("one", "two")
+    ]
+    assert accounts[0] != accounts[1]
+
+
+def test_two_runs_at_once_make_everything_once(emulator: Emulator, admin: Admin) -> None:
+    asked = wanted(admin, github(emulator, issuer_url="https://git.acme.example"))
+    planned = setup.plan(admin, asked)
+    other = setup.plan(admin, asked)
+    made: list[Item] = []
+
+    def overtake(item: Item) -> None:
+        made.append(item)
+        if item.kind == "issuer":
+            setup.apply(admin, other)
+
+    applied = setup.apply(admin, planned, overtake)
+    after = registrations(emulator)
+    again = setup.plan(admin, asked)
+    assert not again.changes_something
+    assert applied.variables == again.variables
+    assert actions(applied) == ["create", "keep", "keep", "keep"]
+    assert [item.kind for item in made] == ["issuer"]
+    assert setup.apply(admin, planned).variables == again.variables
+    assert registrations(emulator) == after
+
+
+def test_what_another_run_changed_otherwise_than_planned_is_not_gone_along_with(
+    emulator: Emulator, admin: Admin
+) -> None:
+    planned = setup.plan(admin, wanted(admin, github(emulator)))
+    setup.apply(admin, setup.plan(admin, wanted(admin, github(emulator), lifetime=600)))
+    emulator.update_rule("github-acme-app-main", claims={})
+    before = registrations(emulator)
+    with pytest.raises(ApiError) as caught:
+        setup.apply(admin, planned)
+    assert caught.value.status == 409
+    assert "run this again" in (caught.value.hint or "")
+    assert registrations(emulator) == before
+
+
+def test_an_environment_s_other_branch_has_a_rule_of_its_own(emulator: Emulator, admin: Admin) -> None:
+    def asked(branch: str | None) -> Wanted:
+        trust = github(emulator, environment="production", branch=branch)
+        return wanted(admin, trust, service_account="ci")
+
+    main = setup.apply(admin, setup.plan(admin, asked("main")))
+    for other in ("release", None):
+        planned = setup.plan(admin, asked(other))
+        assert planned.rule.action == "create", other
+        setup.apply(admin, planned)
+    assert emulator.rule(main.rule.name).claims["ref"] == "refs/heads/main"
+    for branch in ("main", "release", None):
+        assert not setup.plan(admin, asked(branch)).changes_something
+
+
+class Altering(Api):
+    """Answers as the API does, but for what `alter` makes of each document."""
+
+    def __init__(self, credentials: Credentials, alter: Callable[[dict[str, Any]], object]) -> None:
+        super().__init__(credentials)
+        self._alter = alter
+
+    def items(self, *words: Any, **more: Any) -> Iterator[Any]:
+        return map(self._altered, super().items(*words, **more))
+
+    def send(self, *words: Any, **more: Any) -> Any:
+        return self._altered(super().send(*words, **more))
+
+    def _altered(self, document: Any) -> Any:
+        self._alter(document)
+        return document
+
+
+def test_what_a_rule_asks_that_is_not_known_here_is_not_lost_in_an_update(emulator: Emulator, admin: Admin) -> None:
+    def newer(document: dict[str, Any]) -> None:
+        if document.get("type") == "federation_rule":
+            document["match"]["network"] = "10.0.0.0/8"
+
+    with Admin(admin.credentials, Altering(admin.credentials, newer)) as altering:
+        planned = setup.plan(altering, wanted(altering, github(emulator), service_account="ci"))
+    match = planned.rule.body["match"]
+    assert isinstance(match, dict)
+    assert (match["network"], match["claims"]["ref"]) == ("10.0.0.0/8", "refs/heads/main")
+
+
+@pytest.mark.parametrize("identifier", ["fdrl_01;id", "fdrl_01\nX=1", "${{ github.token }}", "svac_01x"])
+def test_an_id_that_is_none_does_not_get_into_the_variables_of_a_job(
+    emulator: Emulator, admin: Admin, identifier: str
+) -> None:
+    def hostile(document: dict[str, Any]) -> None:
+        if document.get("type") == "federation_rule" and document["name"] == "github-acme-app-main":
+            document["id"] = identifier
+
+    asked = wanted(admin, github(emulator))
+    with Admin(admin.credentials, Altering(admin.credentials, hostile)) as altering:
+        planned = setup.plan(altering, asked)
+        for attempt in (lambda: setup.apply(altering, planned), lambda: setup.plan(altering, asked)):
+            with pytest.raises(ApiError, match="cannot be understood"):
+                attempt()
 
 
 def test_an_archived_issuer_and_rule_are_not_used_again(emulator: Emulator, admin: Admin) -> None:
@@ -196,6 +323,19 @@ def test_an_archived_issuer_and_rule_are_not_used_again(emulator: Emulator, admi
     assert (planned.issuer.name, planned.rule.name) == ("github-git-acme-example-2", "github-acme-app-main-2")
     again = setup.apply(admin, planned)
     assert again.rule.id != done.rule.id
+
+
+def test_of_two_issuers_with_one_url_that_is_used_which_has_the_rule(emulator: Emulator, admin: Admin) -> None:
+    asked = wanted(admin, github(emulator, issuer_url="https://git.acme.example"))
+    first = setup.apply(admin, setup.plan(admin, asked))
+    for name in ("a-later-one", "the-latest"):
+        later = admin.issuers.create({"name": name, "issuer_url": asked.trust.issuer_url})
+        assert not setup.plan(admin, asked).changes_something
+    again = setup.plan(admin, wanted(admin, github(emulator))).rule.body
+    target = {"type": "service_account", "service_account_id": first.service_account.id}
+    admin.rules.create({**again, "name": "moved", "issuer_id": later["id"], "target": target})
+    admin.rules.archive(first.rule.id or "")
+    assert setup.plan(admin, asked).issuer.id == later["id"]
 
 
 def test_an_archived_service_account_stands_in_the_way(emulator: Emulator, admin: Admin) -> None:

@@ -54,8 +54,31 @@ def test_github_s_newer_subjects_have_numbers_and_so_have_the_claims() -> None:
     assert found.claims["repository"] == "acme/app"
     assert (found.claims["repository_owner_id"], found.claims["repository_id"]) == ("90210", "734201985")
     assert found.name == "github-acme-app-main"
-    assert not any("15 July" in note for note in found.notes)
-    assert any("15 July" in note for note in github.trust(repository="acme/app").notes)
+    assert github.trust(repository="repo:acme@90210/app@734201985") == found
+
+
+def test_who_gives_no_numbers_is_told_how_to_ask_github_whether_there_are_any() -> None:
+    ask = "`gh api repos/acme/app/actions/oidc/customization/sub --jq .sub_claim_prefix`"
+    note = "\n".join(github.trust(repository="acme/app").notes)
+    assert ask in note
+    assert "created, renamed or transferred after 15 July 2026" in note
+    # Enterprise Server has no such subjects, and whoever gave numbers knows.
+    for quiet in (
+        github.trust(repository="acme@90210/app@734201985"),
+        github.trust(repository="acme/app", issuer_url="https://git.acme.example/_services/token"),
+    ):
+        assert "15 July" not in "\n".join(quiet.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["pro\u202eduction", "pro\u2028d", "pro\ufeffd", "a\x85b", "\ud800", "${{ github.token }}"]
+)
+def test_a_name_that_nobody_can_read_or_that_a_workflow_would_evaluate_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not an environment"):
+        github.trust(repository="acme/app", environment=name)
+    for kind in () if "$" in name else ("branch", "tag"):
+        with pytest.raises(ConfigurationError, match="expected one name, as git has it"):
+            github.trust(repository="acme/app", **{kind: name})
 
 
 @pytest.mark.parametrize(
@@ -139,7 +162,11 @@ def test_azure_names_the_application_as_the_version_of_the_token_does() -> None:
     assert azure.trust(tenant=TENANT, audience=APPLICATION, client_id=OBJECT).claims["azp"] == OBJECT
     assert newer.variables == older.variables == {"ANT_IDENTITY_AUDIENCE": f"api://{APPLICATION}"}
     assert newer.max_jwt_lifetime_seconds >= 86_700
+    assert azure.trust(tenant=TENANT, audience=APPLICATION.upper(), object_id=OBJECT) == azure.trust(
+        tenant=TENANT, audience=APPLICATION, object_id=OBJECT
+    )
     for options in (
+        {"tenant": TENANT, "audience": "api://claude$(id)", "object_id": OBJECT, "version": 1},
         {"tenant": "acme", "audience": APPLICATION, "object_id": OBJECT},
         {"tenant": TENANT, "audience": "api://claude", "object_id": OBJECT},
         {"tenant": TENANT, "audience": APPLICATION},
@@ -149,13 +176,21 @@ def test_azure_names_the_application_as_the_version_of_the_token_does() -> None:
             azure.trust(**options)
 
 
+def test_azure_s_client_id_alone_is_said_to_let_in_people_too() -> None:
+    alone = azure.trust(tenant=TENANT, audience=APPLICATION, client_id=OBJECT)
+    assert any("--object-id" in note for note in alone.notes)
+    named = azure.trust(tenant=TENANT, audience=APPLICATION, object_id=OBJECT, client_id=OBJECT)
+    assert not any("--object-id" in note for note in named.notes)
+
+
 def test_kubernetes_registers_public_keys_only() -> None:
-    keys = {"keys": [{"kty": "RSA", "kid": "one", "n": "AQAB", "e": "AQAB", "d": "AQAB"}, {"kty": "oct", "k": "AQAB"}]}
+    public = {"kty": "RSA", "kid": "one", "n": "AQAB", "e": "AQAB"}
+    keys = {"keys": [{**public, "d": "AQAB"}, {"kty": "oct", "k": "AQAB"}, {"kty": ["RSA"]}, "RSA"]}
     found = kubernetes.trust(
         issuer_url="https://kubernetes.default.svc", namespace="ci", service_account="builder", jwks=keys
     )
     assert found.subject == "system:serviceaccount:ci:builder"
-    assert found.jwks == {"type": "inline", "keys": [{"kty": "RSA", "kid": "one", "n": "AQAB", "e": "AQAB"}]}
+    assert found.jwks == {"type": "inline", "keys": [public]}
     with pytest.raises(ConfigurationError, match="no RSA or EC key"):
         kubernetes.trust(issuer_url="https://idp.acme.example", namespace="ci", service_account="b", jwks={"keys": []})
 

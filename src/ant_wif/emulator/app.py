@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from ant_wif.emulator.admin import admin_routes
-from ant_wif.emulator.admin.workspaces import workspace_routes
 from ant_wif.emulator.consent import consent_routes
 from ant_wif.emulator.control import Controls, control_routes
 from ant_wif.emulator.fault_plan import FaultPlan, Faults
@@ -40,7 +39,6 @@ def build_app(
             *model_routes(state),
             *message_routes(state),
             *admin_routes(state),
-            *workspace_routes(state),
             *history_routes(state.history),
             *history_page_routes(state),
             *control_routes(controls),

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from ant_wif.emulator.ids import tagged_id
 from ant_wif.emulator.message_request import MessageRequest
@@ -31,7 +32,9 @@ class Echo:
     @classmethod
     def of(cls, request: MessageRequest) -> Echo:
         text, stopped_by = _up_to(request.stop_sequences, request.last_user_text())
-        tokens = tuple(_TOKEN.findall(text))
+        # One more than may be, to see that there are more; not all, for the text may be long.
+        most = min(request.max_tokens, len(text)) + 1
+        tokens = tuple(found.group() for found in islice(_TOKEN.finditer(text), most))
         if len(tokens) > request.max_tokens:
             tokens, reason, stopped_by = tokens[: request.max_tokens], "max_tokens", None
         else:

@@ -6,6 +6,7 @@ recorded. All others let the request have its effect, and spoil the answer.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -42,11 +43,14 @@ class Fault:
         """Answer 429, 500, 503 or 529 in the API's error shape, without having looked at the request.
 
         `retry_after` becomes the header of that name: seconds, or a text that is sent as it is.
-        Raises ValueError for another status.
+        Raises ValueError for another status, and for a text that no header can have.
         """
         if status not in _MESSAGES:
             raise ValueError(f"status {status} is not one of {', '.join(map(str, _MESSAGES))}")
-        headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+        after = str(retry_after)
+        if not (after.isascii() and after.isprintable() and after == after.strip()):
+            raise ValueError(f"retry_after {retry_after!a} cannot stand in a header")
+        headers = {} if retry_after is None else {"retry-after": after}
 
         async def act(_: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
             await discard_body(receive)
@@ -98,15 +102,22 @@ class Fault:
 
     @classmethod
     def oversized(cls, size: int = 2 << 20) -> Fault:
-        """Fill the body up with blanks to `size` bytes, which no Content-Length announces."""
+        """Fill the body up with blanks to `size` bytes, which no Content-Length announces.
 
-        async def act(_: Scope, answer: Answer, send: Send) -> None:
+        Raises ValueError for a size below 0.
+        """
+
+        async def act(scope: Scope, answer: Answer, send: Send) -> None:
             await answer.begin(send, length=None)
-            body = answer.body.ljust(size)
-            for start in range(0, len(body), _PIECE_BYTES):
-                await answer.go_on(send, body[start : start + _PIECE_BYTES])
+            await answer.go_on(send, answer.body)
+            for start in range(len(answer.body), size, _PIECE_BYTES):
+                if await connection(scope).ends_within(0):
+                    return
+                await answer.go_on(send, b" " * min(_PIECE_BYTES, size - start))
             await answer.end(send)
 
+        if size < 0:
+            raise ValueError(f"size {size} is not a number of bytes")
         return cls(f"body of {size} bytes", _spoiled(act))
 
     @classmethod
@@ -154,6 +165,7 @@ def _spoiled(act: Callable[[Scope, Answer, Send], Awaitable[None]]) -> Act:
 
 
 def _duration(seconds: float) -> float:
-    if not 0 <= seconds < float("inf"):
+    # An integer has no bounds, and the event loop takes none that is beyond those of a float.
+    if not 0 <= seconds <= sys.float_info.max:
         raise ValueError(f"{seconds!r} is not a duration in seconds")
     return seconds

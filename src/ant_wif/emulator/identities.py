@@ -89,7 +89,7 @@ class IdentityProvider(ABC):
         issued = int(now)
         expires = issued + (self.lifetime_seconds if lifetime is None else lifetime)
         payload = {**self.claims(issued), "aud": self.audience, "exp": expires, **(claims or {})}
-        header = {"typ": "JWT", "alg": alg, "kid": self.key.kid(alg) if kid is ... else kid, **(headers or {})}
+        header = {"typ": "JWT", "alg": alg, "kid": kid, **(headers or {})}
         return self.key.sign(_present(header), _present(payload), key=key)
 
     def sign(self, claims: Mapping[str, object], *, now: float, alg: str) -> str:
@@ -101,7 +101,7 @@ class IdentityProvider(ABC):
             raise ValueError(f"{self.name} does not sign with {alg!r}; it signs with {', '.join(self.algorithms)}")
         issued = int(now)
         frame = {"iss": self.issuer_url, "iat": issued, "exp": issued + self.lifetime_seconds}
-        header = {"typ": "JWT", "alg": alg, "kid": self.key.kid(alg)}
+        header = {"typ": "JWT", "alg": alg, "kid": ...}
         return self.key.sign(header, _present({**frame, **claims}))
 
     def routes(self) -> list[Route]:

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 
+from ant_wif.emulator.identities import IdentityProvider
 from ant_wif.emulator.state import State
 from ant_wif.rules import KeySet, KeySetUnavailableError, RegistrationError, read_key_set
 from ant_wif.rules.addresses import address_flaw
@@ -34,12 +35,17 @@ def key_source(state: State, issuer_url: str, jwks: Mapping[str, object]) -> Cal
         return lambda: keys
     certificate = jwks.get("ca_cert_pem")
     authorities = _authorities(certificate) if isinstance(certificate, str) else None
-    _, url = fetched_url(issuer_url, jwks) or ("", "")
-    is_discovery = jwks["type"] == "discovery"
-    provider = state.provider_at(url if is_discovery else url.removesuffix("/.well-known/jwks"))
+    provider = own_platform(state, issuer_url, jwks)
     if provider is not None:
         return provider.key.key_set
-    return FetchedKeys(url, state.clock, is_discovery=is_discovery, authorities=authorities)
+    _, url = fetched_url(issuer_url, jwks) or ("", "")
+    return FetchedKeys(url, state.clock, is_discovery=jwks["type"] == "discovery", authorities=authorities)
+
+
+def own_platform(state: State, issuer_url: str, jwks: Mapping[str, object]) -> IdentityProvider | None:
+    """Return the emulator's own platform whose keys are meant, or `None` where they are anybody else's."""
+    _, url = fetched_url(issuer_url, jwks) or ("", "")
+    return state.provider_at(url if jwks["type"] == "discovery" else url.removesuffix("/.well-known/jwks"))
 
 
 async def fetch_keys(source: Callable[[], KeySet] | None, assertion: object) -> None:

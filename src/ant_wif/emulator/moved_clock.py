@@ -6,8 +6,9 @@ import math
 import threading
 from collections.abc import Callable
 
-_LATEST = 253_402_300_799
-"""The end of the year 9999, beyond which no date can be written."""
+# No date can be written after the year 9999: from its beginning there is time left to go by.
+_LATEST = 253_370_764_800
+_BEYOND = "the clock can be moved between the years 1970 and 9999 only"
 
 
 class MovedClock:
@@ -33,15 +34,15 @@ class MovedClock:
     def advance(self, seconds: float) -> None:
         """Raises ValueError where that leads beyond the years 1970 to 9999, as the others do."""
         with self._lock:
-            self._set(self._moved + seconds, self._skew)
+            self._set(self._moved + _float(seconds), self._skew)
 
     def move_to(self, moment: float) -> None:
         with self._lock:
-            self._set(moment - self._clock(), self._skew)
+            self._set(_float(moment) - self._clock(), self._skew)
 
     def skew(self, seconds: float) -> None:
         with self._lock:
-            self._set(self._moved, seconds)
+            self._set(self._moved, _float(seconds))
 
     def reset(self) -> None:
         with self._lock:
@@ -50,5 +51,13 @@ class MovedClock:
     def _set(self, moved: float, skew: float) -> None:
         for moment in (self._clock() + moved, self._clock() + moved + skew):
             if not (math.isfinite(moment) and 0 <= moment <= _LATEST):
-                raise ValueError("the clock can be moved between the years 1970 and 9999 only")
+                raise ValueError(_BEYOND)
         self._moved, self._skew = moved, skew
+
+
+def _float(seconds: float) -> float:
+    # Callers may give an integer, which has no bounds.
+    try:
+        return float(seconds)
+    except OverflowError:
+        raise ValueError(_BEYOND) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -129,14 +130,23 @@ def read_seed(config: Config | None) -> SeedFile:
 
 
 def _load(path: Path) -> object:
-    """Read YAML. A key that is there twice is an error: one of them would be lost without a word."""
+    """Read YAML. A key that is there twice is an error: one of them would be lost without a word.
+
+    So is an alias: a short file of aliases can stand for one that no memory holds.
+    """
     import yaml  # late: few emulators have a seed file
 
     class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            if self.check_event(yaml.AliasEvent):
+                problem, mark = "aliases are not taken, write it out", self.current_event.start_mark
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+            return super().compose_node(parent, index)
+
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for key in keys:
-                if keys.count(key) > 1:
+            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            for key, times in keys.items():
+                if times > 1:
                     problem = f"{clean(key, limit=64)} is there twice"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
             return super().construct_mapping(node, deep=deep)
@@ -180,15 +190,21 @@ def _check_ids(seed: SeedFile) -> None:
     organization = seed.organization()
     if not re.fullmatch(_UUID, str(organization.get("id", "00000000-0000-0000-0000-000000000000"))):
         raise RegistrationError("organization.id", "must be a UUID in lower case")
+    _check_shown("organization.name", organization.get("name"))
     for section, unique in _UNIQUE.items():
         seen: set[object] = set()
         for position, entry in enumerate(seed.entries(section)):
             place, name, identifier = f"{section}[{position}]", entry[unique], entry.get("id")
-            if not name:
-                raise RegistrationError(f"{place}.{unique}", "must not be empty")
+            _check_shown(f"{place}.{unique}", name)
             if identifier is not None and not re.fullmatch(rf"{_IDS[section]}_[A-Za-z0-9]{{1,64}}", str(identifier)):
                 raise RegistrationError(f"{place}.id", f"must be {_IDS[section]}_ and 1 to 64 letters and digits")
             for field, value in ((unique, name), ("id", identifier)):
                 if value is not None and (field, value) in seen:
                     raise RegistrationError(f"{place}.{field}", "is that of another one already")
                 seen.add((field, value))
+
+
+def _check_shown(place: str, name: object) -> None:
+    """Raises RegistrationError for what no page can show."""
+    if isinstance(name, str) and not (name.strip() and name.isprintable()):
+        raise RegistrationError(place, "must not be empty or blank, and must be printable")

@@ -9,7 +9,7 @@ import socket
 import threading
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ant_wif.emulator.connection import Connected
 
@@ -68,7 +68,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                _ending_quietly(app),
                 loop="asyncio",
                 http=Connected,
                 ws="none",
@@ -123,3 +123,13 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(0.001)
         # A transport closes its socket one turn of the loop after its protocol heard of it.
         await asyncio.sleep(0)
+
+
+def _ending_quietly(app: ASGIApp) -> ASGIApp:
+    """Return an application whose requests may be cancelled when the server stops: uvicorn would log each."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return serve

@@ -69,11 +69,15 @@ class SigningKey:
     def sign(self, header: Mapping[str, object], claims: Mapping[str, object], *, key: KeyChoice = "own") -> str:
         """Return a JWT of exactly these parts, sensible or not.
 
-        `alg` is one that there is a key for, `none`, or an HS one, which takes the public key for its
-        secret: the classic confusion. Raises ValueError for any other.
+        A `kid` of `...` becomes the name of the key that signs, also while keys are rotated. `alg` is one that
+        there is a key for, `none`, or an HS one, which takes the public key for its secret: the classic
+        confusion. Raises ValueError for any other.
         """
-        signing_input = f"{_encode(header)}.{_encode(claims)}"
-        signature = self._signature(str(header.get("alg")), signing_input.encode("ascii"), key)
+        alg = str(header.get("alg"))
+        with self._lock:
+            named = {**header, "kid": self.kid(alg)} if header.get("kid") is ... else header
+            signing_input = f"{_encode(named)}.{_encode(claims)}"
+            signature = self._signature(alg, signing_input.encode("ascii"), key)
         return f"{signing_input}.{_base64url(signature)}"
 
     def _signature(self, alg: str, signing_input: bytes, key: KeyChoice) -> bytes:

@@ -7,16 +7,14 @@ registered there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from ant_wif.errors import IdentityTokenError
 from ant_wif.explaining.causes import is_from, platform_causes
+from ant_wif.explaining.clocks import NOTABLE_SECONDS, drift_cause, noting_dates
 from ant_wif.explaining.documents import Registered
 from ant_wif.federation import Federation
-from ant_wif.flow import Flow, Reply, T
 from ant_wif.outright import cache_of
 from ant_wif.resolution import Resolution
 from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, survey
@@ -31,7 +29,6 @@ __all__ = ["Explanation", "Registered", "explain", "explain_assertion"]
 
 _IN_FORCE = 2
 _DEEPEST_CLAIM = 6
-_NOTABLE_DRIFT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -39,8 +36,9 @@ class Explanation:
     """The checks in their order, and what else is known about tokens like this one.
 
     `identity_source` names where the token came from. `clock_drift_seconds` is how far this machine's clock
-    is behind that of the server that issued the token, `None` where no server said. `registered_from` says with
-    what the registrations were read from the platform, `None` where they were not.
+    is behind that of the Claude API or, where that was not asked, of the server that issued the token; `None` where
+    no server said. `registered_from` says with what the registrations were read from the platform, `None` where
+    they were not.
     """
 
     identity_source: str
@@ -103,7 +101,7 @@ def explain(
         federation.check()
     drifts: list[float] = []
     try:
-        fetched = run(_noting_dates(source.fetch(context), drifts, resolution), http_client)
+        fetched = run(noting_dates(source.fetch(context), drifts, resolution.clock), http_client)
         raw = fetched.assertion
     except IdentityTokenError:
         # What no source hands out may still lie there to be looked at: expired, or no JWT at all.
@@ -136,9 +134,14 @@ def explain_assertion(
 ) -> Explanation:
     """Make the checks on an identity token. `now` is unix time; `before` is what is known of its earlier use.
 
+    Where the Claude API has said what time it is, the token is judged by that.
+
     `federation` is `None` where nothing says what the token is to be presented for.
     """
     request = _request(assertion, federation, registered)
+    api_s = registered.seconds_ahead
+    if api_s is not None and abs(api_s) >= NOTABLE_SECONDS:
+        now += api_s
     known = Knowledge(
         rule=registered.rule,
         issuer=registered.issuer,
@@ -155,7 +158,7 @@ def explain_assertion(
     made = (_request_checked(federation), *(_looked_for(check, registered, federation) for check in found.checks))
     checks = tuple(_clean(check) for check in made)
     claims = found.unverified_claims or {}
-    causes = [*_of_the_clock(clock_drift_seconds), *_of_earlier_use(before, claims)]
+    causes = [*_of_the_clock(clock_drift_seconds, api_s), *_of_earlier_use(before, claims)]
     causes += [*platform_causes(identity_source, claims, registered, found.checks), *registered.notes]
     return Explanation(
         identity_source,
@@ -163,7 +166,7 @@ def explain_assertion(
         tuple(clean(cause, limit=600) for cause in causes),
         _shown(found.unverified_header),
         _shown(found.unverified_claims),
-        clock_drift_seconds,
+        clock_drift_seconds if api_s is None else round(api_s),
         registered.origin,
     )
 
@@ -212,14 +215,14 @@ def _clean(check: Check) -> Check:
     return replace(check, found=found, wanted=wanted, sentence=sentence)
 
 
-def _of_the_clock(drift: float | None) -> list[str]:
-    if drift is None or abs(drift) < _NOTABLE_DRIFT_SECONDS:
-        return []
-    direction = "behind" if drift > 0 else "ahead of"
-    return [
-        f"this machine's clock is {abs(drift):.0f} seconds {direction} that of the server that issued the token; times "
-        "above are judged by this machine's, and by the Claude API's own when it decides"
-    ]
+def _of_the_clock(issuer_s: float | None, api_s: float | None) -> list[str]:
+    if api_s is not None:
+        return drift_cause(api_s, "the Claude API, and times above are judged by the latter")
+    return drift_cause(
+        issuer_s,
+        "the server that issued the token; times above are judged by this machine's, and by the Claude API's own when "
+        "it decides",
+    )
 
 
 def _of_earlier_use(before: Presented | None, claims: Mapping[str, object]) -> list[str]:
@@ -230,26 +233,6 @@ def _of_earlier_use(before: Presented | None, claims: Mapping[str, object]) -> l
     if before.outcome == UNKNOWN:
         return [f"the token was presented by {before.used_by}, and the answer was lost: it may be spent"]
     return []
-
-
-def _noting_dates(flow: Flow[T], drifts: list[float], resolution: Resolution) -> Flow[T]:
-    """Run the flow as it is, and note of each answer how far its `Date` is ahead of this machine's clock."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                answer = yield step
-            except Exception as error:  # noqa: BLE001 - it is the flow's, and goes there
-                step = flow.throw(error)
-                continue
-            date = answer.headers.get("date") if isinstance(answer, Reply) else None
-            if date is not None:
-                with suppress(ValueError, OverflowError):
-                    drifts.append(parsedate_to_datetime(date).timestamp() - resolution.clock())
-            step = flow.send(answer)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
 
 
 def _shown(members: Mapping[str, object] | None) -> dict[str, object] | None:

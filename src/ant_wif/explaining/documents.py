@@ -26,7 +26,8 @@ class Registered:
 
     `inline_keys` says that the keys are those that stand in the issuer, as registered. `organization_id` is that
     of the organization that was asked, `origin` says with what; `absent` is the id of a rule that it has not got.
-    `notes` say what could not be read, and why.
+    `seconds_ahead` is how far the clock of who was asked is ahead of this machine's. `notes` say what could not be
+    read, and why.
     """
 
     rule: Rule | None = None
@@ -38,6 +39,7 @@ class Registered:
     organization_id: str | None = None
     origin: str | None = None
     absent: str | None = None
+    seconds_ahead: float | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ant_wif.admin import ADMIN_SCOPE, Admin, Document, stated, understood
 from ant_wif.errors import ApiError
+from ant_wif.explaining.clocks import seconds_ahead
 from ant_wif.explaining.documents import Registered
 from ant_wif.flow import Reply, Request, send
 from ant_wif.registrations import can_verify, key_set_of, read_issuer, read_rule, read_service_account
@@ -42,7 +45,7 @@ def registered_for(resolution: Resolution, *, http_client: httpx.Client | None =
     credentials = administrator(resolution)
     if credentials is None or rule_id is None:
         return Registered()
-    return read_registered(credentials, rule_id, http_client=http_client)
+    return read_registered(credentials, rule_id, clock=resolution.clock, http_client=http_client)
 
 
 def administrator(resolution: Resolution) -> Credentials | None:
@@ -63,19 +66,31 @@ def administrator(resolution: Resolution) -> Credentials | None:
     return resolution.credentials(named)
 
 
-def read_registered(credentials: Credentials, rule_id: str, *, http_client: httpx.Client | None = None) -> Registered:
+def read_registered(
+    credentials: Credentials,
+    rule_id: str,
+    *,
+    clock: Callable[[], float] = time.time,
+    http_client: httpx.Client | None = None,
+) -> Registered:
     """Read a rule with all that it names, and the keys of its issuer; `http_client` fetches these.
+
+    `clock` tells this machine's time, to be compared with that of the API.
 
     Raises:
         ApiError: the server refused, failed or could not be reached.
         ConfigurationError: the credential is an API key.
     """
     with Admin(credentials) as admin:
-        organization_id = admin.organization_id()
-        origin = credentials.origin
+        headers = admin.headers()
+        asked = Registered(
+            organization_id=admin.organization_id(headers),
+            origin=credentials.origin,
+            seconds_ahead=seconds_ahead(headers, clock()),
+        )
         found = _found(lambda: admin.rules.get(rule_id))
         if found is None:
-            return Registered(organization_id=organization_id, origin=origin, absent=rule_id)
+            return replace(asked, absent=rule_id)
         rule = understood(read_rule, found)
         issued = admin.issuers.get(rule.issuer_id)
         account_id = rule.service_account_id
@@ -92,15 +107,14 @@ def read_registered(credentials: Credentials, rule_id: str, *, http_client: http
             keys = lambda: fetched  # noqa: E731 - what the checks ask for
         except KeySetUnavailableError as error:
             notes.append(f"the issuer's keys could not be had from here, which says nothing of the platform: {error}")
-    return Registered(
+    return replace(
+        asked,
         rule=rule,
         issuer=understood(read_issuer, issued),
         key_set=keys,
         inline_keys=inline,
         service_account=understood(lambda document: read_service_account(document, members), account),
         default_workspace_id=default,
-        organization_id=organization_id,
-        origin=origin,
         notes=tuple(notes),
     )
 
@@ -116,7 +130,7 @@ def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Clien
         ca_file = None
         if isinstance(authority, str):
             ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "ca.pem"
-            ca_file.write_text(authority, encoding="utf-8")
+            ca_file.write_text(authority, encoding="utf-8", errors="replace")
 
         def fetch(url: object) -> Mapping[str, object]:
             flaw = address_flaw(str(url), allow_loopback=allow_loopback)

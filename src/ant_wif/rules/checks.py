@@ -54,26 +54,25 @@ def read(text: str) -> tuple[Assertion | None, str]:
 
 
 def in_force(request: ExchangeRequest, registration: Registration | None) -> Check:
-    found, flaw = "no such rule", f"The organization has no rule {shown(request.federation_rule_id)}."
-    if registration is not None and registration.organization_id.lower() == request.organization_id.lower():
-        found, flaw = registration.rule.name, ""
-        for kind, archived in (
-            ("rule", registration.rule.archived),
-            ("issuer", registration.issuer.archived),
-            ("service account", registration.service_account.archived),
-        ):
-            if archived:
-                found, flaw = f"archived {kind}", f"The {kind} is archived."
-                break
-        else:
-            role = registration.service_account.organization_role
-            if ADMIN_SCOPE in registration.rule.oauth_scope.split() and role == "developer":
-                found, flaw = (
-                    "a demoted service account",
-                    f"The rule grants {ADMIN_SCOPE}, and its account is no admin.",
-                )
+    wanted = shown(request.federation_rule_id)
+    if registration is None or registration.organization_id.lower() != request.organization_id.lower():
+        found, flaw = "no such rule", f"The organization has no rule {wanted}."
+    else:
+        found, flaw = _state(registration)
     reason: Reason | None = "rule_not_found" if flaw else None
-    return _check(2, IN_FORCE, Finding(reason, found, shown(request.federation_rule_id), flaw))
+    return _check(2, IN_FORCE, Finding(reason, found, wanted, flaw))
+
+
+def _state(registration: Registration) -> tuple[str, str]:
+    """Return what a rule is, and why it is not in force: nothing where it is."""
+    rule, account = registration.rule, registration.service_account
+    kinds = {"rule": rule.archived, "issuer": registration.issuer.archived, "service account": account.archived}
+    for kind, archived in kinds.items():
+        if archived:
+            return f"archived {kind}", f"The {kind} is archived."
+    if ADMIN_SCOPE in rule.oauth_scope.split() and account.organization_role == "developer":
+        return "a demoted service account", f"The rule grants {ADMIN_SCOPE}, and its account is no admin."
+    return rule.name, ""
 
 
 def well_formed(text: str, flaw: str) -> Check:

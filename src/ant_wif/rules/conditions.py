@@ -66,6 +66,10 @@ class _Program(Protocol):
     def eval(self, *, data: Mapping[str, object] = ...) -> _Value: ...
 
 
+class _Environment(Protocol):
+    def compile(self, expression: str) -> _Program: ...
+
+
 def check_condition(expression: str) -> None:
     """Refuse what no rule may have for a condition: what does not compile, and what is true whatever the token says.
 
@@ -112,19 +116,26 @@ def evaluate(expression: str, claims: Mapping[str, object]) -> tuple[bool, str]:
     return value, "true" if value else "false"
 
 
-@lru_cache(maxsize=256)
-def _compiled(expression: str) -> _Program:
-    if len(expression) > MAX_CONDITION_CHARACTERS:
-        raise ConditionError(f"it has {len(expression)} characters, and {MAX_CONDITION_CHARACTERS} is the most allowed")
+@lru_cache(maxsize=1)
+def _environment() -> _Environment:
+    # One for all: each takes longer than a compilation, and its programs keep 100 KB of it.
     try:
         from cel_expr_python import cel
     except ModuleNotFoundError:
         raise ConditionUnavailableError(
             "the package cel-expr-python is not installed; the extra `emulator` has it, from Python 3.11 on"
         ) from None
+    environment: _Environment = cel.NewEnv(variables={"claims": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
+    return environment
+
+
+@lru_cache(maxsize=256)
+def _compiled(expression: str) -> _Program:
+    if len(expression) > MAX_CONDITION_CHARACTERS:
+        raise ConditionError(f"it has {len(expression)} characters, and {MAX_CONDITION_CHARACTERS} is the most allowed")
+    environment = _environment()
     try:
-        environment = cel.NewEnv(variables={"claims": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
-        program: _Program = environment.compile(expression)
+        program = environment.compile(expression)
     except _FAILURES as error:
         raise ConditionError(f"it does not compile: {_problem(str(error))}") from None
     yields = program.return_type().name()

@@ -39,13 +39,15 @@ def trust(
         raise ConfigurationError("whose tokens are meant?", hint="give --object-id, --client-id or both")
     tenant = _guid(tenant, "a tenant")
     application = audience.removeprefix("api://")
-    if re.fullmatch(_GUID, application.lower()) is None:
+    if re.fullmatch(_GUID, application.lower()) is not None:
+        application = application.lower()
+    else:
         if version == 2:
             raise ConfigurationError(
                 f"{clean(audience)!r} is not the id of an application, and a v2.0 token names it by its id",
                 hint="give the application's id as --audience: `az ad app list --query '[].appId'` shows it",
             )
-        required(audience, r"api://[^\s*?]{1,200}", what="an App ID URI", expected="api://…")
+        required(audience, r"api://[\w.~/-]{1,200}", what="an App ID URI", expected="api://…")
     claims = {"tid": tenant}
     if client_id is not None:
         claims["azp" if version == 2 else "appid"] = _guid(client_id, "a client id")
@@ -53,6 +55,17 @@ def trust(
     issuer = (
         f"https://login.microsoftonline.com/{tenant}/v2.0" if version == 2 else f"https://sts.windows.net/{tenant}/"
     )
+    notes = [
+        "The object id is that of the managed identity or service principal, not that of an app registration: "
+        "`az ad sp show --id CLIENT_ID --query id`.",
+        f"The application's requestedAccessTokenVersion must be {version}; `ant identity claims` shows what a "
+        "token has for `iss` and `aud`.",
+    ]
+    if subject is None:
+        notes.append(
+            "A client id alone also lets in the people who sign in with that client, if it is one for people; "
+            "--object-id names the identity itself."
+        )
     return Trust(
         platform="azure",
         issuer_name=slug("azure", tenant),
@@ -63,12 +76,7 @@ def trust(
         audience=application if version == 2 else f"api://{application}",
         max_jwt_lifetime_seconds=_LONGEST_SECONDS,
         variables={"ANT_IDENTITY_AUDIENCE": f"api://{application}"},
-        notes=(
-            "The object id is that of the managed identity or service principal, not that of an app registration: "
-            "`az ad sp show --id CLIENT_ID --query id`.",
-            f"The application's requestedAccessTokenVersion must be {version}; `ant identity claims` shows what a "
-            "token has for `iss` and `aud`.",
-        ),
+        notes=tuple(notes),
     )
 
 

@@ -15,12 +15,16 @@ __all__ = ["ISSUER_URL", "trust"]
 
 ISSUER_URL = "https://token.actions.githubusercontent.com"
 
-# An account's name and a repository's; since July 2026 each may be followed by its number in a subject.
+# An account's name and a repository's; since July 2026 each may be followed by its number in a subject:
+# https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
 _OWNER, _NAME, _NUMBER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", r"[A-Za-z0-9._-]{1,100}", r"(?:@(\d{1,20}))?"
 _REPOSITORY = rf"({_OWNER}){_NUMBER}/({_NAME}){_NUMBER}"
 # git-check-ref-format(1), as far as it concerns one name; `*` and `?` are none of it.
 _REF = r"(?!/)(?!.*(?:\.\.|//|@\{|\.lock(?:/|$)|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]{1,244}"
-_ENVIRONMENT = r"[^\x00-\x1f\x7f*?]{1,255}"
+# An environment stands in the workflow, where GitHub would evaluate an expression.
+_ENVIRONMENT = r"(?!.*\$\{\{)[^*?]{1,255}"
+# The issuer of GitHub Enterprise Server, which has no numbers in its subjects.
+_SERVER_ISSUER = "/_services/token"
 
 
 def trust(
@@ -34,12 +38,14 @@ def trust(
 ) -> Trust:
     """Return what accepts these jobs and no others; the branch is `main` where nothing is said.
 
-    `repository` is OWNER/NAME, or OWNER@ID/NAME@ID as the subjects of newer repositories have it. An
-    `environment` may be narrowed to a branch or a tag. `issuer_url` is that of GitHub Enterprise Server.
+    `repository` is OWNER/NAME, or OWNER@ID/NAME@ID as the subjects of newer repositories have it, with or without
+    the `repo:` before it. An `environment` may be narrowed to a branch or a tag. `issuer_url` is that of GitHub
+    Enterprise Server.
 
     Raises:
         ConfigurationError: an option is not what it should be, or does not go with another.
     """
+    repository = repository.removeprefix("repo:")
     required(repository, _REPOSITORY, what="a repository", expected="OWNER/NAME, or OWNER@ID/NAME@ID")
     found = re.fullmatch(_REPOSITORY, repository, re.ASCII)
     assert found is not None  # noqa: S101 - it was just matched
@@ -74,14 +80,16 @@ def trust(
             # What separates the parts of a subject is escaped in it, and stands as it is in the claim.
             context, label = f"environment:{environment.replace(':', '%3A')}", f"{environment} {label}"
             claims["environment"] = environment
+    issuer_url = issuer_address(issuer_url).rstrip("/")
+    may_have_numbers = owner_id is None and not issuer_url.endswith(_SERVER_ISSUER)
     return Trust(
         platform="github",
         issuer_name="github-actions" if issuer_url == ISSUER_URL else slug("github", issuer_url.partition("://")[2]),
-        issuer_url=issuer_address(issuer_url).rstrip("/"),
+        issuer_url=issuer_url,
         name=slug("github", owner, name, label),
         subject=f"repo:{repository}:{context}",
         claims=claims,
-        notes=tuple(_notes(repository, owner, name, numbered=owner_id is not None, pull_request=pull_request)),
+        notes=tuple(_notes(f"{owner}/{name}", may_have_numbers=may_have_numbers, pull_request=pull_request)),
     )
 
 
@@ -91,16 +99,17 @@ def _short_name(name: str, kind: str) -> str:
     return required(short, _REF, what=what, expected="one name, as git has it")
 
 
-def _notes(repository: str, owner: str, name: str, *, numbered: bool, pull_request: bool) -> list[str]:
+def _notes(repository: str, *, may_have_numbers: bool, pull_request: bool) -> list[str]:
     notes = [
         "The ids are no secrets: they may stand in the workflow, or among the variables that the settings of "
-        f"{owner}/{name} have for Actions."
+        f"{repository} have for Actions."
     ]
-    if not numbered:
+    if may_have_numbers:
         notes.append(
-            "If the repository was created or renamed after 15 July 2026, its tokens name it with numbers, and "
-            f"are denied. Then run this again with --repo OWNER@ID/NAME@ID, which `gh api repos/{repository} "
-            "--jq '\"\\(.owner.login)@\\(.owner.id)/\\(.name)@\\(.id)\"'` prints."
+            "The tokens of a repository that was created, renamed or transferred after 15 July 2026, or has chosen it, "
+            "name it with numbers, and this rule denies them. "
+            f"`gh api repos/{repository}/actions/oidc/customization/sub --jq .sub_claim_prefix` prints how they name "
+            "it: where there are numbers, run this again with that as --repo."
         )
     if pull_request:
         notes.append(

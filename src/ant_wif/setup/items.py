@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ant_wif.settings import DEFAULT_BASE_URL
 from ant_wif.setup.trust import Trust
 
 __all__ = ["DEFAULT_SCOPE", "Action", "Change", "Item", "Kind", "Plan", "Wanted"]
@@ -79,6 +80,7 @@ class Plan:
     """The items in the order in which they are made: each may name those before it."""
 
     wanted: Wanted
+    base_url: str
     organization_id: str | None
     issuer: Item
     service_account: Item
@@ -106,11 +108,13 @@ class Plan:
     @property
     def variables(self) -> dict[str, str]:
         """Return the variables of a job, those whose value is not known yet left out."""
+        elsewhere = self.base_url if self.base_url != DEFAULT_BASE_URL else None
         found = {
             "ANTHROPIC_FEDERATION_RULE_ID": self.rule.id,
             "ANTHROPIC_ORGANIZATION_ID": self.organization_id,
             "ANTHROPIC_SERVICE_ACCOUNT_ID": self.service_account.id,
             "ANTHROPIC_WORKSPACE_ID": self.wanted.workspace_id,
+            "ANTHROPIC_BASE_URL": elsewhere,
             **self.wanted.trust.variables,
         }
         return {name: value for name, value in found.items() if value is not None}

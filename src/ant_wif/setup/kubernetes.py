@@ -59,9 +59,9 @@ def _public_keys(jwks: Mapping[str, object]) -> list[dict[str, object]]:
     """Return the keys with nothing of them that is not public (RFC 7518 §6)."""
     keys = jwks.get("keys")
     found = [
-        {name: each[name] for name in _PUBLIC_MEMBERS[each["kty"]] if name in each}
+        {name: each[name] for name in _PUBLIC_MEMBERS[str(each["kty"])] if name in each}
         for each in (keys if isinstance(keys, list) else [])
-        if isinstance(each, dict) and each.get("kty") in _PUBLIC_MEMBERS
+        if isinstance(each, dict) and str(each.get("kty")) in _PUBLIC_MEMBERS
     ]
     if not found:
         raise ConfigurationError(

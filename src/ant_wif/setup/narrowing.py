@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from ant_wif.rules import DEFAULT_AUDIENCE, Rule
 from ant_wif.rules.model import ADMIN_SCOPE
 from ant_wif.setup.items import DEFAULT_SCOPE, Change, Item, Wanted
+from ant_wif.setup.trust import Trust
 
-__all__ = ["Demand", "narrowed"]
+__all__ = ["Demand", "is_same_workload", "narrowed"]
 
 _TO_COME = "(to be created)"
 
@@ -47,13 +48,19 @@ def narrowed(demand: Demand, rules: Iterable[Rule], free_name: Callable[[], str]
 
 def _is_for(demand: Demand, rule: Rule) -> bool:
     """Whether a rule of the issuer is for the same workload, account and workspace."""
-    trust, workspace = demand.wanted.trust, demand.wanted.workspace_id
-    in_place = rule.applies_to_all_workspaces or workspace in rule.workspace_ids
+    in_place = rule.applies_to_all_workspaces or demand.wanted.workspace_id in rule.workspace_ids
     if rule.service_account_id != demand.service_account_id or not in_place or ADMIN_SCOPE in rule.oauth_scope.split():
         return False
+    return is_same_workload(demand.wanted.trust, rule)
+
+
+def is_same_workload(trust: Trust, rule: Rule) -> bool:
+    """Whether a rule of the issuer is for the workload, be it that it accepts others as well."""
     if trust.subject is None:
         return rule.subject_prefix is None and trust.claims.items() <= rule.claims.items()
-    return rule.subject_prefix == trust.subject
+    # The subject of a job with an environment has no branch: one that the rule names must be the one that is meant.
+    ref = rule.claims.get("ref")
+    return rule.subject_prefix == trust.subject and (ref is None or ref == trust.claims.get("ref"))
 
 
 def _changed(wanted: Wanted, rule: Rule) -> tuple[Rule, Rule, tuple[Change, ...]]:

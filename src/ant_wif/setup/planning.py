@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ant_wif.admin import Admin, Registry, understood
+from ant_wif.admin import Admin, Document, Registry, understood
 from ant_wif.errors import ConfigurationError
 from ant_wif.registrations import is_archived, read_issuer, read_rule, read_service_account
 from ant_wif.rules import Issuer, RegistrationError, ServiceAccount, check_issuer, check_name, check_rule
 from ant_wif.secrets import clean
 from ant_wif.setup.items import Change, Item, Plan, Wanted
-from ant_wif.setup.narrowing import Demand, narrowed
+from ant_wif.setup.narrowing import Demand, is_same_workload, narrowed
+from ant_wif.setup.trust import Trust
 from ant_wif.urls import is_loopback
 
 __all__ = ["plan"]
@@ -25,37 +26,36 @@ def plan(admin: Admin, wanted: Wanted) -> Plan:
         ConfigurationError: the server would refuse it, or what is there stands in its way.
         ApiError: the server refused, failed or could not be reached.
     """
-    issuer = _issuer(admin, wanted)
-    account, registered = _service_account(admin, wanted)
+    rules = [each for each in admin.rules.list() if not is_archived(each)]
+    issuer = _issuer(admin, wanted, rules)
+    account, registered = _service_account(admin, wanted, issuer, rules)
     return Plan(
         wanted=wanted,
+        base_url=admin.credentials.base_url,
         organization_id=admin.organization_id(),
         issuer=issuer,
         service_account=account,
         membership=_membership(admin, wanted, account),
-        rule=_rule(admin, wanted, issuer, account, registered),
+        rule=_rule(admin, Demand(wanted, issuer.id, account.id), registered, rules),
     )
 
 
-def _issuer(admin: Admin, wanted: Wanted) -> Item:
+def _issuer(admin: Admin, wanted: Wanted, rules: Sequence[Document]) -> Item:
     trust = wanted.trust
     live = [each for each in admin.issuers.list() if not is_archived(each)]
-    found = next((each for each in live if each.get("issuer_url") == trust.issuer_url), None)
-    details: dict[str, object] = {"issuer_url": trust.issuer_url}
+    found = min(
+        (each for each in live if each.get("issuer_url") == trust.issuer_url),
+        key=lambda each: (
+            not any(_is_ours(rule, trust, each.get("id")) for rule in rules),
+            str(each.get("created_at")),
+        ),
+        default=None,
+    )
     if found is None:
-        name = _free_name(admin.issuers, trust.issuer_name)
-        jwks = dict(trust.jwks or {"type": "discovery"})
-        longest = trust.max_jwt_lifetime_seconds
-        _check_issuer(admin, wanted, Issuer(id="", name=name, issuer_url=trust.issuer_url,
-                                            max_jwt_lifetime_seconds=longest), jwks)  # fmt: skip
-        details["keys"] = _shown(jwks)
-        details["max_jwt_lifetime_seconds"] = longest
-        body = {
-            "name": name, "issuer_url": trust.issuer_url, "jwks": jwks, "max_jwt_lifetime_seconds": longest,
-        }  # fmt: skip
-        return Item(kind="issuer", action="create", name=name, details=details, body=body)
+        return _new_issuer(admin, wanted)
     issuer = understood(read_issuer, found)
-    changes, body = [], {}
+    body: dict[str, object] = {}
+    changes = []
     if issuer.max_jwt_lifetime_seconds < trust.max_jwt_lifetime_seconds:
         body["max_jwt_lifetime_seconds"] = trust.max_jwt_lifetime_seconds
         changes.append(
@@ -68,16 +68,40 @@ def _issuer(admin: Admin, wanted: Wanted) -> Item:
         kind="issuer",
         action="update" if changes else "keep",
         name=issuer.name,
-        id=issuer.id,
-        details=details,
+        id=admin.issuers.identified(found),
+        details={"issuer_url": trust.issuer_url, "keys": _shown(found.get("jwks"))},
         changes=tuple(changes),
         body=body,
     )
 
 
-def _service_account(admin: Admin, wanted: Wanted) -> tuple[Item, ServiceAccount | None]:
+def _new_issuer(admin: Admin, wanted: Wanted) -> Item:
+    trust, longest = wanted.trust, wanted.trust.max_jwt_lifetime_seconds
+    jwks = dict(trust.jwks or {"type": "discovery"})
+    name = _free_name(admin.issuers, trust.issuer_name)
+    issuer = Issuer(id="", name=name, issuer_url=trust.issuer_url, max_jwt_lifetime_seconds=longest)
+    _check_issuer(admin, wanted, issuer, jwks)
+    details = {"issuer_url": trust.issuer_url, "keys": _shown(jwks), "max_jwt_lifetime_seconds": longest}
+    body = {"name": name, "issuer_url": trust.issuer_url, "jwks": jwks, "max_jwt_lifetime_seconds": longest}
+    return Item(kind="issuer", action="create", name=name, details=details, body=body)
+
+
+def _service_account(
+    admin: Admin, wanted: Wanted, issuer: Item, rules: Sequence[Document]
+) -> tuple[Item, ServiceAccount | None]:
     asked, accounts = wanted.service_account or wanted.trust.name, admin.service_accounts
-    found = accounts.get(asked) if accounts.is_id(asked) else accounts.named(asked)
+    if accounts.is_id(asked):
+        found: Document | None = accounts.get(asked)
+    else:
+        there = {each.get("name"): each for each in accounts.list(include_archived=True)}
+        if wanted.service_account is None:
+            # Names of workloads may be alike: what acts for another one alone is not to act for this one too.
+            asked = next(
+                name
+                for name in _numbered(asked, there)
+                if name not in there or not _is_another_s(there[name], wanted.trust, issuer, rules)
+            )
+        found = there.get(asked)
     if found is None:
         try:
             check_name(asked)
@@ -94,7 +118,23 @@ def _service_account(admin: Admin, wanted: Wanted) -> tuple[Item, ServiceAccount
             f"the service account {account.name} ({account.id}) is archived, and its name stays taken",
             hint="give another name with --service-account",
         )
-    return Item(kind="service_account", action="keep", name=account.name, id=account.id), account
+    item = Item(kind="service_account", action="keep", name=account.name, id=accounts.identified(found))
+    return item, account
+
+
+def _is_another_s(account: Document, trust: Trust, issuer: Item, rules: Sequence[Document]) -> bool:
+    """Whether there are rules that act as the account, and none of them is for this workload."""
+    targets = [(each.get("target"), each) for each in rules]
+    own = [
+        _is_ours(each, trust, issuer.id)
+        for target, each in targets
+        if isinstance(target, Mapping) and target.get("service_account_id") == account.get("id")
+    ]
+    return bool(own) and not any(own)
+
+
+def _is_ours(rule: Document, trust: Trust, issuer_id: object) -> bool:
+    return rule.get("issuer_id") == issuer_id and is_same_workload(trust, understood(read_rule, rule))
 
 
 def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
@@ -118,17 +158,19 @@ def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
     )
 
 
-def _rule(admin: Admin, wanted: Wanted, issuer: Item, account: Item, registered: ServiceAccount | None) -> Item:
-    demand = Demand(wanted, issuer.id, account.id)
-    there = [] if issuer.id is None else list(admin.rules.list(issuer_id=issuer.id))
-    rules = [understood(read_rule, each) for each in there if not is_archived(each)]
-    item, rule = narrowed(demand, rules, lambda: _free_name(admin.rules, wanted.trust.name))
+def _rule(admin: Admin, demand: Demand, registered: ServiceAccount | None, rules: Sequence[Document]) -> Item:
+    trust = demand.wanted.trust
+    there = {admin.rules.identified(each): each for each in rules if each.get("issuer_id") == demand.issuer_id}
+    read = [understood(read_rule, each) for each in there.values()]
+    item, rule = narrowed(demand, read, lambda: _free_name(admin.rules, trust.name))
+    if "match" in item.body and item.id is not None:
+        item = replace(item, body={**item.body, "match": _merged(there[item.id], item.body["match"])})
     if item.action != "keep":
         role = registered.organization_role if registered else "developer"
         try:
             # A condition that stands in a rule has been checked by the server.
             ours = replace(rule, condition=None)
-            check_rule(ours, issuer_url=wanted.trust.issuer_url, organization_role=role)
+            check_rule(ours, issuer_url=trust.issuer_url, organization_role=role)
         except RegistrationError as error:
             raise ConfigurationError(
                 f"the server would refuse the rule: {error}", hint=f"correct {error.field.partition('.')[0]}"
@@ -149,11 +191,23 @@ def _check_issuer(admin: Admin, wanted: Wanted, issuer: Issuer, jwks: Mapping[st
         ) from None
 
 
+def _merged(rule: Document, match: object) -> dict[str, object]:
+    """Return a new `match`, with what the rule has besides: fields that are not known here go on to count."""
+    before = rule.get("match")
+    kept = {name: value for name, value in before.items() if value is not None} if isinstance(before, Mapping) else {}
+    return {**kept, **(match if isinstance(match, Mapping) else {})}
+
+
 def _free_name(registry: Registry, name: str) -> str:
     """Return the name, or the first with a number that nothing has: those of archived resources stay taken."""
     taken = {each.get("name") for each in registry.list(include_archived=True)}
-    candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
-    return next(each for each in candidates if each not in taken)
+    return next(each for each in _numbered(name, taken) if each not in taken)
+
+
+def _numbered(name: str, taken: Collection[object]) -> Iterator[str]:
+    """Yield the name, then the name with one number after another: more than are taken."""
+    yield name
+    yield from (f"{name}-{number}" for number in range(2, len(taken) + 3))
 
 
 def _keys(jwks: object) -> object:

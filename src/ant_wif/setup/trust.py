@@ -54,12 +54,12 @@ def slug(*words: str) -> str:
 
 
 def required(value: str, form: str, *, what: str, expected: str) -> str:
-    """Return a value that has the form, a regular expression for all of it.
+    """Return a value that has the form, a regular expression for all of it, and that a person can read.
 
     Raises:
         ConfigurationError: it has not, as where it holds a wildcard.
     """
-    if re.fullmatch(form, value, re.ASCII) is None:
+    if re.fullmatch(form, value, re.ASCII) is None or not value.isprintable():
         wild = "a wildcard would let others in; " if "*" in value or "?" in value else ""
         raise ConfigurationError(
             f"{clean(value, limit=128)!r} is not {what}: {wild}expected {expected}",

@@ -9,7 +9,7 @@ from ant_wif.emulator import ids
 from ant_wif.emulator.admin import schemas
 from ant_wif.emulator.admin.kinds import Body, Kind, given, timestamp
 from ant_wif.emulator.admin.rules import needs_console
-from ant_wif.emulator.key_sources import FetchedKeys, key_source
+from ant_wif.emulator.key_sources import FetchedKeys, key_source, own_platform
 from ant_wif.emulator.wire import Refusal
 from ant_wif.rules import Issuer, RegistrationError, Rule, check_issuer
 from ant_wif.rules.registering import check_tenant
@@ -43,7 +43,7 @@ class Issuers(Kind[Issuer]):
         blank = Issuer(id=ids.tagged_id("fdis"), name="", issuer_url="")
         issuer = _with_fields(blank, body)
         jwks = cast("Body", body.get("jwks", {"type": "discovery"}))
-        check_issuer(issuer, jwks, allow_loopback=True)
+        self._check(issuer, jwks)
         self.refuse_taken(issuer.name)
         self._put(issuer, jwks)
         self.state.notes.begin(issuer.id, actor, jwks=jwks)
@@ -55,7 +55,7 @@ class Issuers(Kind[Issuer]):
             raise Refusal(403, f"The issuer {found.name} backs a rule that only the Console may change")
         former = self.state.notes[found.id].jwks
         issuer, jwks = _with_fields(found, body), cast("Body", body.get("jwks") or former)
-        check_issuer(issuer, jwks, allow_loopback=True)
+        self._check(issuer, jwks)
         self.refuse_taken(issuer.name, but=issuer.id)
         if issuer.issuer_url != found.issuer_url:
             for rule in rules:
@@ -72,6 +72,11 @@ class Issuers(Kind[Issuer]):
         if live:
             raise Refusal(400, f"The federation issuer is that of a rule: archive {', '.join(live)} first")
         return replace(found, archived=True)
+
+    def _check(self, issuer: Issuer, jwks: Body) -> None:
+        # The keys of the emulator's own platforms are not fetched, so these may be wherever it listens.
+        is_own = own_platform(self.state, issuer.issuer_url, jwks) is not None
+        check_issuer(issuer, {"type": "inline"} if is_own else jwks, allow_loopback=True)
 
     def _check_tenant(self, rule: Rule, issuer: Issuer) -> None:
         try:

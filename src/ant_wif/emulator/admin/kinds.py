@@ -17,6 +17,8 @@ from ant_wif.secrets import clean
 
 Body = Mapping[str, object]
 
+ROOT = "/v1/organizations"
+
 _LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
 
 
@@ -39,7 +41,7 @@ class Kind(ABC, Generic[T]):
     """
 
     path: ClassVar[str]
-    """Where they are, below `/v1/organizations/`."""
+    """Where they are, below `ROOT`."""
     title: ClassVar[str]
     parameter: ClassVar[str]
     """What a path has for an id, in its description."""
@@ -93,13 +95,14 @@ class Kind(ABC, Generic[T]):
             raise Refusal(409, f"name: there is a {self.title} {name} already")
 
     def list(self, query: QueryParams) -> dict[str, object]:
-        wish = read_wish(query)
+        """Return a page of them, the newest first."""
+        wish, ids = read_wish(query), list(reversed(self.all))
         shown = [
-            identifier
-            for identifier, found in self.all.items()
-            if (wish.include_archived or not found.archived) and self.fits(found, query)
+            each
+            for each in ids
+            if (wish.include_archived or not self.all[each].archived) and self.fits(self.all[each], query)
         ]
-        found, next_page = page(wish, list(self.all), shown)
+        found, next_page = page(wish, ids, shown)
         return {"data": [self.show(self.all[identifier]) for identifier in found], "next_page": next_page}
 
     def archive(self, identifier: str, actor: str) -> T:

@@ -7,12 +7,12 @@ from typing import Any
 
 from ant_wif.emulator.admin import schemas
 from ant_wif.emulator.admin.accounts import Memberships
-from ant_wif.emulator.admin.kinds import Kind
-from ant_wif.emulator.admin.paging import DEFAULT_LIMIT, MOST
+from ant_wif.emulator.admin.kinds import ROOT, Kind
+from ant_wif.emulator.admin.paging import MOST
 from ant_wif.emulator.admin.rules import Enablements
 from ant_wif.emulator.admin.schemas import Schema
-
-ROOT = "/v1/organizations"
+from ant_wif.emulator.admin.workspaces import MOST_IDS
+from ant_wif.emulator.queries import DEFAULT_LIMIT, MOST_BY_ID
 
 _Object = dict[str, object]
 
@@ -30,30 +30,41 @@ _VERSION: _Object = {
     "required": True,
     "schema": {"type": "string", "format": "date", "examples": ["2026-10-21"]},
 }
-_PAGING: list[_Object] = [
-    {
-        "name": "limit",
-        "in": "query",
-        "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
-    },
-    {
-        "name": "page",
-        "in": "query",
-        "description": "The next_page of the answer before",
-        "schema": {"type": "string"},
-    },
+_STRING: Schema = {"type": "string"}
+
+
+def _query(name: str, schema: Schema, **more: object) -> _Object:
+    return {"name": name, "in": "query", "schema": schema, **more}
+
+
+def _limit(most: int) -> _Object:
+    return _query("limit", {**schemas.within(range(1, most + 1)), "default": DEFAULT_LIMIT})
+
+
+def _flag(name: str) -> _Object:
+    return _query(name, {"type": "boolean", "default": False})
+
+
+_PAGING = [_limit(MOST), _query("page", _STRING, description="The next_page of the answer before")]
+_ARCHIVED, _ISSUER = _flag("include_archived"), _query("issuer_id", _STRING)
+_WORKSPACES = [
+    _limit(MOST_BY_ID),
+    _query("after_id", _STRING),
+    _query("before_id", _STRING),
+    _query("ids[]", {"type": "array", "items": _STRING, "maxItems": MOST_IDS}),
+    _flag("include_default"),
+    _ARCHIVED,
 ]
-_ARCHIVED: _Object = {"name": "include_archived", "in": "query", "schema": {"type": "boolean", "default": False}}
-_ISSUER: _Object = {"name": "issuer_id", "in": "query", "schema": {"type": "string"}}
 
 
 def document(kinds: Iterable[Kind[Any]], workspaces: Iterable[Memberships | Enablements]) -> dict[str, object]:
-    """Return the OpenAPI document of the routes of these."""
+    """Return the OpenAPI document of the routes of these, and of the organization's workspaces."""
     paths: dict[str, object] = {}
     for kind in kinds:
         paths.update(_paths_of(kind))
     for group in workspaces:
         paths.update(_workspace_paths(group))
+    paths.update(_READING)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -144,4 +155,17 @@ def _json(schema: Schema) -> Mapping[str, object]:
 
 
 def _path_parameter(name: str) -> _Object:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"name": name, "in": "path", "required": True, "schema": _STRING}
+
+
+_READING: _Object = {
+    f"{ROOT}/workspaces": {
+        "get": _operation(
+            "List every workspace", schemas.page_by_id(schemas.WORKSPACE), (400,), parameters=_WORKSPACES
+        ),
+    },
+    f"{ROOT}/workspaces/{{workspace_id}}": {
+        "parameters": [_path_parameter("workspace_id")],
+        "get": _operation("Read a workspace", schemas.WORKSPACE, (400, 404)),
+    },
+}

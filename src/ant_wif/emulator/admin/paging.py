@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
+from ant_wif.emulator.queries import is_set, limit_of, single
 from ant_wif.emulator.wire import Refusal
 
-DEFAULT_LIMIT, MOST = 20, 100
-
-_LIMIT = re.compile(r"[0-9]{1,3}", re.ASCII)
+MOST = 100
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,8 @@ class Wish:
 
 def read_wish(query: QueryParams) -> Wish:
     """Raises `Refusal` (400) for a value that cannot be; other parameters are nobody's matter."""
-    limit = _single(query, "limit", default=str(DEFAULT_LIMIT)) or ""
-    if not _LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MOST:
-        raise Refusal(400, f"limit: must be a number from 1 to {MOST}")
-    archived = _single(query, "include_archived")
-    if archived not in {None, "true", "false"}:
-        raise Refusal(400, "include_archived: must be true or false")
-    page = _single(query, "page")
-    return Wish(int(limit), None if page is None else _read_cursor(page), include_archived=archived == "true")
+    limit, archived, page = limit_of(query, MOST), is_set(query, "include_archived"), single(query, "page")
+    return Wish(limit, None if page is None else _read_cursor(page), include_archived=archived)
 
 
 def page(wish: Wish, ids: Sequence[str], shown: Sequence[str]) -> tuple[list[str], str | None]:
@@ -51,13 +43,6 @@ def page(wish: Wish, ids: Sequence[str], shown: Sequence[str]) -> tuple[list[str
     rest = [identifier for identifier in shown if position[identifier] > begin]
     found = rest[: wish.limit]
     return found, _cursor(found[-1]) if len(rest) > len(found) else None
-
-
-def _single(query: QueryParams, name: str, default: str | None = None) -> str | None:
-    values = query.getlist(name)
-    if len(values) > 1:
-        raise Refusal(400, f"{name}: must not be there more than once")
-    return values[0] if values else default
 
 
 def _cursor(identifier: str) -> str:

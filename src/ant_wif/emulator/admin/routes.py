@@ -12,16 +12,15 @@ from starlette.routing import Route
 from ant_wif.emulator.access import authenticate_admin
 from ant_wif.emulator.admin.accounts import Accounts, Memberships
 from ant_wif.emulator.admin.issuers import Issuers
-from ant_wif.emulator.admin.kinds import Body, Kind
+from ant_wif.emulator.admin.kinds import ROOT, Body, Kind
 from ant_wif.emulator.admin.openapi import document
 from ant_wif.emulator.admin.rules import Enablements, Rules
 from ant_wif.emulator.admin.schemas import NOTHING, Schema
 from ant_wif.emulator.admin.structure import check_structure
+from ant_wif.emulator.admin.workspaces import Workspaces
 from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal, json_response, read_json
 from ant_wif.rules import RegistrationError
-
-ROOT = "/v1/organizations"
 
 Answer = Callable[[Request, Body, str], dict[str, object]]
 """From a request, its body and who calls to what is answered."""
@@ -37,6 +36,7 @@ def admin_routes(state: State) -> list[Route]:
     return [
         *(route for kind in kinds for route in _routes_of(state, kind)),
         *(route for group in workspaces for route in _workspace_routes(state, group)),
+        *_reading_routes(state, Workspaces(state)),
         Route("/_emulator/openapi.json", openapi, methods=["GET"]),
     ]
 
@@ -66,6 +66,17 @@ def _routes_of(state: State, kind: Kind[Any]) -> list[Route]:
     ]
 
 
+def _reading_routes(state: State, workspaces: Workspaces) -> list[Route]:
+    def list_all(request: Request, _: Body, __: str) -> dict[str, object]:
+        return workspaces.list(request.query_params)
+
+    def get(request: Request, _: Body, __: str) -> dict[str, object]:
+        return workspaces.get(request.path_params["id"])
+
+    path = f"{ROOT}/{workspaces.path}"
+    return [_route(state, path, {"GET": (list_all, None)}), _route(state, f"{path}/{{id}}", {"GET": (get, None)})]
+
+
 def _workspace_routes(state: State, workspaces: Memberships | Enablements) -> list[Route]:
     def list_all(request: Request, _: Body, __: str) -> dict[str, object]:
         return workspaces.list(request.path_params["id"], request.query_params)
@@ -73,8 +84,8 @@ def _workspace_routes(state: State, workspaces: Memberships | Enablements) -> li
     def add(request: Request, body: Body, actor: str) -> dict[str, object]:
         return workspaces.add(request.path_params["id"], body, actor)
 
-    def remove(request: Request, _: Body, __: str) -> dict[str, object]:
-        return workspaces.remove(request.path_params["id"], request.path_params["workspace_id"])
+    def remove(request: Request, _: Body, actor: str) -> dict[str, object]:
+        return workspaces.remove(request.path_params["id"], request.path_params["workspace_id"], actor)
 
     path = f"{ROOT}/{workspaces.owners.path}/{{id}}/workspaces"
     return [

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from ant_wif.emulator import ids
 from ant_wif.emulator.admin import schemas
 from ant_wif.emulator.admin.kinds import Body, Kind, given, timestamp
-from ant_wif.emulator.admin.paging import read_wish
+from ant_wif.emulator.queries import single
 from ant_wif.emulator.state import State
 from ant_wif.emulator.wire import Refusal
 from ant_wif.rules import RegistrationError, Rule
@@ -64,7 +64,7 @@ class Rules(Kind[Rule]):
         return self.state.rules
 
     def fits(self, found: Rule, query: QueryParams) -> bool:
-        return found.issuer_id == query.get("issuer_id", found.issuer_id)
+        return single(query, "issuer_id") in {None, found.issuer_id}
 
     def show(self, found: Rule) -> dict[str, object]:
         match = {
@@ -99,9 +99,8 @@ class Rules(Kind[Rule]):
         self._check(rule, body)
         check_enablement(rule)
         self.refuse_taken(rule.name)
-        self.all[rule.id] = rule
+        self.put(rule, actor)
         self.state.notes.begin(rule.id, actor, description=cast("str | None", body.get("description")))
-        self._note_enablement(rule, actor)
         return rule
 
     def update(self, found: Rule, body: Body, actor: str) -> Rule:
@@ -114,14 +113,23 @@ class Rules(Kind[Rule]):
         if body.get("applies_to_all_workspaces") is False and not rule.workspace_ids:
             raise RegistrationError("applies_to_all_workspaces", "no workspace would remain that the rule is for")
         self.refuse_taken(rule.name, but=rule.id)
-        self.all[rule.id] = rule
+        self.put(rule, actor)
         self.state.notes.change(rule.id, actor, body)
-        self._note_enablement(rule, actor)
         return rule
 
     def archived(self, found: Rule) -> Rule:
         refuse_console_rule(found)
-        return replace(found, archived=True)
+        return replace(found, archived=True, workspace_ids=())
+
+    def put(self, rule: Rule, actor: str) -> None:
+        """Put a rule in the place of what it was, and note since when it is enabled where."""
+        former, notes = self.all.get(rule.id), self.state.notes
+        before, after = set(former.workspace_ids) if former else set(), set(rule.workspace_ids)
+        for workspace_id in before - after:
+            notes.enablements.pop((rule.id, workspace_id), None)
+        for workspace_id in after - before:
+            notes.enablements[rule.id, workspace_id] = notes.fresh(actor)
+        self.all[rule.id] = rule
 
     def _check(self, rule: Rule, body: Body) -> None:
         if body.get("attributes"):
@@ -129,11 +137,6 @@ class Rules(Kind[Rule]):
         check_registered_rule(self.state, rule)
         if needs_console(rule):
             raise Refusal(403, f"oauth_scope: only the Console may have a rule grant {rule.oauth_scope}")
-
-    def _note_enablement(self, rule: Rule, actor: str) -> None:
-        enablements = self.state.notes.enablements
-        for workspace_id in rule.workspace_ids:
-            enablements.setdefault((rule.id, workspace_id), self.state.notes.fresh(actor))
 
 
 class Enablements:
@@ -147,8 +150,7 @@ class Enablements:
         self.owners = rules
         self._state = rules.state
 
-    def list(self, rule_id: str, query: QueryParams) -> dict[str, object]:
-        read_wish(query)
+    def list(self, rule_id: str, _: QueryParams) -> dict[str, object]:
         rule, names = self.owners.known(rule_id), self._state.workspaces
         data = [{**self._show(rule, each), "workspace_name": names[each].name} for each in rule.workspace_ids]
         return {"data": data, "next_page": None}
@@ -159,17 +161,14 @@ class Enablements:
         if workspace_id not in self._state.workspaces:
             raise RegistrationError("workspace_id", "there is no such workspace")
         if workspace_id not in rule.workspace_ids:
-            rule = replace(rule, workspace_ids=(*rule.workspace_ids, workspace_id))
-            self.owners.all[rule.id] = rule
-            self._state.notes.enablements[rule.id, workspace_id] = self._state.notes.fresh(actor)
+            self.owners.put(replace(rule, workspace_ids=(*rule.workspace_ids, workspace_id)), actor)
         return self._show(rule, workspace_id)
 
-    def remove(self, rule_id: str, workspace_id: str) -> dict[str, object]:
+    def remove(self, rule_id: str, workspace_id: str, actor: str) -> dict[str, object]:
         rule = self.owners.known(rule_id)
         refuse_console_rule(rule)
         remaining = tuple(each for each in rule.workspace_ids if each != workspace_id)
-        self.owners.all[rule.id] = replace(rule, workspace_ids=remaining)
-        self._state.notes.enablements.pop((rule.id, workspace_id), None)
+        self.owners.put(replace(rule, workspace_ids=remaining), actor)
         return {
             "type": "federation_rule_workspace_deleted",
             "federation_rule_id": rule.id,

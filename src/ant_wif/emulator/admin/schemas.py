@@ -223,6 +223,23 @@ ENABLEMENT = answered(
     }
 )
 ENABLEMENT_DELETED = _deleted("federation_rule_workspace_deleted", "federation_rule_id")
+WORKSPACE = answered(
+    {
+        "type": constant("workspace"),
+        "id": _STRING,
+        "name": _STRING,
+        "archived_at": or_null(_TIME),
+        "compartment_id": _STRING,
+        "created_at": _TIME,
+        "data_residency": answered(
+            {"allowed_inference_geos": _STRING, "default_inference_geo": _STRING, "workspace_geo": _STRING}
+        ),
+        "display_color": _STRING,
+        "external_key_id": or_null(_STRING),
+        "tags": _STRINGS,
+        "user_profile_id": or_null(_STRING),
+    }
+)
 ERROR = answered(
     {
         "type": constant("error"),
@@ -234,3 +251,8 @@ ERROR = answered(
 
 def page_of(schema: Schema) -> Schema:
     return answered({"data": {"type": "array", "items": schema}, "next_page": or_null(_STRING)})
+
+
+def page_by_id(schema: Schema) -> Schema:
+    ids = {"first_id": or_null(_STRING), "last_id": or_null(_STRING)}
+    return answered({"data": {"type": "array", "items": schema}, "has_more": _BOOLEAN, **ids})
