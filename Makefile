@@ -32,7 +32,7 @@ demo: $(STAMP) ## the whole story on this machine, without an account
 	@$(BIN)/ant demo
 
 test: $(STAMP) ## the test suite, in parallel
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
 	$(LINT)/ruff format --check .
