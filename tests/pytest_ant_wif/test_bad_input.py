@@ -45,13 +45,13 @@ def refusal(clean: None, pytester: pytest.Pytester) -> Say:
 
 def test_live_mode_that_was_demanded_without_a_credential(pytester: pytest.Pytester, refusal: Say) -> None:
     pytester.makepyfile(SUITE)
-    for options in (), ("-n", "2"):
+    for options in (), ("-n", "1"):
         said = refusal("--ant-mode", "live", *options)
         assert said.startswith("--ant-mode live: no credentials found. Looked at, in this order: ")
         assert "ANTHROPIC_API_KEY: not set" in said
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_tests_that_need_a_credential_where_there_is_none(
     options: tuple[str, ...], pytester: pytest.Pytester, run: Run
 ) -> None:

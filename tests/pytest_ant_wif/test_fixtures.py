@@ -399,7 +399,7 @@ def test_an_unknown_platform_is_one_line_that_names_those_there_are(pytester: py
     result.stdout.no_fnmatch_line("*fixtures.py*")
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_suites_of_pytest_asyncio_and_anyio(pytester: pytest.Pytester, run: Run, options: tuple[str, ...]) -> None:
     checks = """
 async def test_the_async_client_{0}(ant_async_client):

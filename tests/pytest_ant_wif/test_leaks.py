@@ -179,7 +179,7 @@ ALL_REPORTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
 @pytest.mark.parametrize("leaks", ["redact", "fail"])
 def test_no_secret_is_in_anything_that_is_written(
     leaks: str,

@@ -98,7 +98,7 @@ def test_every_way_to_the_credential_works_in_a_worker(
     run("-n", "2", "--dist", "loadgroup", "-W", "error").assert_outcomes(passed=8)
     assert platform.exchanges == len(platform.history) == 1
     # The header is one line, shows where the credential is from, and costs no exchange.
-    for options in (), ("-n", "2"):
+    for options in (), ("-n", "1"):
         shown = run("--ant-mode", "live", "--collect-only", "-W", "error", *options)
         assert [line for line in shown.outlines if line.startswith("ant-wif:")] == [
             f"ant-wif: live, environment, workspace {workspace}"
@@ -149,7 +149,7 @@ def test_an_api_key_and_a_profile_are_live_credentials_too(
     assert platform.exchanges == 1
 
 
-@pytest.mark.parametrize(("count", "options"), [(1, ()), (3, ("-n", "3"))], ids=["alone", "xdist"])
+@pytest.mark.parametrize(("count", "options"), [(1, ()), (2, ("-n", "2"))], ids=["alone", "xdist"])
 def test_a_token_that_is_revoked_in_the_middle_is_replaced_once_for_all(
     count: int, options: tuple[str, ...], pytester: pytest.Pytester, run: Run, platform: Emulator, job: Job
 ) -> None:
