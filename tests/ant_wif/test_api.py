@@ -17,8 +17,13 @@ from ant_wif.api import Api
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
 from ant_wif.events import events, json_lines, message_events, text_of
+from kept_secrets import assert_explains_and_keeps
 from listing import Scripted, cut, models, stream
 from loopback import Recorded, TokenEndpoint
+
+DELTA = json.dumps({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}})
+STOP = json.dumps({"type": "message_stop"})
+OVERLOADED = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 
 
 class Waits(list[float]):
@@ -216,6 +221,22 @@ def test_a_credential_that_an_answer_quotes_is_masked_whatever_it_looks_like(
     assert secret not in "\n".join(shown)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, {"Content-Length": "2"}, b"{}"),
+        (500, {"Content-Length": "9"}, b"{}"),
+        stream(OVERLOADED),
+        cut(b"{", announced=9),
+        (200, {"Content-Length": "1"}, b"["),
+    ],
+)
+def test_no_frame_that_an_error_passes_through_shows_the_token(answer: object, waits: Waits) -> None:
+    with answering(answer, waits) as api, pytest.raises(ApiError) as caught:
+        read_events(api) if "stream" in str(answer) else api.send("POST", "/v1/messages", {"a": 1})
+    assert_explains_and_keeps(caught.value, "sk-ant-oat01-EXAMPLE-of-a-token")
+
+
 def test_a_password_in_a_url_is_not_quoted(waits: Waits) -> None:
     with TokenEndpoint() as endpoint, client(endpoint, waits) as api:
         for url in (f"http://joe:hunter2hunter2@127.0.0.1:{endpoint.port}/x", "http://joe:hunter2hunter2@[/x"):
@@ -354,11 +375,6 @@ def test_a_page_that_is_no_json_is_an_error_with_a_hint(body: bytes, waits: Wait
     with answering(answer, waits) as api, pytest.raises(ApiError, match="no JSON object") as caught:
         api.get("/v1/models")
     assert "ANTHROPIC_BASE_URL" in str(caught.value.hint)
-
-
-DELTA = json.dumps({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}})
-STOP = json.dumps({"type": "message_stop"})
-OVERLOADED = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 
 
 def test_the_text_of_a_message_is_put_together_from_its_events(waits: Waits) -> None:

@@ -1,0 +1,58 @@
+"""What an error shows to those who print it with everything around it, as crash reporters do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import ant_wif
+from ant_wif.errors import AntWifError
+
+PACKAGE = str(Path(ant_wif.__file__).parent)
+
+
+def fragments(secret: str) -> set[str]:
+    """Pieces of which none may be seen: of a JWT those of payload and signature, else all behind the first 16."""
+    parts = secret.split(".")[1:] if secret.count(".") == 2 else [secret[16:] if len(secret) > 24 else secret]
+    return {part[at : at + 12] for part in parts for at in range(max(1, len(part) - 11)) if len(part) >= 8}
+
+
+def everything_seen(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Where and what: the error's texts and attributes, and the locals of this package's frames, causes included."""
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        left += [one.__cause__, one.__context__]
+        yield f"str({type(one).__name__})", str(one)
+        yield f"repr({type(one).__name__})", repr(one)
+        yield from ((f"{type(one).__name__}.{name}", _repr(value)) for name, value in vars(one).items())
+        yield f"{type(one).__name__}.args", _repr(one.args)
+        step = one.__traceback__
+        while step is not None:
+            code = step.tb_frame.f_code
+            if code.co_filename.startswith(PACKAGE):
+                for name, value in step.tb_frame.f_locals.items():
+                    yield f"{code.co_filename}:{step.tb_lineno} {code.co_name} {name}", _repr(value)
+            step = step.tb_next
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return ""
+
+
+def assert_explains_and_keeps(error: AntWifError, *secrets: str) -> None:
+    assert error.hint, f"no hint: {error}"
+    # Fit for a terminal and a log: no line break, no escape sequence, no lone surrogate.
+    assert str(error).isprintable(), ascii(str(error))
+    pieces = {piece for secret in secrets for piece in fragments(secret)}
+    assert pieces or not secrets
+    for where, text in everything_seen(error):
+        found = next((piece for piece in pieces if piece in text), None)
+        assert found is None, f"a secret's {found!r} is seen in {where}: {text[:600]}"
