@@ -182,9 +182,16 @@ def grant(access_token: str = "sk-ant-oat01-granted-by-a-hostile-server", **chan
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def denial(status: int = 401, kind: str = "authentication_error", message: str = "Authentication failed") -> bytes:
+def denial(
+    status: int = 401,
+    kind: str = "authentication_error",
+    message: str = "Authentication failed",
+    **headers: str,
+) -> bytes:
+    """An error of the API; `retry_after="99"` has nobody wait for another attempt."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
     body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_hostile"}
-    return reply(body, status=status, headers={"request-id": "req_hostile"})
+    return reply(body, status=status, headers={"request-id": "req_hostile", **named})
 
 
 def html(status: int = 200) -> bytes:

@@ -640,7 +640,7 @@ def test_a_refresh_that_fails_in_the_mandatory_window_raises(left: int, server: 
     server.behaviour = reply(grant(expires_in=TEN_MINUTES))
     credentials = credentials_at(server, clock=clock)
     credentials.token()
-    server.behaviour = denial(503, "api_error", "down")
+    server.behaviour = denial(503, "api_error", "down", retry_after="99")
     clock.now += TEN_MINUTES - left
     with pytest.raises(ExchangeError) as caught:
         credentials.token()
