@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli import completing, github
-from ant_cli.logs import warn_now_and_then
+from ant_cli import completing, github, logs
 from ant_cli.options import Command, Session, pass_session
 
 if TYPE_CHECKING:
@@ -62,7 +61,8 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
     from ant_wif.handover import Handover
 
     session.failure = 1
-    warn_now_and_then()
+    logs.warn_now_and_then()
+    session.at_end.callback(logs.stop)
     masked: list[SecretStr] = []
 
     def obtain() -> AccessToken:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli import github
-from ant_cli.logs import warn_now_and_then
+from ant_cli import github, logs
 from ant_cli.options import Group, Session, pass_session
 
 if TYPE_CHECKING:
@@ -111,7 +110,8 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
         github.mask(session.environ, token.secret)
         _write(output, token.secret)
 
-    warn_now_and_then()
+    logs.warn_now_and_then()
+    session.at_end.callback(logs.stop)
     broker = Broker(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
     broker.step()
     click.echo(

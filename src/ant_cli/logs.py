@@ -15,7 +15,7 @@ __all__ = ["NowAndThen", "debug", "fall_silent", "stop", "try_to_say", "warn_now
 
 _WARNING_SECONDS = 60
 _LOGGER = logging.getLogger("ant_wif")
-_ours: list[logging.Handler] = []
+_before: list[tuple[int, list[logging.Handler]]] = []
 
 
 def debug() -> None:
@@ -26,9 +26,10 @@ def debug() -> None:
 
 def stop() -> None:
     """Leave logging as it was before: the process may be somebody else's, and its stderr another by then."""
-    while _ours:
-        _LOGGER.removeHandler(_ours.pop())
-        _LOGGER.setLevel(logging.NOTSET)
+    while _before:
+        level, handlers = _before.pop()
+        _LOGGER.setLevel(level)
+        _LOGGER.handlers[:] = handlers
 
 
 def warn_now_and_then() -> None:
@@ -37,10 +38,10 @@ def warn_now_and_then() -> None:
 
 
 def _print_with(handler: logging.Handler, form: str) -> None:
+    _before.append((_LOGGER.level, _LOGGER.handlers[:]))
     if not _LOGGER.handlers:
         handler.setFormatter(logging.Formatter(form))
         _LOGGER.addHandler(handler)
-        _ours.append(handler)
 
 
 def try_to_say(line: str) -> None:

@@ -87,8 +87,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         _trace(session, error)
         return _say(session, error, *_unexpected(error), FAILED)
     finally:
-        if "ant_cli.logs" in sys.modules:
-            sys.modules["ant_cli.logs"].stop()
+        session.at_end.close()
     return outcome if isinstance(outcome, int) else DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,8 @@ class Session:
         """The exit status of an error, where it does not follow from the error's type."""
         self.reader_gone = 0
         """The exit status where whoever read the output has gone: all is well where data was printed."""
+        self.at_end = ExitStack()
+        """What is to be undone when the run is over: the process may go on."""
         self.after_error: Callable[[], object] | None = None
         """What is to be said after an error that is not a usage error."""
 
@@ -130,6 +133,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
         from ant_cli import logs
 
         logs.debug()
+        session.at_end.callback(logs.stop)
 
 
 def not_empty(context: click.Context, parameter: click.Parameter, value: object) -> object:

@@ -14,11 +14,11 @@ from ant_wif.flow import Reply, Unreachable
 from ant_wif.json_text import read_json
 from ant_wif.outgoing import Outgoing
 from ant_wif.paging import PAGE_SIZE, Query, items, split_query
-from ant_wif.refusals import broken, refusal, request_id_of, sent_secrets, shown_request
+from ant_wif.refusals import broken, refusal, request_id_of, shown_request
 from ant_wif.retry import Backoff
 from ant_wif.secrets import clean
 from ant_wif.transport import USER_AGENT, unreachable
-from ant_wif.wiretap import log_body, log_request, log_response
+from ant_wif.wiretap import log_body, log_request, log_response, sent_secrets
 
 if TYPE_CHECKING:
     import httpx

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ant_wif.json_text import read_json
-from ant_wif.refusals import broken, failed, sent_secrets
-from ant_wif.wiretap import log_body
+from ant_wif.refusals import broken, failed
+from ant_wif.wiretap import log_body, sent_secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -51,10 +51,11 @@ def events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
 
 def message_events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
     """Yield the events of a message. Raises ApiError as `events` does, and where there is none."""
-    count = 0
-    for count, event in enumerate(events(response), 1):  # noqa: B007 - counted for what comes after
+    begun = False
+    for event in events(response):
+        begun = True
         yield event
-    if not count:
+    if not begun:
         raise broken(response, "it holds no message")
 
 

@@ -10,11 +10,12 @@ from ant_wif.errors import ApiError
 from ant_wif.flow import REQUEST_ID, Reply, Unreachable
 from ant_wif.json_text import read_json
 from ant_wif.secrets import SecretStr, clean
+from ant_wif.wiretap import sent_secrets
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["broken", "failed", "refusal", "request_id_of", "sent_secrets", "shown_request"]
+__all__ = ["broken", "failed", "refusal", "request_id_of", "shown_request"]
 
 _HINTS = {
     401: "`ant auth status` shows which credential was used and where it comes from",
@@ -40,8 +41,7 @@ def refusal(request: httpx.Request, outcome: Reply | Unreachable) -> ApiError:
     request_id = request_id_of(outcome.headers) or _request_id_in(answer)
     said = ": ".join(body.values()) or "the answer is no JSON object with an error in it"
     return ApiError(
-        f"{shown_request(request)} was answered with HTTP {outcome.status}"
-        f"{f', request id {request_id}' if request_id else ''}: {said}",
+        f"{shown_request(request)} was answered with HTTP {outcome.status}{_by_id(request_id)}: {said}",
         hint=_HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None),
         status=outcome.status,
         request_id=request_id,
@@ -53,8 +53,7 @@ def broken(response: httpx.Response, problem: str) -> ApiError:
     """Return the error for an answer that began as a success and did not end as one."""
     request_id = request_id_of(response.headers)
     return ApiError(
-        f"the answer to {shown_request(response.request)} broke off"
-        f"{f', request id {request_id}' if request_id else ''}: {problem}",
+        f"the answer to {shown_request(response.request)} broke off{_by_id(request_id)}: {problem}",
         hint="what came before the break is not all; run again",
         request_id=request_id,
     )
@@ -65,7 +64,7 @@ def failed(response: httpx.Response, event: Mapping[str, object]) -> ApiError:
     body = _error_fields(event, sent_secrets(response.request))
     request_id = request_id_of(response.headers) or _request_id_in(event)
     return ApiError(
-        f"the API failed in the middle of its answer{f', request id {request_id}' if request_id else ''}: "
+        f"the API failed in the middle of its answer{_by_id(request_id)}: "
         f"{': '.join(body.values()) or 'it does not say why'}",
         hint="what came before is not all; run again in a minute",
         request_id=request_id,
@@ -80,12 +79,6 @@ def _error_fields(answer: object, known: Iterable[SecretStr] = ()) -> dict[str, 
     return {name: clean(error[name], known=known) for name in ("type", "message") if isinstance(error.get(name), str)}
 
 
-def sent_secrets(request: httpx.Request) -> tuple[SecretStr, ...]:
-    """Return the credential that a request carried: an answer may quote it, whatever it looks like."""
-    found = (request.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key"))
-    return tuple(SecretStr(secret) for secret in found if secret)
-
-
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     stated = headers.get("request-id", "")
     return stated if REQUEST_ID.fullmatch(stated) else None
@@ -98,3 +91,7 @@ def shown_request(request: httpx.Request) -> str:
 def _request_id_in(answer: object) -> str | None:
     stated = answer.get("request_id") if isinstance(answer, Mapping) else None
     return stated if isinstance(stated, str) and REQUEST_ID.fullmatch(stated) else None
+
+
+def _by_id(request_id: str | None) -> str:
+    return f", request id {request_id}" if request_id else ""

@@ -12,7 +12,7 @@ from ant_wif.secrets import SecretStr, mask, scrub
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["log_body", "log_failure", "log_reply", "log_request", "log_response"]
+__all__ = ["log_body", "log_failure", "log_reply", "log_request", "log_response", "sent_secrets"]
 
 log = logging.getLogger("ant_wif.http")
 
@@ -49,9 +49,14 @@ def log_response(response: httpx.Response) -> None:
     """Log a response's status and headers at debug level, every secret in them masked."""
     if log.isEnabledFor(logging.DEBUG):
         url = scrub(str(response.request.url))
-        credential = response.request.headers.get("authorization", "").rpartition(" ")[2]
-        known = (SecretStr(credential),) if credential else ()
-        log.debug("< %s %s %s", response.status_code, url, _shown_headers(response.headers, known))
+        shown = _shown_headers(response.headers, sent_secrets(response.request))
+        log.debug("< %s %s %s", response.status_code, url, shown)
+
+
+def sent_secrets(request: httpx.Request) -> tuple[SecretStr, ...]:
+    """Return the credential that a request carried: an answer may quote it, whatever it looks like."""
+    found = (request.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key"))
+    return tuple(SecretStr(secret) for secret in found if secret)
 
 
 class _Scrubbed:

@@ -30,12 +30,6 @@ CREATE = ("messages", "create", "--model", MODEL, "--max-tokens", "64")
 Run = Callable[..., Outcome]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
 @pytest.fixture
 def emulator(running: Emulator) -> Emulator:
     running.clear_faults()

@@ -185,8 +185,15 @@ def test_an_unexpected_failure_shows_no_traceback_but_what_to_do(ant: Ant, home:
     assert "Traceback" not in outcome.err
 
 
-def test_a_debug_run_leaves_the_logging_of_the_process_as_it_was(ant: Ant) -> None:
+@pytest.mark.parametrize("own", [[], [logging.NullHandler()]], ids=["no handler", "a handler of its own"])
+def test_a_debug_run_leaves_the_logging_of_the_process_as_it_was(ant: Ant, own: list[logging.Handler]) -> None:
     logger = logging.getLogger("ant_wif")
     before = (logger.handlers[:], logger.level)
-    ant("models", "list", "--debug")
-    assert (logger.handlers, logger.level) == before
+    logger.handlers[:] = own
+    logger.setLevel(logging.ERROR)
+    try:
+        ant("models", "list", "--debug")
+        assert (logger.handlers, logger.level) == (own, logging.ERROR)
+    finally:
+        logger.handlers[:], level = before
+        logger.setLevel(level)
