@@ -119,7 +119,7 @@ def _transformation(session: Session) -> Callable[[object], object]:
     try:
         compiled = jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as error:
-        problem = str(error).splitlines()[0]
+        problem = str(error).splitlines()[0].removeprefix("Invalid jmespath expression: ").rstrip(":")
     except RecursionError:
         problem = "it is nested too deep"
     if problem:
