@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ant_wif import IdentityTokenError
-from ant_wif.environment import Environment
-from ant_wif.flow import Flow, Pause
+from ant_wif._environment import Environment
+from ant_wif._http.flow import Flow, Pause
+from ant_wif._http.transport import run
 from ant_wif.identity import Context, IdentitySource, IdentityToken
-from ant_wif.transport import run
 from hostile import forged_jwt
 
 OPAQUE = "kq7Zr0Vw2Lx9Tn4Yb6Hd8Mf1Gs3Pc5Ja"

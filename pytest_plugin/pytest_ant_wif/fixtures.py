@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from pytest_ant_wif.leaks import LeakGuard
-from pytest_ant_wif.modes import mode_of
+from pytest_ant_wif._leaks.guard import LeakGuard
+from pytest_ant_wif._options import mode_of
 
 if TYPE_CHECKING:  # whoever does not use a fixture shall not wait for what it needs
     import anthropic
@@ -17,9 +17,9 @@ if TYPE_CHECKING:  # whoever does not use a fixture shall not wait for what it n
 
     from ant_wif import Credentials
     from ant_wif.emulator import Emulator
-    from pytest_ant_wif.command import CommandLine
-    from pytest_ant_wif.environment import AntEnv
-    from pytest_ant_wif.platforms import Aws, Platform
+    from pytest_ant_wif._command import CommandLine
+    from pytest_ant_wif._environment import AntEnv
+    from pytest_ant_wif._platforms import Aws, Platform
 
 _T = TypeVar("_T")
 
@@ -59,7 +59,7 @@ def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     """A credential to call the API with: the emulator's, or with `--ant-mode live` the real one."""
     mode = mode_of(request.config)
     if mode != "emulator":
-        from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+        from pytest_ant_wif._live import NoLiveCredentialError, live_credentials
 
         try:
             return live_credentials(request.config)
@@ -139,7 +139,7 @@ def ant_env(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, ant_emulator: Emulator
 ) -> AntEnv:
     """An environment of the test's own: every variable of Claude and of CI platforms gone, a temporary home."""
-    from pytest_ant_wif.environment import AntEnv
+    from pytest_ant_wif._environment import AntEnv
 
     return AntEnv(tmp_path_factory.mktemp("ant-env"), monkeypatch, ant_emulator)
 
@@ -147,8 +147,8 @@ def ant_env(
 @pytest.fixture
 def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: Emulator) -> Platform:
     """A platform to be on: `@pytest.mark.ant_platform("gitlab")`, or the fixture parametrized indirectly."""
-    from pytest_ant_wif.environment import UnknownPlatformError
-    from pytest_ant_wif.platforms import Platform
+    from pytest_ant_wif._environment import UnknownPlatformError
+    from pytest_ant_wif._platforms import Platform
 
     marker = request.node.get_closest_marker("ant_platform")
     name = getattr(request, "param", marker.args[0] if marker and marker.args else "github")
@@ -164,7 +164,7 @@ def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: 
 @pytest.fixture
 def ant_aws(ant_env: AntEnv, ant_emulator: Emulator) -> Iterator[Aws]:
     """moto's AWS, whose STS issues identity tokens that the emulator trusts."""
-    from pytest_ant_wif.platforms import Aws
+    from pytest_ant_wif._platforms import Aws
 
     with Aws(ant_emulator, ant_env) as aws:
         yield aws
@@ -179,7 +179,7 @@ def ant_identity_token(ant_emulator: Emulator) -> Callable[..., str]:
 @pytest.fixture
 def ant_cli(ant_env: AntEnv) -> CommandLine:
     """Runs `ant …` in this process and in the isolated environment."""
-    from pytest_ant_wif.command import CommandLine
+    from pytest_ant_wif._command import CommandLine
 
     del ant_env
     return CommandLine(os.environ)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pytest_ant_wif._leaks.guard import ALLOWED, LeakGuard
+from pytest_ant_wif._options import add_options, is_worker, leaks_of, mode_of
 from pytest_ant_wif.fixtures import (
     ant_async_client,
     ant_aws,
@@ -21,8 +23,6 @@ from pytest_ant_wif.fixtures import (
     anthropic_client,
     async_anthropic_client,
 )
-from pytest_ant_wif.leaks import ALLOWED, LeakGuard
-from pytest_ant_wif.modes import add_options, is_worker, leaks_of, mode_of
 
 __all__ = [
     "ant_async_client",
@@ -79,7 +79,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Where the command line demands a live credential, say at once that there is none."""
     config = session.config
     if config.getoption("ant_mode") == "live" and not is_worker(config) and not config.option.collectonly:
-        from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+        from pytest_ant_wif._live import NoLiveCredentialError, live_credentials
 
         try:
             live_credentials(config)
@@ -94,7 +94,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     mode = mode_of(config)
     if mode == "emulator":
         return "ant-wif: emulator"
-    from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+    from pytest_ant_wif._live import NoLiveCredentialError, live_credentials
 
     try:
         found = live_credentials(config)
@@ -107,7 +107,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_configure_node(node: Any) -> None:
     """Let a worker of pytest-xdist ask this process for tokens."""
     if mode_of(node.config) != "emulator":
-        from pytest_ant_wif.live import join_workers
+        from pytest_ant_wif._live import join_workers
 
         join_workers(node.config, node)
 
@@ -118,7 +118,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     if mode_of(item.config) == "emulator":
         pytest.skip("needs a real credential, and the mode is emulator: run with --ant-mode live or auto")
-    from pytest_ant_wif.live import NoLiveCredentialError, live_credentials
+    from pytest_ant_wif._live import NoLiveCredentialError, live_credentials
 
     try:
         live_credentials(item.config)

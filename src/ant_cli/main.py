@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ant_cli.options import LazyGroup, ReaderGoneError, Session, global_options
+from ant_cli._click.options import LazyGroup, ReaderGoneError, Session, global_options
 from ant_wif._version import __version__
 from ant_wif.errors import AntWifError
 
@@ -23,18 +23,18 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130
 
 COMMANDS = {
-    "api": ("ant_cli.api:api", "Call any endpoint of the API."),
-    "auth": ("ant_cli.auth:auth", "See, print and forget credentials."),
-    "cache": ("ant_cli.cache:cache", "See and forget the tokens that processes share."),
-    "completion": ("ant_cli.completion:completion", "Print a script that completes commands in your shell."),
-    "exec": ("ant_cli.exec:exec_", "Run a program with a credential that stays fresh."),
-    "demo": ("ant_cli.demo:demo", "Tell the whole story on this machine, without an account."),
-    "emulator": ("ant_cli.emulator:emulator", "Run a local stand-in for the Claude Platform."),
-    "identity": ("ant_cli.identity:identity", "Look at the identity token of this machine or job."),
-    "messages": ("ant_cli.messages:messages", "Talk to a model."),
-    "models": ("ant_cli.models:models", "Look at the models that the credential may use."),
-    "profile": ("ant_cli.profile:profile", "See, make and change profiles."),
-    "wif": ("ant_cli.wif:wif", "See and set up whose identity tokens are accepted."),
+    "api": ("ant_cli.commands.api:api", "Call any endpoint of the API."),
+    "auth": ("ant_cli.commands.auth:auth", "See, print and forget credentials."),
+    "cache": ("ant_cli.commands.cache:cache", "See and forget the tokens that processes share."),
+    "completion": ("ant_cli.commands.completion:completion", "Print a script that completes commands in your shell."),
+    "exec": ("ant_cli.commands.exec:exec_", "Run a program with a credential that stays fresh."),
+    "demo": ("ant_cli.commands.demo:demo", "Tell the whole story on this machine, without an account."),
+    "emulator": ("ant_cli.commands.emulator:emulator", "Run a local stand-in for the Claude Platform."),
+    "identity": ("ant_cli.commands.identity:identity", "Look at the identity token of this machine or job."),
+    "messages": ("ant_cli.commands.messages:messages", "Talk to a model."),
+    "models": ("ant_cli.commands.models:models", "Look at the models that the credential may use."),
+    "profile": ("ant_cli.commands.profile:profile", "See, make and change profiles."),
+    "wif": ("ant_cli.commands.wif:wif", "See and set up whose identity tokens are accepted."),
 }
 
 
@@ -111,7 +111,7 @@ def _trace(session: Session, error: Exception) -> None:
     if session.debug:
         import traceback
 
-        from ant_wif.secrets import scrub
+        from ant_wif._secrets import scrub
 
         click.echo(scrub("".join(traceback.format_exception(error))), err=True, nl=False)
 
@@ -129,11 +129,11 @@ def _status(error: AntWifError, session: Session) -> int:
 
 
 def _say(session: Session, error: Exception, message: str, hint: str | None, status: int) -> int:
-    from ant_cli import github
+    from ant_cli import _github as github
 
     try:
         if session.error_format:
-            from ant_cli.output import written
+            from ant_cli._output import written
 
             click.echo(written(_as_document(error, message, hint, status), session.error_format), err=True)
         else:
@@ -162,13 +162,13 @@ def _as_document(error: Exception, message: str, hint: str | None, exit_status: 
 
 
 def _scrubbed(text: str) -> str:
-    from ant_wif.secrets import scrub
+    from ant_wif._secrets import scrub
 
     return scrub(text)
 
 
 def _fall_silent() -> None:
-    from ant_cli.logs import fall_silent
+    from ant_cli._logging import fall_silent
 
     fall_silent(sys.stdout, sys.stderr)
 
@@ -179,8 +179,8 @@ def _usage_hint(error: click.ClickException) -> str | None:
 
 
 def _unexpected(error: Exception) -> tuple[str, str | None]:
-    from ant_cli.logs import fall_silent
-    from ant_wif.secrets import clean
+    from ant_cli._logging import fall_silent
+    from ant_wif._secrets import clean
 
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
         fall_silent(sys.stdout)  # where what is left would be tried once more

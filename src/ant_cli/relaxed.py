@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ant_wif.json_text import read_json
+from ant_wif._strict import read_json
 
 if TYPE_CHECKING:
     import yaml

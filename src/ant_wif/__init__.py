@@ -17,7 +17,10 @@ from ant_wif._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif import errors, identity
+    from ant_wif._resolution.chain import Candidate, resolve
     from ant_wif.credentials import Credentials
+    from ant_wif.diagnostics.describe import report
+    from ant_wif.diagnostics.report import Report
     from ant_wif.errors import (
         AntWifError,
         ApiError,
@@ -33,9 +36,6 @@ if TYPE_CHECKING:
     )
     from ant_wif.integrations.anthropic import anthropic_credentials
     from ant_wif.outright import federate
-    from ant_wif.reporting import report
-    from ant_wif.resolution import Candidate, resolve
-    from ant_wif.status import Report
 
 __all__ = [
     "AntWifError",
@@ -62,13 +62,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Candidate": "resolution",
+    "Candidate": "_resolution.chain",
     "Credentials": "credentials",
-    "Report": "status",
+    "Report": "diagnostics.report",
     "anthropic_credentials": "integrations.anthropic",
     "federate": "outright",
-    "report": "reporting",
-    "resolve": "resolution",
+    "report": "diagnostics.describe",
+    "resolve": "_resolution.chain",
 }
 
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from ant_wif.clock import steady
-from ant_wif.secrets import SecretStr, clean
-from ant_wif.tokens import AccessToken
+from ant_wif._clock import steady
+from ant_wif._secrets import SecretStr, clean
+from ant_wif._tokens.access_token import AccessToken
 
 __all__ = ["Broker"]
 
@@ -23,7 +23,7 @@ RETRY_SECONDS = 5.0
 class Broker:
     """Hands each new token that `obtain` returns to `put`, until it is closed.
 
-    `obtain` keeps to the schedule of `ant_wif.tokens`, as `Credentials.access_token` does. `put` raises
+    `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does. `put` raises
     AntWifError where it cannot take a token; that is tried again. After `close` it is not called.
     """
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ant_wif.clock import steady
+from ant_wif._clock import steady
+from ant_wif._http.transport import arun, run
+from ant_wif._secrets import SecretStr
+from ant_wif._tokens.access_token import AccessToken, TokenCache, Wanted
 from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
-from ant_wif.secrets import SecretStr
-from ant_wif.tokens import AccessToken, TokenCache, Wanted
-from ant_wif.transport import arun, run
 
 if TYPE_CHECKING:
     import httpx
 
+    from ant_wif._tokens.providers import Provider
     from ant_wif.integrations.httpx import CredentialAuth
-    from ant_wif.providers import Provider
 
 __all__ = ["Credentials"]
 

@@ -13,7 +13,7 @@ AntWifError                    .hint: the one thing to do next
 └─ ApiError                    an API call; .status .request_id .body
 
 Messages are for people and may be logged as they are: whatever comes from outside has passed
-`ant_wif.secrets.clean`, so no message, attribute or `repr` holds a token.
+`ant_wif._secrets.clean`, so no message, attribute or `repr` holds a token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ant_wif.candidates import Candidate
+    from ant_wif._resolution.candidates import Candidate
 
 __all__ = [
     "AntWifError",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif.cache import CacheDir
-from ant_wif.clock import steady
+from ant_wif._clock import steady
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config.settings import DEFAULT_BASE_URL, Settings
+from ant_wif._environment import Environment
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.credentials import Credentials
-from ant_wif.environment import Environment
-from ant_wif.federation import Federation
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
-from ant_wif.providers import FederatedProvider
-from ant_wif.settings import DEFAULT_BASE_URL, Settings
 
 if TYPE_CHECKING:
     import httpx

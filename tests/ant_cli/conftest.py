@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ant_cli.main import main
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator
-from ant_wif.environment import Environment
-from ant_wif.profiles import ConfigDir
 from setups import as_seeded
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
 from tests_support import login_profile
 
 from .conftest import Ant

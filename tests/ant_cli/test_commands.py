@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
 from tests_support import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 from .conftest import Ant

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from ant_cli.logs import NowAndThen
+from ant_cli._logging import NowAndThen
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._profiles.login import CLIENT_ID
+from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Login
-from ant_wif.login import CLIENT_ID
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
 from node_sdk import installed
 from terminals import ANT, in_a_terminal, rest
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ant_cli.explain import print_explanation
+from ant_cli.commands.auth.explain import print_explanation
+from ant_wif._secrets import SecretStr
+from ant_wif.diagnostics.explain import Registered, explain_assertion
 from ant_wif.emulator import Emulator
-from ant_wif.explaining import Registered, explain_assertion
 from ant_wif.rules import DEFAULT_AUDIENCE
-from ant_wif.secrets import SecretStr
 
 from .conftest import Ant
 

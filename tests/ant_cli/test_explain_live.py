@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
 from logins import keep_a_login
 
 from .conftest import Ant, Outcome

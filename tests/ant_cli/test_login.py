@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 import ant_wif
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
 from logins import asked, config, keep_a_login, stored, tree
 from terminals import ANT, in_a_pipe, in_a_terminal, printed_url, rest
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
 from browsers import chromium_running, needs_chromium, window
 from logins import asked, stored, tree
 from terminals import in_a_terminal, printed_url, rest

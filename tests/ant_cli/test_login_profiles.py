@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.profiles import ConfigDir
 from logins import asked, config, keep_a_login, stored, tree
 from terminals import end_input, in_a_pipe, printed_url, rest
 

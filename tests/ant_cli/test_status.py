@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ant_cli.status_text import span
+from ant_cli.commands.auth.status_text import span
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
 from tests_support import ORGANIZATION, RULE, federation_profile, login_profile
 
 from .conftest import Ant

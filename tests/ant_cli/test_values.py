@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ant_cli._values import encoded, read_document
 from ant_cli.relaxed import read_value
-from ant_cli.values import encoded, read_document
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
 from logins import keep_a_login
 from loopback import TokenEndpoint
 from setups import registrations

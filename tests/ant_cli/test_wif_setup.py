@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.profiles import ConfigDir
 from logins import keep_a_login
 from setups import registrations
 from terminals import in_a_terminal, rest

@@ -10,9 +10,9 @@ import pytest
 
 import ant_wif
 from administration import fresh_name
-from ant_wif.admin import Admin, Registry
+from ant_wif.admin.client import Admin, Registry
 from ant_wif.emulator import Emulator
-from ant_wif.emulator.state import Workspace
+from ant_wif.emulator._state.state import Workspace
 from ant_wif.errors import ApiError, ConfigurationError
 from loopback import TokenEndpoint
 

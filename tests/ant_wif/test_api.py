@@ -13,10 +13,10 @@ from email.utils import formatdate
 import pytest
 
 import ant_wif
-from ant_wif.api import Api
+from ant_wif._api.client import Api
+from ant_wif._api.streaming import events, json_lines, message_events, text_of
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
-from ant_wif.events import events, json_lines, message_events, text_of
 from kept_secrets import assert_explains_and_keeps
 from listing import Scripted, cut, models, stream
 from loopback import Recorded, TokenEndpoint

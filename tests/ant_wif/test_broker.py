@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 import ant_wif
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
+from ant_wif._export import PROFILE, Handover, in_variables
+from ant_wif._tokens.access_token import AccessToken
 from ant_wif.broker import Broker
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.environment import Environment
 from ant_wif.errors import ConfigurationError, ExchangeError
-from ant_wif.handover import PROFILE, Handover, in_variables
-from ant_wif.profiles import ConfigDir
-from ant_wif.tokens import AccessToken
 
 
 class Clock:
@@ -179,7 +179,7 @@ def test_a_credential_that_is_denied_in_the_middle_is_an_error_once_its_token_mu
 
 
 def test_what_cannot_be_handed_over_is_tried_again() -> None:
-    from ant_wif.secrets import SecretStr
+    from ant_wif._secrets import SecretStr
 
     token = AccessToken(SecretStr("token"))
     handed: list[AccessToken] = []
@@ -198,7 +198,7 @@ def test_what_cannot_be_handed_over_is_tried_again() -> None:
 
 
 def test_after_closing_nothing_is_handed_over_though_a_renewal_was_under_way() -> None:
-    from ant_wif.secrets import SecretStr
+    from ant_wif._secrets import SecretStr
 
     asked, go_on = threading.Event(), threading.Event()
     handed: list[AccessToken] = []
@@ -243,7 +243,7 @@ def test_the_login_of_a_person_keeps_its_workspace(environ: Environment, emulato
     )
     path = directory.credentials_path("dev")
     path.parent.mkdir(mode=0o700)
-    from ant_wif.secrets import SecretStr
+    from ant_wif._secrets import SecretStr
 
     directory.write_credentials(path, {"access_token": SecretStr(login.access_token), "expires_at": int(clock()) + 900})
     handover = Handover(environ, ant_wif.resolve(environ=environ, profile="dev", clock=clock))

@@ -19,11 +19,11 @@ import httpx
 import pytest
 
 import ant_wif
+from ant_wif._secrets import SecretStr
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
 from ant_wif.identity import File, GitHubActions, IdentitySource, Literal
-from ant_wif.secrets import SecretStr
 from hostile import (
     GENEROUS_SECONDS,
     HostileServer,

@@ -17,7 +17,7 @@ from ant_wif.rules import (
     check_condition,
     survey,
 )
-from ant_wif.rules.conditions import MAX_CONDITION_CHARACTERS, evaluate
+from ant_wif.rules.cel import MAX_CONDITION_CHARACTERS, evaluate
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
 

@@ -12,7 +12,7 @@ import pytest
 
 from administration import Administrator, Idp
 from ant_wif.emulator import Emulator
-from ant_wif.emulator.signing import SigningKey
+from ant_wif.emulator._issuers.keys import SigningKey
 from exchanges import exchange
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
-from ant_wif.emulator.history import ExchangeRecord, History
+from ant_wif.emulator._state.history import ExchangeRecord, History
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"

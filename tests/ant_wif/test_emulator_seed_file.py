@@ -13,7 +13,7 @@ import pytest
 
 from administration import Administrator
 from ant_wif.emulator import Emulator
-from ant_wif.emulator.signing import SigningKey
+from ant_wif.emulator._issuers.keys import SigningKey
 from ant_wif.errors import ConfigurationError
 from exchanges import exchange
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ant_wif.environment import Environment
+from ant_wif._environment import Environment
 
 SECRET = "sk-ant-api03-not-to-be-seen"
 
@@ -98,7 +98,7 @@ def test_it_follows_the_mapping_it_was_made_from() -> None:
 def test_without_an_argument_it_is_the_processs_own_and_live() -> None:
     program = """
 import os
-from ant_wif.environment import Environment
+from ant_wif._environment import Environment
 environ = Environment()
 assert environ["GIVEN"] == "x" and "BLANK" not in environ and environ.is_empty("BLANK")
 os.environ["LATER"] = "y"

@@ -15,15 +15,15 @@ from typing import Any, get_args
 import httpx
 import pytest
 
+from ant_wif._environment import Environment
+from ant_wif._resolution.chain import Resolution
+from ant_wif._secrets import SecretStr
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, Presented
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif.diagnostics.explain import Explanation, Registered, explain, explain_assertion
 from ant_wif.emulator import Emulator
-from ant_wif.environment import Environment
 from ant_wif.errors import ConfigurationError, IdentityTokenError
-from ant_wif.explaining import Explanation, Registered, explain, explain_assertion
-from ant_wif.federation import Federation
-from ant_wif.resolution import Resolution
 from ant_wif.rules import DEFAULT_AUDIENCE, REASONS, KeySet, KeySetUnavailableError, Reason, reasons_table
-from ant_wif.secrets import SecretStr
-from ant_wif.spent import DENIED, GRANTED, UNKNOWN, Presented
 
 NOW = 1_800_000_000.0
 CONDITIONS = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")

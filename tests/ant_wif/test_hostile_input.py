@@ -24,8 +24,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ant_wif
+from ant_wif._environment import Environment
+from ant_wif._http.flow import Reply, Request, Unreachable, send
+from ant_wif._http.transport import arun, run
+from ant_wif._http.urls import check_url, is_loopback
+from ant_wif._tokens.access_token import Wanted
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.emulator import Emulator
-from ant_wif.environment import Environment
 from ant_wif.errors import (
     AntWifError,
     ConfigurationError,
@@ -36,13 +42,7 @@ from ant_wif.errors import (
     LoginError,
     ProfileError,
 )
-from ant_wif.federation import Federation
-from ant_wif.flow import Reply, Request, Unreachable, send
 from ant_wif.identity import Context, Env, File, GitHubActions, IdentitySource
-from ant_wif.providers import FederatedProvider
-from ant_wif.tokens import Wanted
-from ant_wif.transport import arun, run
-from ant_wif.urls import check_url, is_loopback
 from hostile import (
     Act,
     HostileServer,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ant_wif import IdentityTokenError
-from ant_wif.clock import elapsed
+from ant_wif._clock import elapsed
 from ant_wif.emulator import Emulator
 from ant_wif.identity import (
     Aws,
@@ -18,7 +18,7 @@ from ant_wif.identity import (
     IdentitySource,
     IdentityToken,
 )
-from ant_wif.identity.google_transport import CheckedRequest, MetadataServerError
+from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
 from hostile import (
     Behaviour,
     HostileServer,

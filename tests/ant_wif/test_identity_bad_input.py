@@ -505,7 +505,7 @@ sys.meta_path.insert(0, Blocker())
 import json
 from ant_wif import IdentityTokenError
 from ant_wif.identity import Context, read_source
-from ant_wif.transport import run
+from ant_wif._http.transport import run
 
 try:
     run(read_source(json.loads(sys.argv[1])).fetch(Context()))

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ant_wif._environment import Environment
+from ant_wif._http.transport import run
 from ant_wif.emulator import Emulator
-from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, IdentitySourceError, IdentityTokenError
 from ant_wif.identity import Aws, Azure, Context, Env, detect, read_source
 from ant_wif.identity.file import refuse_foreign
-from ant_wif.transport import run
 from hostile import HostileServer, forged_jwt, reply
 from identity_failures import OPAQUE
 

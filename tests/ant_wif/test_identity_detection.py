@@ -15,11 +15,11 @@ import pytest
 import ant_wif
 from ant_cli.main import main
 from ant_wif import ConfigurationError, IdentitySourceError
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
+from ant_wif._http.transport import run as drive
 from ant_wif.emulator import Emulator
-from ant_wif.environment import Environment
 from ant_wif.identity import Aws, Context, Detection, File, GoogleCloud, IdentitySource, Kubernetes, detect, survey
-from ant_wif.profiles import ConfigDir
-from ant_wif.transport import run as drive
 from hostile import HostileServer, denial, forged_jwt
 from tests_support import ORGANIZATION, RULE, federation_profile
 
@@ -445,8 +445,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ant_wif.identity import Context, IdentitySource, detected, not_detected
-from ant_wif.secrets import SecretStr
-from ant_wif.flow import call
+from ant_wif._secrets import SecretStr
+from ant_wif._http.flow import call
 
 
 @dataclass(frozen=True)

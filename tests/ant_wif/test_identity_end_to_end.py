@@ -25,13 +25,13 @@ from spiffe._proto import workload_pb2, workload_pb2_grpc
 
 import ant_wif
 from ant_wif import SpentAssertionError
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.environment import Environment
-from ant_wif.federation import Federation
 from ant_wif.identity import Context, detect
-from ant_wif.profiles import ConfigDir
-from ant_wif.providers import FederatedProvider
 
 # google-auth and boto3 read the environment of the process.
 CALL = """

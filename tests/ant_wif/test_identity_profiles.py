@@ -13,8 +13,9 @@ import pytest
 import ant_wif
 from ant_cli.main import main
 from ant_wif import ConfigurationError, ProfileError
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator
-from ant_wif.environment import Environment
 from ant_wif.identity import (
     Aws,
     Azure,
@@ -32,7 +33,6 @@ from ant_wif.identity import (
     Spiffe,
     read_source,
 )
-from ant_wif.profiles import ConfigDir
 from tests_support import ORGANIZATION, RULE, federation_profile
 
 CLIENT = {"token_url": "https://login.example/token", "client_id": "ci"}

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 import ant_wif
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.environment import Environment
 from ant_wif.errors import ExchangeError, LoginError, ProfileError
-from ant_wif.profiles import ConfigDir
 from many import forked
 
 MANY = 20

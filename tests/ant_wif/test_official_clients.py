@@ -19,8 +19,8 @@ import anthropic
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
 from logins import keep_a_login
 from node_sdk import installed
 

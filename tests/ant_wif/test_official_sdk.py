@@ -17,8 +17,8 @@ from anthropic.lib.credentials import CredentialsFile
 
 import ant_wif
 from ant_wif import Credentials
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from ant_wif.profiles import ConfigDir
 
 LIST_MODELS = """
 import anthropic

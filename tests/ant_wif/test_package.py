@@ -26,7 +26,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_the_report_function_survives_importing_the_modules_around_it() -> None:
-    script = "import ant_wif.reporting, ant_wif.status, ant_wif; assert callable(ant_wif.report)"
+    script = "import ant_wif.diagnostics.describe, ant_wif.diagnostics.report, ant_wif; assert callable(ant_wif.report)"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ant_wif.environment import Environment
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
+from ant_wif._secrets import SecretStr
 from ant_wif.errors import ProfileError
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
 from tests_support import federation_profile, login_profile
 
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
@@ -185,8 +185,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path)
 WRITER = """
 import sys
 from pathlib import Path
-from ant_wif.profiles import ConfigDir
-from ant_wif.secrets import SecretStr
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._secrets import SecretStr
 
 directory = ConfigDir(Path(sys.argv[1]))
 path = directory.credentials_path("default")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ant_wif.rules import Issuer, RegistrationError, Rule, check_issuer, check_name, check_rule
 from ant_wif.rules.addresses import address_flaw
-from ant_wif.rules.conditions import named_claims
+from ant_wif.rules.cel import named_claims
 from ant_wif.rules.tenants import SHARED_ISSUERS, pins_tenant
 
 GITHUB, GITLAB, BUILDKITE, TERRAFORM, GOOGLE = SHARED_ISSUERS

@@ -13,11 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ant_wif
-from ant_wif.credentials import Credentials
-from ant_wif.emulator import Emulator, Fault
-from ant_wif.errors import ExchangeError
-from ant_wif.flow import Reply, Unreachable
-from ant_wif.retry import (
+from ant_wif._http.flow import Reply, Unreachable
+from ant_wif._http.retry import (
     ATTEMPTS,
     DEADLINE_SECONDS,
     FIRST_DELAY_SECONDS,
@@ -26,6 +23,9 @@ from ant_wif.retry import (
     is_transient,
     retry_after,
 )
+from ant_wif.credentials import Credentials
+from ant_wif.emulator import Emulator, Fault
+from ant_wif.errors import ExchangeError
 from hostile import Act, HostileServer, Received, denial, drop_after_reading, forged_jwt, grant, in_turn, reply
 from tests_support import ORGANIZATION, RULE
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ant_wif.secrets import SecretStr, clean, mask, scrub
+from ant_wif._secrets import SecretStr, clean, mask, scrub
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -236,7 +236,7 @@ def test_a_long_text_of_any_nasty_repetition_is_scrubbed() -> None:
     """In a process of its own, which can be stopped: a search that backtracks without end holds its lock."""
     program = """
 import itertools, sys
-from ant_wif.secrets import SecretStr, clean, scrub
+from ant_wif._secrets import SecretStr, clean, scrub
 nasty = eval(sys.stdin.read())
 known = [SecretStr("eyJaaaaaaaa.bbbbbbbbbbbb.cccccccccccc")]
 for piece in nasty:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ant_wif.documents import Profile
-from ant_wif.environment import Environment
+from ant_wif._config.documents import Profile
+from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings
+from ant_wif._environment import Environment
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import Env, File, GitHubActions
-from ant_wif.settings import DEFAULT_BASE_URL, Origin, Settings
 from tests_support import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 

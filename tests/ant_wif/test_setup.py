@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 import ant_wif
-from ant_wif import setup
-from ant_wif.admin import Admin
-from ant_wif.api import Api
+from ant_wif._api.client import Api
+from ant_wif._http.retry import Backoff
+from ant_wif.admin import setup
+from ant_wif.admin.client import Admin
+from ant_wif.admin.setup import Plan, Trust, Wanted
+from ant_wif.admin.setup.models import Item
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError
-from ant_wif.retry import Backoff
-from ant_wif.setup import Plan, Trust, Wanted
-from ant_wif.setup.items import Item
 from loopback import TokenEndpoint
 from setups import as_seeded, registrations
 

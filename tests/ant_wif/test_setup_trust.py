@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from ant_wif.admin.setup import Trust, aws, azure, github, google_cloud, kubernetes
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Rule, check_rule
-from ant_wif.rules.jws import read_assertion
-from ant_wif.setup import Trust, aws, azure, github, google_cloud, kubernetes
+from ant_wif.rules.jwt import read_assertion
 
 TENANT = "7a1d2c3b-0000-4a5b-8c9d-0e1f2a3b4c5d"
 APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"

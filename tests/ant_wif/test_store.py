@@ -24,12 +24,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ant_wif
-from ant_wif.cache import CacheDir
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.environment import Environment
 from ant_wif.errors import AntWifError, ExchangeError
 from ant_wif.locking import try_lock
-from ant_wif.profiles import ConfigDir
 from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
 from many import forked
 from tests_support import ORGANIZATION, RULE
@@ -613,7 +613,7 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_run_and_what_a_living_on
     for path in (entry, record):
         dying = "lambda: os.kill(os.getpid(), 9), mode=0o600, folder_mode=0o700"
         code = (
-            f"import os, pathlib; from ant_wif.files import *; write_atomically(pathlib.Path({str(path)!r}), {dying})"
+            f"import os, pathlib; from ant_wif._files import *; write_atomically(pathlib.Path({str(path)!r}), {dying})"
         )
         assert run(sys.executable, "-c", code).returncode == -signal.SIGKILL
     left = [*job.folder.rglob("*.tmp")]

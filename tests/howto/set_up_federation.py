@@ -1,6 +1,6 @@
 import ant_wif
-from ant_wif import setup
-from ant_wif.admin import Admin
+from ant_wif.admin import setup
+from ant_wif.admin.client import Admin
 from ant_wif.emulator import Emulator
 
 with Emulator() as emulator:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pytest_ant_wif.masking import Masking
+from pytest_ant_wif._leaks.masking import Masking
 
 KNOWN = "a-known-secret-0123456789-of-no-shape-ABCDEFGHIJ"
 

@@ -10,11 +10,11 @@ Needs the extra `ant-wif[emulator]`.
 from __future__ import annotations
 
 try:
-    from ant_wif.emulator.browser import Landing
+    from ant_wif.emulator._console.browser import Landing
+    from ant_wif.emulator._oauth.sessions import Login
+    from ant_wif.emulator._state.history import ExchangeRecord
     from ant_wif.emulator.emulator import Emulator
     from ant_wif.emulator.faults import Fault
-    from ant_wif.emulator.history import ExchangeRecord
-    from ant_wif.emulator.logins import Login
 except ModuleNotFoundError as error:
     if error.name is None or error.name.startswith("ant_wif"):
         raise

@@ -7,13 +7,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, cast
 
-from ant_wif.emulator import jwt_bearer, logins, refresh
-from ant_wif.emulator.catalogue import Catalogue
-from ant_wif.emulator.history import ExchangeRecord
-from ant_wif.emulator.logins import Login
-from ant_wif.emulator.state import State, registered_name
+from ant_wif.emulator._oauth import jwt_bearer
+from ant_wif.emulator._oauth import refresh_token as refresh
+from ant_wif.emulator._oauth import sessions as logins
+from ant_wif.emulator._oauth.sessions import Login
+from ant_wif.emulator._state.history import ExchangeRecord
+from ant_wif.emulator._state.models import Catalogue
+from ant_wif.emulator._state.state import State, registered_name
 from ant_wif.rules import Issuer, Rule
-from ant_wif.rules.model import ADMIN_SCOPE
+from ant_wif.rules.models import ADMIN_SCOPE
 
 
 class Backend:

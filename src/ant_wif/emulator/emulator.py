@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from ant_wif.emulator.app import build_app
-from ant_wif.emulator.browser import Landing, decide
-from ant_wif.emulator.consent import own_origins
+from ant_wif.emulator._app import build_app
+from ant_wif.emulator._console.browser import Landing, decide
+from ant_wif.emulator._console.consent import own_origins
+from ant_wif.emulator._http.server import ServerThread, is_loopback
+from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._seed.seed import seeded_state
+from ant_wif.emulator._seed.seed_file import Config, read_seed
+from ant_wif.emulator._state.clock import MovedClock
 from ant_wif.emulator.fault_plan import FaultPlan
 from ant_wif.emulator.faults import Fault
-from ant_wif.emulator.folder import Folder
 from ant_wif.emulator.jobs import Jobs
-from ant_wif.emulator.moved_clock import MovedClock
 from ant_wif.emulator.platforms import Platforms
-from ant_wif.emulator.seed import seeded_state
-from ant_wif.emulator.seed_file import Config, read_seed
-from ant_wif.emulator.server import ServerThread, is_loopback
 
 
 class Emulator(Jobs):

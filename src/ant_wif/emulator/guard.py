@@ -8,9 +8,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ant_wif.emulator._http.protocol import error_response
+from ant_wif.emulator._http.server import is_loopback
 from ant_wif.emulator.answers import discard_body
-from ant_wif.emulator.server import is_loopback
-from ant_wif.emulator.wire import error_response
 
 _GUARDED = "/_emulator"
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import EllipsisType
 
+from ant_wif.emulator._issuers.files import write_privately
+from ant_wif.emulator._issuers.keys import KeyChoice
+from ant_wif.emulator._state.state import State
 from ant_wif.emulator.backend import Backend
-from ant_wif.emulator.folder import write_privately
 from ant_wif.emulator.platforms import Platforms
-from ant_wif.emulator.platforms.oauth_clients import OAuthClient
-from ant_wif.emulator.signing import KeyChoice
-from ant_wif.emulator.state import State
+from ant_wif.emulator.platforms.oauth import OAuthClient
 from ant_wif.rules import DEFAULT_AUDIENCE
 
 FilePath = str | os.PathLike[str]

@@ -8,7 +8,7 @@ Sources are loaded on first use (PEP 562): a process pays for the platform that 
 
 from __future__ import annotations
 
-from ant_wif.identity.registry import BUILT_IN, detect, named, read_source, survey
+from ant_wif.identity._registry import BUILT_IN, detect, named, read_source, survey
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken, unverified_party
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
+from ant_wif._http.flow import Flow, Reply, Request, call
+from ant_wif._http.urls import check_url
+from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
-from ant_wif.flow import Flow, Reply, Request, call
-from ant_wif.identity.endpoint import Endpoint
+from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import read_token
 from ant_wif.identity.machine import MICROSOFT, cloud_of
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, clean
-from ant_wif.urls import check_url
 
 __all__ = ["Azure"]
 

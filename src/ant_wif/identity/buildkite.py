@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif.flow import Flow, call
-from ant_wif.identity.executable import token_printed_by
+from ant_wif._http.flow import Flow, call
+from ant_wif.identity._subprocess import token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 

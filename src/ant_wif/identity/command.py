@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ant_wif.flow import Flow, call
-from ant_wif.identity.executable import TIMEOUT_SECONDS, token_printed_by
+from ant_wif._http.flow import Flow, call
+from ant_wif._secrets import show_path
+from ant_wif.identity._subprocess import TIMEOUT_SECONDS, token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import show_path
 
 __all__ = ["Command"]
 

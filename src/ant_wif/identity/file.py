@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ant_wif._http.flow import Flow, call
+from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow, call
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import LARGEST_ASSERTION, IdentityToken
-from ant_wif.secrets import SecretStr, show_path
 
 __all__ = ["File", "read_token", "refuse_foreign"]
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
 
+from ant_wif._http.flow import Flow, Reply, Request
+from ant_wif._http.urls import check_url
+from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow, Reply, Request
-from ant_wif.identity.endpoint import Endpoint
+from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr
-from ant_wif.urls import check_url
 
 __all__ = ["GitHubActions"]
 

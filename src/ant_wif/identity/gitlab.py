@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ant_wif._http.flow import Flow
+from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, show_path
 
 __all__ = ["GitLab"]
 

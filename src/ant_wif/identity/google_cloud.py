@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from ant_wif.clock import elapsed
-from ant_wif.environment import Environment
+from ant_wif._clock import elapsed
+from ant_wif._environment import Environment
+from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause
+from ant_wif._http.retry import Backoff
+from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow, Reply, Unreachable, call, pause
 from ant_wif.identity.machine import GOOGLE, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.retry import Backoff
-from ant_wif.secrets import SecretStr, clean, show_path
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -98,7 +98,7 @@ class GoogleCloud(IdentitySource):
         try:
             from google.auth.exceptions import GoogleAuthError
 
-            from ant_wif.identity.google_transport import CheckedRequest, MetadataServerError
+            from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
         except ImportError:
             return _Refusal(
                 "the identity source google_cloud needs google-auth and requests, which are not installed",
@@ -123,8 +123,8 @@ class GoogleCloud(IdentitySource):
         from google.auth import compute_engine, impersonated_credentials
         from google.oauth2 import service_account
 
+        from ant_wif.identity._google_transport import universe
         from ant_wif.identity.google_files import impersonated, loaded
-        from ant_wif.identity.google_transport import universe
 
         email = self.service_account_email
         if path is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from ant_wif.secrets import clean
+from ant_wif._secrets import clean
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

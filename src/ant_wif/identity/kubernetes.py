@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ant_wif._http.flow import Flow, Reply, Request, call
+from ant_wif._http.urls import check_url
+from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentityTokenError, SpentAssertionError
-from ant_wif.flow import Flow, Reply, Request, call
-from ant_wif.identity.endpoint import Endpoint
+from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import File, read_token, refuse_foreign
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, show_path
-from ant_wif.urls import check_url
 
 __all__ = ["Kubernetes"]
 

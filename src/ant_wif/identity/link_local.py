@@ -13,9 +13,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from ant_wif.clock import elapsed
-from ant_wif.flow import Reply, Unreachable
-from ant_wif.secrets import clean
+from ant_wif._clock import elapsed
+from ant_wif._http.flow import Reply, Unreachable
+from ant_wif._secrets import clean
 
 __all__ = ["ask"]
 
@@ -35,7 +35,7 @@ def ask(
     """Send a request to where `url` points, and read the answer to its end.
 
     `timeout` is how many seconds the server may be silent; at `until`, in seconds of
-    `ant_wif.clock.elapsed`, all of it ends. `tls` is for an https URL, in place of the system's.
+    `ant_wif._clock.elapsed`, all of it ends. `tls` is for an https URL, in place of the system's.
     """
     left = until - elapsed()
     if left <= 0:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 from typing import Literal as LiteralType
 
-from ant_wif.flow import Flow
+from ant_wif._http.flow import Flow
+from ant_wif._secrets import SecretStr, mask
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, mask
 
 __all__ = ["Literal"]
 

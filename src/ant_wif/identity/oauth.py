@@ -16,13 +16,13 @@ from urllib.parse import quote_plus
 
 from pydantic import Field
 
+from ant_wif._http.flow import Flow, Reply, Request, call
+from ant_wif._http.urls import check_url
+from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow, Reply, Request, call
-from ant_wif.identity.endpoint import Endpoint
+from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, clean, show_path
-from ant_wif.urls import check_url
 
 __all__ = ["OAuth"]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from ant_wif.clock import steady
-from ant_wif.environment import Environment
+from ant_wif._clock import steady
+from ant_wif._environment import Environment
+from ant_wif._http.flow import Flow
+from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow
 from ant_wif.identity.token import IdentityToken, parse
-from ant_wif.secrets import SecretStr
 
 __all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "detected", "not_detected"]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ant_wif._http.flow import Flow, call
+from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.flow import Flow, call
 from ant_wif.identity.file import File, read_token
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
-from ant_wif.secrets import SecretStr, clean, show_path
 
 __all__ = ["Spiffe"]
 

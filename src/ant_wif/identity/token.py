@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentityTokenError
-from ant_wif.secrets import SecretStr, clean
 
 __all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_party"]
 

@@ -6,9 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ant_wif.clock import elapsed
+from ant_wif._clock import elapsed
+from ant_wif._secrets import clean
 from ant_wif.errors import ConfigurationError, InsecureUrlError
-from ant_wif.secrets import clean
 
 if TYPE_CHECKING:
     from anthropic.lib.credentials import AccessToken

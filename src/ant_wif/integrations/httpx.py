@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from ant_wif.integrations.auth import CredentialFlow
+from ant_wif.integrations._auth import CredentialFlow
 
 __all__ = ["CredentialAuth"]
 

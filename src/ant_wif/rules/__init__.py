@@ -8,11 +8,12 @@ may be such a rule at all.
 
 from __future__ import annotations
 
-from ant_wif.rules.conditions import ConditionError, ConditionUnavailableError, check_condition
+from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
+from ant_wif.rules.evaluate import Knowledge, Survey, survey
 from ant_wif.rules.judge import judge
-from ant_wif.rules.jws import MAX_ASSERTION_BYTES
+from ant_wif.rules.jwt import MAX_ASSERTION_BYTES
 from ant_wif.rules.keys import KeySet, KeySetUnavailableError, VerificationKey, read_key_set
-from ant_wif.rules.model import (
+from ant_wif.rules.models import (
     DEFAULT_AUDIENCE,
     Check,
     ExchangeRequest,
@@ -24,8 +25,7 @@ from ant_wif.rules.model import (
     ServiceAccount,
 )
 from ant_wif.rules.reasons import REASONS, Meaning, reasons_table
-from ant_wif.rules.registering import RegistrationError, check_issuer, check_name, check_rule
-from ant_wif.rules.survey import Knowledge, Survey, survey
+from ant_wif.rules.registration import RegistrationError, check_issuer, check_name, check_rule
 from ant_wif.rules.validity import LEEWAY_SECONDS
 
 __all__ = [

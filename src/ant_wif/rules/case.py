@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ant_wif.rules.jws import Assertion
+from ant_wif.rules.jwt import Assertion
 from ant_wif.rules.keys import KeySet, VerificationKey
-from ant_wif.rules.model import ExchangeRequest, Issuer, Reason, Registration, Rule
+from ant_wif.rules.models import ExchangeRequest, Issuer, Reason, Registration, Rule
 
 _SHOWN_CHARACTERS = 120
 _END_OF_TIME = 2**53

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ant_wif.rules import match, validity
 from ant_wif.rules.case import Case, Finding, shown
-from ant_wif.rules.jws import MAX_ASSERTION_BYTES, Assertion, MalformedAssertionError, read_assertion
-from ant_wif.rules.model import ADMIN_SCOPE, Check, ExchangeRequest, Reason, Registration
+from ant_wif.rules.jwt import MAX_ASSERTION_BYTES, Assertion, MalformedAssertionError, read_assertion
+from ant_wif.rules.models import ADMIN_SCOPE, Check, ExchangeRequest, Reason, Registration
 
 
 class Step(NamedTuple):

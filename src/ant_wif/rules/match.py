@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ant_wif.rules.case import Case, Finding, printable, shown
-from ant_wif.rules.conditions import ConditionError, ConditionUnavailableError, evaluate
-from ant_wif.rules.model import DEFAULT_AUDIENCE
+from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, evaluate
+from ant_wif.rules.models import DEFAULT_AUDIENCE
 
 
 def audience(case: Case) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ant_wif.rules.model import Reason
+from ant_wif.rules.models import Reason
 
 
 @dataclass(frozen=True)

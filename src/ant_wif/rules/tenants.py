@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ant_wif.rules.conditions import named_claims
-from ant_wif.rules.model import Rule
+from ant_wif.rules.cel import named_claims
+from ant_wif.rules.models import Rule
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ant_wif.emulator.folder import Folder
-from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator.platforms.aws import Aws
 from ant_wif.emulator.platforms.azure import Azure
 from ant_wif.emulator.platforms.buildkite import Buildkite

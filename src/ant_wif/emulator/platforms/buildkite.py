@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ant_wif.emulator.commands import CommandProvider, Outcome, UsageError, Words
+from ant_wif.emulator.platforms._cli_shim import CommandProvider, Outcome, UsageError, Words
 
 _ORGANIZATION = "acme"
 _PIPELINE = "app"

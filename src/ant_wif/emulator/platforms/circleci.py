@@ -6,7 +6,7 @@ import json
 
 from starlette.routing import Route
 
-from ant_wif.emulator.commands import CommandProvider, Outcome, UsageError, Words
+from ant_wif.emulator.platforms._cli_shim import CommandProvider, Outcome, UsageError, Words
 
 _ORGANIZATION = "8f0e4c1a-77b1-4d3e-9a55-2f6f0c9d1e01"
 _PROJECT = "1c5e7b90-3f2d-4a86-b0c4-5d8e6f7a9b02"

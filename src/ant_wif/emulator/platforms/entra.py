@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator.forms import OAuthError, granted, read_form
-from ant_wif.emulator.verifying import UnacceptableError, verified_claims
-from ant_wif.emulator.wire import json_response
+from ant_wif.emulator._http.forms import OAuthError, granted, read_form
+from ant_wif.emulator._http.protocol import json_response
+from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.rules import VerificationKey
 
 TENANT = "5d3a1c7e-2f48-4b69-8a0d-1e2f3a4b5c01"

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator.access import bearer
-from ant_wif.emulator.folder import Folder
-from ant_wif.emulator.identities import IdentityProvider
-from ant_wif.emulator.wire import Refusal, json_response
+from ant_wif.emulator._api.authentication import bearer
+from ant_wif.emulator._http.protocol import Refusal, json_response
+from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._issuers.provider import IdentityProvider
 
 _OWNER = "acme"
 _REPOSITORY = f"{_OWNER}/app"

@@ -6,7 +6,7 @@ import uuid
 
 from starlette.routing import Route
 
-from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator._issuers.provider import IdentityProvider
 
 _GROUP = "acme"
 _PROJECT = f"{_GROUP}/app"

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ant_wif.emulator.expiring import Expiring
-from ant_wif.emulator.folder import Folder
-from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator._http.protocol import json_response
+from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._state.expiring import Expiring
 from ant_wif.emulator.platforms.google_keys import EMAIL, PROJECT, UNIQUE_ID, ServiceAccountKey
-from ant_wif.emulator.wire import json_response
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _INSTANCE = {

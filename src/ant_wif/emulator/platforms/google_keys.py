@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator.forms import OAuthError, granted, read_form, refused, require_grant, required
-from ant_wif.emulator.signing import SigningKey
-from ant_wif.emulator.verifying import UnacceptableError, verified_claims
+from ant_wif.emulator._http.forms import OAuthError, granted, read_form, refused, require_grant, required
+from ant_wif.emulator._issuers.keys import SigningKey
+from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 
 UNIQUE_ID = "104857600123456789012"
 PROJECT = "acme-ci"

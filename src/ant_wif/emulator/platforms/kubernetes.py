@@ -7,8 +7,8 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from ant_wif.emulator.folder import write_privately
-from ant_wif.emulator.identities import IdentityProvider
+from ant_wif.emulator._issuers.files import write_privately
+from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator.platforms.token_requests import API_AUDIENCE, TokenRequests
 from ant_wif.rules import DEFAULT_AUDIENCE
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator.platforms.entra import CLIENT_ID, EntraError
-from ant_wif.emulator.wire import json_response
 
 _DAY_SECONDS = 86_400
 _APP_SERVICE_VERSION = "2019-08-01"

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator.folder import Folder
-from ant_wif.emulator.forms import OAuthError, granted, read_form, refused, require_grant
-from ant_wif.emulator.identities import IdentityProvider
-from ant_wif.emulator.platforms.oauth_clients import OAuthClients
+from ant_wif.emulator._http.forms import OAuthError, granted, read_form, refused, require_grant
+from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator.platforms.oauth import OAuthClients
 
 _SCOPE = "anthropic"
 _SEEDED_CLIENT = "0oa7d2c4e6f8a0b2c4d6"

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator.access import bearer
-from ant_wif.emulator.verifying import UnacceptableError, verified_claims
-from ant_wif.emulator.wire import json_response, read_body
-from ant_wif.rules.jws import read_json_object
-from ant_wif.secrets import clean
+from ant_wif._secrets import clean
+from ant_wif.emulator._api.authentication import bearer
+from ant_wif.emulator._http.protocol import json_response, read_body
+from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
+from ant_wif.rules.jwt import read_json_object
 
 if TYPE_CHECKING:
     from ant_wif.emulator.platforms.kubernetes import Kubernetes

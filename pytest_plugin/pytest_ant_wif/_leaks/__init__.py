@@ -1,0 +1,1 @@
+"""The leak guard: no secret in what pytest writes."""

@@ -1,0 +1,297 @@
+"""The leak guard: no secret in what pytest writes.
+
+Everything that pytest reports of a test passes `pytest_runtest_logreport` on its way to the terminal, to
+junit XML, to the report log, or to the controller of pytest-xdist; it is cleaned there, before anybody
+else sees it. What reaches the terminal or a log file by another way is cleaned as it is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pytest_ant_wif._leaks.reports import HINTS, VARIABLES, subtest_of, text_of
+from pytest_ant_wif._leaks.writers import CleanFile, CleanFormatter, CleanStream
+from pytest_ant_wif._options import is_worker
+
+if TYPE_CHECKING:
+    from pytest_ant_wif._leaks.masking import Masking
+
+__all__ = ["ALLOWED", "LeakGuard"]
+
+ALLOWED = "ant_allow_secrets"
+_MARK = (ALLOWED, "true")
+_ACCUSED = "a secret leaked into "
+# What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
+_KEPT = {"sections", "nodeid", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords"}
+
+
+class LeakGuard:
+    """Masks secrets, those it was told of and those that have the shape of one; with `fail`, names the tests."""
+
+    def __init__(self, config: pytest.Config, *, fail: bool) -> None:
+        self._config = config
+        self._fail = fail
+        self._knows = False
+        self._allowed = False
+        self._streams: list[CleanStream] = []
+        self._undo: list[Callable[[], None]] = []
+        for name in VARIABLES:
+            if os.environ.get(name):
+                self.know(os.environ[name])
+
+    @cached_property
+    def _masking(self) -> Masking:
+        """Made on first use: it reads everything that any suite writes, and most has nothing to mask."""
+        from pytest_ant_wif._leaks.masking import Masking
+
+        return Masking()
+
+    def know(self, secret: str) -> None:
+        """Remember a secret."""
+        self._masking.know(secret)
+        self._knows = True
+
+    def clean(self, text: str) -> str:
+        """Return `text` with every secret masked."""
+        return self._masking.clean(text) if self._may_leak(text) else text
+
+    def leaks(self, *values: object) -> bool:
+        """Whether the text of one of these holds a secret."""
+        return any(self.clean(text) != text for text in map(str, values))
+
+    def _may_leak(self, text: str) -> bool:
+        return self._knows or any(hint in text for hint in HINTS)
+
+    @contextmanager
+    def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
+        """Know meanwhile what the report labels as a secret anywhere."""
+        text = text_of(report)
+        if not self._may_leak(text):
+            yield
+            return
+        before, self._knows = self._knows, True
+        with self._masking.knowing(text):
+            yield
+        self._knows = before
+
+    # --- assertions -------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Note whether this test means to show secrets."""
+        self._allowed = item.get_closest_marker(ALLOWED) is not None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Explain a comparison of secrets without a difference, whose lines begin in the middle of one."""
+        if self._allowed:
+            return None
+        try:
+            shown = [repr(left), repr(right)]
+        except Exception:  # noqa: BLE001  # pytest says what is wrong with it
+            return None
+        if not self.leaks(*shown):
+            return None
+        return [f"{self.clean(shown[0])} {op} {self.clean(shown[1])}", "(no difference is shown: it holds a secret)"]
+
+    # --- reports ------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
+        """With `fail`, turn the report of a test that leaked into a failure that says where."""
+        report = cast("pytest.TestReport", (yield))
+        if item.get_closest_marker(ALLOWED) is not None:
+            report.user_properties = [*report.user_properties, _MARK]
+        elif self._fail:
+            with self._knowing(report):
+                self._accuse(report)
+        return report  # type: ignore[return-value]  # pluggy's wrappers return the result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
+        """Clean a report before anybody sees it, unless its test means to show secrets.
+
+        What was added since it was made, as the output of a subtest, may be a leak, too.
+        """
+        for stream in self._streams:
+            stream.flush()
+        if _MARK not in report.user_properties:
+            with self._knowing(report):
+                if self._fail and not str(report.longrepr).startswith(_ACCUSED):
+                    self._accuse(report)
+                self._clean_report(report)
+        elif not is_worker(self._config):  # the controller has to know it, too
+            report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
+        return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Clean what is said of a module that cannot be imported."""
+        self._clean_report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Clean a warning; the report log holds them, too."""
+        text = str(warning_message.message)
+        if self.leaks(text):
+            warning_message.message = UserWarning(self.clean(text))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_parametrize_id(self, val: object) -> Iterator[None]:
+        """A parameter becomes part of the test's name, which stands everywhere."""
+        made = cast("str | None", (yield))
+        if made is None and isinstance(val, str) and self.leaks(val):
+            made = self.clean(val)
+        return self.clean(made) if isinstance(made, str) else made  # type: ignore[return-value]  # as above
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Iterator[None]:
+        """Clean a name that was given outright, as by `pytest.param(…, id=…)`."""
+        yield
+        for number, call in enumerate(metafunc._calls):
+            ids = [f"{self.clean(name)}{number}" if self.leaks(name) else name for name in call._idlist]
+            if ids != list(call._idlist):
+                object.__setattr__(call, "_idlist", ids)  # it is frozen
+
+    def _leaks_of(self, report: pytest.TestReport) -> Iterator[str]:
+        leaks = self.leaks
+        for title, content in report.sections:
+            # A report repeats what was captured in the phases before.
+            if title.endswith(f" {report.when}") and leaks(content):
+                yield title.lower()
+        if isinstance(report.longrepr, (str, tuple)):
+            if leaks(report.longrepr):
+                yield "the reason" if report.skipped else "the message"
+        elif report.longrepr is not None:
+            yield from self._leaks_of_traceback(report.longrepr)
+        if leaks(getattr(report, "wasxfail", "")):
+            yield "the reason"
+        if leaks(subtest_of(report)):
+            yield "the description of a subtest"
+        if report.when == "call" or report.failed:
+            for name, value in report.user_properties:
+                if leaks(name, value):
+                    yield f"the property {self.clean(name)}"
+
+    def _leaks_of_traceback(self, shown: Any) -> Iterator[str]:
+        leaks = self.leaks
+        if leaks(getattr(getattr(shown, "reprcrash", None), "message", "")):
+            yield "the message"
+        chain = getattr(shown, "chain", None) or [(getattr(shown, "reprtraceback", None), None, None)]
+        for traceback, crash, _ in chain:
+            if leaks(getattr(crash, "message", "")):
+                yield "the message"
+            for entry in getattr(traceback, "reprentries", ()):
+                if leaks("\n".join(getattr(getattr(entry, "reprlocals", None), "lines", ()))):
+                    yield "a local variable"
+                for name, value in getattr(getattr(entry, "reprfuncargs", None), "args", ()):
+                    if leaks(value):
+                        yield f"the argument {name}"
+                lines = getattr(entry, "lines", ())
+                if leaks("\n".join(line for line in lines if not line.startswith("E "))):
+                    yield "the source shown in the traceback"
+        if leaks(shown):
+            yield "the traceback"
+
+    def _accuse(self, report: pytest.TestReport) -> None:
+        """Make a failure of a report that holds a secret."""
+        places = list(dict.fromkeys(self._leaks_of(report)))
+        if not places:
+            return
+        if len(places) > 1 and places[-1] == "the traceback":
+            places.pop()
+        if report.failed:
+            report.sections.append(("what the test itself failed with", self.clean(str(report.longrepr))))
+        if hasattr(report, "wasxfail"):
+            del report.wasxfail
+        report.outcome = "failed"
+        report.longrepr = f"{_ACCUSED}{', '.join(places)} (--ant-leaks fail)"
+
+    def _clean_report(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        report.sections = [(self.clean(title), self.clean(content)) for title, content in report.sections]
+        if self._may_leak(text_of(report)):
+            self._masking.clean_object(report, kept=_KEPT)
+        if isinstance(report.longrepr, tuple):
+            path, line, reason = report.longrepr
+            report.longrepr = (path, line, self.clean(reason))
+        elif isinstance(report.longrepr, str):
+            report.longrepr = self.clean(report.longrepr)
+        elif report.longrepr is not None and self._may_leak(str(report.longrepr)):
+            self._masking.clean_object(report.longrepr)
+        if isinstance(report, pytest.TestReport):
+            report.user_properties = [(self.clean(name), self._plain(value)) for name, value in report.user_properties]
+            self._clean_attributes(report.nodeid)
+
+    def _plain(self, value: object) -> object:
+        """Return the value of a property as it is, or as masked text."""
+        return self.clean(str(value)) if self.leaks(value) else value
+
+    def _clean_attributes(self, nodeid: str) -> None:
+        """Clean what `record_xml_attribute` gave to junit XML: it is in no report."""
+        for plugin in self._config.pluginmanager.get_plugins():
+            for (noted, _), reporter in getattr(plugin, "node_reporters", {}).items():
+                if noted == nodeid:
+                    reporter.attrs = {name: self.clean(str(value)) for name, value in reporter.attrs.items()}
+
+    # --- what is written by another way -------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Clean the terminal, live logs and the log file as they are written; `caplog` sees what was logged."""
+        manager = self._config.pluginmanager
+        if manager.has_plugin("terminalreporter"):
+            writer = self._config.get_terminal_writer()
+            self._replace(writer, "_file", CleanFile(writer._file, self.clean))
+        self._clean_streams(getattr(manager.get_plugin("capturemanager"), "_global_capturing", None))
+        plugin = manager.get_plugin("logging-plugin")
+        for name in ("log_cli_handler", "log_file_handler"):
+            handler = getattr(plugin, name, None)
+            if isinstance(handler, logging.Handler):
+                self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
+
+    def _clean_streams(self, capturing: Any) -> None:
+        """Clean what is printed while nothing is captured, for `-s` and `capsys.disabled()`, or captured and shown."""
+        for name, file in (("out", "stdout"), ("err", "stderr")):
+            capture = getattr(capturing, name, None)
+            if capture is None:
+                self._replace(sys, file, self._stream(getattr(sys, file)))
+                continue
+            for owner in filter(None, (capture, getattr(capture, "syscapture", None))):
+                if getattr(owner, "_old", None) is not None:
+                    self._replace(owner, "_old", self._stream(owner._old))
+            shown = getattr(getattr(capture, "tmpfile", None), "_other", None)
+            if shown is not None:  # as `--capture=tee-sys` does
+                self._replace(capture.tmpfile, "_other", self._stream(shown))
+
+    def _stream(self, file: Any) -> CleanStream:
+        self._streams.append(CleanStream(file, self.clean))
+        return self._streams[-1]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Clean what junit XML says of the run as a whole."""
+        for plugin in self._config.pluginmanager.get_plugins():
+            properties = getattr(plugin, "global_properties", None)
+            if isinstance(properties, list):
+                properties[:] = [(name, self.clean(str(value))) for name, value in properties]
+
+    def pytest_unconfigure(self) -> None:
+        """Put back what was replaced."""
+        for stream in self._streams:
+            stream.flush()
+        while self._undo:
+            self._undo.pop()()
+
+    def _replace(self, owner: Any, name: str, value: object) -> None:
+        before = getattr(owner, name)
+        setattr(owner, name, value)
+        self._undo.append(lambda: setattr(owner, name, before))

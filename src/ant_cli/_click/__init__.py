@@ -1,0 +1,1 @@
+"""Commands, groups and options on top of click."""

@@ -1,0 +1,85 @@
+"""What `ant` says to the runner of GitHub Actions: workflow commands, the job's summary and its variables.
+
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ant_cli._logging import try_to_say
+
+if TYPE_CHECKING:
+    from ant_wif._secrets import SecretStr
+
+__all__ = ["annotate", "export", "is_job", "mask", "summarize"]
+
+
+def is_job(environ: Mapping[str, str]) -> bool:
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def mask(environ: Mapping[str, str], secret: SecretStr, *, amid: bool = False) -> None:
+    """Have the runner mask a secret in the log of this job; say so before anything can print it.
+
+    The runner obeys at the start of a line only: `amid` the output of another program, a new one is begun.
+    """
+    if is_job(environ):
+        try_to_say(f"{os.linesep if amid else ''}::add-mask::{_escaped(secret.get_secret_value())}")
+
+
+def annotate(environ: Mapping[str, str], message: str, hint: str | None) -> None:
+    """Show an error on the page of the run, not only in the log."""
+    if is_job(environ):
+        text = message if hint is None else f"{message}\nhint: {hint}"
+        try_to_say(f"::error title=ant::{_escaped(text)}")
+
+
+def summarize(environ: Mapping[str, str], title: str, text: str) -> None:
+    """Append to the job's summary. Raises ConfigurationError: there is none, or it cannot be written."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    _append(environ, "GITHUB_STEP_SUMMARY", f"### {title}\n\n{fence}text\n{text}\n{fence}\n\n")
+
+
+def export(environ: Mapping[str, str], variables: Mapping[str, str]) -> None:
+    """Set variables for the later steps of the job. Raises ConfigurationError: that cannot be done."""
+    from ant_wif.errors import ConfigurationError
+
+    for name, value in variables.items():
+        if not value.isprintable():
+            raise ConfigurationError(f"{name} holds characters that no variable of a job can have")
+    _append(environ, "GITHUB_ENV", "".join(f"{name}={value}\n" for name, value in variables.items()))
+
+
+def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
+    from ant_wif._secrets import show_path
+    from ant_wif.errors import ConfigurationError
+
+    path = environ.get(variable)
+    if not path:
+        raise ConfigurationError(
+            f"{variable} is not set, so this is no step of a GitHub Actions job",
+            hint="leave the option out elsewhere than in GitHub Actions",
+        )
+    try:
+        with Path(path).open("a+b") as file:
+            file.seek(0, os.SEEK_END)
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    text = f"\n{text}"
+            file.write(text.encode())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{variable} names {show_path(path)}, which cannot be written: {error.strerror or type(error).__name__}",
+            hint=f"{variable} is the runner's to set: leave it as it is",
+        ) from None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,123 @@
+"""`ant auth explain`: why an exchange is denied."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from ant_cli._click.options import Session, pass_session
+
+if TYPE_CHECKING:
+    from ant_wif.diagnostics.explain import Explanation
+    from ant_wif.rules import Check
+
+__all__ = ["explain", "explain_afterwards"]
+
+_DENIED = 4  # the exit status
+_UNAUTHORIZED = 401
+_MARKS = {"passed": "✓", "failed": "✗", "unchecked": "?"}
+_PLAIN_MARKS = {"passed": "+", "failed": "x", "unchecked": "?"}
+_WIDTH = 38
+_INDENT = " " * 6
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.option("--rule", type=_FILE, metavar="FILE", help="The rule, in the JSON of the Admin API.")
+@click.option("--issuer", type=_FILE, metavar="FILE", help="The issuer, in the JSON of the Admin API.")
+@click.option("--jwks", type=_FILE, metavar="FILE", help="The key set that the issuer publishes.")
+@pass_session
+def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: Path | None) -> int:
+    """Tell why an exchange is denied: make the server's checks, as far as they can be made from here.
+
+    The server gives one answer to every denial. With --profile naming the login of an administrator (scope
+    org:admin), what is registered is read from it; the files say it otherwise. Without either, what the token
+    alone shows is checked, and what tokens of its platform are known to be denied for is named. The token is not
+    sent to the server, and not spent. Exits 4 when a check fails.
+    """
+    from ant_wif.diagnostics.explain import Registered
+    from ant_wif.diagnostics.explain import explain as explain_
+    from ant_wif.diagnostics.registered import registered_for
+
+    session.failure = 2
+    given = Registered.load(rule=rule, issuer=issuer, jwks=jwks)
+    session.failure = None
+    resolution = session.resolution()
+    found = explain_(resolution, given.over(registered_for(resolution)))
+    if session.format != "auto":
+        from ant_cli._output import print_item
+
+        print_item(session, found.as_json())
+    else:
+        print_explanation(found, sys.stdout)
+    return _DENIED if found.reason else 0
+
+
+@contextmanager
+def explain_afterwards(session: Session) -> Iterator[None]:
+    """Where an exchange is denied inside, have the explanation follow the error on stderr."""
+    from ant_wif.errors import AntWifError, ExchangeError
+
+    try:
+        yield
+    except ExchangeError as error:
+        if error.status != _UNAUTHORIZED:
+            raise
+
+        def say() -> None:
+            from ant_wif.diagnostics.explain import explain as explain_
+
+            # What cannot be explained must not hide the error that was just printed.
+            with suppress(AntWifError, BrokenPipeError):
+                print_explanation(explain_(session.resolution()), sys.stderr)
+
+        session.after_error = say
+        raise
+
+
+def print_explanation(found: Explanation, to: TextIO | None) -> None:
+    """Print it for a person."""
+    marks = _MARKS
+    try:
+        "".join(_MARKS.values()).encode(getattr(to, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        marks = _PLAIN_MARKS
+    for line in _lines(found, marks):
+        click.echo(line, file=to)
+
+
+def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
+    yield f"The identity token is from {found.identity_source}. What it says of itself is unverified."
+    if found.registered_from:
+        yield f"Rule, issuer and service account are as registered now, read with {found.registered_from}."
+    yield ""
+    for check in found.checks:
+        yield from _check_lines(check, marks)
+    if found.causes:
+        yield ""
+        yield "Known of tokens like this one (by their unverified claims):"
+        for cause in found.causes:
+            yield f"  - {cause}"
+    yield ""
+    if found.reason:
+        yield f"Denied: {found.reason}. {found.remedy}"
+    else:
+        yield "Nothing fails that can be checked from here."
+        if any(check.unchecked for check in found.checks):
+            if not found.registered_from:
+                yield "To check all, give --profile with the login of an administrator (scope org:admin)."
+            yield "To check more, give --rule, --issuer and --jwks; the Console's authentication history says why."
+
+
+def _check_lines(check: Check, marks: dict[str, str]) -> Iterator[str]:
+    yield f"{marks[check.state]} {check.number:>2}  {check.title:<{_WIDTH}} {check.found}".rstrip()
+    if not check.passed:
+        if check.wanted:
+            yield f"{_INDENT}expected: {check.wanted}"
+        maybe = f"Perhaps {check.reason}. " if check.unchecked and check.reason else ""
+        yield f"{_INDENT}{maybe}{check.sentence}"

@@ -1,0 +1,217 @@
+"""`ant auth login`: a browser, an address to open elsewhere, a code to paste."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from ant_cli._click.options import Session
+
+if TYPE_CHECKING:
+    from ant_wif._profiles.login import LoggedIn, Plan
+    from ant_wif._tokens.grants.authorization_code import Answer, Attempt
+
+__all__ = ["log_in", "seconds"]
+
+_FRAMES = "|/-\\"
+_FRAME_SECONDS = 0.2
+_LONGEST_LINE = 1 << 16
+_OPEN = "Open this page in a browser:"
+
+Outcome = Mapping[str, str] | str | None
+"""What came: the query of a callback, a pasted text, or `None` for an end of input."""
+
+
+def log_in(session: Session, plan: Plan, *, browser: bool, port: int | None, timeout: float) -> None:
+    """Carry out a plan. Raises AntWifError."""
+    from ant_wif._http.transport import run
+    from ant_wif.errors import LoginError
+
+    attempt = plan.attempt()
+    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    with ExitStack() as stack:
+        loopback = None
+        if browser or port is not None:
+            from ant_wif._profiles.callback import Listener
+
+            listener = stack.enter_context(Listener(port or 0, outcomes.put))
+            loopback = attempt.loopback_uri(listener.port)
+        _invite(session, attempt, loopback, browser=browser)
+        threading.Thread(target=_read_pasted, args=(outcomes,), daemon=True).start()
+        answer = _wait(outcomes, attempt, loopback, _Indicator(session, time.monotonic() + timeout))
+        if answer is None:
+            raise LoginError(
+                f"nobody logged in within {timeout:.0f} seconds",
+                hint="run the command again; --timeout gives more time",
+            )
+        found = run(plan.finish(attempt, answer))
+    _tell(found, plan)
+    _say_what_is_used_instead(session, plan)
+
+
+def _invite(session: Session, attempt: Attempt, loopback: str | None, *, browser: bool) -> None:
+    if loopback is not None:
+        url = attempt.authorize_url(loopback)
+        opens = browser and _has_desktop(session.environ)
+        lead = "Your browser opens this page; if it does not, open it yourself:" if opens else _OPEN
+        click.echo(f"{lead}\n\n  {url}\n", err=True)
+        click.echo("If the browser is on another machine, open this page there, and paste the code it shows:", err=True)
+        if opens:
+            _open(session.environ, url)
+    else:
+        click.echo("Open this page in a browser, and paste the code it shows:", err=True)
+    click.echo(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", err=True)
+    if _is_terminal(sys.stderr):
+        click.echo("\nCode: ", nl=False, err=True)
+
+
+def _has_desktop(environ: Mapping[str, str]) -> bool:
+    """A browser that would take over the terminal is none."""
+    return sys.platform in {"darwin", "win32"} or any(
+        environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    )
+
+
+def _open(environ: Mapping[str, str], url: str) -> None:
+    """Open the browser from a process apart: it may stay in the foreground, read and write as it likes."""
+    with contextlib.suppress(OSError):
+        subprocess.Popen(  # noqa: S603  # no shell, our own URL
+            [sys.executable, "-m", "webbrowser", url],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _read_pasted(outcomes: queue.SimpleQueue[Outcome]) -> None:
+    """Hand over lines as they are pasted; an end of input is none.
+
+    Reads the descriptor: a thread that waits in `sys.stdin` holds its lock, over which Python stumbles at its exit.
+    """
+    try:
+        with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
+            while line := stdin.readline(_LONGEST_LINE):
+                if text := line.decode("utf-8", "replace").strip():
+                    outcomes.put(text)
+    except (OSError, ValueError, AttributeError):
+        pass
+    outcomes.put(None)
+
+
+def _wait(
+    outcomes: queue.SimpleQueue[Outcome], attempt: Attempt, loopback: str | None, indicator: _Indicator
+) -> Answer | None:
+    """Wait for whichever comes first. Raises LoginError: what came is no answer to this attempt."""
+    from ant_wif.errors import LoginError
+
+    while (left := indicator.left()) > 0:
+        try:
+            outcome = outcomes.get(timeout=min(left, _FRAME_SECONDS))
+        except queue.Empty:
+            indicator.turn()
+            continue
+        if isinstance(outcome, str):
+            indicator.end()
+            return attempt.pasted(outcome, loopback)
+        if outcome is not None:
+            indicator.end()
+            return attempt.answer(dict(outcome), loopback or attempt.paste_uri)
+        if loopback is None:
+            raise LoginError(
+                "no code was pasted, and standard input has ended",
+                hint="run the command in a terminal, or without --no-browser where there is a browser",
+            )
+        indicator.end()
+        click.echo("(Standard input has ended: only a browser on this machine can complete the login.)", err=True)
+    indicator.end()
+    return None
+
+
+class _Indicator:
+    """Shows in a terminal that something is waited for, one line above the prompt; nothing in a pipe."""
+
+    def __init__(self, session: Session, until: float) -> None:
+        self._until = until
+        self._shown = _is_terminal(sys.stderr) and session.environ.get("TERM", "dumb") != "dumb"
+        self._frame = 0
+
+    def left(self) -> float:
+        """Return the seconds that are left to wait."""
+        return self._until - time.monotonic()
+
+    def turn(self) -> None:
+        if self._shown:
+            left = max(0, int(self.left()))
+            frame = _FRAMES[self._frame % len(_FRAMES)]
+            self._frame += 1
+            self._write(f"{frame} waiting, for {left // 60}:{left % 60:02} more")
+
+    def end(self) -> None:
+        """Leave the prompt's line, for good."""
+        if self._shown:
+            self._write("")
+            click.echo("", err=True)
+        self._shown = False
+
+    def _write(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]
+        # Saved and restored, so that what is being typed in the prompt stays where it is.
+        sys.stderr.write(f"\x1b7\x1b[1A\r{text}\x1b[K\x1b8")
+        sys.stderr.flush()
+
+
+def _tell(found: LoggedIn, plan: Plan) -> None:
+    def both(name: str | None, key: str | None) -> str:
+        return f"{name} ({key})" if name and key else name or key or "not named by the server"
+
+    click.echo(f"Logged in{f' as {found.account_email}' if found.account_email else ''}", err=True)
+    click.echo(f"  organization:  {both(found.organization_name, found.organization_id)}", err=True)
+    click.echo(f"  workspace:     {both(found.workspace_name, found.workspace_id)}", err=True)
+    click.echo(f"  profile:       {plan.active.name}, {found.config_path}", err=True)
+    click.echo(f"  credentials:   {found.credentials_path}", err=True)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _say_what_is_used_instead(session: Session, plan: Plan) -> None:
+    """Name what the next command, without any option, would use in place of this login."""
+    from ant_wif._environment import Environment
+    from ant_wif._resolution.chain import Resolution
+    from ant_wif.errors import AntWifError
+
+    try:
+        origin = Resolution({}, Environment(session.environ)).require().origin
+    except AntWifError:
+        return
+    if origin != f"profile:{plan.active.name}":
+        unset = f", or unset {origin}" if origin.isupper() else ""
+        click.echo(
+            f"note: commands use {origin} and not this login; to use it: ant --profile {plan.active.name} …{unset}",
+            err=True,
+        )
+
+
+def seconds(text: str) -> float:
+    """Read a duration such as `90`, `90s`, `5m` or `1h`. Raises BadParameter: it is none."""
+    found = re.fullmatch(r"(\d{1,6})(s|m|h)?", text.strip())
+    if not found or int(found[1]) == 0:
+        raise click.BadParameter(f"{text!r} is no duration; expected something like 90s, 5m or 1h")
+    return float(int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"])

@@ -1,0 +1,204 @@
+"""The layout of `ant auth status` for people. What it says stands in the report."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ant_wif.diagnostics.report import CandidateStatus, Report, SourceStatus
+
+__all__ = ["lines", "span", "until"]
+
+LABEL, DETAIL, HEADING = 46, 16, 17
+_VIA = {
+    "flag": "via --profile / ANTHROPIC_PROFILE",
+    "env": "via --profile / ANTHROPIC_PROFILE",
+    "active_config": "via active_config",
+    "default": "via default",
+}
+_BOUND = "the credential is bound to one, which only the server knows"
+_NO_CREDENTIAL = "there is no credential"
+_SERVER_CHOOSES = "the server chooses; set ANTHROPIC_WORKSPACE_ID if the rule covers several"
+_NAMED_BY = {
+    "flag": "from --profile",
+    "env": "from ANTHROPIC_PROFILE",
+    "active_config": "from active_config file",
+    "default": "default name",
+}
+
+
+def lines(report: Report, *, home: str, now: float, colour: bool = False) -> Iterator[str]:
+    """Lay a report out in lines; `now` is unix seconds, `home` is shown as `~`."""
+    sections = (_head, _credentials, _base_url, _organization, _workspace, _inputs, _warnings)
+    for number, section in enumerate(sections):
+        body = list(section(report, now))
+        if number and body:
+            yield ""
+        for line in body:
+            shown = _in_one_line(_with_tilde(line, home))
+            yield click.style(shown, bold=True) if colour and _is_title(shown) else shown
+
+
+def _is_title(line: str) -> bool:
+    return bool(line) and not line.startswith(" ") and ":" not in line
+
+
+def _in_one_line(text: str) -> str:
+    """What a variable or file holds must not begin a line of its own: a CI system may take that for a command."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _with_tilde(line: str, home: str) -> str:
+    return line.replace(home + "/", "~/") if len(home) > 1 else line
+
+
+def _head(report: Report, now: float) -> Iterator[str]:
+    del now
+    profile = report.profile
+    name = f"{profile.name} ({_NAMED_BY[profile.via]})" if profile.name else f"none: {profile.error}"
+    yield _heading("Active profile", name)
+    yield _heading("Config dir", report.config_dir.path)
+    if profile.name:
+        missing = "" if profile.exists else " (no such file)"
+        yield _heading("Profile config", profile.config_path + missing)
+        yield _heading("Credentials", profile.credentials_path)
+
+
+def _heading(label: str, value: str) -> str:
+    return f"{label + ':':<{HEADING}}{value}"
+
+
+def _credentials(report: Report, now: float) -> Iterator[str]:
+    yield "Credentials"
+    if report.login:
+        who = f" as {report.login.email}" if report.login.email else ""
+        yield f"  Logged in to {report.login.organization_name or 'an organization'}{who}"
+    for candidate in report.candidates:
+        if candidate.set:
+            yield _row(_label(report, candidate), _value(report, candidate), active=candidate.active)
+            yield from _details(candidate, now)
+    if report.credential is None:
+        yield "  none: in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; else log in"
+
+
+def _label(report: Report, candidate: CandidateStatus) -> str:
+    if candidate.source == "federation":
+        return "Federation (jwt-bearer)"
+    if candidate.source == "profile":
+        kind = f" ({candidate.profile_type})" if candidate.profile_type else ""
+        return f"Profile{kind} [{_VIA[report.profile.via]}]"
+    return candidate.origin
+
+
+def _value(report: Report, candidate: CandidateStatus) -> str:
+    if candidate.missing:
+        return f"partial: missing {', '.join(candidate.missing)}"
+    if candidate.error:
+        return f"unusable: {candidate.error}"
+    if candidate.masked:
+        return candidate.masked
+    source = next((each.origin for each in report.federation_inputs if each.name == "identity token"), "")
+    return f"ready: exchanges at first use{f', {source}' if source else ''}"
+
+
+def _details(candidate: CandidateStatus, now: float) -> Iterator[str]:
+    if candidate.expires_at is not None:
+        yield _detail("expires", _moment(candidate.expires_at, now))
+    if candidate.scope:
+        yield _detail("scope", candidate.scope)
+
+
+def until(expires_at: int | None, now: float | None = None) -> str:
+    """Say how long a credential is good; `now` is unix seconds, by default this moment."""
+    if expires_at is None:
+        return "until somebody revokes it"
+    return f"until {_moment(expires_at, time.time() if now is None else now)}"
+
+
+def _moment(at: int, now: float) -> str:
+    return f"{_iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
+
+
+def _iso(at: int) -> str:
+    try:
+        return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{at} s after 1970"
+
+
+def span(seconds: float) -> str:
+    """Write a length of time for people: 7h42m, 3m05s, 12s."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02}h"
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
+def _detail(name: str, value: str) -> str:
+    return f"{'':15}{name + ':':<{DETAIL}}{value}"
+
+
+def _row(label: str, value: str, *, active: bool) -> str:
+    return f"{'  (active) * ' if active else '           * '}{label:<{LABEL}} {value}"
+
+
+def _base_url(report: Report, now: float) -> Iterator[str]:
+    del now
+    yield "Base URL"
+    yield from _sources(report.base_url_sources, "base_url")
+
+
+def _organization(report: Report, now: float) -> Iterator[str]:
+    del now
+    yield "Organization"
+    name = f" ({report.organization.name})" if report.organization.name else ""
+    yield from _sources(report.organization_sources, "organization_id", name)
+    if not any(source.active for source in report.organization_sources):
+        yield f"  none: {_BOUND if report.credential else _NO_CREDENTIAL}"
+
+
+def _workspace(report: Report, now: float) -> Iterator[str]:
+    del now
+    yield "Workspace"
+    name = f" ({report.workspace.name})" if report.workspace.name else ""
+    drift = "  drift: the profile names another" if report.workspace.drift else ""
+    yield from _sources(report.workspace_sources, "workspace_id", name + drift)
+    if not any(source.active for source in report.workspace_sources):
+        federated = report.credential is not None and report.credential.identity_source is not None
+        chosen = _BOUND if report.credential else _NO_CREDENTIAL
+        yield f"  none: {_SERVER_CHOOSES if federated else chosen}"
+
+
+def _sources(sources: list[SourceStatus], key: str, suffix: str = "") -> Iterator[str]:
+    for source in sources:
+        label = source.origin
+        if label.startswith("profile:"):
+            label = f"Profile {key}"
+        elif label == "token":
+            label = "Workspace" if key == "workspace_id" else "Organization"
+        yield _row(label, source.value + (suffix if source.active else ""), active=source.active)
+
+
+def _inputs(report: Report, now: float) -> Iterator[str]:
+    del now
+    if report.federation_inputs:
+        yield "Federation inputs"
+    for each in report.federation_inputs:
+        yield f"  {each.name:<19}{each.origin:<38} {each.value}"
+
+
+def _warnings(report: Report, now: float) -> Iterator[str]:
+    del now
+    for warning in report.warnings:
+        yield f"warning: {warning.message}"
+        if warning.fix:
+            yield f"         {warning.fix}"

@@ -1,0 +1,68 @@
+"""`ant cache`: the tokens that processes of this machine share."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import click
+
+from ant_cli._click.options import Group, Session, pass_session
+
+__all__ = ["cache"]
+
+
+@click.group(cls=Group)
+@pass_session
+def cache(session: Session) -> None:
+    """See and forget the tokens that processes share."""
+    session.failure = 1
+
+
+@cache.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """Say what is kept: minted for what, until when. Shows no token."""
+    from ant_wif._profiles.stored_tokens import kept
+
+    found = kept(session.resolution())
+    if session.format != "auto":
+        from ant_cli._output import print_items
+
+        print_items(session, [token.as_json() for token in found])
+        return
+    for token in found:
+        click.echo(f"{token.federation_rule_id} at {token.base_url}  {_until(token.expires_at)}")
+        by = f"profile {token.profile}" if token.profile else f"{token.unverified_subject or 'identity token'}"
+        source = f" ({token.identity_source})" if token.identity_source else ""
+        for name, value in (
+            ("minted for", f"{by}{source}"),
+            ("organization", token.organization_id),
+            ("service account", token.service_account_id),
+            ("workspace", token.workspace_id),
+            ("file", token.path),
+        ):
+            if value:
+                click.echo(f"  {name + ':':17}{value}")
+    if not found:
+        click.echo("no tokens are kept", err=True)
+
+
+@cache.command()
+@pass_session
+def clear(session: Session) -> None:
+    """Forget the kept tokens, of every federation or that of --profile; logins stay."""
+    from ant_wif._profiles.stored_tokens import clear as forget
+
+    gone = forget(session.resolution(), session.options.get("profile"))
+    for path in gone:
+        click.echo(f"removed {path}", err=True)
+    if not gone:
+        click.echo("nothing was kept", err=True)
+
+
+def _until(expires_at: int | None) -> str:
+    if expires_at is None:
+        return "no expiry known"
+    when = datetime.datetime.fromtimestamp(expires_at, datetime.timezone.utc).isoformat()
+    return f"{'expired' if expires_at <= time.time() else 'until'} {when}"

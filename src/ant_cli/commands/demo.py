@@ -1,0 +1,65 @@
+"""`ant demo`: the whole story on this machine, without an account."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import time
+
+import click
+
+from ant_cli._click.options import Command, Session
+from ant_cli.commands.emulator import load_emulator
+
+__all__ = ["demo"]
+
+
+@click.command(cls=Command)
+def demo() -> None:
+    """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
+    from ant_cli.commands.auth.status_text import lines
+    from ant_wif._api.client import Api
+    from ant_wif._secrets import mask
+    from ant_wif.diagnostics.describe import describe
+
+    with load_emulator()() as emulator, tempfile.TemporaryDirectory(prefix="ant-demo-") as home:
+        # Nothing of this machine takes part: the job's variables are all that there is.
+        job = Session(emulator.env("github") | {"HOME": home})
+        _say(f"1. A stand-in for the Claude Platform listens on {emulator.base_url}.")
+        _say("2. This process now looks like a GitHub Actions job with `id-token: write`. No key is stored anywhere.")
+        resolution = job.resolution()
+        _say("3. What `ant auth status` prints in the job's log, before anything was sent:")
+        for line in lines(describe(resolution), home=home, now=time.time()):
+            click.echo(f"   | {line}".rstrip())
+        credentials = resolution.credentials(resolution.require())
+        _say("4. The job's OIDC token is fetched and exchanged for a token of one workspace:")
+        token = credentials.access_token()
+        left = "" if token.expires_at is None else f", valid for {token.expires_at - time.time():.0f} seconds"
+        click.echo(f"   | {mask(token.secret)}{left}")
+        _say("5. The models that it may use, from GET /v1/models:")
+        with Api(credentials) as api:
+            for model in api.items("/v1/models"):
+                click.echo(f"   | {model['id']}")
+        _say(f"6. {_under_exec(job)}")
+        count = emulator.exchanges
+        _say(f"7. All of it cost {count} exchange{'' if count == 1 else 's'}")
+
+
+def _under_exec(job: Session) -> str:
+    """Run a program of the official SDK, if it is here, that knows nothing of any of this."""
+    if importlib.util.find_spec("anthropic") is None:
+        return "The official SDK is not installed here; `ant exec -- COMMAND` would hand it the same credential."
+    program = "import anthropic; print('   | ' + next(iter(anthropic.Anthropic().models.list())).id)"
+    command = [sys.executable, "-m", "ant_cli", "exec", "--", sys.executable, "-c", program]
+    done = subprocess.run(command, env=dict(job.environ), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise click.ClickException(f"the official SDK's program failed: {done.stderr.strip()}")
+    return (
+        f"`ant exec` gives the same credential to a program of the official SDK, as a profile:\n{done.stdout.rstrip()}"
+    )
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence)

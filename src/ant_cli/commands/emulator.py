@@ -1,0 +1,99 @@
+"""`ant emulator`: run a local stand-in for the Claude Platform."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli._click.options import Command, Group, Session, pass_session
+
+if TYPE_CHECKING:
+    from ant_wif.emulator import Emulator
+
+__all__ = ["emulator", "load_emulator"]
+
+INSTALL = "pip install 'ant-wif[emulator]'"
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 takes a free one.", show_default=True
+)
+@click.option("--i-know-this-is-not-secure", "insecure", is_flag=True, help="Allow an address that others can reach.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="What to start with: workspaces, rules, … in YAML.",
+)
+@click.pass_context
+def emulator(context: click.Context, host: str, port: int, config: str | None, *, insecure: bool) -> None:
+    """Run a local stand-in for the Claude Platform until Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return
+    from ant_wif.errors import ConfigurationError
+
+    context.ensure_object(Session).failure = 1
+    Emulator = load_emulator()  # noqa: N806 - a class
+    try:
+        running = Emulator(host, port, allow_remote=insecure, config=config)
+    except ConfigurationError as error:
+        raise click.UsageError(f"{error}; {error.hint}") from None
+    except ValueError as error:
+        raise click.UsageError(f"{error}; add --i-know-this-is-not-secure if that is meant") from None
+    try:
+        running.start()
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    with running:
+        click.echo(f"listening on {running.base_url}", err=True)
+        click.echo(f"what it was asked, and why it denied: {running.base_url}/_emulator/", err=True)
+        click.echo("point a shell at it, in the role of a GitHub Actions job:", err=True)
+        click.echo(f'  eval "$(ant emulator env --platform github --url {running.base_url})"', err=True)
+        threading.Event().wait()
+
+
+@emulator.command(cls=Command)
+@click.option("--platform", default="github", show_default=True, help="Whose job to look like.")
+@click.option("--url", metavar="URL", help="Where the emulator listens, as it printed; or ANT_EMULATOR_URL.")
+@pass_session
+def env(session: Session, platform: str, url: str | None) -> None:
+    """Print the variables that point a shell at a running emulator."""
+    from ant_wif._http.flow import Request, Unreachable, send
+    from ant_wif._http.transport import run
+    from ant_wif._http.urls import check_url
+    from ant_wif._secrets import clean
+    from ant_wif.errors import AntWifError
+
+    session.failure = 1
+    base_url = url or session.environ.get("ANT_EMULATOR_URL")
+    if not base_url:
+        raise click.UsageError("which emulator? add --url with the address that `ant emulator` printed")
+    base_url = check_url(base_url, what="--url")
+    answer = run(send(Request("GET", f"{base_url}/_emulator/env/{platform}")))
+    if isinstance(answer, Unreachable):
+        raise AntWifError(f"no emulator answers at {base_url}: {answer.reason}", hint="start one with `ant emulator`")
+    if answer.status != 200:
+        raise AntWifError(
+            f"no such platform, says the emulator: {clean(answer.body.decode('utf-8', 'replace'))}",
+            hint="try --platform github",
+        )
+    variables = json.loads(answer.body)
+    if session.format == "json":
+        click.echo(json.dumps(variables, indent=2))
+        return
+    for name, value in variables.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def load_emulator() -> type[Emulator]:
+    try:
+        from ant_wif.emulator import Emulator
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"the emulator needs {error.name}: {INSTALL}") from None
+    return Emulator

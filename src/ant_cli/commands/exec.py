@@ -1,0 +1,141 @@
+"""`ant exec`: run a program with a credential that stays fresh for as long as it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli import _github as github
+from ant_cli import _logging as logs
+from ant_cli._click import completing
+from ant_cli._click.options import Command, Session, pass_session
+
+if TYPE_CHECKING:
+    from ant_wif._secrets import SecretStr
+    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif.credentials import Credentials
+
+__all__ = ["exec_"]
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+@click.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})
+@click.option(
+    "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
+@pass_session
+def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> int:
+    """Run COMMAND with a credential that stays fresh, for programs in any language.
+
+    They find it as a profile, which every official SDK and tool reads; there is nothing to configure.
+    Write -- before a COMMAND that has options of its own. Returns the exit status of COMMAND, 127 if
+    there is no such program, 126 if it cannot be run.
+    """
+    session.reader_gone = 1
+    problem = _cannot_run(command[0], session.environ)
+    if problem is not None:
+        return problem
+    credentials = session.credentials()
+    token = credentials.access_token()
+    if token.expires_at is None and credentials.source in {"api_key", "auth_token"}:
+        _say_what_would_be_renewed(session, credentials)
+        return _replace(command, session, credentials, token)
+    if by_variable:
+        from ant_cli.commands.auth.status_text import until
+
+        click.echo(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
+        return _replace(command, session, credentials, token)
+    return _run(command, session, credentials)
+
+
+def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -> int:
+    from ant_cli._process import Ended, Relay
+    from ant_wif._environment import Environment
+    from ant_wif._export import Handover
+    from ant_wif.broker import Broker
+
+    session.failure = 1
+    logs.warn_now_and_then()
+    session.at_end.callback(logs.stop)
+    masked: list[SecretStr] = []
+
+    def obtain() -> AccessToken:
+        token = credentials.access_token()
+        if token.secret not in masked:
+            github.mask(session.environ, token.secret, amid=bool(masked))
+            masked[:] = [token.secret]
+        return token
+
+    with Relay() as relay:
+        handover = Handover(Environment(session.environ), credentials)
+        try:
+            with Broker(obtain, handover.put) as broker:
+                broker.step()
+                child = relay.run(command, handover.variables(session.environ, credentials.base_url))
+                # Only now: a process with threads had better not fork.
+                broker.start()
+                return relay.wait(child)
+        except Ended as ended:
+            return ended.status
+        except OSError as error:
+            return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+        finally:
+            handover.remove()
+
+
+def _replace(command: tuple[str, ...], session: Session, credentials: Credentials, token: AccessToken) -> int:
+    """Become the program: there is nothing left to do here. Where `ant` is a guest, run it and wait instead."""
+    from ant_wif._export import in_variables
+
+    github.mask(session.environ, token.secret)
+    environ = in_variables(session.environ, credentials, token)
+    try:
+        if session.is_guest:
+            status = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # the very purpose
+            return status if status >= 0 else 128 - status
+        os.execvpe(command[0], command, environ)  # noqa: S606  # as above
+    except OSError as error:
+        return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+
+
+def _say_what_would_be_renewed(session: Session, credentials: Credentials) -> None:
+    """A static credential in front of one that could be kept fresh is mostly an exported token, which ends."""
+    from ant_wif.errors import AntWifError
+
+    with contextlib.suppress(AntWifError):
+        other = session.resolution().require(lambda candidate: candidate.source in {"api_key", "auth_token"})
+        click.echo(
+            f"note: {credentials.origin} is handed on as it is, and never renewed; "
+            f"without it, {other.origin} would be kept fresh",
+            err=True,
+        )
+
+
+def _cannot_run(program: str, environ: Mapping[str, str]) -> int | None:
+    """Say what is wrong with a program before an identity token is spent on it."""
+    path = environ.get("PATH", os.defpath)
+    if shutil.which(program, path=path):
+        return None
+    if os.path.exists(program) if os.path.dirname(program) else shutil.which(program, os.F_OK, path):
+        return _say(program, "Is a directory" if os.path.isdir(program) else "Permission denied", NOT_EXECUTABLE)
+    return _say(program, "no such program", NOT_FOUND)
+
+
+def _say(program: str, problem: str, status: int) -> int:
+    from ant_wif._secrets import clean
+
+    hint = (
+        "check its spelling and PATH; options of `ant exec` stand before the program"
+        if status == NOT_FOUND
+        else "name a file that may be executed (chmod +x), or its interpreter before it"
+    )
+    click.echo(f"error: {clean(program, limit=200)} cannot be run: {problem}\nhint: {hint}", err=True)
+    return status

@@ -1,0 +1,157 @@
+"""`ant identity`: look at the identity token of this machine or job."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli import _github as github
+from ant_cli import _logging as logs
+from ant_cli._click.options import Group, Session, pass_session
+
+if TYPE_CHECKING:
+    from ant_wif._secrets import SecretStr
+    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif.identity import Context, IdentitySource, IdentityToken
+
+__all__ = ["identity"]
+
+
+@click.group(cls=Group)
+def identity() -> None:
+    """Look at the identity token of this machine or job."""
+
+
+@identity.command()
+@pass_session
+def detect(session: Session) -> None:
+    """Say which platform this is, which source would be used, and why."""
+    from ant_cli._output import print_item
+    from ant_wif.errors import IdentityTokenError
+    from ant_wif.identity import survey
+
+    resolution = session.resolution()
+    detections = survey(resolution.context(resolution.settings))
+    try:
+        selected = resolution.identity[0].source
+    except IdentityTokenError:
+        selected = None
+    if session.format != "auto":
+        sources = [{"name": each.name, "detected": each.detected, "reason": each.reason} for each in detections]
+        print_item(session, {"selected": selected, "sources": sources})
+        return
+    for each in detections:
+        mark = "*" if each.name == selected else " "
+        click.echo(f"{mark} {each.name:<16} {'yes' if each.detected else 'no':<4} {each.reason}")
+    if selected is None:
+        click.echo("no identity source: nothing here issues an identity token", err=True)
+    elif selected not in {each.name for each in detections if each.detected}:
+        click.echo(f"* {selected:<16} {'-':<4} named outright")
+
+
+@identity.command()
+@click.option("--audience", metavar="A", help="Ask for this audience instead of the configured one.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE (0600) instead of stdout."
+)
+@click.option("--watch", is_flag=True, help="With --output: rewrite FILE before each expiry, until this is stopped.")
+@pass_session
+def token(session: Session, *, audience: str | None, output: str | None, watch: bool) -> None:
+    """Print the identity token (a JWT). It can be exchanged once.
+
+    --watch is for a program that reads ANTHROPIC_IDENTITY_TOKEN_FILE again whenever it needs a token. Where
+    several processes read the file, each exchanges what it finds, and all but the first are refused:
+    `ant exec` makes one exchange for all of them.
+    """
+    from ant_wif._secrets import show_path
+
+    session.reader_gone = 1 if output is not None else 0
+    if watch and output is None:
+        raise click.UsageError("--watch needs --output FILE")
+    if watch and output is not None:
+        _watch(session, audience, output)
+        return
+    fetched = _fetch(session, audience)
+    github.mask(session.environ, fetched.assertion)
+    if output is not None:
+        session.failure = 1
+        _write(output, fetched.assertion)
+        click.echo(f"wrote {show_path(output)}", err=True)
+        return
+    click.echo(fetched.assertion.get_secret_value())
+
+
+@identity.command()
+@click.option("--audience", metavar="A", help="Ask for this audience instead of the configured one.")
+@pass_session
+def claims(session: Session, audience: str | None) -> None:
+    """Print what the identity token says of itself. The signature is neither printed nor verified."""
+    from ant_cli._output import print_item
+
+    fetched = _fetch(session, audience)
+    print_item(session, {"header": dict(fetched.unverified_header), "claims": dict(fetched.unverified_claims)})
+
+
+def _watch(session: Session, audience: str | None, output: str) -> None:
+    from ant_wif._http.flow import Flow
+    from ant_wif._secrets import show_path
+    from ant_wif._tokens.access_token import TokenCache, Wanted
+    from ant_wif.broker import Broker
+
+    source, context = _source(session, audience)
+
+    def obtain(_: Wanted) -> Flow[AccessToken]:
+        fetched = yield from source.fetch(context)
+        return _as_access_token(fetched, context.clock())
+
+    def put(token: AccessToken) -> None:
+        session.failure = 1
+        github.mask(session.environ, token.secret)
+        _write(output, token.secret)
+
+    logs.warn_now_and_then()
+    session.at_end.callback(logs.stop)
+    broker = Broker(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
+    broker.step()
+    click.echo(
+        f"wrote {show_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True
+    )
+    broker.run()
+
+
+def _as_access_token(fetched: IdentityToken, now: float) -> AccessToken:
+    """Say when it expires. A token is as old as it says, unless this machine's clock says younger."""
+    from ant_wif._tokens.access_token import AccessToken
+
+    expires_at, issued_at = (fetched.unverified_claims.get(name) for name in ("exp", "iat"))
+    ends = int(expires_at) if isinstance(expires_at, (int, float)) else int(now)
+    begins = issued_at if isinstance(issued_at, (int, float)) else now
+    return AccessToken(fetched.assertion, ends, max(1.0, ends - begins))
+
+
+def _write(output: str, assertion: SecretStr) -> None:
+    from pathlib import Path
+
+    from ant_wif._files import write_atomically
+
+    content = f"{assertion.get_secret_value()}\n".encode()
+    write_atomically(Path(output), lambda: content, mode=0o600, folder_mode=0o700)
+
+
+def _fetch(session: Session, audience: str | None) -> IdentityToken:
+    from ant_wif._http.transport import run
+
+    source, context = _source(session, audience)
+    return run(source.fetch(context))
+
+
+def _source(session: Session, audience: str | None) -> tuple[IdentitySource, Context]:
+    source, context = session.resolution().identity
+    if audience:
+        context = dataclasses.replace(context, audience=audience)
+        if hasattr(source, "audience"):
+            # What was asked for here beats what the profile says.
+            source = dataclasses.replace(source, audience=audience)  # type: ignore[type-var]  # sources are dataclasses
+    return source, context

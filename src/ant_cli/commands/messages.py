@@ -1,0 +1,152 @@
+"""`ant messages`: talk to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from ant_cli._click.options import Group, Session, not_empty, pass_session
+from ant_cli._values import TextValue, Value
+from ant_cli.headers import beta_header
+
+if TYPE_CHECKING:
+    from ant_wif._api.client import Api
+
+__all__ = ["messages"]
+
+_OBJECT = "an object: {type: …, …}"
+_MESSAGE = "'{role: user, content: \"…\"}'"
+
+
+class _Field(NamedTuple):
+    """An option and the field of the body that it sets; one that is `repeated` adds to a list."""
+
+    flag: str
+    field: str
+    kind: Any
+    help: str
+    repeated: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.flag[2:].replace("-", "_")
+
+
+_FIELDS = (
+    _Field("--model", "model", str, "The model: an id of `ant models list`."),
+    _Field("--message", "messages", Value(dict, hint=_MESSAGE), "A message: {role: user, content: hi}.", repeated=True),
+    _Field("--messages", "messages", Value(list, hint=f"[{_MESSAGE[1:-1]}]"), "All messages, as a list."),
+    _Field("--system", "system", TextValue(), "The system prompt: a text, or a list of blocks."),
+    _Field("--tool", "tools", Value(dict, hint=_OBJECT), "A tool that the model may use.", repeated=True),
+    _Field("--tools", "tools", Value(list, hint="[{name: …}]"), "All tools, as a list."),
+    _Field("--tool-choice", "tool_choice", Value(dict, hint="{type: auto}"), "How the model is to use tools."),
+    _Field("--thinking", "thinking", Value(dict, hint="{type: adaptive}"), "How the model is to think."),
+    _Field("--output-config", "output_config", Value(dict, hint=_OBJECT), "How the model is to answer."),
+    _Field("--cache-control", "cache_control", Value(dict, hint="{type: ephemeral}"), "What is to be cached."),
+)
+_CREATE_FIELDS = (
+    *_FIELDS,
+    _Field("--max-tokens", "max_tokens", click.IntRange(min=1), "The most tokens to answer with."),
+    _Field("--stop-sequence", "stop_sequences", str, "A text at which the answer ends.", repeated=True),
+    _Field("--metadata", "metadata", Value(dict, hint="{user_id: …}"), "What is known of the request."),
+    _Field("--service-tier", "service_tier", str, "auto or standard_only."),
+)
+_BETA = "A feature in beta, by its name in the header anthropic-beta."
+
+
+def _options(fields: Iterable[_Field]) -> list[click.Parameter]:
+    return [
+        click.Option([each.flag, each.name], type=each.kind, multiple=each.repeated, help=each.help, callback=not_empty)
+        for each in fields
+    ]
+
+
+@click.group(cls=Group)
+def messages() -> None:
+    """Talk to a model.
+
+    The body is made of the options, and of JSON or YAML on stdin; where both have a field, the option's counts.
+    Values of more than a word are JSON, or YAML: {role: user, content: hi}. In an option, a text that begins with
+    @ is the file of that name: @prompt.txt, @file://… as text, @data://… in base64, \\@ for the @ itself.
+    """
+
+
+@messages.command(params=_options(_CREATE_FIELDS))
+@click.option("--stream", is_flag=True, help="Print the answer as it comes: text to a terminal, else events as JSON.")
+@click.option("--beta", multiple=True, metavar="NAME", help=_BETA)
+@pass_session
+def create(session: Session, /, *, stream: bool, beta: tuple[str, ...], **given: object) -> None:
+    """Send messages, and print the model's answer.
+
+    ant messages create --model claude-… --max-tokens 1024 --message '{role: user, content: "Hello, Claude"}'
+    """
+    from ant_cli._output import print_item
+    from ant_cli._values import encoded
+    from ant_wif._api.client import Api
+
+    body = _body(session, _CREATE_FIELDS, given, required=("model", "max_tokens", "messages"))
+    if stream:
+        body["stream"] = True
+    content, headers = encoded(body), beta_header(beta)
+    with Api(session.credentials()) as api:
+        if body.get("stream") is True:
+            _stream(session, api, content, headers)
+        else:
+            print_item(session, api.send("POST", "/v1/messages", content, headers=headers))
+
+
+@messages.command("count-tokens", params=_options(_FIELDS))
+@click.option("--beta", multiple=True, metavar="NAME", help=_BETA)
+@pass_session
+def count_tokens(session: Session, /, *, beta: tuple[str, ...], **given: object) -> None:
+    """Print how many tokens messages are, without sending them to the model."""
+    from ant_cli._output import print_item
+    from ant_cli._values import encoded
+    from ant_wif._api.client import Api
+
+    content = encoded(_body(session, _FIELDS, given, required=("model", "messages")))
+    with Api(session.credentials()) as api:
+        print_item(session, api.send("POST", "/v1/messages/count_tokens", content, headers=beta_header(beta)))
+
+
+def _body(
+    session: Session, fields: Sequence[_Field], given: Mapping[str, object], *, required: Iterable[str]
+) -> dict[str, object]:
+    from ant_cli._request_input import read_stdin
+    from ant_cli._values import read_document
+
+    body = {} if session.is_guest else read_document(read_stdin(), "the body on stdin")
+    set_by: dict[str, str] = {}
+    for each in fields:
+        value = given[each.name]
+        if value is None or value == ():
+            continue
+        if each.field in set_by:
+            raise click.UsageError(f"{set_by[each.field]} and {each.flag} are two ways to say the same: give one")
+        set_by[each.field] = each.flag
+        body[each.field] = list(value) if isinstance(value, tuple) else value
+    flags = {each.field: each.flag for each in reversed(fields)}
+    missing = [flags[name] for name in required if name not in body]
+    if missing:
+        raise click.UsageError(f"missing: {', '.join(missing)}, or the field in a body on stdin")
+    return body
+
+
+def _stream(session: Session, api: Api, content: bytes, headers: dict[str, str]) -> None:
+    from ant_cli._output import is_terminal, print_item, print_items, print_text
+    from ant_wif._api.client import is_json, media_type, read_answer
+    from ant_wif._api.streaming import message_events, text_of
+
+    as_text = session.format == "raw" or bool(session.options.get("raw_output")) or (
+        session.format == "auto" and is_terminal()
+    )  # fmt: skip
+    with api.open("POST", "/v1/messages", body=content, headers=headers) as response:
+        if is_json(media_type(response.headers)):
+            # Some that stand before the API collect what is streamed.
+            print_item(session, read_answer(response).document())
+        elif as_text and "transform" not in session.options:
+            print_text(text_of(event) for event in message_events(response))
+        else:
+            print_items(session, message_events(response))

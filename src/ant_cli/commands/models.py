@@ -1,0 +1,48 @@
+"""`ant models`: look at the models that the credential may use."""
+
+from __future__ import annotations
+
+import click
+
+from ant_cli._click.options import Group, Session, pass_session
+
+__all__ = ["models"]
+
+_LONGEST_ID = 256
+
+
+@click.group(cls=Group)
+def models() -> None:
+    """Look at the models that the credential may use."""
+
+
+@models.command("list")
+@click.option("--limit", type=click.IntRange(min=1), help="Print at most so many.")
+@pass_session
+def list_(session: Session, limit: int | None) -> None:
+    """List the models, one JSON document a line, asking for pages as they are needed."""
+    from ant_cli._output import print_items
+    from ant_wif._api.client import Api
+
+    with Api(session.credentials()) as api:
+        print_items(session, api.items("/v1/models", limit=limit))
+
+
+@models.command()
+@click.argument("model_id", required=False)
+@click.option("--model-id", "named", metavar="ID", help="The same as MODEL_ID.")
+@pass_session
+def retrieve(session: Session, model_id: str | None, named: str | None) -> None:
+    """Print one model."""
+    from urllib.parse import quote
+
+    from ant_cli._output import print_item
+    from ant_wif._api.client import Api
+
+    wanted = named or model_id
+    if not wanted or (named and model_id):
+        raise click.UsageError("which model? give its id, once: ant models retrieve MODEL_ID")
+    if wanted in {".", ".."} or len(wanted) > _LONGEST_ID:
+        raise click.UsageError("that is no model's id; `ant models list` prints them")
+    with Api(session.credentials()) as api:
+        print_item(session, api.get(f"/v1/models/{quote(wanted, safe='', errors='replace')}"))

@@ -1,0 +1,145 @@
+"""`ant profile`: see, make and change profiles."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli._click import completing
+from ant_cli._click.options import Group, Session, pass_session
+from ant_cli._prompts import confirm
+
+if TYPE_CHECKING:
+    from ant_wif._config.config_dir import ConfigDir
+
+__all__ = ["profile"]
+
+
+@click.group(cls=Group)
+@pass_session
+def profile(session: Session) -> None:
+    """See, make and change profiles."""
+    # A profile that cannot be read or written is here the operation, not the credential.
+    session.failure = 1
+
+
+@profile.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the profiles; the active one is marked with `*`."""
+    directory, active = _directory(session)
+    names = directory.names()
+    if session.format != "auto":
+        from ant_cli._output import print_items
+
+        print_items(session, [{"name": name, "active": name == active} for name in names])
+        return
+    for name in names:
+        click.echo(f"{'*' if name == active else ' '} {name}")
+    if not names:
+        click.echo(f"no profiles in {directory.path / 'configs'}", err=True)
+
+
+@profile.command()
+@click.argument("key", required=False, shell_complete=completing.keys)
+@pass_session
+def get(session: Session, key: str | None) -> None:
+    """Print a profile's configuration, or the value of one KEY in it."""
+    from ant_cli._output import print_item
+    from ant_wif._profiles.editor import get_value
+
+    directory, active = _directory(session)
+    found = directory.read(active)
+    if key is None:
+        print_item(session, dict(found.document))
+        return
+    value = get_value(found, key)
+    if value is None:
+        click.echo(f"{key} is not set in the profile {active!r}", err=True)
+        raise click.exceptions.Exit(1)
+    click.echo(value)
+
+
+@profile.command("set")
+@click.argument("key", shell_complete=completing.keys)
+@click.argument("value")
+@pass_session
+def set_(session: Session, key: str, value: str) -> None:
+    """Set one KEY of a profile."""
+    from ant_wif._profiles.editor import set_value
+
+    directory, active = _directory(session)
+    for note in set_value(directory, active, key, value):
+        click.echo(note, err=True)
+
+
+@profile.command()
+@click.argument("name", shell_complete=completing.profiles)
+@pass_session
+def activate(session: Session, name: str) -> None:
+    """Make the profile NAME the active one."""
+    directory, _ = _directory(session)
+    directory.activate(name)
+    click.echo(f"the active profile is {name!r}", err=True)
+    overriding = session.environ.get("ANTHROPIC_PROFILE")
+    if overriding and overriding != name:
+        click.echo(f"note: ANTHROPIC_PROFILE={overriding} is set and still wins", err=True)
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--federation", is_flag=True, help="Make a federation profile: the default, and the only kind made here.")
+@click.option(
+    "--identity-option", "identity_options", multiple=True, metavar="FIELD=VALUE",
+    help="A field of the source that --identity-source names; repeatable. A list is written as JSON.",
+)  # fmt: skip
+@pass_session
+def create(session: Session, name: str, *, federation: bool, identity_options: tuple[str, ...]) -> None:
+    """Write the federation profile NAME from options or the environment."""
+    del federation
+    from ant_wif._profiles.editor import create_federation
+
+    resolution = session.resolution()
+    path, notes = create_federation(resolution.directory, name, resolution.settings, _fields(identity_options))
+    click.echo(f"wrote {path}", err=True)
+    for note in notes:
+        click.echo(note, err=True)
+
+
+@profile.command()
+@click.argument("name", shell_complete=completing.profiles)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def delete(session: Session, name: str, *, yes: bool) -> None:
+    """Remove the profile NAME with its stored credentials."""
+    directory, _ = _directory(session)
+    if name not in directory.names():
+        # Raises the error that names the profile and its path; a broken profile may be deleted.
+        directory.read(name)
+    confirm(f"Remove the profile {name!r} and its stored credentials?", yes=yes)
+    for path in directory.delete(name):
+        click.echo(f"removed {path}", err=True)
+
+
+def _fields(options: tuple[str, ...]) -> dict[str, object]:
+    """Read `field=value` words; what begins like a JSON list is one."""
+    fields: dict[str, object] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{option!r} is not FIELD=VALUE", param_hint="--identity-option")
+        try:
+            fields[name] = json.loads(value) if value.startswith("[") else value
+        except ValueError:
+            raise click.BadParameter(f"the value of {name} is no JSON list", param_hint="--identity-option") from None
+    return fields
+
+
+def _directory(session: Session) -> tuple[ConfigDir, str]:
+    from ant_wif._config.config_dir import ConfigDir
+    from ant_wif._environment import Environment
+
+    directory = ConfigDir.locate(Environment(session.environ))
+    return directory, directory.active(session.options.get("profile")).name

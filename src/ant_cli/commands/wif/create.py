@@ -1,0 +1,270 @@
+"""`ant wif … create`: one resource, from options, a file or both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ant_cli._click.options import Command, Session, not_empty, pass_session
+from ant_cli._request_input import read_stdin
+from ant_cli._values import read_document
+from ant_cli.commands.wif.administering import admin_of
+
+if TYPE_CHECKING:
+    from ant_wif.admin.client import Registry
+
+__all__ = ["JWKS_FILE", "LIFETIME", "ROLES", "create_issuer", "create_rule", "create_service_account", "read_key_file"]
+
+ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
+JWKS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_INPUT = click.option(
+    "--input", "input_", metavar="FILE", callback=not_empty, help="JSON or YAML, - for stdin. Options win over it."
+)
+_NAME = click.option(
+    "--name", callback=not_empty, help="Lower-case letters, digits and hyphens; nothing else may have it."
+)
+_DESCRIPTION = click.option("--description", metavar="TEXT", help="What it is for.")
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    from ant_cli.commands.auth.login import seconds
+
+    try:
+        return None if value is None else int(seconds(value))
+    except click.BadParameter as error:
+        raise click.BadParameter(error.message, ctx=context, param=parameter) from None
+
+
+LIFETIME = click.option(
+    "--lifetime", callback=_seconds, metavar="TIME", help="How long its access tokens last: 600s, 10m, 1h."
+)
+
+
+@click.command("create", cls=Command)
+@_NAME
+@click.option("--url", callback=not_empty, help="The `iss` of its tokens, letter by letter.")
+@click.option(
+    "--jwks-url", callback=not_empty, metavar="URL", help="Where its keys are, if its discovery does not say."
+)
+@click.option(
+    "--jwks", type=JWKS_FILE, metavar="FILE", help="Its keys themselves, where the internet cannot reach them."
+)
+@click.option(
+    "--max-jwt-lifetime", callback=_seconds, metavar="TIME", help="The longest life of a token: 1h, at most 49h."
+)
+@click.option("--no-check-jti", is_flag=True, help="Accept each token more than once.")
+@_INPUT
+@pass_session
+def create_issuer(
+    session: Session,
+    *,
+    name: str | None,
+    url: str | None,
+    jwks_url: str | None,
+    jwks: Path | None,
+    max_jwt_lifetime: int | None,
+    no_check_jti: bool,
+    input_: str | None,
+) -> None:
+    """Create a federation issuer, and print it. Its keys are fetched where its discovery says, unless told."""
+    from ant_cli._output import print_item
+
+    if jwks_url is not None and jwks is not None:
+        raise click.UsageError("its keys are at --jwks-url or in --jwks, not both")
+    keys: dict[str, object] | None = None if jwks_url is None else {"type": "explicit_url", "url": jwks_url}
+    if jwks is not None:
+        keys = {"type": "inline", "keys": read_key_file(jwks)["keys"]}
+    given = {
+        "name": name,
+        "issuer_url": url,
+        "jwks": keys,
+        "max_jwt_lifetime_seconds": max_jwt_lifetime,
+        "check_jti": False if no_check_jti else None,
+    }
+    body = _body(input_, given, {"name": "--name", "issuer_url": "--url"})
+    with admin_of(session) as admin:
+        print_item(session, admin.issuers.create(body))
+
+
+@click.command("create", cls=Command)
+@_NAME
+@_DESCRIPTION
+@click.option("--role", type=click.Choice(["developer", "admin"]), help="In the organization; developer unless told.")
+@click.option(
+    "--workspace", "workspaces", multiple=True, metavar="ID", help="Make it a member: an id or a name; repeatable."
+)
+@click.option(
+    "--workspace-role", type=click.Choice(ROLES), default="workspace_developer", show_default=True, help="In these."
+)
+@_INPUT
+@pass_session
+def create_service_account(
+    session: Session,
+    *,
+    name: str | None,
+    description: str | None,
+    role: str | None,
+    workspaces: tuple[str, ...],
+    workspace_role: str,
+    input_: str | None,
+) -> None:
+    """Create a service account, and print it. It is a member of the default workspace by itself."""
+    from ant_cli._output import print_item
+    from ant_wif.admin.client import stated
+
+    given = {"name": name, "description": description, "organization_role": role}
+    body = _body(input_, given, {"name": "--name"})
+    with admin_of(session) as admin:
+        ids = [admin.workspace_id(each) for each in workspaces]
+        created = admin.service_accounts.create(body)
+        _add(admin.service_accounts, stated(created), ids, workspace_role=workspace_role)
+        print_item(session, created)
+
+
+@click.command("create", cls=Command)
+@_NAME
+@_DESCRIPTION
+@click.option("--issuer", callback=not_empty, metavar="ID", help="Whose tokens it accepts; its name will do.")
+@click.option("--service-account", callback=not_empty, metavar="ID", help="Whom they act as; its name will do.")
+@click.option("--subject", callback=not_empty, help="The `sub`; with a * at the end, how it begins.")
+@click.option("--audience", callback=not_empty, help="The `aud`, where it is not https://api.anthropic.com.")
+@click.option(
+    "--claim", "claims", multiple=True, metavar="NAME=VALUE", help="A claim that must have this value; repeatable."
+)
+@click.option("--condition", callback=not_empty, metavar="CEL", help="An expression over `claims` that must be true.")
+@click.option(
+    "--workspace", "workspaces", multiple=True, metavar="ID", help="Enable it there: an id or a name; repeatable."
+)
+@click.option("--all-workspaces", is_flag=True, help="Enable it in every workspace.")
+@click.option(
+    "--scope", callback=not_empty, metavar="SCOPE", help="What its tokens may do; workspace:developer unless told."
+)
+@LIFETIME
+@_INPUT
+@pass_session
+def create_rule(
+    session: Session,
+    *,
+    issuer: str | None,
+    service_account: str | None,
+    subject: str | None,
+    audience: str | None,
+    claims: tuple[str, ...],
+    condition: str | None,
+    workspaces: tuple[str, ...],
+    all_workspaces: bool,
+    lifetime: int | None,
+    scope: str | None,
+    name: str | None,
+    description: str | None,
+    input_: str | None,
+) -> None:
+    """Create a federation rule, and print it. `ant wif setup` finds the narrowest one for a platform."""
+    from ant_cli._output import print_item
+    from ant_wif.admin.client import stated
+
+    if workspaces and all_workspaces:
+        raise click.UsageError("--all-workspaces leaves none for --workspace to name")
+    wanted = {"subject_prefix": subject, "audience": audience, "claims": _claims(claims), "condition": condition}
+    match = {name: value for name, value in wanted.items() if value}
+    body = _body(
+        input_,
+        {
+            "name": name,
+            "description": description,
+            "issuer_id": issuer,
+            "target": {"type": "service_account", "service_account_id": service_account} if service_account else None,
+            "match": match or None,
+            "workspace_id": workspaces[0] if workspaces else None,
+            "applies_to_all_workspaces": all_workspaces or None,
+            "oauth_scope": scope,
+            "token_lifetime_seconds": lifetime,
+        },
+        {"name": "--name", "issuer_id": "--issuer", "target": "--service-account",
+         "match": "--subject, --claim or --condition"},
+        inside="match",
+    )  # fmt: skip
+    body.setdefault("oauth_scope", "workspace:developer")
+    with admin_of(session) as admin:
+        if issuer is not None:
+            body["issuer_id"] = admin.issuers.id_of(issuer)
+        if service_account is not None:
+            account_id = admin.service_accounts.id_of(service_account)
+            body["target"] = {"type": "service_account", "service_account_id": account_id}
+        ids = [admin.workspace_id(each) for each in workspaces]
+        created = admin.rules.create({**body, **({"workspace_id": ids[0]} if ids else {})})
+        identifier = stated(created)
+        _add(admin.rules, identifier, ids[1:])
+        print_item(session, admin.rules.get(identifier) if ids[1:] else created)
+
+
+def read_key_file(path: Path) -> Mapping[str, object]:
+    """Read a key set. Raises click.UsageError where it is none, or holds keys that are nobody else's to see."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+    except (ValueError, RecursionError):
+        found = None
+    keys = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(each, dict) for each in keys):
+        raise click.UsageError(f"{path} is no key set: expected a JSON object with a list `keys`")
+    if any({"d", "k"} & set(each) for each in keys):
+        raise click.UsageError(f"{path} holds a private or secret key: only public ones are to be registered")
+    return {"keys": keys}
+
+
+def _add(registry: Registry, identifier: str, workspaces: Sequence[str], **more: str) -> None:
+    """Add what was just made to workspaces. Raises ApiError, with the hint that it was made."""
+    from ant_wif.errors import ApiError
+
+    for each in workspaces:
+        try:
+            registry.add_workspace(identifier, {"workspace_id": each, **more})
+        except ApiError as error:
+            made = f"the {registry.what} {identifier} was made and stays, but not for the workspace {each}"
+            error.hint = f"{made}; {error.hint}" if error.hint else made
+            raise
+
+
+def _body(
+    source: str | None, given: Mapping[str, object], required: Mapping[str, str], *, inside: str = ""
+) -> dict[str, object]:
+    """Merge what options say over what a file says, within the field `inside` as well.
+
+    Raises click.UsageError where a `required` field is missing; its value is the option that would fill it.
+    """
+    body: dict[str, object] = {} if source is None else _document(source)
+    for name, value in given.items():
+        if value is not None:
+            there = body.get(name)
+            merge = name == inside and isinstance(there, dict) and isinstance(value, dict)
+            body[name] = {**there, **value} if merge and isinstance(there, dict) and isinstance(value, dict) else value
+    missing = [option for name, option in required.items() if body.get(name) is None]
+    if missing:
+        raise click.UsageError(f"what is missing: {'; '.join(missing)}")
+    return body
+
+
+def _document(source: str) -> dict[str, object]:
+    if source == "-":
+        return read_document(read_stdin(), "stdin")
+    try:
+        return read_document(Path(source).read_bytes(), source)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its name is none that a file can have"
+        raise click.UsageError(f"{source} cannot be read: {reason or type(error).__name__}") from None
+
+
+def _claims(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals or name in found:
+            raise click.BadParameter(f"{word!r} is not NAME=VALUE, each name once", param_hint="--claim")
+        found[name] = value
+    return found

@@ -1,0 +1,1 @@
+"""The API client behind `ant models`, `ant messages` and `ant api`."""

@@ -1,0 +1,266 @@
+"""The API as one credential may use it: requests, answers, errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ant_wif._api.errors import broken, refusal, request_id_of, shown_request
+from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
+from ant_wif._api.request import Outgoing
+from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
+from ant_wif._http.flow import Reply, Unreachable
+from ant_wif._http.retry import Backoff
+from ant_wif._http.transport import USER_AGENT, unreachable
+from ant_wif._secrets import clean
+from ant_wif._strict import read_json
+from ant_wif.errors import ApiError, ConfigurationError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ant_wif.credentials import Credentials
+
+__all__ = ["Answer", "Api", "Bound", "Query", "is_json", "media_type", "read_answer"]
+
+LARGEST_ANSWER = 64 << 20
+_LARGEST_REFUSAL = 1 << 20
+
+_NOT_THE_API = "check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers in its place"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was read to its end: `headers` in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+    def document(self) -> object:
+        """Return the JSON that the body is. Raises ApiError where it is none."""
+        with contextlib.suppress(ValueError):
+            return read_json(self.body)
+        raise ApiError("the answer is no JSON", hint=_NOT_THE_API)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the server says that a credential is bound to; `None` where it does not say."""
+
+    organization_id: str | None
+    workspace_id: str | None
+
+
+class Api:
+    """Sends requests with a credential, to its host and to no other; a context manager.
+
+    A failure that may pass is tried again after a pause, as `retry-after` asks or a little longer each time;
+    a POST only where the server cannot have begun with it, or says itself that it did not succeed. After a 401
+    the token is obtained anew, once. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        backoff: Callable[[], Backoff] = Backoff,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        import httpx
+
+        self._backoff = backoff
+        self._sleep = sleep
+        try:
+            self._client = httpx.Client(
+                base_url=credentials.base_url,
+                auth=credentials.auth,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                event_hooks={"request": [log_request], "response": [log_response]},
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise ConfigurationError(
+                f"no connection can be made with these surroundings: {clean(error) or type(error).__name__}",
+                hint="check the variables SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY",
+            ) from None
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request and read its answer. `body` is JSON, unless `headers` name another content type.
+
+        Raises:
+            ApiError: the API refused, failed or could not be reached.
+            InsecureUrlError: `path` is a URL of another host.
+        """
+        outgoing = Outgoing(method, path, query, body, headers or {})
+        return self._succeed(outgoing, lambda request: self._answer(request, outgoing))
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[httpx.Response]:
+        """Send a request and hand out its answer when the headers are there; see `call`.
+
+        A connection that breaks while the answer is read raises ApiError, too.
+        """
+        import httpx
+
+        response = self._succeed(Outgoing(method, path, query, body, headers or {}), self._response)
+        problem = None
+        try:
+            with contextlib.closing(response):
+                yield response
+        except (httpx.HTTPError, UnicodeError) as error:
+            problem = _unreachable(response.request, error)
+        if problem is not None:
+            raise broken(response, problem.reason)
+
+    def get(self, path: str, *, query: Query = (), headers: Mapping[str, str] | None = None) -> Mapping[str, object]:
+        """Return the JSON object at a path. Raises as `call` does."""
+        return self.send("GET", path, query=query, headers=headers)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, object] | bytes | None = None,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Mapping[str, object]:
+        """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
+        body = json.dumps(document).encode() if isinstance(document, Mapping) else document
+        answer = self.call(method, path, query=query, body=body, headers=headers)
+        with contextlib.suppress(ApiError):
+            found = answer.document()
+            if isinstance(found, dict):
+                return found
+        raise ApiError(f"{method} {clean(path)} was answered with something that is no JSON object", hint=_NOT_THE_API)
+
+    def items(
+        self,
+        path: str,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        page_size: int | None = PAGE_SIZE,
+    ) -> Iterator[Mapping[str, object]]:
+        """Yield what a list holds, see `ant_wif._api.pagination`. Raises as `call` does."""
+
+        bare, given = split_query(path)
+
+        def get(page: Query) -> Mapping[str, object]:
+            return self.get(bare, query=page, headers=headers)
+
+        return items(get, [*given, *query], name=bare, limit=limit, page_size=page_size)
+
+    def bound(self) -> Bound:
+        """Ask the server for the least there is, and return what it says of the credential. Raises as `call` does."""
+        headers = self.call("GET", "/v1/models", query=[("limit", "1")]).headers
+        found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
+        return Bound(*(clean(value, limit=64) if value else None for value in found))
+
+    def _succeed(self, outgoing: Outgoing, attempt: Callable[[httpx.Request], T | Reply | Unreachable]) -> T:
+        """Return what the first attempt has that succeeds."""
+        backoff = self._backoff()
+        while True:
+            request = outgoing.build(self._client)
+            outcome = attempt(request)
+            if not isinstance(outcome, (Reply, Unreachable)):
+                return outcome
+            delay = backoff.delay(outcome) if outgoing.may_repeat(outcome) else None
+            if delay is None:
+                raise refusal(request, outcome)
+            self._sleep(delay)
+
+    def _response(self, request: httpx.Request) -> httpx.Response | Reply | Unreachable:
+        """Send a request, and return the open answer of a success."""
+        import httpx
+
+        try:
+            response = self._client.send(request, stream=True)
+            if response.is_success:
+                return response
+            with contextlib.closing(response):
+                content = _read(response, _LARGEST_REFUSAL)
+        except httpx.HTTPError as error:
+            return _unreachable(request, error)
+        log_body(content, known=sent_secrets(request))
+        return Reply(response.status_code, dict(response.headers), content)
+
+    def _answer(self, request: httpx.Request, outgoing: Outgoing) -> Answer | Reply | Unreachable:
+        """Send a request, and return the whole answer of a success."""
+        import httpx
+
+        response = self._response(request)
+        if isinstance(response, (Reply, Unreachable)):
+            return response
+        try:
+            with contextlib.closing(response):
+                return read_answer(response)
+        except httpx.HTTPError as error:
+            problem = _unreachable(request, error)
+        if outgoing.may_repeat(problem):
+            return problem
+        raise broken(response, problem.reason)
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the kind of an answer, without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_json(kind: str) -> bool:
+    """Whether a media type is that of a JSON document (RFC 8259 §11, RFC 6839 §3.1)."""
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def read_answer(response: httpx.Response) -> Answer:
+    """Read an open answer to its end. Raises ApiError where it is too long."""
+    content = _read(response, LARGEST_ANSWER)
+    log_body(content, known=sent_secrets(response.request))
+    return Answer(dict(response.headers), content)
+
+
+def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
+    seconds_of_silence = float(request.extensions["timeout"]["read"])
+    return unreachable(request.method, str(request.url), seconds_of_silence, error)
+
+
+def _read(response: httpx.Response, most: int) -> bytes:
+    """Read an answer to its end. Raises ApiError where it is too long."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > most:
+            raise ApiError(
+                f"the answer to {shown_request(response.request)} is longer than {most} bytes",
+                hint="ask for less at once",
+                request_id=request_id_of(response.headers),
+            )
+    return bytes(body)

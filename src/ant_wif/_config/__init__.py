@@ -1,0 +1,1 @@
+"""The configuration directory, its documents, and the settings that they make."""

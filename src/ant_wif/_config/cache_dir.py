@@ -1,0 +1,135 @@
+"""The folder in which processes of one user and one CI job share tokens: where it is, and whether it may be used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ant_wif._environment import Environment
+from ant_wif._secrets import show_path
+from ant_wif.errors import ConfigurationError
+
+__all__ = ["CacheDir"]
+
+# What marks a CI system, its temp folder for the job where it has one, and what tells jobs apart
+# where that folder outlives the job or does not exist.
+_JOBS = (
+    ("GITHUB_ACTIONS", "RUNNER_TEMP", None),
+    ("GITLAB_CI", "RUNNER_TEMP_PROJECT_DIR", "CI_JOB_ID"),
+    ("CIRCLECI", None, "CIRCLE_WORKFLOW_JOB_ID"),
+    ("BUILDKITE", None, "BUILDKITE_JOB_ID"),
+)
+_JOBS_FOLDER = "jobs"
+_JOB_SECONDS = 2 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class CacheDir:
+    """The folder of the shared store; `via` is `env`, `job` or `user`."""
+
+    path: Path
+    via: str
+
+    @classmethod
+    def locate(cls, environ: Environment, stated: str | None = None) -> CacheDir | None:
+        """Find it: `ANT_CACHE_DIR` (`stated`), the CI job's temp folder, or the user's cache folder.
+
+        Returns `None` where there is none of them, such as for a user without a home.
+        """
+        if stated:
+            return cls(environ.expand(stated), "env")
+        user = _of_user(environ)
+        for marker, temporary, job in _JOBS:
+            if marker in environ:
+                folder = Path(environ[temporary]) if temporary is not None and temporary in environ else None
+                name = re.sub(r"[^A-Za-z0-9-]", "_", environ.get(job, "") if job is not None else "")[:64]
+                if folder is not None and os.path.isdir(folder):
+                    return cls(folder / (f"ant-wif-{name}" if name else "ant-wif"), "job")
+                if name and user is not None:
+                    return cls(user / _JOBS_FOLDER / name, "job")
+        return cls(user, "user") if user is not None else None
+
+    @property
+    def spent(self) -> Path:
+        """Where the records of assertions are."""
+        return self.path / "spent"
+
+    def is_safe(self) -> bool:
+        """Whether the folder is there, and nobody else could have tampered with what is in it."""
+        try:
+            return _unsafe(self.path.lstat()) is None
+        except OSError:
+            return False
+
+    def prepare(self) -> None:
+        """Make the folder, open to nobody else, unless it is there.
+
+        Raises:
+            ConfigurationError: it cannot be made, or others could tamper with what is in it.
+        """
+        try:
+            if not os.path.lexists(self.path):
+                self._make()
+            problem = _unsafe(self.path.lstat())
+            if problem is None:
+                self.spent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the cache folder {show_path(self.path)} cannot be used: {error.strerror or type(error).__name__}",
+                hint="set ANT_CACHE_DIR to a folder of this user's own",
+            ) from None
+        if problem is not None:
+            raise ConfigurationError(
+                f"the cache folder {show_path(self.path)} is not used: it {problem}",
+                hint=f"chmod 700 {show_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
+            )
+
+    def _make(self) -> None:
+        jobs = self.path.parent
+        ours = [jobs.parent, jobs, self.path] if jobs.name == _JOBS_FOLDER else [self.path]
+        ours[0].parent.mkdir(parents=True, exist_ok=True)
+        for folder in ours:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self._forget_old_jobs()
+
+    def _forget_old_jobs(self) -> None:
+        """Where job folders outlive their jobs, remove those that have long ended."""
+        if self.path.parent.name != _JOBS_FOLDER:
+            return
+        import shutil
+
+        with contextlib.suppress(OSError):
+            for other in os.scandir(self.path.parent):
+                if other.stat(follow_symlinks=False).st_mtime < time.time() - _JOB_SECONDS:
+                    shutil.rmtree(other.path, ignore_errors=True)
+
+
+def _of_user(environ: Environment) -> Path | None:
+    """Return the user's cache folder. Not by platformdirs, which reads `os.environ`: this is passed in."""
+    home = environ.home if "HOME" in environ or "USERPROFILE" in environ else None
+    if sys.platform == "win32":
+        local = environ.get("LOCALAPPDATA")
+        return Path(local) / "ant-wif" / "Cache" if local else None
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "ant-wif" if home else None
+    stated = environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(stated):
+        return Path(stated) / "ant-wif"
+    return home / ".cache" / "ant-wif" if home else None
+
+
+def _unsafe(status: os.stat_result) -> str | None:
+    if not stat.S_ISDIR(status.st_mode):
+        return "is no folder, or a link to one"
+    if os.name != "posix":
+        return None
+    if status.st_uid != os.geteuid():
+        return "is another user's"
+    mode = stat.S_IMODE(status.st_mode)
+    return f"can be written by group or others (mode {mode:04o})" if mode & 0o022 else None

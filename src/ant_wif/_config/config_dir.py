@@ -1,0 +1,245 @@
+"""The configuration directory that all official tools share.
+
+<config_dir>/active_config               the active profile's name
+<config_dir>/configs/<profile>.json      not secret, 0644 in a 0755 folder
+<config_dir>/credentials/<profile>.json  secret, 0600 in a 0700 folder
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ant_wif._config import locations as profile_names
+from ant_wif._environment import Environment
+from ant_wif._files import read_object, remove, write_atomically
+from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif.errors import ProfileError
+from ant_wif.locking import try_lock
+
+if TYPE_CHECKING:
+    from ant_wif._config.documents import Profile, StoredCredentials
+
+__all__ = ["Active", "ConfigDir", "Via", "check_name"]
+
+Via = Literal["flag", "env", "active_config", "default"]
+
+FILE_VERSION = "1.0"
+
+
+def check_name(name: str, *, found_in: str) -> str:
+    """Return `name` if it may be a profile's; `found_in` says in the message where it came from.
+
+    Raises:
+        ProfileError: it is empty, starts with a dot or has characters that a file name should not.
+    """
+    if profile_names.is_name(name):
+        return name
+    raise ProfileError(
+        f"{clean(name, limit=64)!r}, from {found_in}, is no profile name: expected letters, digits, "
+        "'_', '-' and '.', not starting with a dot, 200 at most",
+        hint=f"correct {found_in}",
+    )
+
+
+@dataclass(frozen=True)
+class Active:
+    """Which profile is meant, and by what: `via` is `flag`, `env`, `active_config` or `default`."""
+
+    name: str
+    via: Via
+
+    @property
+    def explicit(self) -> bool:
+        return self.via in {"flag", "env"}
+
+
+class ConfigDir:
+    """The configuration directory; `via` is `flag`, `env` or `default`."""
+
+    def __init__(self, path: Path, via: str = "flag", *, environ: Environment | None = None) -> None:
+        self.path = path
+        self.via = via
+        self._environ = environ if environ is not None else Environment()
+
+    @classmethod
+    def locate(cls, environ: Environment, explicit: str | os.PathLike[str] | None = None) -> ConfigDir:
+        """Find it, see `ant_wif._config.locations`."""
+        path, via = profile_names.locate(environ, explicit)
+        return cls(path, via, environ=environ)
+
+    @property
+    def pointer_path(self) -> Path:
+        return self.path / "active_config"
+
+    def config_path(self, name: str) -> Path:
+        return self.path / "configs" / f"{check_name(name, found_in='the profile name')}.json"
+
+    def credentials_path(self, name: str, override: str | None = None) -> Path:
+        """Where a profile's secrets are: `authentication.credentials_path` if set, `~` expanded."""
+        if override:
+            return self._environ.expand(override)
+        return self.path / "credentials" / f"{check_name(name, found_in='the profile name')}.json"
+
+    def active(self, explicit: str | None = None) -> Active:
+        """Which profile is meant: the argument, `ANTHROPIC_PROFILE`, `active_config`, or `default`.
+
+        Raises:
+            ProfileError: the name found is not one that a profile can have.
+        """
+        if explicit is not None:
+            return Active(check_name(explicit, found_in="--profile"), "flag")
+        stated = self._environ.get("ANTHROPIC_PROFILE")
+        if stated:
+            return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
+        pointed = self.pointed()
+        if pointed:
+            return Active(check_name(pointed, found_in=f"the file {show_path(self.pointer_path)}"), "active_config")
+        return Active("default", "default")
+
+    def pointed(self) -> str | None:
+        """What `active_config` says, trimmed; `None` if it is absent, empty or unreadable."""
+        with contextlib.suppress(OSError), self.pointer_path.open("rb") as file:
+            return file.read(4096).decode("utf-8", "replace").strip() or None
+        return None
+
+    def names(self) -> list[str]:
+        """The profiles there are, sorted."""
+        return profile_names.names(self.path)
+
+    def read(self, name: str) -> Profile:
+        """Read and validate a profile's configuration.
+
+        Raises:
+            ProfileError: there is none, it is not what a profile looks like, or others could have written it.
+        """
+        from ant_wif._config.documents import Profile
+
+        path = self.config_path(name)
+        document = read_object(path, what="profile", secret=False)
+        if document is None:
+            raise ProfileError(
+                f"the profile {clean(name, limit=64)!r} does not exist: there is no file {show_path(path)}",
+                hint="`ant profile list` shows which there are; `ant profile create` makes one, and so does a login",
+            )
+        return Profile.parse(name, path, document)
+
+    def read_credentials(self, path: Path) -> StoredCredentials | None:
+        """Read a credentials file, or return `None` if there is none.
+
+        Raises:
+            ProfileError: it is a symlink, others could read it, or it is not what it should be.
+        """
+        found = _stored(path)
+        if isinstance(found, ProfileError):
+            raise found
+        return found
+
+    def write(self, name: str, document: Mapping[str, object]) -> Path:
+        """Write a profile's configuration, readable by all: it holds no secret."""
+        path = self.config_path(name)
+        content = _encoded({"version": FILE_VERSION, **document})
+        write_atomically(path, lambda: content, mode=0o644, folder_mode=0o755)
+        return path
+
+    def write_credentials(self, path: Path, changes: Mapping[str, object]) -> None:
+        """Write secrets, keeping every field of the present file that `changes` does not name; `None` drops one.
+
+        Values of `changes` that are secret are `SecretStr`. A present file that cannot be used is
+        replaced, except where writing there would be unsafe.
+
+        Raises:
+            ProfileError: the path is a symlink, or cannot be written.
+        """
+        if path.is_symlink():
+            read_object(path, what="credentials file", secret=True)
+
+        def content() -> bytes:
+            present: dict[str, object] = {}
+            with contextlib.suppress(ProfileError):
+                present = read_object(path, what="credentials file", secret=True) or {}
+            merged = {**present, "version": FILE_VERSION, "type": "oauth_token", **changes}
+            return _encoded({name: value for name, value in merged.items() if value is not None})
+
+        write_atomically(path, content, mode=0o600, folder_mode=0o700)
+
+    def activate(self, name: str) -> None:
+        """Make a profile the active one.
+
+        Raises:
+            ProfileError: there is no such profile, or it is broken.
+        """
+        self.read(name)
+        write_atomically(self.pointer_path, f"{name}\n".encode, mode=0o644, folder_mode=0o755)
+
+    def secrets_path(self, name: str) -> Path:
+        """Where this profile's secrets are, as far as its configuration can be read."""
+        override = None
+        with contextlib.suppress(ProfileError):
+            override = self.read(name).known.authentication.credentials_path
+        return self.credentials_path(name, override)
+
+    def forget(self, name: str) -> Path | None:
+        """Remove a profile's secrets; return the path if there were any."""
+        path = self.secrets_path(name)
+        return path if remove(path) else None
+
+    def delete(self, name: str) -> list[Path]:
+        """Remove a profile with its secrets, and the pointer if it pointed there. Return what went."""
+        doomed = [self.secrets_path(name), self.config_path(name)]
+        if self.pointed() == name:
+            doomed.append(self.pointer_path)
+        return [path for path in doomed if remove(path)]
+
+    def forget_all(self) -> list[Path]:
+        """Remove `configs/`, `credentials/` and `active_config`, never the directory. Return what went."""
+        gone: list[Path] = []
+        for folder in (self.path / "credentials", self.path / "configs"):
+            if folder.is_dir() and not folder.is_symlink():
+                found = sorted(folder.iterdir())
+                gone += [entry for entry in found if entry.suffix == ".json" and remove(entry)]
+                for lock in found:
+                    if lock.name.startswith(".") and lock.name.endswith(".json.lock"):
+                        _remove_unless_held(lock)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        if remove(self.pointer_path):
+            gone.append(self.pointer_path)
+        return gone
+
+
+def _remove_unless_held(lock: Path) -> None:
+    """Without its file a lock that is held would be no lock for the next one."""
+    with contextlib.suppress(OSError):
+        release = try_lock(lock)
+        if release is not None:
+            remove(lock)
+            release()
+
+
+def _stored(path: Path) -> StoredCredentials | ProfileError | None:
+    """Read and validate in a frame that no error passes through, because it holds the bare secrets."""
+    try:
+        document = read_object(path, what="credentials file", secret=True)
+    except ProfileError as error:
+        return error
+    if document is None:
+        return None
+    from ant_wif._config.documents import StoredCredentials
+
+    return StoredCredentials.parse(path, document)
+
+
+def _encoded(document: Mapping[str, object]) -> bytes:
+    return (json.dumps(document, indent=2, default=_plain) + "\n").encode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

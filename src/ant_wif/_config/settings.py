@@ -1,0 +1,231 @@
+"""Arguments, profile file and environment in one model, every value with its origin.
+
+The order is argument, profile, environment, default: a profile is authoritative, the environment
+fills what it leaves out or leaves empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, InstanceOf, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ant_wif._environment import Environment
+from ant_wif._secrets import SecretStr, clean
+from ant_wif.errors import ConfigurationError, ProfileError
+from ant_wif.identity import DEFAULT_AUDIENCE, IdentitySource, read_source
+
+if TYPE_CHECKING:
+    from ant_wif._config.documents import Profile
+
+__all__ = ["DEFAULT_BASE_URL", "Origin", "Settings", "flag"]
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+DEFAULT_CONSOLE_URL = "https://platform.claude.com"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value came from: `via` is `flag`, `profile`, `env` or `default`; `name` says which."""
+
+    via: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """The environment variable that fills a field."""
+
+    name: str
+
+
+_PROFILE_FIELDS = {
+    "base_url", "console_url", "federation_rule_id", "organization_id", "scope", "service_account_id", "workspace_id",
+}  # fmt: skip
+
+Text = str | None
+Secret = SecretStr | None
+
+
+class Settings(BaseSettings):
+    """What this run was told. Load it with `Settings.load`.
+
+    Argument names are field names. `identity` is the profile's `identity_token` object.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    api_key: Annotated[Secret, Variable("ANTHROPIC_API_KEY")] = None
+    auth_token: Annotated[Secret, Variable("ANTHROPIC_AUTH_TOKEN")] = None
+    base_url: Annotated[str, Variable("ANTHROPIC_BASE_URL")] = DEFAULT_BASE_URL
+    console_url: Annotated[str, Variable("ANTHROPIC_CONSOLE_URL")] = DEFAULT_CONSOLE_URL
+    oauth_client_id: Annotated[Text, Variable("ANTHROPIC_OAUTH_CLIENT_ID")] = None
+    federation_rule_id: Annotated[Text, Variable("ANTHROPIC_FEDERATION_RULE_ID")] = None
+    organization_id: Annotated[Text, Variable("ANTHROPIC_ORGANIZATION_ID")] = None
+    service_account_id: Annotated[Text, Variable("ANTHROPIC_SERVICE_ACCOUNT_ID")] = None
+    workspace_id: Annotated[Text, Variable("ANTHROPIC_WORKSPACE_ID")] = None
+    scope: Annotated[Text, Variable("ANTHROPIC_SCOPE")] = None
+    identity_token_file: Annotated[Text, Variable("ANTHROPIC_IDENTITY_TOKEN_FILE")] = None
+    identity_token: Annotated[Secret, Variable("ANTHROPIC_IDENTITY_TOKEN")] = None
+    identity_source: Annotated[str, Variable("ANT_IDENTITY_SOURCE")] = "auto"
+    identity_audience: Annotated[str, Variable("ANT_IDENTITY_AUDIENCE")] = DEFAULT_AUDIENCE
+    cache: Annotated[str, Variable("ANT_CACHE")] = "disk"
+    cache_dir: Annotated[Text, Variable("ANT_CACHE_DIR")] = None
+    identity: InstanceOf[IdentitySource] | None = None
+    origins: dict[str, Origin] = Field(default_factory=dict)
+
+    @classmethod
+    def load(cls, arguments: Mapping[str, object], environ: Environment, profile: Profile | None = None) -> Settings:
+        """Unify the three places. An argument that is `None` was not given.
+
+        Raises:
+            ConfigurationError: a value is not one that its field can have.
+        """
+        empty = next((name for name, value in arguments.items() if value == ""), None)
+        if empty:
+            raise ConfigurationError(f"{flag(empty)} is empty", hint=f"give {flag(empty)} a value, or leave it out")
+        given: dict[str, Any] = {name: value for name, value in arguments.items() if value is not None}
+        context: dict[str, Any] = {"environ": environ, "profile_file": profile}
+        try:
+            return cls(**given, **context)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+        raise _explained(problem["loc"], problem["msg"], given)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, profile, environment. The last source only reads who had which field first."""
+        del env_settings, dotenv_settings, file_secret_settings
+        passed = getattr(init_settings, "init_kwargs", {})
+        return (
+            init_settings,
+            ProfileSource(settings_cls, passed.get("profile_file")),
+            EnvironmentSource(settings_cls, passed.get("environ", Environment())),
+            OriginSource(settings_cls, passed.get("profile_file")),
+        )
+
+    @property
+    def caches_on_disk(self) -> bool:
+        """Whether tokens are kept for the next process.
+
+        Raises:
+            ConfigurationError: `ANT_CACHE` says something else than disk, memory or off.
+        """
+        if self.cache not in {"disk", "memory", "off"}:
+            raise ConfigurationError(
+                f"ANT_CACHE is {clean(self.cache, limit=32)!r}, expected disk, memory or off", hint="correct ANT_CACHE"
+            )
+        return self.cache == "disk"
+
+    def origin(self, name: str) -> Origin:
+        return self.origins.get(name, Origin("default", "default"))
+
+    @classmethod
+    def variable(cls, name: str) -> str | None:
+        """The environment variable that fills a field."""
+        return _variable(cls.model_fields[name])
+
+
+class ProfileSource(PydanticBaseSettingsSource):
+    """The fields that a profile's file may hold, those left out or empty left out."""
+
+    def __init__(self, settings_cls: type[BaseSettings], profile: Profile | None) -> None:
+        super().__init__(settings_cls)
+        self._values: dict[str, object] = {}
+        if profile is not None:
+            # Named one by one: a file may hold any other name, and that of an option too.
+            for part in (profile.known.authentication, profile.known):
+                self._values |= {
+                    name: getattr(part, name, None) for name in _PROFILE_FIELDS & set(type(part).model_fields)
+                }
+            # The token object of the file; the settings' `identity_token` is a token itself.
+            self._values["identity"] = _identity(profile)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return _collect(self)
+
+
+def _identity(profile: Profile) -> IdentitySource | None:
+    document = getattr(profile.known.authentication, "identity_token", None)
+    try:
+        return read_source(document) if document else None
+    except ConfigurationError as error:
+        raise ProfileError(
+            f"the profile {profile.path} cannot be used: authentication.{error}", hint=error.hint
+        ) from None
+
+
+class EnvironmentSource(PydanticBaseSettingsSource):
+    """The environment that was passed in, in which empty means unset."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environ: Environment) -> None:
+        super().__init__(settings_cls)
+        self._environ = environ
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = _variable(field)
+        return self._environ.get(variable) if variable else None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return _collect(self)
+
+
+class OriginSource(PydanticBaseSettingsSource):
+    """Adds the one field `origins`: which of the sources before it set what."""
+
+    def __init__(self, settings_cls: type[BaseSettings], profile: Profile | None) -> None:
+        super().__init__(settings_cls)
+        self._profile = profile.name if profile else ""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = self.settings_sources_data
+        fields = self.settings_cls.model_fields
+        origins = {name: Origin("env", _variable(fields[name]) or "") for name in found["EnvironmentSource"]}
+        origins |= {name: Origin("profile", f"profile:{self._profile}") for name in found["ProfileSource"]}
+        origins |= {name: Origin("flag", flag(name)) for name in found["InitSettingsSource"] if name in fields}
+        return {"origins": origins}
+
+
+def flag(name: str) -> str:
+    """The command-line option of an argument; messages call an argument by it."""
+    return "--federation-rule" if name == "federation_rule_id" else f"--{name.replace('_', '-')}"
+
+
+def _variable(field: FieldInfo) -> str | None:
+    return next((mark.name for mark in field.metadata if isinstance(mark, Variable)), None)
+
+
+def _collect(source: PydanticBaseSettingsSource) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in source.settings_cls.model_fields.items():
+        value, key, _ = source.get_field_value(field, name)
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _explained(location: tuple[int | str, ...], message: str, given: Mapping[str, object]) -> ConfigurationError:
+    """Say which value cannot be used and where it stands. The value itself may be a secret."""
+    name = str(location[0])
+    variable = Settings.variable(name) if name in Settings.model_fields else None
+    where = flag(name) if name in given else variable or name
+    return ConfigurationError(f"{where} cannot be used: {clean(message)}", hint=f"correct {where}")

@@ -1,0 +1,195 @@
+"""The private folder through which one process hands its credential to others, and what is set for them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._config.settings import DEFAULT_BASE_URL
+from ant_wif._environment import Environment
+from ant_wif._secrets import show_path
+from ant_wif.errors import ConfigurationError
+from ant_wif.locking import Release, try_lock
+
+if TYPE_CHECKING:
+    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif.credentials import Credentials
+
+__all__ = ["PROFILE", "Handover", "in_variables", "variables_of"]
+
+PROFILE = "ant-exec"
+_PREFIX = "ant-exec-"
+_LOCK = ".lock"
+
+# What would win over the profile, or be taken for a part of it.
+_CREDENTIAL_VARIABLES = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_CONFIG_DIR",
+    "ANTHROPIC_FEDERATION_RULE_ID",
+    "ANTHROPIC_IDENTITY_TOKEN",
+    "ANTHROPIC_IDENTITY_TOKEN_FILE",
+    "ANTHROPIC_OAUTH_CLIENT_ID",
+    "ANTHROPIC_ORGANIZATION_ID",
+    "ANTHROPIC_PROFILE",
+    "ANTHROPIC_SCOPE",
+    "ANTHROPIC_SERVICE_ACCOUNT_ID",
+    "ANTHROPIC_WORKSPACE_ID",
+    "ANT_IDENTITY_AUDIENCE",
+    "ANT_IDENTITY_SOURCE",
+)
+
+
+class Handover:
+    """A configuration directory of its own (0700), with one profile whose token something else rotates.
+
+    The folder is locked for as long as its maker lives: the next one removes what a killed one left.
+    """
+
+    def __init__(self, environ: Environment, credentials: Credentials) -> None:
+        """Make the folder and the profile, in the CI job's temp folder where there is one.
+
+        Raises:
+            ConfigurationError: no temp folder can be written.
+        """
+        self.path, self._release = _make(environ)
+        try:
+            self._directory = ConfigDir(self.path, environ=environ)
+            document = {
+                "authentication": {"type": "user_oauth"},
+                "organization_id": credentials.organization_id,
+                "workspace_id": credentials.workspace_id if credentials.sends_workspace else None,
+                "base_url": credentials.base_url,
+            }
+            self._directory.write(PROFILE, {name: value for name, value in document.items() if value is not None})
+            self._directory.activate(PROFILE)
+        except BaseException:
+            self.remove()
+            raise
+
+    def put(self, token: AccessToken) -> None:
+        """Let the others find this token from now on. Raises ProfileError: it cannot be written."""
+        path = self._directory.credentials_path(PROFILE)
+        self._directory.write_credentials(path, {"access_token": token.secret, "expires_at": token.expires_at})
+
+    def variables(self, environ: Mapping[str, str], base_url: str) -> dict[str, str]:
+        """Return the environment for a program that is to use the profile, whatever SDK it is written with."""
+        return {
+            **_without_credentials(environ),
+            "ANTHROPIC_CONFIG_DIR": str(self.path),
+            "ANTHROPIC_PROFILE": PROFILE,
+            "ANTHROPIC_BASE_URL": base_url,
+        }
+
+    def remove(self) -> None:
+        """Remove the folder, and release its lock."""
+        _remove(self.path)
+        self._release()
+
+
+def variables_of(credentials: Credentials, token: AccessToken) -> dict[str, str]:
+    """Return a credential as the variables that every official tool reads. Nothing keeps that token fresh."""
+    name = "ANTHROPIC_API_KEY" if credentials.source == "api_key" else "ANTHROPIC_AUTH_TOKEN"
+    host = {} if credentials.base_url == DEFAULT_BASE_URL else {"ANTHROPIC_BASE_URL": credentials.base_url}
+    return {name: token.secret.get_secret_value(), **host}
+
+
+def in_variables(environ: Mapping[str, str], credentials: Credentials, token: AccessToken) -> dict[str, str]:
+    """Return the environment for a program that knows variables only."""
+    others = {name: value for name, value in _without_credentials(environ).items() if name != "ANTHROPIC_BASE_URL"}
+    return {**others, **variables_of(credentials, token)}
+
+
+def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
+
+
+def _make(environ: Environment) -> tuple[Path, Release]:
+    problems = []
+    for base in _bases(environ):
+        try:
+            base.mkdir(mode=0o700, exist_ok=True)
+            if _could_be_swapped(base.stat()):
+                problems.append(f"{show_path(base)}: others could replace what is in it")
+                continue
+            _sweep(base)
+            while True:
+                folder = base / f"{_PREFIX}{secrets.token_hex(16)}"
+                # The lock comes first: a folder without one would be anybody's to sweep away.
+                release = try_lock(_lock_of(folder))
+                if release is not None:
+                    folder.mkdir(mode=0o700)
+                    return folder, release
+        except OSError as error:
+            problems.append(f"{show_path(base)}: {error.strerror or type(error).__name__}")
+    raise ConfigurationError(
+        f"no folder for the credential can be made ({'; '.join(problems)})",
+        hint="set TMPDIR to a folder that this user can write",
+    )
+
+
+def _bases(environ: Environment) -> Iterator[Path]:
+    """Yield where the folder may be, absolute: the CI job's own place, the session's, the temp folder."""
+    cache = CacheDir.locate(environ, environ.get("ANT_CACHE_DIR"))
+    if cache is not None and cache.via != "user":
+        with contextlib.suppress(ConfigurationError):
+            cache.prepare()
+            yield cache.path.absolute()
+    if os.path.isabs(environ.get("XDG_RUNTIME_DIR", "")):
+        yield Path(environ["XDG_RUNTIME_DIR"])
+    yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp").absolute()  # noqa: S108  # random names in it
+
+
+def _sweep(base: Path) -> None:
+    """Remove the folders whose makers are gone."""
+    for entry in os.scandir(base):
+        if not (entry.name.startswith(_PREFIX) and entry.name.endswith(_LOCK)):
+            continue
+        with contextlib.suppress(OSError):
+            if not entry.is_file(follow_symlinks=False) or _is_anothers(entry.stat(follow_symlinks=False)):
+                continue
+            lock = Path(entry.path)
+            release = try_lock(lock)
+            if release is not None:
+                _remove(lock.with_suffix(""))
+                release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, the secret first; where something of it stays, its lock stays for the next to find."""
+    for path, folders, _ in os.walk(folder):
+        for each in (Path(path), *(Path(path, name) for name in folders)):
+            # Its reader may have taken the right to write from it.
+            with contextlib.suppress(OSError):
+                if not each.is_symlink():
+                    each.chmod(0o700)
+    with contextlib.suppress(OSError):
+        ConfigDir(folder).credentials_path(PROFILE).unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    if not os.path.lexists(folder):
+        with contextlib.suppress(OSError):
+            _lock_of(folder).unlink()
+
+
+def _could_be_swapped(base: os.stat_result) -> bool:
+    """Whether somebody else could put another folder in the place of ours."""
+    if os.name != "posix":
+        return False
+    open_to_others = base.st_mode & 0o022 and not base.st_mode & stat.S_ISVTX
+    return base.st_uid not in {0, os.geteuid()} or bool(open_to_others)
+
+
+def _is_anothers(status: os.stat_result) -> bool:
+    return os.name == "posix" and status.st_uid != os.geteuid()
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}{_LOCK}")

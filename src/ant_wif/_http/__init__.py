@@ -1,0 +1,1 @@
+"""Requests as values, and two drivers that send them."""

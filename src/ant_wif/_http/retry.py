@@ -1,0 +1,75 @@
+"""Which failures pass by themselves, and how long to wait for that."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+from ant_wif._clock import elapsed
+from ant_wif._http.flow import Reply, Unreachable
+
+__all__ = ["Backoff", "is_transient", "retry_after"]
+
+ATTEMPTS = 4
+DEADLINE_SECONDS = 60.0
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 8.0
+
+
+def is_transient(answer: Reply | Unreachable) -> bool:
+    """Whether the same request may succeed a little later; `x-should-retry` is the server's own word on it."""
+    if isinstance(answer, Unreachable):
+        return answer.transient
+    stated = answer.headers.get("x-should-retry", "").strip().lower()
+    # What was denied or malformed stays so, whatever the header says.
+    if stated == "false" or (stated == "true" and answer.status not in {400, 401, 403}):
+        return stated == "true"
+    return answer.status in {408, 425, 429} or answer.status >= 500
+
+
+def retry_after(answer: Reply | Unreachable) -> float | None:
+    """Return the seconds that the server asks to wait: seconds, or a date beside its own (RFC 9110 §10.2.3)."""
+    if isinstance(answer, Unreachable):
+        return None
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        stated = answer.headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", stated):
+            return float(stated) * unit
+    with contextlib.suppress(ValueError, OverflowError, KeyError):
+        moment, now = (parsedate_to_datetime(answer.headers[name]) for name in ("retry-after", "date"))
+        return max(0.0, moment.timestamp() - now.timestamp())
+    return None
+
+
+class Backoff:
+    """The patience of one operation: so many attempts, so many seconds in all.
+
+    Delays double, each drawn evenly between nothing and its limit ("full jitter"), so that many
+    processes that failed together do not come back together.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempts: int = ATTEMPTS,
+        deadline: float = DEADLINE_SECONDS,
+        now: Callable[[], float] = elapsed,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._left = attempts
+        self._limit = FIRST_DELAY_SECONDS
+        self._now = now
+        self._until = now() + deadline
+        self._draw = draw
+
+    def delay(self, answer: Reply | Unreachable) -> float | None:
+        """Return the seconds to wait before the next attempt, or `None` to give up."""
+        self._left -= 1
+        if self._left <= 0 or not is_transient(answer):
+            return None
+        delay = max(self._draw() * self._limit, retry_after(answer) or 0.0)
+        self._limit = min(2 * self._limit, LONGEST_DELAY_SECONDS)
+        return delay if self._now() + delay < self._until else None

@@ -1,0 +1,207 @@
+"""How what a flow asks for is done: `run` makes blocking calls, `arun` awaited ones. Neither decides anything."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from ant_wif._http.debug_log import log_failure, log_reply, log_request
+from ant_wif._http.flow import Flow, Pause, Reply, Request, Unreachable, plain
+from ant_wif._secrets import clean
+from ant_wif._version import __version__
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["USER_AGENT", "arun", "run", "unreachable"]
+
+T = TypeVar("T")
+
+USER_AGENT = f"ant-wif/{__version__}"
+LARGEST_BODY = 1 << 20
+
+
+def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
+    """Drive a flow to its result with blocking calls; a given `client` is used and left open."""
+    outcome: object = None
+    failure: BaseException | None = None
+    try:
+        while True:
+            step = flow.throw(failure) if failure else flow.send(outcome)
+            outcome, failure = None, None
+            try:
+                if isinstance(step, Request):
+                    outcome = _send(step, client)
+                elif isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                    outcome = False
+                else:
+                    outcome = step.function()
+            except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
+                failure = error
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        failure = None  # an exception must not hold the frame that holds it
+
+
+async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
+    """Drive a flow to its result without blocking the event loop."""
+    import anyio
+    import anyio.to_thread
+
+    outcome: object = None
+    failure: BaseException | None = None
+    try:
+        while True:
+            step = flow.throw(failure) if failure else flow.send(outcome)
+            outcome, failure = None, None
+            try:
+                if isinstance(step, Request):
+                    outcome = await _asend(step, client)
+                elif isinstance(step, Pause):
+                    await anyio.sleep(step.seconds)
+                    outcome = True
+                else:
+                    # A limiter of its own: the shared one may be taken up by threads that wait for this very flow.
+                    outcome = await anyio.to_thread.run_sync(step.function, limiter=anyio.CapacityLimiter(1))
+            except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again
+                failure = error
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        failure = None
+
+
+def _send(request: Request, client: httpx.Client | None) -> Reply | Unreachable:
+    import httpx
+
+    deadline = time.monotonic() + request.timeout
+    try:
+        with contextlib.ExitStack() as stack:
+            special = httpx.Client(**_options(request)) if _is_special(request) else None
+            sender = special or client or httpx.Client()
+            if sender is not client:
+                stack.enter_context(sender)
+            response = sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
+            stack.callback(response.close)
+            body = _Body(deadline)
+            for chunk in response.iter_raw():
+                body.add(chunk)
+            return _reply(request, response, body)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return unreachable(request.method, request.url, request.timeout, error)
+
+
+async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | Unreachable:
+    import httpx
+
+    deadline = time.monotonic() + request.timeout
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            special = httpx.AsyncClient(**_options(request)) if _is_special(request) else None
+            sender = special or client or httpx.AsyncClient()
+            if sender is not client:
+                await stack.enter_async_context(sender)
+            response = await sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
+            stack.push_async_callback(response.aclose)
+            body = _Body(deadline)
+            async for chunk in response.aiter_raw():
+                body.add(chunk)
+            return _reply(request, response, body)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return unreachable(request.method, request.url, request.timeout, error)
+
+
+def _is_special(request: Request) -> bool:
+    """Whether a client made for anything else would not do."""
+    return request.direct or request.ca_file is not None
+
+
+def _options(request: Request) -> dict[str, Any]:
+    import ssl
+
+    verify = True if request.ca_file is None else ssl.create_default_context(cafile=str(request.ca_file))
+    return {"verify": verify, "trust_env": not request.direct}
+
+
+class _UnusableAnswerError(ValueError):
+    """The answer is too large or too slow to be read to its end."""
+
+
+class _Body:
+    """Collects a response body within the limits of size and time."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > LARGEST_BODY:
+            raise _UnusableAnswerError(f"the answer is larger than {LARGEST_BODY} bytes")
+        if time.monotonic() > self._deadline:
+            raise _UnusableAnswerError("the answer did not end in time")
+        self._chunks.append(chunk)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._chunks)
+
+
+def _outgoing(request: Request) -> httpx.Request:
+    """Build the request apart from any client, so that no default header, cookie or login joins it."""
+    import httpx
+
+    headers = {
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        # A compressed answer could unpack to any size.
+        "Accept-Encoding": "identity",
+        **{name: plain(value) for name, value in request.headers.items()},
+    }
+    if request.content_type is not None:
+        headers.setdefault("Content-Type", request.content_type)
+    outgoing = httpx.Request(
+        request.method,
+        request.url,
+        headers=headers,
+        content=request.body(),
+        extensions={"timeout": httpx.Timeout(request.timeout).as_dict()},
+    )
+    log_request(outgoing)
+    return outgoing
+
+
+def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _UnusableAnswerError("the answer is compressed, which was not asked for")
+    reply = Reply(response.status_code, dict(response.headers), bytes(body))
+    log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
+    return reply
+
+
+def unreachable(method: str, url: str, timeout: float, error: Exception) -> Unreachable:
+    """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike."""
+    import httpx
+
+    before_sending = (
+        httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
+        httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL,
+    )  # fmt: skip
+    maybe_received = isinstance(error, (httpx.HTTPError, _UnusableAnswerError))
+    if isinstance(error, before_sending):
+        maybe_received = False
+    if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
+        reason = "a header or the URL holds a character that cannot be sent"
+    elif isinstance(error, httpx.RemoteProtocolError):
+        reason = "the connection ended early, or what answers there does not speak HTTP"
+    elif isinstance(error, httpx.TimeoutException):
+        reason = f"no answer within {timeout:g} seconds"
+    else:
+        reason = clean(error, limit=200) or type(error).__name__
+    log_failure(method, url, reason)
+    never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+    transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)
+    return Unreachable(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))

@@ -1,0 +1,1 @@
+"""What changes the files of the configuration directory."""

@@ -1,0 +1,194 @@
+"""The listener that the browser comes back to: loopback only, one path, one method (RFC 8252 §7.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ant_wif._profiles.callback_pages import Page, page
+from ant_wif._tokens.grants.authorization_code import AnswerError, Reason
+from ant_wif.errors import AntWifError, LoginError
+
+__all__ = ["Listener"]
+
+PATH = "/callback"
+_OF_A_LOGIN = {"state", "code", "error"}
+_REQUEST_SECONDS = 3
+_VERDICT_SECONDS = 60
+_ANSWER_SECONDS = 2
+_MOST_UNREAD = 64
+_PAGES: dict[Reason, Page] = {"state": Page.STATE, "denied": Page.DENIED, "code": Page.CODE, "refused": Page.FAILED}
+
+Deliver = Callable[[dict[str, str]], None]
+
+
+class Listener:
+    """Listens on 127.0.0.1 from construction on. A context manager: nothing listens after it.
+
+    Each `GET /callback` is handed to `deliver`; the browser is answered when `settle` says what came of
+    it. Anything else is refused and forgotten.
+    """
+
+    def __init__(self, port: int, deliver: Deliver) -> None:
+        """Raises LoginError: the port is taken, or may not be used."""
+        try:
+            self._server = _Server(("127.0.0.1", port), deliver)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise LoginError(
+                f"port {port} on 127.0.0.1 cannot be used: {reason}",
+                hint="choose another with --callback-port, or leave it out for a free one",
+            ) from None
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.settle(exc if isinstance(exc, AntWifError) else None if exc is None else LoginError("interrupted"))
+        self._server.shutdown()
+        self._server.let_them_answer()
+        self._server.server_close()
+        self._thread.join()
+
+    def settle(self, failure: AntWifError | None) -> None:
+        """Say what came of the login; the waiting browser shows it."""
+        self._server.settle(failure)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    # On POSIX this lets the next run have the port of the one before, and never two at the same time.
+    allow_reuse_address = os.name == "posix"
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], deliver: Deliver) -> None:
+        super().__init__(address, _Handler)
+        self.deliver = deliver
+        self._unread: dict[Any, float] = {}
+        self._settled = threading.Event()
+        self._failure: AntWifError | None = None
+        self._waiting: list[threading.Thread] = []
+
+    def server_bind(self) -> None:
+        """Bind without asking the network for this host's name, as the base class would."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]  # of an IPv4 address
+
+    def settle(self, failure: AntWifError | None) -> None:
+        if not self._settled.is_set():
+            self._failure = failure
+            self._settled.set()
+
+    def verdict(self) -> Page:
+        """Wait for what came of the login."""
+        self._waiting.append(threading.current_thread())
+        if not self._settled.wait(_VERDICT_SECONDS):
+            return Page.WAITING
+        if self._failure is None:
+            return Page.SUCCESS
+        return _PAGES[self._failure.reason] if isinstance(self._failure, AnswerError) else Page.FAILED
+
+    def let_them_answer(self) -> None:
+        """Give the browsers that wait for the verdict the time to be told."""
+        for thread in list(self._waiting):
+            thread.join(_ANSWER_SECONDS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a request on a thread of its own. Of too many that say nothing, the oldest makes room."""
+        while len(self._unread) >= _MOST_UNREAD:
+            self._drop(next(iter(self._unread)))
+        self._unread[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Drop, several times a second, who does not come to the point: a byte now and then is no request."""
+        for request, since in list(self._unread.items()):
+            if time.monotonic() - since > _REQUEST_SECONDS:
+                self._drop(request)
+
+    def was_read(self, request: Any) -> None:
+        self._unread.pop(request, None)
+
+    def _drop(self, request: Any) -> None:
+        self.was_read(request)
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.was_read(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away or sent no HTTP."""
+        del request, client_address
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = _REQUEST_SECONDS
+    server_version = "ant"
+    sys_version = ""
+
+    def parse_request(self) -> bool:
+        """Note that the client came to the point."""
+        parsed = super().parse_request()
+        self.server.was_read(self.request)
+        return parsed
+
+    def do_GET(self) -> None:
+        query = self._callback()
+        if query is None:
+            self._answer(404, Page.UNKNOWN)
+            return
+        self.server.deliver(query)
+        self._answer(200, self.server.verdict())
+
+    def _callback(self) -> dict[str, str] | None:
+        """Return the query of a callback; `None` for a request that has nothing to do with a login."""
+        try:
+            parts = urlsplit(self.path)
+            values = parse_qs(parts.query, max_num_fields=50)
+            host = urlsplit(f"//{self.headers.get('host', '')}").hostname
+        except ValueError:
+            return None
+        if parts.path != PATH or host not in {"localhost", "127.0.0.1"} or not values.keys() & _OF_A_LOGIN:
+            return None
+        return {name: found[0] for name, found in values.items()}
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no `GET` without repeating any of it."""
+        del message, explain
+        self._answer(code, Page.UNKNOWN)
+
+    def _answer(self, status: int, which: Page) -> None:
+        body = page(which)
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the request line holds the code."""

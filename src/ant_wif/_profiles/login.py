@@ -1,0 +1,289 @@
+"""Logging a person in: the code traded for tokens, and kept where every official tool finds them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ant_wif._clock import steady
+from ant_wif._config.config_dir import Active, ConfigDir
+from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings
+from ant_wif._environment import Environment
+from ant_wif._files import check_writable, is_there
+from ant_wif._http.flow import Flow, call, pause
+from ant_wif._http.urls import check_url
+from ant_wif._secrets import clean, show_path
+from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens.grants.authorization_code import Answer, Attempt
+from ant_wif._tokens.grants.code_grant import ABOUT, redeem
+from ant_wif._tokens.grants.endpoint import Granted
+from ant_wif._tokens.store import ProfileShelf
+from ant_wif.errors import LoginError, ProfileError
+from ant_wif.locking import try_lock
+
+__all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "Plan", "plan"]
+
+log = logging.getLogger("ant_wif.login")
+
+CLIENT_ID = "41077d10-94b8-4194-be48-d251e9eb21b4"
+DEFAULT_SCOPE = "user:profile user:inference user:developer"
+_LOCK_SECONDS = 30.0
+_LOCK_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """Who is logged in, for what, and where that is kept. `notes` are for the person to read."""
+
+    account_email: str | None
+    organization_id: str | None
+    organization_name: str | None
+    workspace_id: str | None
+    workspace_name: str | None
+    config_path: Path
+    credentials_path: Path
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A login that may begin: everything that can be checked beforehand was."""
+
+    directory: ConfigDir
+    active: Active
+    settings: Settings
+    client_id: str
+    scope: str
+    clock: Callable[[], float] = steady
+
+    @property
+    def credentials_path(self) -> Path:
+        return self.directory.secrets_path(self.active.name)
+
+    def attempt(self) -> Attempt:
+        """Begin: a verifier and a state of its own for every try."""
+        return Attempt(
+            self.settings.console_url.rstrip("/"),
+            self.client_id,
+            self.scope,
+            self.settings.workspace_id,
+            self.settings.organization_id,
+        )
+
+    def finish(self, attempt: Attempt, answer: Answer) -> Flow[LoggedIn]:
+        """Trade the code for tokens, and keep them.
+
+        Raises:
+            LoginError: the code was refused, or the login is for another organization or workspace than asked for.
+            ExchangeError: the endpoint failed, or could not be reached.
+            ProfileError: the login cannot be kept.
+        """
+        granted, about = yield from redeem(self.settings.base_url.rstrip("/"), attempt, answer)
+        self._refuse_another(about)
+        notes = yield from self._keep(granted, about)
+        return LoggedIn(
+            about.get("account_email"),
+            about.get("organization_uuid"),
+            about.get("organization_name"),
+            about.get("workspace_id"),
+            about.get("workspace_name"),
+            self.directory.config_path(self.active.name),
+            self.credentials_path,
+            tuple(notes),
+        )
+
+    def _refuse_another(self, about: Mapping[str, str]) -> None:
+        """What was asked for outright must be what came; nothing is kept otherwise."""
+        for name, got in (
+            ("organization_id", about.get("organization_uuid")),
+            ("workspace_id", about.get("workspace_id")),
+        ):
+            asked = getattr(self.settings, name)
+            if self.settings.origin(name).via == "flag" and got is not None and not _same(asked, got, "default"):
+                raise LoginError(
+                    f"the login is for the {name.removesuffix('_id')} {clean(got, limit=64)}, and "
+                    f"{clean(asked, limit=64)} was asked for; nothing was stored",
+                    hint="run the command again, and choose that one on the consent page",
+                )
+
+    def _keep(self, granted: Granted, about: Mapping[str, str]) -> Flow[list[str]]:
+        shelf = ProfileShelf(self.directory, self.credentials_path, None)
+        release = yield from _locked(shelf.lock_path)
+        try:
+            return (yield from call(lambda: self._write(shelf, granted, about)))
+        finally:
+            release()
+
+    def _write(self, shelf: ProfileShelf, granted: Granted, about: Mapping[str, str]) -> list[str]:
+        """Store the login, and the profile unless there is one; return what the person should know."""
+        # Looked at again: a person takes minutes in a browser, and what is there by now counts.
+        document = _login_profile(self.directory, self.active.name)
+        token = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
+        fields = {name: about.get(name) for name in ABOUT}
+        shelf.keep(token, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
+        if document is None:
+            self.directory.write(self.active.name, self._new_profile(about))
+        notes = self._notes(document or {}, about)
+        if self._becomes_active():
+            try:
+                self.directory.activate(self.active.name)
+            except ProfileError as error:
+                notes.append(f"the profile could not be made the active one: {error}")
+        return notes
+
+    def _becomes_active(self) -> bool:
+        """A profile that is named on the command line does; any other only where none was active."""
+        if self.active.via == "flag":
+            return True
+        others = set(self.directory.names()) - {self.active.name}
+        return self.directory.pointed() is None and "default" not in others
+
+    def _new_profile(self, about: Mapping[str, str]) -> dict[str, object]:
+        def given(name: str, default: str) -> str | None:
+            value = getattr(self.settings, name)
+            return value if self.settings.origin(name).via != "default" and value != default else None
+
+        authentication = {
+            "type": "user_oauth",
+            "client_id": self.client_id,
+            "scope": self.scope if self.scope != DEFAULT_SCOPE else None,
+            "console_url": given("console_url", DEFAULT_CONSOLE_URL),
+        }
+        document = {
+            "authentication": {name: value for name, value in authentication.items() if value},
+            "organization_id": about.get("organization_uuid"),
+            "workspace_id": about.get("workspace_id"),
+            "base_url": given("base_url", DEFAULT_BASE_URL),
+        }
+        return {name: value for name, value in document.items() if value}
+
+    def _notes(self, document: Mapping[str, object], about: Mapping[str, str]) -> list[str]:
+        """Say where an existing profile, which is never rewritten, names something else than the token."""
+        notes = []
+        if not about.get("workspace_id"):
+            notes.append(
+                "the server did not say which workspace the login is for; to name one: "
+                f"ant profile set workspace_id ID --profile {self.active.name}"
+            )
+        for key, got in (("organization_id", "organization_uuid"), ("workspace_id", "workspace_id")):
+            named, bound = document.get(key), about.get(got)
+            if isinstance(named, str) and bound and not _same(named, bound):
+                notes.append(
+                    f"the login is for {key} {bound}, but the profile names {named}; to follow it: "
+                    f"ant profile set {key} {bound} --profile {self.active.name}"
+                )
+        return notes
+
+
+def plan(
+    directory: ConfigDir,
+    active: Active,
+    arguments: Mapping[str, object],
+    environ: Environment,
+    *,
+    clock: Callable[[], float] = steady,
+) -> Plan:
+    """Check all that can be checked before a browser opens. `arguments` are those of `Settings.load`.
+
+    Raises:
+        ConfigurationError: a setting is not one that it can be.
+        ProfileError: the profile is none that can be logged in to like this, or cannot be written.
+        InsecureUrlError: a host must not be sent a code or token.
+    """
+    document = _login_profile(directory, active.name)
+    profile = None if document is None else directory.read(active.name)
+    settings = Settings.load(arguments, environ, profile)
+    check_url(settings.base_url, what="the base URL")
+    check_url(settings.console_url, what="the Console's URL")
+    client_id, scope = settings.oauth_client_id or CLIENT_ID, settings.scope or DEFAULT_SCOPE
+    if document is not None:
+        own = _own_client_id(document)
+        if settings.origin("oauth_client_id").via != "flag":
+            client_id = own
+        usual = Settings.load({}, environ, profile)
+        _refuse_what_a_profile_could_not_use(
+            active.name,
+            {
+                "--client-id": (client_id, own),
+                "--base-url": (settings.base_url.rstrip("/"), usual.base_url.rstrip("/")),
+                "--scope": (_of_administrators(scope), _of_administrators(usual.scope or DEFAULT_SCOPE)),
+            },
+        )
+    _check_places(directory, active.name)
+    return Plan(directory, active, settings, client_id, scope, clock)
+
+
+def _login_profile(directory: ConfigDir, name: str) -> Mapping[str, object] | None:
+    """Return a profile's document, `None` where there is no such profile. Raises ProfileError: nobody logs in to it."""
+    if not is_there(directory.config_path(name)):
+        return None
+    profile = directory.read(name)
+    another = "choose another name: ant auth login --profile NAME"
+    if profile.type != "user_oauth":
+        raise ProfileError(f"the profile {name!r} is a federation profile, which nobody logs in to", hint=another)
+    if not _own_client_id(profile.document):
+        raise ProfileError(
+            f"the profile {name!r} has no client_id: something else keeps its credentials fresh", hint=another
+        )
+    return profile.document
+
+
+def _own_client_id(document: Mapping[str, object]) -> str:
+    authentication = document.get("authentication")
+    found = authentication.get("client_id") if isinstance(authentication, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _of_administrators(scope: str) -> str:
+    return " ".join(sorted(name for name in scope.split() if name.startswith("org:")))
+
+
+def _refuse_what_a_profile_could_not_use(name: str, given: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a login that would be refreshed, or used, with other values than it was made with."""
+    for option, (asked, usual) in given.items():
+        if asked != usual:
+            raise ProfileError(
+                f"the profile {name!r} exists, and {option} asks for {clean(asked, limit=100) or 'nothing of org:'} "
+                f"where it has {clean(usual, limit=100) or 'nothing of org:'}; a login never rewrites a profile",
+                hint=f"use another name: ant auth login --profile NAME {option} …",
+            )
+
+
+def _check_places(directory: ConfigDir, name: str) -> None:
+    path = directory.secrets_path(name)
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise ProfileError(
+            f"the login cannot be stored in {show_path(path)}: it is no regular file",
+            hint=f"remove {show_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
+        )
+    check_writable(path.parent, folder_mode=0o700)
+    if not is_there(directory.config_path(name)):
+        check_writable(directory.config_path(name).parent, folder_mode=0o755)
+
+
+def _same(asked: object, *others: str) -> bool:
+    """Compare ids: of a UUID, the case does not matter."""
+    return isinstance(asked, str) and asked.lower() in {other.lower() for other in others}
+
+
+def _locked(path: Path) -> Flow[Callable[[], None]]:
+    """Take the lock of the credentials; where there can be none, go on without.
+
+    Whoever holds it for longer refreshes the login that this one replaces, and will see that.
+    """
+    waited = 0.0
+    while waited < _LOCK_SECONDS:
+        try:
+            release = yield from call(lambda: try_lock(path))
+        except OSError:
+            break
+        if release is not None:
+            return release
+        if not waited:
+            log.warning("another process refreshes the login that there is; waiting for it")
+        yield from pause(_LOCK_POLL_SECONDS)
+        waited += _LOCK_POLL_SECONDS
+    return lambda: None

@@ -1,0 +1,116 @@
+"""What is kept on this machine for other processes, and how it is forgotten."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._resolution.chain import Resolution
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.store import entries, forget_entries
+from ant_wif.errors import ConfigurationError, ProfileError
+from ant_wif.outright import cache_of
+
+__all__ = ["KeptToken", "clear", "kept", "log_out", "log_out_everywhere"]
+
+
+@dataclass(frozen=True)
+class KeptToken:
+    """A token that other processes find: what it was minted for, until when (unix seconds). Never the token."""
+
+    profile: str | None
+    base_url: str
+    federation_rule_id: str
+    organization_id: str
+    service_account_id: str | None
+    workspace_id: str | None
+    identity_source: str | None
+    unverified_subject: str | None
+    expires_at: int | None
+    path: str
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def kept(resolution: Resolution) -> list[KeptToken]:
+    """List the tokens of the shared folder and of federation profiles, expired ones included."""
+    cache = _cache(resolution)
+    found = [
+        KeptToken(
+            profile=None,
+            **asdict(entry.federation),
+            identity_source=entry.identity_source,
+            unverified_subject=entry.unverified_subject,
+            expires_at=token.expires_at,
+            path=str(path),
+        )
+        for path, entry, token in (entries(cache) if cache is not None else [])
+    ]
+    return [*found, *(token for name in resolution.directory.names() for token in _of_profile(resolution, name))]
+
+
+def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
+    """Forget what federation left, of one profile or altogether; logins stay. Return the files that went.
+
+    Raises:
+        ProfileError: there is no such profile, it holds a login, or a file cannot be removed.
+    """
+    if profile is not None:
+        federation = resolution.federation_of(profile)
+        if federation is None:
+            raise ProfileError(
+                f"the profile {profile!r} holds a login, and no token that could be had again by itself",
+                hint=f"`ant auth logout --profile {profile}` removes the login",
+            )
+        return log_out(resolution, profile)
+    cache, directory = _cache(resolution), resolution.directory
+    gone = forget_entries(cache) if cache is not None else []
+    for name in directory.names():
+        with suppress(ConfigurationError):
+            if resolution.federation_of(name) is not None:
+                gone += filter(None, [directory.forget(name)])
+    return gone
+
+
+def log_out(resolution: Resolution, profile: str) -> list[Path]:
+    """Remove a profile's stored credentials, and what the shared folder holds for the same federation."""
+    gone = [path for path in [resolution.directory.forget(profile)] if path is not None]
+    cache, federation = _cache(resolution), None
+    with suppress(ConfigurationError):
+        federation = resolution.federation_of(profile)
+    if cache is not None and federation is not None:
+        gone += forget_entries(cache, federation)
+    return gone
+
+
+def log_out_everywhere(resolution: Resolution) -> list[Path]:
+    """Remove every profile and what is stored for it, never the configuration directory itself."""
+    gone = [path for name in resolution.directory.names() for path in log_out(resolution, name)]
+    return [*gone, *resolution.directory.forget_all()]
+
+
+def _of_profile(resolution: Resolution, name: str) -> list[KeptToken]:
+    """List the token of a federation profile; nothing where a file cannot be used, which is no matter of this list."""
+    with suppress(ConfigurationError):
+        federation: Federation | None = resolution.federation_of(name)
+        path = resolution.directory.secrets_path(name)
+        stored = resolution.directory.read_credentials(path) if federation is not None else None
+        if federation is not None and stored is not None and stored.access_token is not None:
+            return [
+                KeptToken(
+                    profile=name,
+                    **asdict(federation),
+                    identity_source=None,
+                    unverified_subject=None,
+                    expires_at=stored.expires_at,
+                    path=str(path),
+                )
+            ]
+    return []
+
+
+def _cache(resolution: Resolution) -> CacheDir | None:
+    return cache_of(resolution.settings, resolution.environ)

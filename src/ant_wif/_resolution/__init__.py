@@ -1,0 +1,1 @@
+"""Five tiers: which credential a run uses."""

@@ -1,0 +1,267 @@
+"""Five tiers, first match wins: which credential this run would use, and what became of the others.
+
+No network is touched; the only files read are those of the configuration directory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ant_wif._clock import steady
+from ant_wif._config.settings import Settings
+from ant_wif._environment import Environment
+from ant_wif._http.urls import check_url
+from ant_wif._resolution.candidates import Candidate
+from ant_wif._resolution.inputs import Inputs
+from ant_wif._resolution.profile_tier import profile_tier, shared_token
+from ant_wif._secrets import SecretStr, hidden, is_sendable, show_path
+from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens.providers import FederatedProvider, LoginProvider, StaticProvider
+from ant_wif.credentials import Credentials
+from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
+from ant_wif.identity import Context, IdentitySource
+from ant_wif.outright import cache_of
+
+if TYPE_CHECKING:
+    import httpx
+
+
+__all__ = ["Candidate", "Resolution", "resolve"]
+
+IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
+
+
+class Resolution(Inputs):
+    """The five tiers over one look at the inputs."""
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The five tiers in order, two lines each where a tier has two sources."""
+        return (
+            self._static(1, "api_key", "flag"),
+            self._static(1, "auth_token", "flag"),
+            self._static(2, "api_key", "env"),
+            self._static(2, "auth_token", "env"),
+            self._explicit_profile(),
+            self._federation(),
+            self._active_profile(),
+        )
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The first that matches, also when using it would fail."""
+        return next((candidate for candidate in self.candidates if candidate.matches), None)
+
+    @property
+    def identity(self) -> tuple[IdentitySource, Context]:
+        """The source of identity tokens that this run would use, and what it gets to look at.
+
+        Raises:
+            ConfigurationError: what was told of it cannot be used.
+            IdentitySourceError: there is none.
+        """
+        federations = [each for each in self.candidates if each.source == "federation" or each.identity]
+        candidate = next((each for each in federations if each.matches and each.identity), None)
+        candidate = candidate or next(each for each in federations if each.source == "federation")
+        if candidate.identity is not None and candidate.settings is not None:
+            return candidate.identity, self.context(candidate.settings)
+        if isinstance(candidate.error, ConfigurationError):
+            raise candidate.error
+        raise IdentitySourceError(
+            "this machine offers no identity token: no variable names one, and no platform was recognised",
+            hint="`ant identity detect` says what was looked for; in CI set ANTHROPIC_IDENTITY_TOKEN_FILE",
+        )
+
+    def require(self, passing_over: Callable[[Candidate], bool] = lambda _: False) -> Candidate:
+        """Return the first candidate that matches, those left out for which `passing_over` holds.
+
+        Raises:
+            NoCredentialsError: no tier matches.
+            AntWifError: the one that matches cannot be used; it is not passed over.
+        """
+        looked_at = [candidate for candidate in self.candidates if not passing_over(candidate)]
+        chosen = next((candidate for candidate in looked_at if candidate.matches), None)
+        if chosen is None:
+            raise NoCredentialsError(
+                f"no credentials found. Looked at, in this order: {'; '.join(map(str, looked_at))}",
+                hint=self._next_step(),
+                candidates=looked_at,
+            )
+        if chosen.error is not None:
+            begun = next((other for other in looked_at if other.partial and other.tier < chosen.tier), None)
+            if begun is not None and chosen.error.hint:
+                chosen.error.hint += f"; or complete the {begun.origin}: set {' and '.join(begun.missing)}"
+            raise chosen.error
+        return chosen
+
+    def credentials(
+        self, candidate: Candidate, *, http_client: httpx.Client | httpx.AsyncClient | None = None
+    ) -> Credentials:
+        """Turn a usable candidate into what a caller holds."""
+        settings, stored = candidate.settings or self.settings, candidate.stored
+        assert candidate.provider is not None, "only a usable candidate becomes credentials"  # noqa: S101
+        login = isinstance(candidate.provider, LoginProvider)
+        return Credentials(
+            candidate.provider,
+            source=candidate.source,
+            origin=candidate.origin,
+            base_url=settings.base_url.rstrip("/"),
+            organization_id=settings.organization_id or (stored.organization_uuid if stored and login else None),
+            workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
+            identity_source=candidate.identity.source if candidate.identity else None,
+            workspace_header=login and settings.workspace_id is not None,
+            clock=self.clock,
+            http_client=http_client,
+        )
+
+    def _next_step(self) -> str:
+        begun = next((candidate for candidate in self.candidates if candidate.partial), None)
+        if begun is not None:
+            return f"set {' and '.join(begun.missing)}"
+        return (
+            "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
+            "`ant auth login`; `ant auth status` shows what is seen"
+        )
+
+    def _static(self, tier: int, source: str, via: str) -> Candidate:
+        """Tiers 1 and 2: a secret that was handed over as it is."""
+        settings = self.settings
+        name = f"--{source.replace('_', '-')}" if via == "flag" else str(Settings.variable(source))
+        secret: SecretStr | None = getattr(settings, source)
+        if via == "env" and settings.origin(source).via == "flag":
+            # The argument hides the variable in the model; the report still tells of both.
+            secret = SecretStr(self.environ[name]) if name in self.environ else None
+        elif settings.origin(source).via != via:
+            secret = None
+        candidate = Candidate(tier, source, name, settings=settings)
+        if secret is None:
+            return replace(candidate, missing=(name,))
+        return replace(
+            candidate,
+            provider=StaticProvider(secret),
+            token=AccessToken(secret),
+            error=_first_error(
+                lambda: _check_sendable(secret, name), lambda: check_url(settings.base_url, what="the base URL")
+            ),
+        )
+
+    def _explicit_profile(self) -> Candidate:
+        """Tier 3: the profile named by `--profile` or `ANTHROPIC_PROFILE`. Broken is an error."""
+        candidate = Candidate(3, "profile", "--profile or ANTHROPIC_PROFILE")
+        active = self.active
+        if isinstance(active, ProfileError):
+            if self.active_via in {"flag", "env"}:
+                return replace(candidate, error=active)
+        elif active.explicit:
+            return profile_tier(self, replace(candidate, origin=f"profile:{active.name}"), active)
+        return replace(candidate, missing=("--profile or ANTHROPIC_PROFILE",))
+
+    def _federation(self) -> Candidate:
+        """Tier 4: rule, organization and identity token from arguments and environment."""
+        settings = self.settings
+        candidate = Candidate(4, "federation", "environment", settings=settings)
+        try:
+            identity = self.identity_of(settings)
+        except ConfigurationError as error:
+            return replace(candidate, error=error)
+        needed = {
+            "ANTHROPIC_FEDERATION_RULE_ID": settings.federation_rule_id,
+            "ANTHROPIC_ORGANIZATION_ID": settings.organization_id,
+            IDENTITY_MISSING: identity,
+        }
+        missing = tuple(name for name, value in needed.items() if value is None)
+        partial = 0 < len(missing) < len(needed)
+        candidate = replace(candidate, missing=missing, partial=partial, identity=identity)
+        federation = self.federated(settings)
+        if federation is None or identity is None:
+            return candidate
+        context = self.context(settings)
+        try:
+            federation.check()
+            provider = FederatedProvider(federation, identity, context, cache=cache_of(settings, self.environ))
+        except ConfigurationError as error:
+            return replace(candidate, error=error)
+        token = shared_token(provider, self.clock)
+        unmet = identity.unmet(context) if token is None else None
+        return replace(candidate, provider=provider, token=token, error=unmet)
+
+    def _active_profile(self) -> Candidate:
+        """Tier 5: the profile that `active_config` names, else `default` if there is one."""
+        candidate = Candidate(5, "profile", "active profile")
+        active = self.active
+        if self.active_via in {"flag", "env"}:
+            return replace(candidate, missing=("nothing of its own: a profile was named outright",))
+        if isinstance(active, ProfileError):
+            return replace(candidate, error=active)
+        candidate = replace(candidate, origin=f"profile:{active.name}")
+        path = self.directory.config_path(active.name)
+        # What nobody asked for may be absent; what somebody pointed at may not.
+        if active.via == "default" and self.directory.via == "default" and not os.path.lexists(path):
+            return replace(candidate, missing=(f"the file {show_path(path)}",))
+        return profile_tier(self, candidate, active)
+
+
+def resolve(
+    *,
+    profile: str | None = None,
+    api_key: str | SecretStr | None = None,
+    auth_token: str | SecretStr | None = None,
+    base_url: str | None = None,
+    organization_id: str | None = None,
+    workspace_id: str | None = None,
+    service_account_id: str | None = None,
+    federation_rule_id: str | None = None,
+    identity_token: str | SecretStr | None = None,
+    identity_token_file: str | os.PathLike[str] | None = None,
+    identity_source: str | None = None,
+    config_dir: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    http_client: httpx.Client | httpx.AsyncClient | None = None,
+    clock: Callable[[], float] = steady,
+) -> Credentials:
+    """Find the credential that this run is to use. An argument beats a profile, a profile the environment.
+
+    Nothing is sent: the first exchange happens when a token is asked for. `environ` defaults to
+    `os.environ`, `clock` gives unix seconds. `http_client` is used for exchanges and not closed.
+
+    Raises:
+        NoCredentialsError: none of the five tiers has one; `.candidates` says what each lacks.
+        AntWifError: the first that matches cannot be used; see `ant_wif.errors`.
+    """
+    # Bound anew before anything can raise: this frame is part of every traceback.
+    api_key, auth_token, identity_token = hidden(api_key), hidden(auth_token), hidden(identity_token)
+    arguments = {
+        "api_key": api_key,
+        "auth_token": auth_token,
+        "base_url": base_url,
+        "organization_id": organization_id,
+        "workspace_id": workspace_id,
+        "service_account_id": service_account_id,
+        "federation_rule_id": federation_rule_id,
+        "identity_token": identity_token,
+        "identity_token_file": None if identity_token_file is None else os.fspath(identity_token_file),
+        "identity_source": identity_source,
+    }
+    resolution = Resolution(arguments, Environment(environ), profile=profile, config_dir=config_dir, clock=clock)
+    return resolution.credentials(resolution.require(), http_client=http_client)
+
+
+def _check_sendable(secret: SecretStr, name: str) -> None:
+    if not is_sendable(secret):
+        raise ConfigurationError(
+            f"{name} holds a blank, a line break or another character that no HTTP header can carry",
+            hint=f"set {name} anew; often a line break was copied along",
+        )
+
+
+def _first_error(*checks: Callable[[], object]) -> AntWifError | None:
+    for check in checks:
+        try:
+            check()
+        except AntWifError as error:
+            return error
+    return None

@@ -1,0 +1,103 @@
+"""One look at arguments, environment and configuration directory, and what follows from them for any tier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+from ant_wif._clock import steady
+from ant_wif._config.config_dir import Active, ConfigDir, Via
+from ant_wif._config.settings import Settings
+from ant_wif._environment import Environment
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif.errors import ProfileError
+from ant_wif.identity import Context, IdentitySource, detect, named
+from ant_wif.identity.file import File
+from ant_wif.identity.literal import Literal
+
+__all__ = ["Inputs"]
+
+
+class Inputs:
+    """What was there when this was made. Later changes are not seen."""
+
+    def __init__(
+        self,
+        arguments: Mapping[str, object],
+        environ: Environment,
+        *,
+        profile: str | None = None,
+        config_dir: str | os.PathLike[str] | None = None,
+        clock: Callable[[], float] = steady,
+    ) -> None:
+        self.arguments = arguments
+        self._profile_argument = profile
+        self.clock = clock
+        self.environ = environ
+        self.directory = ConfigDir.locate(environ, config_dir)
+        self.settings = Settings.load(arguments, environ)
+
+    @cached_property
+    def active(self) -> Active | ProfileError:
+        """Which profile is meant, or why that cannot be said."""
+        try:
+            return self.directory.active(self._profile_argument)
+        except ProfileError as error:
+            return error
+
+    @property
+    def active_via(self) -> Via:
+        """By what the active profile is named, also when the name is none that a profile can have."""
+        if not isinstance(self.active, ProfileError):
+            return self.active.via
+        if self._profile_argument is not None:
+            return "flag"
+        return "env" if "ANTHROPIC_PROFILE" in self.environ else "active_config"
+
+    def federation_of(self, name: str) -> Federation | None:
+        """Return what a profile's identity token is exchanged under; `None` for a login, or where that is incomplete.
+
+        Raises:
+            ConfigurationError: there is no such profile, or it cannot be used.
+        """
+        profile = self.directory.read(name)
+        if profile.type != "oidc_federation":
+            return None
+        return self.federated(Settings.load(self.arguments, self.environ, profile))
+
+    def identity_of(self, settings: Settings) -> IdentitySource | None:
+        """Where the identity token comes from: an argument, the profile, the environment, the platform."""
+
+        def is_argument(name: str) -> bool:
+            return settings.origin(name).via == "flag"
+
+        if settings.identity_token_file and is_argument("identity_token_file"):
+            return File(settings.identity_token_file)
+        if settings.identity_token and is_argument("identity_token"):
+            return Literal(settings.identity_token)
+        if settings.identity is not None and not is_argument("identity_source"):
+            return settings.identity
+        if settings.identity_source == "none":
+            return None
+        context = self.context(settings)
+        if settings.identity_source != "auto":
+            return named(settings.identity_source, context)
+        # Without these two no token is exchanged, so nobody need look for long.
+        return detect(context, plugins=bool(settings.federation_rule_id and settings.organization_id))
+
+    def context(self, settings: Settings) -> Context:
+        """What an identity source gets to look at under these settings."""
+        return Context(self.environ, settings.identity_audience, self.clock)
+
+    @staticmethod
+    def federated(settings: Settings) -> Federation | None:
+        if settings.federation_rule_id is None or settings.organization_id is None:
+            return None
+        return Federation(
+            settings.base_url.rstrip("/"),
+            settings.federation_rule_id,
+            settings.organization_id,
+            settings.service_account_id,
+            settings.workspace_id,
+        )

@@ -1,0 +1,1 @@
+"""How an access token is obtained, kept and shared."""

@@ -1,0 +1,282 @@
+"""An access token, when to refresh it, and the cache that the callers of one process share."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ant_wif._clock import steady
+from ant_wif._http.flow import Flow
+from ant_wif._http.transport import arun, run
+from ant_wif._secrets import SecretStr
+from ant_wif.errors import AntWifError
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["AccessToken", "Due", "TokenCache", "Wanted", "due"]
+
+log = logging.getLogger("ant_wif.tokens")
+
+ADVISORY_SECONDS = 120
+MANDATORY_SECONDS = 30
+RETRY_AFTER_FAILURE_SECONDS = 5
+CLOCK_LEEWAY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A bearer token. `expires_at` is unix seconds, `None` if it never expires.
+
+    `lifetime` is how many seconds it had when it was minted, as far as this process can know.
+    """
+
+    secret: SecretStr
+    expires_at: int | None = None
+    lifetime: float | None = None
+
+    @property
+    def advisory(self) -> float:
+        """Seconds before expiry from which a refresh is tried."""
+        return ADVISORY_SECONDS if self.lifetime is None else min(ADVISORY_SECONDS, self.lifetime / 2)
+
+    @property
+    def mandatory(self) -> float:
+        """Seconds before expiry from which the token is not used any more."""
+        return MANDATORY_SECONDS if self.lifetime is None else min(MANDATORY_SECONDS, self.lifetime / 4)
+
+    def lasts(self, now: float) -> bool:
+        """Whether it is still valid at unix time `now`, margins aside."""
+        return self.expires_at is None or self.expires_at - now > 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller needs: a token other than the one that the API rejected, if it did.
+
+    `has_spare` says that the caller can go on with the token it has, so nobody need wait for long.
+    """
+
+    rejected: SecretStr | None = None
+    has_spare: bool = False
+
+
+class Due(Enum):
+    """What a token needs: nothing, a refresh that may fail, or a refresh that must succeed."""
+
+    NOTHING = "nothing"
+    ADVISED = "advised"
+    REQUIRED = "required"
+
+
+def due(token: AccessToken | None, now: float) -> Due:
+    """Decide on a token at unix time `now`.
+
+    The two margins before expiry shrink with the token's lifetime: with fixed ones a 60-second
+    token would be exchanged on every call.
+    """
+    if token is None:
+        return Due.REQUIRED
+    start, end = fresh_between(token)
+    if start <= now < end:
+        return Due.NOTHING
+    # Before its start the clock was set back, and says nothing about this token any more.
+    required = now < start or (token.expires_at is not None and token.expires_at - now <= token.mandatory)
+    return Due.REQUIRED if required else Due.ADVISED
+
+
+def fresh_between(token: AccessToken) -> tuple[float, float]:
+    """Return the unix times from which and until which nothing need be done about a token."""
+    if token.expires_at is None:
+        return -math.inf, math.inf
+    start = -math.inf if token.lifetime is None else token.expires_at - token.lifetime - CLOCK_LEEWAY_SECONDS
+    return start, token.expires_at - token.advisory
+
+
+class TokenCache:
+    """Holds one token for all threads and tasks of a process, and lets one of them refresh it.
+
+    `obtain` makes the flow that fetches a new token. `get` and `aget` differ in how they wait; what
+    to do is decided in one place.
+    """
+
+    def __init__(self, obtain: Callable[[Wanted], Flow[AccessToken]], *, clock: Callable[[], float] = steady) -> None:
+        self._obtain = obtain
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: AccessToken | None = None
+        self._fresh: tuple[float, float, AccessToken | None] = (0.0, 0.0, None)
+        self._rejected: SecretStr | None = None
+        self._flight: Flight | None = None
+        self._failed_at = float("-inf")
+
+    @property
+    def token(self) -> AccessToken | None:
+        """The token held now, expired or not."""
+        return self._token
+
+    def fresh(self) -> AccessToken | None:
+        """Return the token held now if nothing need be done about it: the short way of most calls."""
+        start, end, token = self._fresh
+        return token if start <= self._clock() < end else None
+
+    def get(self, client: httpx.Client | None = None) -> AccessToken:
+        """Return a token that may be used now; refresh it, or wait for who does.
+
+        Raises:
+            AntWifError: there is none, and obtaining one failed.
+        """
+        while True:
+            step = self._next_step(waits_on_this_thread=True)
+            if isinstance(step, AccessToken):
+                return step
+            if isinstance(step, Flight):
+                landed = step.wait()
+            else:
+                try:
+                    return self._land(step.flight, run(step.flow, client))
+                except BaseException as error:
+                    landed = self._crash(step, error)
+                    if landed is None:
+                        raise
+            if landed is not None:
+                return landed
+
+    async def aget(self, client: httpx.AsyncClient | None = None) -> AccessToken:
+        """Do what `get` does, without blocking the event loop."""
+        while True:
+            step = self._next_step(waits_on_this_thread=False)
+            if isinstance(step, AccessToken):
+                return step
+            if isinstance(step, Flight):
+                landed = await step.await_()
+            else:
+                try:
+                    return self._land(step.flight, await arun(step.flow, client))
+                except BaseException as error:
+                    landed = self._crash(step, error)
+                    if landed is None:
+                        raise
+            if landed is not None:
+                return landed
+
+    def _next_step(self, *, waits_on_this_thread: bool) -> AccessToken | Flight | Refresh:
+        """Decide for one caller: a token to use, a flight to wait for, or a refresh to make."""
+        token = self.fresh()
+        if token is not None:
+            return token
+        with self._lock:
+            return self._decide(waits_on_this_thread=waits_on_this_thread)
+
+    def _decide(self, *, waits_on_this_thread: bool) -> AccessToken | Flight | Refresh:
+        token, now = self._token, self._clock()
+        need = due(token, now)
+        if token is not None and need is Due.NOTHING:
+            return token
+        spare = token if need is Due.ADVISED else None
+        flight = self._flight
+        if spare is not None and (flight or 0 <= now - self._failed_at < RETRY_AFTER_FAILURE_SECONDS):
+            return spare
+        # A blocking call inside a coroutine would wait for the very event loop that it stops.
+        if flight is not None and not (waits_on_this_thread and flight.flown_by_this_thread):
+            return flight
+        self._flight = Flight()
+        return Refresh(self._flight, self._obtain(Wanted(self._rejected, spare is not None)), spare)
+
+    def invalidate(self, rejected: SecretStr | None = None) -> None:
+        """Drop the token, because the API rejected it. A token obtained since then is kept."""
+        with self._lock:
+            if self._token is None or (rejected is not None and self._token.secret != rejected):
+                return
+            self._rejected, self._token = self._token.secret, None
+            self._fresh = (0.0, 0.0, None)
+
+    def _land(self, flight: Flight, token: AccessToken) -> AccessToken:
+        with self._lock:
+            self._token, self._rejected = token, None
+            self._fresh = (*fresh_between(token), token)
+            self._flight = None if self._flight is flight else self._flight
+            # What came back was only what there was: the next attempt waits.
+            if due(token, self._clock()) is Due.ADVISED:
+                self._failed_at = self._clock()
+        flight.outcome.set_result(token)
+        return token
+
+    def _crash(self, refresh: Refresh, error: BaseException) -> AccessToken | None:
+        """Release those who wait. Returns the token to go on with for now, or `None` to raise."""
+        ours = isinstance(error, AntWifError)
+        with self._lock:
+            self._failed_at = self._clock()
+            self._flight = None if self._flight is refresh.flight else self._flight
+        # The others share an error of ours; when the one who flew was interrupted, another flies.
+        refresh.flight.outcome.set_result(error if isinstance(error, AntWifError) else None)
+        if refresh.spare is not None and ours:
+            log.warning("the token could not be refreshed and is used while it lasts: %s", error)
+            return refresh.spare
+        return None
+
+
+class Flight:
+    """One refresh that is under way, for the others to wait for.
+
+    `outcome` gives the token, the error that all share, or `None` if it was abandoned.
+    """
+
+    def __init__(self) -> None:
+        self.outcome: Future[AccessToken | AntWifError | None] = Future()
+        self._thread = threading.get_ident()
+
+    @property
+    def flown_by_this_thread(self) -> bool:
+        return self._thread == threading.get_ident()
+
+    def wait(self) -> AccessToken | None:
+        outcome = self.outcome.result()
+        if isinstance(outcome, AntWifError):
+            raise copy.copy(outcome)
+        return outcome
+
+    async def await_(self) -> AccessToken | None:
+        import anyio
+
+        landed = anyio.Event()
+        wake = _on_this_loop(landed.set)
+        self.outcome.add_done_callback(lambda _: wake())
+        await landed.wait()
+        return self.wait()
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """One caller's job: drive `flow` to its end. `spare` is served if that fails."""
+
+    flight: Flight
+    flow: Flow[AccessToken]
+    spare: AccessToken | None
+
+
+def _on_this_loop(function: Callable[[], object]) -> Callable[[], None]:
+    """Make `function` callable from any thread, to run on the event loop that runs now."""
+    import asyncio
+
+    try:
+        schedule: Callable[[Callable[[], object]], object] = asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:
+        import trio.lowlevel
+
+        schedule = trio.lowlevel.current_trio_token().run_sync_soon
+
+    def wake() -> None:
+        # Whoever waited may be gone, and its event loop closed.
+        with contextlib.suppress(RuntimeError):
+            schedule(function)
+
+    return wake

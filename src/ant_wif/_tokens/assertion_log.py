@@ -1,0 +1,160 @@
+"""Which assertions were presented already: by whom, when, and what came of it.
+
+An assertion with a `jti` can be exchanged once, and one that was denied is denied again. A record
+names an assertion by its hash; the JWT itself is stored nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._files import read_object, remove, sweep, write_atomically
+from ant_wif._http.flow import Reply
+from ant_wif._secrets import SecretStr, clean
+from ant_wif.errors import ConfigurationError, ProfileError
+from ant_wif.identity import IdentityToken
+
+__all__ = ["Presented", "SpentAssertions"]
+
+log = logging.getLogger("ant_wif.store")
+
+UNKNOWN, GRANTED, DENIED = "unknown", "granted", "denied"
+_OUTCOMES = {200: GRANTED, 401: DENIED, 403: DENIED}
+_LATEST = 2.5e11  # the last year that a date can have
+_LEEWAY_SECONDS = 60
+_LONGEST_SECONDS = 48 * 3600
+
+
+@dataclass(frozen=True)
+class Presented:
+    """One assertion that was presented. `outcome` is `granted`, `denied`, or `unknown` where the answer was lost."""
+
+    outcome: str
+    federation: str
+    """The fingerprint of what it was presented for."""
+    at: float
+    until: float
+    """Unix seconds: when it was presented, and when the assertion has expired for good."""
+    pid: int
+    program: str
+    request_id: str | None = None
+    status: int | None = None
+    """The HTTP status of the answer."""
+
+    @property
+    def used_by(self) -> str:
+        return f"process {self.pid} ({self.program})"
+
+
+class SpentAssertions:
+    """The records, in a folder that processes share, or in memory where there is none."""
+
+    def __init__(self, cache: CacheDir | None, clock: Callable[[], float]) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._memory: dict[str, Presented] = {}
+
+    def find(self, assertion: SecretStr) -> Presented | None:
+        """Return what is known of an assertion; `None` if it was never presented from here."""
+        name = _name(assertion)
+        found = self._memory.get(name)
+        if self._cache is not None and self._cache.is_safe() and (found is None or found.outcome == UNKNOWN):
+            found = _read(self._cache.spent / name) or found
+        return found
+
+    def record(self, token: IdentityToken, federation: str, answer: Reply | None = None) -> None:
+        """Keep what became of an assertion. Before it is answered, that is `unknown`."""
+        now = self._clock()
+        record = Presented(
+            _OUTCOMES.get(answer.status, UNKNOWN) if answer else UNKNOWN,
+            federation,
+            now,
+            _until(token, now),
+            os.getpid(),
+            _program(),
+            answer.request_id if answer else None,
+            answer.status if answer else None,
+        )
+        self._memory = {name: kept for name, kept in self._memory.items() if kept.until > now}
+        self._memory[_name(token.assertion)] = record
+        if self._cache is None:
+            return
+        content = (json.dumps({"version": 1, **asdict(record)}) + "\n").encode()
+        try:
+            self._cache.prepare()
+            write_atomically(self._cache.spent / _name(token.assertion), lambda: content, mode=0o600, folder_mode=0o700)
+        except ConfigurationError as error:
+            log.debug("the use of an identity token is not recorded for other processes: %s", error)
+
+    def forget_expired(self) -> None:
+        """Remove the records of assertions that have expired, and what killed processes left."""
+        if self._cache is not None and self._cache.is_safe():
+            sweep(self._cache.spent)
+            for path in self.paths():
+                record = _read(path)
+                if record is None or record.until < self._clock():
+                    _forget(path)
+
+    def paths(self) -> list[Path]:
+        """The files of the records."""
+        with suppress(OSError):
+            return sorted(self._cache.spent.glob("*.json")) if self._cache is not None else []
+        return []
+
+
+def _name(assertion: SecretStr) -> str:
+    return hashlib.sha256(assertion.get_secret_value().strip().encode()).hexdigest() + ".json"
+
+
+def _until(token: IdentityToken, now: float) -> float:
+    stated = token.unverified_claims.get("exp")
+    expires_at = stated if isinstance(stated, (int, float)) else now
+    return min(expires_at + _LEEWAY_SECONDS, now + _LONGEST_SECONDS)
+
+
+def _program() -> str:
+    return re.sub(r"[^\w.-]", "_", clean(Path(sys.argv[0] if sys.argv else "").name or "python", limit=40))
+
+
+def _read(path: Path) -> Presented | None:
+    try:
+        fields = read_object(path, what="record", secret=True, own=True)
+    except ConfigurationError as error:
+        log.debug("a record is ignored: %s", error)
+        return None
+    record = None if fields is None else _parse(fields)
+    if fields is not None and record is None:
+        log.debug("%s is not what this version writes, and is ignored", path)
+    return record
+
+
+def _parse(fields: Mapping[str, object]) -> Presented | None:
+    texts = {name: fields.get(name) for name in ("outcome", "federation", "program")}
+    numbers = {name: fields.get(name) for name in ("at", "until", "pid")}
+    request_id, status = fields.get("request_id"), fields.get("status")
+    if fields.get("version") != 1 or fields.get("outcome") not in (UNKNOWN, GRANTED, DENIED):
+        return None
+    if not all(isinstance(text, str) and re.fullmatch(r"[\w.-]{1,128}", text) for text in texts.values()):
+        return None
+    if not all(isinstance(number, (int, float)) and 0 <= number < _LATEST for number in numbers.values()):
+        return None
+    if request_id is not None and not (isinstance(request_id, str) and re.fullmatch(r"[\w.-]{1,64}", request_id)):
+        return None
+    if status is not None and not (isinstance(status, int) and 100 <= status < 1000):
+        return None
+    return Presented(**texts, **numbers, request_id=request_id, status=status)  # type: ignore[arg-type]  # checked above, each
+
+
+def _forget(path: Path) -> None:
+    with suppress(ProfileError):
+        remove(path)

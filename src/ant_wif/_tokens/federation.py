@@ -1,0 +1,123 @@
+"""From an identity token to an access token: never the same single-use assertion twice, never a denied one again."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause, send
+from ant_wif._http.retry import Backoff
+from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, Presented, SpentAssertions
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import exchange_request, likely_causes, read_exchange
+from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
+from ant_wif.identity import Context, IdentitySource, IdentityToken
+
+__all__ = ["mint"]
+
+
+def mint(
+    federation: Federation, source: IdentitySource, context: Context, spent: SpentAssertions, *, patient: bool = True
+) -> Flow[AccessToken]:
+    """Obtain an identity token that was not presented yet, and exchange it.
+
+    What passes by itself is tried again for a minute at most (not at all unless `patient`), after a
+    request that the server may have received only with another assertion.
+
+    Raises:
+        ConfigurationError, InsecureUrlError: refused before anything was sent.
+        SpentAssertionError: the source has only a token that was exchanged before.
+        IdentityTokenError: the source has no token that could be exchanged.
+        ExchangeError: the endpoint denied, failed, or could not be reached.
+    """
+    federation.check()
+    backoff = Backoff() if patient else Backoff(attempts=1)
+    token = yield from _unspent(federation, source, context, spent)
+    while True:
+        answer = yield from _present(federation, token, spent)
+        delay = backoff.delay(answer)
+        if delay is None:
+            return read_exchange(answer, federation, token, context.clock())
+        yield from pause(delay)
+        if isinstance(answer, Unreachable) and not answer.maybe_received:
+            continue
+        try:
+            other = yield from source.another(token, context)
+        except IdentityTokenError:
+            other = token
+        if other.is_single_use and other.assertion == token.assertion:
+            return read_exchange(answer, federation, token, context.clock())
+        token = other
+
+
+def _present(federation: Federation, token: IdentityToken, spent: SpentAssertions) -> Flow[Reply | Unreachable]:
+    """Send the assertion once, and record what became of it: before the answer, because the process may be killed."""
+    fingerprint = federation.fingerprint()
+    yield from call(lambda: spent.record(token, fingerprint))
+    answer = yield from send(exchange_request(federation, token))
+    if isinstance(answer, Reply):
+        yield from call(lambda: spent.record(token, fingerprint, answer))
+        yield from call(spent.forget_expired)
+    return answer
+
+
+def _unspent(
+    federation: Federation, source: IdentitySource, context: Context, spent: SpentAssertions
+) -> Flow[IdentityToken]:
+    """Fetch a token; if it was presented already, ask the source once for another."""
+    try:
+        token = yield from source.fetch(context)
+    except IdentityTokenError as error:
+        # Of a token that was used before it expired, more is known than that it has expired.
+        raw = yield from call(lambda: source.at_hand(context))
+        used = (yield from call(lambda: spent.find(raw))) if raw is not None else None
+        if used is not None and used.outcome == GRANTED:
+            raise _spent(used, f"{error}; it was exchanged", context.clock) from None
+        raise
+    before = yield from call(lambda: spent.find(token.assertion))
+    if before is None:
+        return token
+    other = yield from source.another(token, context)
+    again = yield from call(lambda: spent.find(other.assertion))
+    if again is None:
+        return other
+    _refuse_spent(again, federation, other, context.clock)
+    # Its answer was lost: nobody knows whether it is spent, so it may still serve.
+    return other
+
+
+def _refuse_spent(before: Presented, federation: Federation, token: IdentityToken, clock: Callable[[], float]) -> None:
+    same = before.federation == federation.fingerprint()
+    if before.outcome == GRANTED and token.is_single_use:
+        elsewhere = "" if same else " for another rule, workspace or host"
+        raise _spent(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
+    if before.outcome == DENIED and same:
+        request_id = f", request id {before.request_id}" if before.request_id else ""
+        causes, status = likely_causes(federation, token), before.status or 401
+        raise ExchangeError(
+            f"the identity token from {token.source} was denied {_ago(before, clock)} (HTTP {status}{request_id}); "
+            "a denied token is not sent again",
+            hint="obtain a new identity token; after correcting the rule, `ant cache clear` lets this one be tried "
+            f"again. The Console's authentication history names the reason; check first: {causes[0]}",
+            status=status,
+            request_id=before.request_id,
+            causes=causes,
+            unverified_claims=token.unverified_claims,
+        )
+
+
+def _spent(before: Presented, what: str, clock: Callable[[], float]) -> SpentAssertionError:
+    at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
+    return SpentAssertionError(
+        f"{what}, {_ago(before, clock)} (at {at}): with a `jti` it can be exchanged once, and the access token that "
+        "it gave cannot be used here or has expired",
+        hint="use an identity source that mints (`ant identity detect`), or run everything that needs a token under "
+        "one `ant exec -- …`; otherwise let the platform write a new token first",
+        used_at=before.at,
+        used_by=before.used_by,
+    )
+
+
+def _ago(before: Presented, clock: Callable[[], float]) -> str:
+    return f"{max(0.0, clock() - before.at):.0f} seconds ago, by {before.used_by}"

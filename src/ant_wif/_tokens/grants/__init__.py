@@ -1,0 +1,1 @@
+"""The three grants of the token endpoint."""

@@ -1,0 +1,159 @@
+"""The exchange: the request built, the answer read. No caching, no files, no second attempt.
+
+The grant is RFC 7523 §2.1 (`urn:ietf:params:oauth:grant-type:jwt-bearer`), sent as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ant_wif._http.flow import Reply, Request, Unreachable
+from ant_wif._http.retry import is_transient, retry_after
+from ant_wif._secrets import SecretStr, clean
+from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif.errors import ExchangeError
+from ant_wif.identity import IdentityToken
+
+__all__ = ["exchange_request", "likely_causes", "read_exchange"]
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
+
+
+def exchange_request(federation: Federation, token: IdentityToken) -> Request:
+    """Build the request that presents an identity token. What is not known is left out, never sent empty."""
+    fields: dict[str, str | SecretStr | None] = {
+        "grant_type": JWT_BEARER,
+        "assertion": token.assertion,
+        "federation_rule_id": federation.federation_rule_id,
+        "organization_id": federation.organization_id,
+        "service_account_id": federation.service_account_id,
+        "workspace_id": federation.workspace_id,
+    }
+    return Request(
+        "POST",
+        token_endpoint(federation.base_url),
+        headers={"anthropic-beta": BETA},
+        json={name: value for name, value in fields.items() if value is not None},
+    )
+
+
+def read_exchange(answer: Reply | Unreachable, federation: Federation, token: IdentityToken, now: float) -> AccessToken:
+    """Read the answer to `exchange_request`; `now` is unix seconds.
+
+    Raises:
+        ExchangeError: the endpoint denied, failed, or could not be reached.
+    """
+    endpoint = token_endpoint(federation.base_url)
+    if isinstance(answer, Unreachable):
+        raise ExchangeError(
+            f"the token endpoint {endpoint} could not be used: {answer.reason}",
+            hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
+            unverified_claims=token.unverified_claims,
+        )
+    if answer.status != 200:
+        raise _refusal(answer, federation, token, now)
+    granted = Granted.parse(answer.body)
+    if isinstance(granted, str):
+        raise ExchangeError(
+            f"the token endpoint {endpoint} answered HTTP 200, but {granted}",
+            hint="check that ANTHROPIC_BASE_URL names the Claude API and that no proxy answers in its place",
+            status=200,
+            request_id=answer.request_id,
+            unverified_claims=token.unverified_claims,
+        )
+    return AccessToken(granted.access_token, int(now) + granted.expires_in, lifetime=granted.expires_in)
+
+
+def _refusal(answer: Reply, federation: Federation, token: IdentityToken, now: float) -> ExchangeError:
+    body = error_fields(answer.body, [token.assertion])
+    said = " ".join(body.values()) or f"its body is {what_it_is(answer.body)}"
+    request_id = f", request id {answer.request_id}" if answer.request_id else ""
+    message = (
+        f"the token endpoint {token_endpoint(federation.base_url)} answered HTTP {answer.status}{request_id}: {said}"
+    )
+    causes: tuple[str, ...] = ()
+    if answer.status in {401, 403}:
+        causes = likely_causes(federation, token)
+        message = (
+            f"the identity token was denied (HTTP {answer.status}{request_id}: {said}). "
+            f"Sent: {_sent(federation)}. {_presented(token, now)}"
+        )
+    return ExchangeError(
+        message,
+        hint=_hint(answer, causes),
+        status=answer.status,
+        request_id=answer.request_id,
+        body=body,
+        causes=causes,
+        unverified_claims=token.unverified_claims,
+    )
+
+
+def _hint(answer: Reply, causes: tuple[str, ...]) -> str:
+    if causes:
+        steps = "; ".join(f"({number}) {cause}" for number, cause in enumerate(causes, 1))
+        return f"the Console's authentication history names the reason; check in this order: {steps}"
+    if 300 <= answer.status < 400:
+        return "the endpoint redirects, which is not followed with a token in hand: set ANTHROPIC_BASE_URL to the API"
+    if is_transient(answer):
+        wait = retry_after(answer)
+        return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
+    if answer.status in {404, 405}:
+        return "check that ANTHROPIC_BASE_URL names the Claude API"
+    return "the message names the field that was refused: correct it"
+
+
+def _sent(federation: Federation) -> str:
+    return (
+        f"rule {federation.federation_rule_id}, organization {federation.organization_id}, "
+        f"service account {federation.service_account_id or 'not named'}, "
+        f"workspace {federation.workspace_id or 'not named'}"
+    )
+
+
+def _presented(token: IdentityToken, now: float) -> str:
+    claims = token.unverified_claims
+    shown = ", ".join(f"{name}={_claim(claims.get(name))}" for name in ("iss", "sub", "aud") if name in claims)
+    expires_at, issued_at = claims.get("exp"), claims.get("iat")
+    age = ""
+    if isinstance(issued_at, (int, float)) and abs(issued_at) < 1e12:
+        age = f", {now - issued_at:.0f} seconds old"
+    return f"The identity token from {token.source} says, unverified: {shown}, exp={_time(expires_at)}{age}"
+
+
+def _claim(value: object) -> str:
+    return clean(json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value, limit=200)
+
+
+def _time(value: object) -> str:
+    import datetime
+
+    try:
+        return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).isoformat()  # type: ignore[call-overload]  # whatever it is, int() judges it
+    except (TypeError, ValueError, OverflowError, OSError):
+        return clean(value, limit=32)
+
+
+def likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, ...]:
+    """Why a well-formed request is denied, what happens most first. The server never says."""
+    causes = [
+        "the rule's subject, claims and audience match the `sub` and `aud` above, to the letter",
+        "the rule's issuer has exactly the `iss` above, and its key set is reachable",
+        f"the rule {federation.federation_rule_id} exists in this organization and is not archived",
+    ]
+    if "jti" in token.unverified_claims:
+        causes.insert(1, "this very token was not exchanged before: one that carries a `jti` can be used once")
+    if token.unverified_claims.get("ver") == "1.0":
+        causes.insert(
+            0,
+            "Entra ID issued a v1.0 token, whose `iss` is https://sts.windows.net/…: register that issuer, or set "
+            "requestedAccessTokenVersion to 2 in the application's manifest",
+        )
+    if federation.workspace_id is None:
+        causes.insert(1, "the rule covers several workspaces: set ANTHROPIC_WORKSPACE_ID to choose one")
+    else:
+        causes.append(f"the rule is enabled for the workspace {federation.workspace_id} and its account a member")
+    return tuple(causes)

@@ -1,0 +1,226 @@
+"""Where a credential's token comes from: a static secret, a federation, a person's login."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ant_wif._clock import steady
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._http.flow import Flow, call, pause
+from ant_wif._secrets import SecretStr, show_path
+from ant_wif._tokens.access_token import AccessToken, Wanted
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
+from ant_wif.errors import LoginError, ProfileError
+from ant_wif.identity import Context, IdentitySource, unverified_party
+
+if TYPE_CHECKING:
+    from ant_wif._config.documents import StoredCredentials
+    from ant_wif._tokens.assertion_log import SpentAssertions
+
+__all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]
+
+log = logging.getLogger("ant_wif.credentials")
+
+_LOOKS = 6
+_LOOK_SECONDS = 0.1
+
+
+class Provider(Protocol):
+    """Where the token of a credential comes from."""
+
+    @property
+    def held(self) -> bool:
+        """Whether a token may be kept in memory; if not, it is obtained anew at each use."""
+
+    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+        """Make the flow that obtains a token."""
+
+
+@dataclass(frozen=True)
+class StaticProvider:
+    """An API key or a bearer token that somebody stored."""
+
+    secret: SecretStr
+    held: bool = True
+
+    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+        del wanted  # a static secret has no successor
+        yield from ()
+        return AccessToken(self.secret)
+
+
+class FederatedProvider:
+    """Exchanges an identity token, once for all who share the shelf.
+
+    `profile` is the shelf of the profile that configures this, if one does; else, or where that cannot
+    be written, the token lies in `cache`. With neither, it is kept in memory only.
+    """
+
+    held = True
+
+    def __init__(
+        self,
+        federation: Federation,
+        identity: IdentitySource,
+        context: Context,
+        *,
+        profile: ProfileShelf | None = None,
+        cache: CacheDir | None = None,
+    ) -> None:
+        self.federation = federation
+        self.identity = identity
+        self.context = context
+        self._profile = profile
+        self._cache = cache
+        self._spent: SpentAssertions | None = None
+
+    def shelf(self) -> Shelf | None:
+        """Return where the token is shared; reads the identity token where that is a file or variable."""
+        if self._profile is not None and (self._cache is None or self._profile.can_be_written()):
+            return self._profile
+        if self._cache is None:
+            return None
+        party = unverified_party(self.identity.at_hand(self.context))
+        return EntryShelf(self._cache, Entry.of(self.federation, self.identity.source, party))
+
+    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+        from ant_wif._tokens.shared_refresh import shared
+
+        shelf = yield from call(self.shelf)
+        if shelf is None:
+            return (yield from self._mint(None, wanted))
+        return (yield from shared(shelf, partial(self._mint, shelf), wanted, self.context.clock))
+
+    def _mint(self, shelf: Shelf | None, wanted: Wanted) -> Flow[AccessToken]:
+        from ant_wif._tokens.assertion_log import SpentAssertions
+        from ant_wif._tokens.federation import mint
+
+        self._spent = self._spent or SpentAssertions(self._cache, self.context.clock)
+        token = yield from mint(self.federation, self.identity, self.context, self._spent, patient=not wanted.has_spare)
+        if shelf is not None:
+            yield from call(lambda: shelf.write(token))
+        return token
+
+
+@dataclass
+class LoginProvider:
+    """The login that a person left in a credentials file.
+
+    With a `client_id` it is refreshed before it ends, by one process for all. Without, something
+    else rotates the file: it is read at every use, and never refreshed.
+    """
+
+    directory: ConfigDir
+    path: Path
+    profile: str
+    base_url: str
+    client_id: str | None = None
+    clock: Callable[[], float] = steady
+    _unsaved: dict[SecretStr, SecretStr] = field(default_factory=dict, repr=False)
+    """Refresh tokens that could not be written, each under the one that it replaced."""
+
+    @property
+    def held(self) -> bool:
+        return self.client_id is not None
+
+    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+        from ant_wif._tokens.shared_refresh import shared
+
+        stored = yield from call(lambda: self.directory.read_credentials(self.path))
+        if self.client_id is None or stored is None or stored.refresh_token is None:
+            return self.token_of(stored)
+        shelf = ProfileShelf(self.directory, self.path, None)
+        return (yield from shared(shelf, partial(self._refresh, shelf), wanted, self.clock))
+
+    def token_of(self, stored: StoredCredentials | None) -> AccessToken:
+        """Return the token of a credentials file that was read.
+
+        Raises:
+            ProfileError: it holds none.
+            LoginError: it has expired, and nothing here can refresh it.
+        """
+        login = f"ant auth login --profile {self.profile}"
+        token = token_of(stored) if stored is not None else None
+        if stored is None or token is None:
+            raise ProfileError(
+                f"the profile {self.profile!r} holds no login: there is no access token in {show_path(self.path)}",
+                hint=f"log in: {login}",
+            )
+        renewable = self.client_id is not None and stored.refresh_token is not None
+        if not renewable and not token.lasts(self.clock()):
+            raise LoginError(
+                f"the login of profile {self.profile!r} expired "
+                f"{self.clock() - (token.expires_at or 0):.0f} seconds ago, and it holds no refresh token"
+                f"{'' if self.client_id else ' that this profile could use (it has no client_id)'}",
+                hint=f"log in again: {login}",
+            )
+        return token
+
+    def _refresh(self, shelf: ProfileShelf, wanted: Wanted) -> Flow[AccessToken]:
+        """Run with the lock held, so what the file says now is what holds."""
+        from ant_wif._tokens.grants.refresh_token import refresh
+
+        stored = yield from call(lambda: self.directory.read_credentials(self.path))
+        token = self.token_of(stored)
+        if stored is None or stored.refresh_token is None or self.client_id is None:
+            return token
+        self._refuse_where_it_cannot_be_kept()
+        old = stored.refresh_token
+        sent = self._unsaved.get(old, old)
+        try:
+            granted = yield from refresh(
+                self.base_url, self.client_id, sent, profile=self.profile, patient=not wanted.has_spare
+            )
+        except LoginError:
+            elsewhere = yield from self._refreshed_elsewhere(old)
+            if elsewhere is None:
+                raise
+            return elsewhere
+        fresh = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
+        successor = granted.refresh_token or sent
+        stored = yield from call(lambda: self.directory.read_credentials(self.path))
+        if stored is None or stored.refresh_token != old:
+            # Logged out, or logged in anew, while the server answered: that counts, and this grant does not.
+            return self.token_of(stored)
+        try:
+            yield from call(lambda: shelf.keep(fresh, refresh_token=successor))
+        except ProfileError as error:
+            self._unsaved[old] = successor
+            log.warning(
+                "the login of profile %r was refreshed, but cannot be kept, and is lost when this process ends: %s",
+                self.profile,
+                error,
+            )
+        return fresh
+
+    def _refreshed_elsewhere(self, old: SecretStr) -> Flow[AccessToken | None]:
+        """Return what a program left that refreshes without the lock, as the official SDK does.
+
+        Its answer came before ours, but it may still be about to write it.
+        """
+        for _ in range(_LOOKS):
+            stored = yield from call(lambda: self.directory.read_credentials(self.path))
+            token = token_of(stored) if stored is not None and stored.refresh_token != old else None
+            if token is not None and token.lasts(self.clock()):
+                return token
+            yield from pause(_LOOK_SECONDS)
+        return None
+
+    def _refuse_where_it_cannot_be_kept(self) -> None:
+        """A refresh token works once: where its successor cannot be written, using it would end the login."""
+        folder = self.path.parent
+        if not os.access(folder, os.W_OK):
+            raise LoginError(
+                f"the login of profile {self.profile!r} is due for a refresh, but {show_path(folder)} cannot be "
+                "written: the new refresh token would be lost",
+                hint=f"make {show_path(folder)} writable, or copy the configuration directory and set "
+                "ANTHROPIC_CONFIG_DIR to the copy",
+            )

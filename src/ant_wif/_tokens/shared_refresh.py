@@ -1,0 +1,160 @@
+"""One exchange for everyone: whoever misses takes the lock, looks again, and only then obtains a token."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ant_wif._clock import elapsed
+from ant_wif._http.flow import Flow, call, pause
+from ant_wif._secrets import SecretStr, clean
+from ant_wif._tokens.access_token import AccessToken, Due, Wanted, due
+from ant_wif._tokens.store import Shelf
+from ant_wif.errors import AntWifError, ConfigurationError, SpentAssertionError
+from ant_wif.locking import Release, try_lock
+
+__all__ = ["shared"]
+
+log = logging.getLogger("ant_wif.store")
+
+LONGEST_WAIT_SECONDS = 120.0
+POLL_SECONDS = 0.03
+
+Obtain = Callable[[Wanted], Flow[AccessToken]]
+
+_warned: set[str] = set()
+_holders: dict[Path, int] = {}
+"""The locks that this process holds, each with the thread whose caller has it."""
+
+
+def shared(shelf: Shelf, obtain: Obtain, wanted: Wanted, clock: Callable[[], float]) -> Flow[AccessToken]:
+    """Return the token on the shelf, or obtain one, such that of many processes one does.
+
+    `obtain` is run with the lock held, and puts what it obtains on the shelf. Where no lock can be
+    had, it is run without, after one warning. A token that is soon due is returned when somebody
+    else is renewing it, or when renewing it fails.
+
+    Raises:
+        AntWifError: there is no usable token, and obtaining one failed.
+    """
+    look = _Look(shelf, wanted.rejected, clock)
+    kept = yield from call(look)
+    if kept.need is Due.NOTHING:
+        return kept.usable()
+    turn = _Turn(shelf)
+    try:
+        kept = yield from _wait_for(turn, look, kept)
+        if kept.need is Due.NOTHING or (turn.others and kept.need is Due.ADVISED):
+            return kept.usable()
+        return (yield from obtain(Wanted(wanted.rejected, has_spare=wanted.has_spare or kept.need is Due.ADVISED)))
+    except AntWifError as error:
+        if not kept.outlasts(error):
+            raise
+        log.warning("the stored token could not be renewed and is used while it lasts: %s", error)
+        return kept.usable()
+    finally:
+        turn.end()
+
+
+def _wait_for(turn: _Turn, look: _Look, kept: _Kept) -> Flow[_Kept]:
+    """Wait until it is this caller's turn, or there is a token to use. Return what the shelf holds then."""
+    until = elapsed() + LONGEST_WAIT_SECONDS
+    yield from call(turn.prepare)
+    while turn.possible:
+        yield from call(turn.take)
+        kept = yield from call(look)
+        if not turn.others or kept.need is not Due.REQUIRED:
+            break
+        if elapsed() > until:
+            _warn_once(f"{turn.path} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
+            break
+        # Drawn, so that waiters do not all look at once.
+        others_ran = yield from pause(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - not a secret
+        if not others_ran and turn.is_held_by_this_thread():
+            break  # a blocking call inside a coroutine would wait for the very event loop that it stops
+    return kept
+
+
+class _Turn:
+    """This caller's turn to obtain a token: the shelf's lock."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._release: Release | None = None
+        self._thread = threading.get_ident()
+        self.path = shelf.lock_path
+        self.possible = True
+        self.others = False
+        """Whether somebody else has it."""
+
+    def prepare(self) -> None:
+        try:
+            self._shelf.prepare()
+        except ConfigurationError as error:
+            self._impossible(str(error))
+
+    def take(self) -> None:
+        """Try once."""
+        try:
+            self._release = try_lock(self.path)
+            self.others = self._release is None
+            if self._release is not None:
+                _holders[self.path] = self._thread
+        except OSError as error:
+            self._impossible(f"no lock could be had ({clean(error, limit=120)})")
+
+    def end(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            _holders.pop(self.path, None)
+            release()
+
+    def is_held_by_this_thread(self) -> bool:
+        """Whether whoever has it is driven by the thread that drives this."""
+        return _holders.get(self.path) == self._thread
+
+    def _impossible(self, reason: str) -> None:
+        self.possible = self.others = False
+        _warn_once(f"tokens are not shared with other processes: {reason}")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the shelf held at one moment, the token that the API rejected left out."""
+
+    token: AccessToken | None
+    need: Due
+    lasts: bool
+
+    def usable(self) -> AccessToken:
+        assert self.token is not None, "only a token that is there is used"  # noqa: S101
+        return self.token
+
+    def outlasts(self, error: AntWifError) -> bool:
+        """Whether the token serves in spite of the error: for good, or because no other can ever be had."""
+        return self.need is Due.ADVISED or (self.lasts and isinstance(error, SpentAssertionError))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Reads the shelf and judges what it holds."""
+
+    shelf: Shelf
+    rejected: SecretStr | None
+    clock: Callable[[], float]
+
+    def __call__(self) -> _Kept:
+        token, now = self.shelf.read(), self.clock()
+        if token is None or token.secret == self.rejected:
+            return _Kept(None, Due.REQUIRED, lasts=False)
+        return _Kept(token, due(token, now), lasts=token.lasts(now))
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        log.warning("%s", message)

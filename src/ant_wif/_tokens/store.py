@@ -1,0 +1,266 @@
+"""Where a token lies for other processes to use: a profile's credentials file, or an entry of the shared folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._files import read_object, remove, sweep, write_atomically
+from ant_wif._secrets import SecretStr, is_sendable
+from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif.errors import ConfigurationError, ProfileError
+
+if TYPE_CHECKING:
+    from ant_wif._config.documents import StoredCredentials
+
+__all__ = ["Entry", "EntryShelf", "ProfileShelf", "Shelf", "entries", "forget_entries"]
+
+log = logging.getLogger("ant_wif.store")
+
+_VERSION = 1
+
+
+class Shelf(Protocol):
+    """The place of one token."""
+
+    @property
+    def lock_path(self) -> Path:
+        """The file whose lock its writers hold."""
+
+    def read(self) -> AccessToken | None:
+        """Return the token that is kept for the present settings, expired or not.
+
+        Raises:
+            ProfileError: the file is one that must not be read, and is not ours to replace.
+        """
+
+    def write(self, token: AccessToken) -> None:
+        """Keep a token. Where that fails, it is said at debug level and life goes on."""
+
+    def prepare(self) -> None:
+        """Make what a lock needs, and remove what a killed writer left. Call `write` with the lock held.
+
+        Raises:
+            ConfigurationError: nothing can be kept here.
+        """
+
+
+class ProfileShelf:
+    """`credentials/<profile>.json` of a federation profile, where every SDK looks.
+
+    Beside the token stands what it was minted for, under the key `ant_wif`, tied to the token by
+    its hash: other SDKs replace the token and keep keys that they do not know. A token without a
+    note of ours is trusted for its `expires_at` alone.
+    """
+
+    def __init__(self, directory: ConfigDir, path: Path, fingerprint: str | None) -> None:
+        self._directory = directory
+        self._path = path
+        self._fingerprint = fingerprint
+
+    @property
+    def lock_path(self) -> Path:
+        return self._path.with_name(f".{self._path.name}.lock")
+
+    def can_be_written(self) -> bool:
+        """Whether a file could be made here, as far as can be told without making one."""
+        folder = next(each for each in self._path.parents if os.path.lexists(each))
+        return folder.is_dir() and os.access(folder, os.W_OK)
+
+    def prepare(self) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{self._path.parent}: {error.strerror or type(error).__name__}") from None
+        sweep(self._path.parent, of=self._path.name)
+
+    def read(self) -> AccessToken | None:
+        stored = self._directory.read_credentials(self._path)
+        if stored is None:
+            return None
+        if self.is_foreign(stored):
+            log.debug("%s holds a token for other settings; it is replaced", self._path)
+            return None
+        token = token_of(stored)
+        # A federation's token always expires; one that does not say when is not from here.
+        return None if self._fingerprint is not None and token is not None and token.expires_at is None else token
+
+    def is_foreign(self, stored: StoredCredentials) -> bool:
+        """Whether the stored token is known to have been minted for other settings than the present ones."""
+        noted = _note_of(stored).get("fingerprint")
+        return noted is not None and noted != self._fingerprint
+
+    def write(self, token: AccessToken) -> None:
+        try:
+            self.keep(token)
+        except ProfileError as error:
+            log.debug("the token is not kept for the next process: %s", error)
+
+    def keep(self, token: AccessToken, **others: object) -> None:
+        """Write a token, and other fields with it.
+
+        Raises:
+            ProfileError: the file cannot be written.
+        """
+        note = {"token": _hash(token.secret.get_secret_value()), "lifetime": token.lifetime}
+        if self._fingerprint is not None:
+            note["fingerprint"] = self._fingerprint
+        changes = {"access_token": token.secret, "expires_at": token.expires_at, **others, "ant_wif": note}
+        self._directory.write_credentials(self._path, changes)
+
+
+def token_of(stored: StoredCredentials) -> AccessToken | None:
+    """Return the token of a credentials file, with the lifetime that our note tells."""
+    if stored.access_token is None:
+        return None
+    return AccessToken(stored.access_token, stored.expires_at, _lifetime(_note_of(stored).get("lifetime")))
+
+
+def _note_of(stored: StoredCredentials) -> Mapping[str, object]:
+    """Return our note on the stored token; empty if there is none, or it was on another token."""
+    note = stored.ant_wif or {}
+    ours = stored.access_token is not None and note.get("token") == _hash(stored.access_token.get_secret_value())
+    return note if ours else {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a token of the shared folder was minted for, by what identity."""
+
+    base_url: str
+    federation_rule_id: str
+    organization_id: str
+    service_account_id: str | None
+    workspace_id: str | None
+    identity_source: str
+    unverified_issuer: str | None
+    unverified_subject: str | None
+
+    @classmethod
+    def of(cls, federation: Federation, identity_source: str, party: tuple[str | None, str | None]) -> Entry:
+        return cls(**asdict(federation), identity_source=identity_source, unverified_issuer=party[0],
+                   unverified_subject=party[1])  # fmt: skip
+
+    @property
+    def federation(self) -> Federation:
+        return Federation(
+            self.base_url, self.federation_rule_id, self.organization_id, self.service_account_id, self.workspace_id
+        )
+
+    @property
+    def name(self) -> str:
+        return _hash(json.dumps(asdict(self), sort_keys=True))[:32]
+
+
+class EntryShelf:
+    """One entry of the shared folder. A file that cannot be used is replaced, never followed."""
+
+    def __init__(self, cache: CacheDir, entry: Entry) -> None:
+        self._cache = cache
+        self._entry = entry
+        self._path = cache.path / f"{entry.name}.json"
+
+    @property
+    def lock_path(self) -> Path:
+        return self._path.with_suffix(".lock")
+
+    def prepare(self) -> None:
+        self._cache.prepare()
+        sweep(self._path.parent, of=self._path.name)
+
+    def read(self) -> AccessToken | None:
+        found = _read(self._path) if self._cache.is_safe() else None
+        if found is not None and found[0] != self._entry:
+            log.debug("%s holds a token for other settings; it is replaced", self._path)
+            return None
+        return found[1] if found is not None else None
+
+    def write(self, token: AccessToken) -> None:
+        def content() -> bytes:
+            document = {
+                "version": _VERSION,
+                "minted_for": asdict(self._entry),
+                "access_token": token.secret.get_secret_value(),
+                "expires_at": token.expires_at,
+                "lifetime": token.lifetime,
+            }
+            return (json.dumps(document, indent=2) + "\n").encode()
+
+        try:
+            self._cache.prepare()
+            write_atomically(self._path, content, mode=0o600, folder_mode=0o700)
+        except ConfigurationError as error:
+            log.debug("the token is not kept for the next process: %s", error)
+
+
+def entries(cache: CacheDir) -> list[tuple[Path, Entry, AccessToken]]:
+    """Return what the shared folder holds, sorted by expiry; files that cannot be used are left out."""
+    found = ((path, _read(path)) for path in (_entry_paths(cache) if cache.is_safe() else []))
+    usable = [(path, *content) for path, content in found if content is not None]
+    return sorted(usable, key=lambda each: each[2].expires_at or 0)
+
+
+def forget_entries(cache: CacheDir, federation: Federation | None = None) -> list[Path]:
+    """Remove the entries of one federation, or everything but locks that others may hold. Return what went."""
+    if federation is not None:
+        doomed = [path for path, entry, _ in entries(cache) if entry.federation == federation]
+    else:
+        sweep(cache.path)
+        sweep(cache.spent)
+        doomed = [*_entry_paths(cache), *sorted(cache.spent.glob("*.json"))]
+    return [path for path in doomed if remove(path)]
+
+
+def _entry_paths(cache: CacheDir) -> list[Path]:
+    with suppress(OSError):
+        return sorted(cache.path.glob("*.json"))
+    return []
+
+
+def _read(path: Path) -> tuple[Entry, AccessToken] | None:
+    """Read one entry; what is wrong with it is said at debug level."""
+    try:
+        document = read_object(path, what="cached token", secret=True, own=True)
+    except ConfigurationError as error:
+        log.debug("a cached token is ignored: %s", error)
+        return None
+    if document is None:
+        return None
+    found = _parse(document)
+    if found is None:
+        log.debug("%s is not what this version writes, and is ignored", path)
+    return found
+
+
+def _parse(document: Mapping[str, object]) -> tuple[Entry, AccessToken] | None:
+    minted_for, token, expires_at = (document.get(key) for key in ("minted_for", "access_token", "expires_at"))
+    if document.get("version") != _VERSION or not isinstance(minted_for, dict):
+        return None
+    if not all(value is None or isinstance(value, str) for value in minted_for.values()):
+        return None
+    if not isinstance(token, str) or not token or not is_sendable(SecretStr(token)):
+        return None
+    if not isinstance(expires_at, int) or not 0 <= expires_at < 1e12:
+        return None
+    with suppress(TypeError):
+        return Entry(**minted_for), AccessToken(SecretStr(token), expires_at, _lifetime(document.get("lifetime")))
+    return None
+
+
+def _lifetime(found: object) -> float | None:
+    usable = isinstance(found, (int, float)) and not isinstance(found, bool) and 0 < found < 1e9
+    return found if usable and isinstance(found, (int, float)) else None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,238 @@
+"""Federation issuers, federation rules and service accounts, over the Admin API.
+
+https://platform.claude.com/docs/en/manage-claude/wif-admin-api
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from ant_wif._api.client import Api
+from ant_wif._secrets import clean
+from ant_wif.admin.documents import text_of
+from ant_wif.errors import ApiError, ConfigurationError
+
+if TYPE_CHECKING:
+    from ant_wif.credentials import Credentials
+
+__all__ = ["ADMIN_SCOPE", "LOGIN_HINT", "Admin", "Document", "Registry", "identified", "stated", "understood"]
+
+T = TypeVar("T")
+
+ADMIN_SCOPE = "org:admin"
+LOGIN_HINT = (
+    f"log in as an administrator with `ant auth login --profile admin --scope {ADMIN_SCOPE}`, then give --profile admin"
+)
+
+_ROOT = "/v1/organizations"
+_KEYS = ("sk-ant-api", "sk-ant-admin")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+Document = Mapping[str, object]
+"""A resource in the JSON of the Admin API."""
+
+
+class Registry:
+    """The resources of one kind. Every method raises ApiError as `Api.call` does."""
+
+    def __init__(self, admin: Admin, *, path: str, prefix: str, what: str, plural: str) -> None:
+        self._admin = admin
+        self._path = f"{_ROOT}/{path}"
+        self.prefix = prefix
+        self.what = what
+        self.plural = plural
+
+    def list(
+        self, *, include_archived: bool = False, limit: int | None = None, issuer_id: str | None = None
+    ) -> Iterator[Document]:
+        """Yield them one by one; `issuer_id` is for rules."""
+        query = [("include_archived", "true")] if include_archived else []
+        query += [("issuer_id", issuer_id)] if issuer_id is not None else []
+        with self._admin.explained():
+            yield from self._admin.api.items(self._path, query=query, limit=limit)
+
+    def get(self, identifier: str) -> Document:
+        return self._send("GET", identifier)
+
+    def find(self, wanted: str) -> Document:
+        """Return the one with this id or, where it is no id of this kind, with this name."""
+        if self.is_id(wanted):
+            return self.get(wanted)
+        found = self.named(wanted)
+        if found is None:
+            raise ApiError(
+                f"there is no {self.what} named {clean(wanted, limit=128)!r}",
+                hint=f"`ant wif {self.plural} list --include-archived` shows them all",
+            )
+        return found
+
+    def named(self, name: str) -> Document | None:
+        """Return the one with this name, archived or not; `None` where there is none."""
+        return next((each for each in self.list(include_archived=True) if each.get("name") == name), None)
+
+    def is_id(self, text: str) -> bool:
+        return text.startswith(f"{self.prefix}_")
+
+    def identified(self, document: Document) -> str:
+        """Return the id of a resource. Raises ApiError where it is none of this kind."""
+        return identified(document, self.prefix)
+
+    def id_of(self, wanted: str) -> str:
+        """Return an id as it is, and look up that of a name."""
+        return wanted if self.is_id(wanted) else stated(self.find(wanted))
+
+    def create(self, document: Document) -> Document:
+        with self._admin.explained():
+            return self._admin.api.send("POST", self._path, document)
+
+    def update(self, identifier: str, changes: Document) -> Document:
+        return self._send("POST", identifier, document=changes)
+
+    def archive(self, identifier: str) -> Document:
+        return self._send("POST", identifier, "/archive")
+
+    def workspaces(self, identifier: str) -> Sequence[Document]:
+        """Return the workspaces of a rule or a service account."""
+        with self._admin.explained():
+            return tuple(self._admin.api.items(f"{self._path}/{_escaped(identifier)}/workspaces"))
+
+    def add_workspace(self, identifier: str, document: Document) -> Document:
+        return self._send("POST", identifier, "/workspaces", document=document)
+
+    def remove_workspace(self, identifier: str, workspace_id: str) -> Document:
+        return self._send("DELETE", identifier, f"/workspaces/{_escaped(workspace_id)}")
+
+    def _send(self, method: str, identifier: str, below: str = "", *, document: Document | None = None) -> Document:
+        with self._admin.explained():
+            return self._admin.api.send(method, f"{self._path}/{_escaped(identifier)}{below}", document)
+
+
+class Admin:
+    """The federation part of the Admin API, as one credential may use it; a context manager.
+
+    It takes a bearer token with the scope org:admin: that of a person's login, or of a federation rule. `api` sends
+    with these credentials, and is closed at the end; by default it is made here.
+
+    Raises:
+        ConfigurationError: the credential is an API key, which this part does not take.
+    """
+
+    def __init__(self, credentials: Credentials, api: Api | None = None) -> None:
+        if _is_key(credentials):
+            raise ConfigurationError(
+                f"{credentials.origin} holds an API key, and the Admin API for federation takes no keys: "
+                f"it wants a bearer token with the scope {ADMIN_SCOPE}",
+                hint=LOGIN_HINT,
+            )
+        self.credentials = credentials
+        self.api = api or Api(credentials)
+        self.issuers = Registry(
+            self, path="federation_issuers", prefix="fdis", what="federation issuer", plural="issuers"
+        )
+        self.rules = Registry(self, path="federation_rules", prefix="fdrl", what="federation rule", plural="rules")
+        self.service_accounts = Registry(
+            self, path="service_accounts", prefix="svac", what="service account", plural="service-accounts"
+        )
+
+    def __enter__(self) -> Admin:
+        self.api.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.api.__exit__(*details)
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers of an answer to a small request, their names in lower case."""
+        with self.explained():
+            return self.api.call("GET", f"{_ROOT}/federation_issuers", query=[("limit", "1")]).headers
+
+    def organization_id(self, headers: Mapping[str, str] | None = None) -> str | None:
+        """Return the organization that the server says the credential is for, else the configured one."""
+        found = (self.headers() if headers is None else headers).get("anthropic-organization-id", "")
+        return found if _UUID.fullmatch(found) else self.credentials.organization_id
+
+    def workspaces(self, *, include_default: bool = True) -> Iterator[Document]:
+        """Yield the workspaces of the organization that are not archived."""
+        query = [("include_default", "true")] if include_default else []
+        with self.explained():
+            yield from self.api.items(f"{_ROOT}/workspaces", query=query)
+
+    def default_workspace_id(self) -> str | None:
+        """Return the id of the default workspace: the one that is listed only when it is asked for."""
+        others = {each.get("id") for each in self.workspaces(include_default=False)}
+        found = [each for each in self.workspaces() if each.get("id") not in others]
+        return identified(found[0], "wrkspc") if len(found) == 1 else None
+
+    def workspace_id(self, wanted: str) -> str:
+        """Return the id of a workspace: an id as it is, `default`, or a name that is looked up."""
+        if wanted.startswith("wrkspc_"):
+            return wanted
+        if wanted == "default":
+            found = self.default_workspace_id()
+        else:
+            ids = [identified(each, "wrkspc") for each in self.workspaces() if each.get("name") == wanted]
+            if len(ids) > 1:
+                raise ApiError(
+                    f"{len(ids)} workspaces are named {clean(wanted, limit=128)!r}: {', '.join(ids)}",
+                    hint="give the id of the one that is meant",
+                )
+            found = ids[0] if ids else None
+        if found is None:
+            raise ApiError(
+                f"there is no workspace named {clean(wanted, limit=128)!r}",
+                hint="give its id, wrkspc_…, or its name as the Console shows it; upper and lower case differ",
+            )
+        return found
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Give a refusal for want of permission the hint that leads on."""
+        try:
+            yield
+        except ApiError as error:
+            if error.status == 403:
+                in_console = "console" in error.body.get("message", "").lower()
+                error.hint = "do this in the Console, which alone may" if in_console else LOGIN_HINT
+            raise
+
+
+def understood(reader: Callable[[Document], T], document: Document) -> T:
+    """Read what the server sent. Raises ApiError where the reader raises ValueError."""
+    try:
+        return reader(document)
+    except ValueError as error:
+        raise ApiError(
+            f"the Admin API answered with something that cannot be understood: {error}",
+            hint="check that ANTHROPIC_BASE_URL names the Claude API",
+        ) from None
+
+
+def stated(document: Document, name: str = "id") -> str:
+    """Return a text that the server must have sent. Raises ApiError where it is not there."""
+    return understood(lambda found: text_of(found, name), document)
+
+
+def identified(document: Document, prefix: str) -> str:
+    """Return the id of a resource, which has this prefix. Raises ApiError where it is something else."""
+
+    def read(found: Document) -> str:
+        identifier = text_of(found, "id")
+        if re.fullmatch(rf"{prefix}_[A-Za-z0-9_-]{{1,128}}", identifier) is None:
+            raise ValueError(f"`id` is {clean(identifier, limit=64)!r}, and was to be {prefix}_…")
+        return identifier
+
+    return understood(read, document)
+
+
+def _is_key(credentials: Credentials) -> bool:
+    if credentials.source == "auth_token":
+        return credentials.token().startswith(_KEYS)
+    return credentials.source == "api_key"
+
+
+def _escaped(identifier: str) -> str:
+    return quote(identifier, safe="")

@@ -1,0 +1,33 @@
+"""From nothing to a workload that may call the Claude API: issuer, service account, membership and rule.
+
+    with Admin(credentials) as admin:
+        trust = setup.github.trust(repository="acme/app", branch="main")
+        workspace = admin.workspace_id("Engineering")
+        plan = setup.plan(admin, setup.Wanted(trust=trust, workspace_id=workspace))
+        setup.apply(admin, plan)
+
+A plan is made from what is registered, so to make it and carry it out again changes nothing.
+"""
+
+from __future__ import annotations
+
+from ant_wif.admin.setup import aws, azure, github, google_cloud, kubernetes
+from ant_wif.admin.setup.apply import apply
+from ant_wif.admin.setup.models import Change, Item, Plan, Wanted
+from ant_wif.admin.setup.plan import plan
+from ant_wif.admin.setup.trust import Trust
+
+__all__ = [
+    "Change",
+    "Item",
+    "Plan",
+    "Trust",
+    "Wanted",
+    "apply",
+    "aws",
+    "azure",
+    "github",
+    "google_cloud",
+    "kubernetes",
+    "plan",
+]

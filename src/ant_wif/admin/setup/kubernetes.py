@@ -1,0 +1,70 @@
+"""Kubernetes: the pods that run as one service account of one cluster.
+
+https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ant_wif._secrets import clean
+from ant_wif.admin.setup.trust import Trust, issuer_address, required, slug
+from ant_wif.errors import ConfigurationError
+
+__all__ = ["trust"]
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PUBLIC_MEMBERS = {"RSA": ("kty", "kid", "use", "alg", "n", "e"), "EC": ("kty", "kid", "use", "alg", "crv", "x", "y")}
+
+
+def trust(*, issuer_url: str, namespace: str, service_account: str, jwks: Mapping[str, object] | None = None) -> Trust:
+    """Return what accepts the tokens of one service account.
+
+    `issuer_url` is the cluster's, letter by letter. `jwks` is its key set, where the internet cannot reach it:
+    what `kubectl get --raw /openid/v1/jwks` prints.
+
+    Raises:
+        ConfigurationError: an option is not what it should be.
+    """
+    required(namespace, _LABEL, what="a namespace", expected="lower-case letters, digits and hyphens")
+    required(
+        service_account, rf"{_LABEL}(?:\.{_LABEL})*", what="a service account",
+        expected="lower-case letters, digits, hyphens and dots",
+    )  # fmt: skip
+    host = urlsplit(issuer_address(issuer_url)).hostname or ""
+    if jwks is None and host.endswith((".svc", ".local")):
+        raise ConfigurationError(
+            f"the issuer {clean(issuer_url)} is a name within the cluster, where nobody else can fetch its keys",
+            hint="give them with --jwks: `kubectl get --raw /openid/v1/jwks` prints them",
+        )
+    notes = [
+        f"The pod runs as {service_account} in {namespace}, and projects a token with the audience "
+        "https://api.anthropic.com to /var/run/secrets/anthropic.com/token.",
+    ]
+    if jwks is not None:
+        notes.append("When the cluster rotates its keys, run this again with the new ones.")
+    return Trust(
+        platform="kubernetes",
+        issuer_name=slug("kubernetes", issuer_url.partition("://")[2]),
+        issuer_url=issuer_url,
+        name=slug("kubernetes", namespace, service_account),
+        subject=f"system:serviceaccount:{namespace}:{service_account}",
+        jwks=None if jwks is None else {"type": "inline", "keys": _public_keys(jwks)},
+        notes=tuple(notes),
+    )
+
+
+def _public_keys(jwks: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return the keys with nothing of them that is not public (RFC 7518 §6)."""
+    keys = jwks.get("keys")
+    found = [
+        {name: each[name] for name in _PUBLIC_MEMBERS[str(each["kty"])] if name in each}
+        for each in (keys if isinstance(keys, list) else [])
+        if isinstance(each, dict) and str(each.get("kty")) in _PUBLIC_MEMBERS
+    ]
+    if not found:
+        raise ConfigurationError(
+            "the key set has no RSA or EC key", hint="give what `kubectl get --raw /openid/v1/jwks` prints"
+        )
+    return found

@@ -1,0 +1,230 @@
+"""What is there already, what is missing, and what differs: read from the server, nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from ant_wif._http.urls import is_loopback
+from ant_wif._secrets import clean
+from ant_wif.admin.client import Admin, Document, Registry, understood
+from ant_wif.admin.documents import is_archived, read_issuer, read_rule, read_service_account
+from ant_wif.admin.setup.models import Change, Item, Plan, Wanted
+from ant_wif.admin.setup.narrowest_rule import Demand, is_same_workload, narrowed
+from ant_wif.admin.setup.trust import Trust
+from ant_wif.errors import ConfigurationError
+from ant_wif.rules import Issuer, RegistrationError, ServiceAccount, check_issuer, check_name, check_rule
+
+__all__ = ["plan"]
+
+
+def plan(admin: Admin, wanted: Wanted) -> Plan:
+    """Compare what is wanted with what is registered.
+
+    Raises:
+        ConfigurationError: the server would refuse it, or what is there stands in its way.
+        ApiError: the server refused, failed or could not be reached.
+    """
+    rules = [each for each in admin.rules.list() if not is_archived(each)]
+    issuer = _issuer(admin, wanted, rules)
+    account, registered = _service_account(admin, wanted, issuer, rules)
+    return Plan(
+        wanted=wanted,
+        base_url=admin.credentials.base_url,
+        organization_id=admin.organization_id(),
+        issuer=issuer,
+        service_account=account,
+        membership=_membership(admin, wanted, account),
+        rule=_rule(admin, Demand(wanted, issuer.id, account.id), registered, rules),
+    )
+
+
+def _issuer(admin: Admin, wanted: Wanted, rules: Sequence[Document]) -> Item:
+    trust = wanted.trust
+    live = [each for each in admin.issuers.list() if not is_archived(each)]
+    found = min(
+        (each for each in live if each.get("issuer_url") == trust.issuer_url),
+        key=lambda each: (
+            not any(_is_ours(rule, trust, each.get("id")) for rule in rules),
+            str(each.get("created_at")),
+        ),
+        default=None,
+    )
+    if found is None:
+        return _new_issuer(admin, wanted)
+    issuer = understood(read_issuer, found)
+    body: dict[str, object] = {}
+    changes = []
+    if issuer.max_jwt_lifetime_seconds < trust.max_jwt_lifetime_seconds:
+        body["max_jwt_lifetime_seconds"] = trust.max_jwt_lifetime_seconds
+        changes.append(
+            Change("max_jwt_lifetime_seconds", issuer.max_jwt_lifetime_seconds, trust.max_jwt_lifetime_seconds)
+        )
+    if trust.jwks is not None and _keys(found.get("jwks")) != _keys(trust.jwks):
+        body["jwks"] = dict(trust.jwks)
+        changes.append(Change("jwks", _shown(found.get("jwks")), _shown(trust.jwks)))
+    return Item(
+        kind="issuer",
+        action="update" if changes else "keep",
+        name=issuer.name,
+        id=admin.issuers.identified(found),
+        details={"issuer_url": trust.issuer_url, "keys": _shown(found.get("jwks"))},
+        changes=tuple(changes),
+        body=body,
+    )
+
+
+def _new_issuer(admin: Admin, wanted: Wanted) -> Item:
+    trust, longest = wanted.trust, wanted.trust.max_jwt_lifetime_seconds
+    jwks = dict(trust.jwks or {"type": "discovery"})
+    name = _free_name(admin.issuers, trust.issuer_name)
+    issuer = Issuer(id="", name=name, issuer_url=trust.issuer_url, max_jwt_lifetime_seconds=longest)
+    _check_issuer(admin, wanted, issuer, jwks)
+    details = {"issuer_url": trust.issuer_url, "keys": _shown(jwks), "max_jwt_lifetime_seconds": longest}
+    body = {"name": name, "issuer_url": trust.issuer_url, "jwks": jwks, "max_jwt_lifetime_seconds": longest}
+    return Item(kind="issuer", action="create", name=name, details=details, body=body)
+
+
+def _service_account(
+    admin: Admin, wanted: Wanted, issuer: Item, rules: Sequence[Document]
+) -> tuple[Item, ServiceAccount | None]:
+    asked, accounts = wanted.service_account or wanted.trust.name, admin.service_accounts
+    if accounts.is_id(asked):
+        found: Document | None = accounts.get(asked)
+    else:
+        there = {each.get("name"): each for each in accounts.list(include_archived=True)}
+        if wanted.service_account is None:
+            # Names of workloads may be alike: what acts for another one alone is not to act for this one too.
+            asked = next(
+                name
+                for name in _numbered(asked, there)
+                if name not in there or not _is_another_s(there[name], wanted.trust, issuer, rules)
+            )
+        found = there.get(asked)
+    if found is None:
+        try:
+            check_name(asked)
+        except RegistrationError as error:
+            raise ConfigurationError(
+                f"there is no service account {clean(asked, limit=128)!r}, and none can be made: its {error}",
+                hint="give an id, svac_…, or a name of lower-case letters, digits and hyphens with --service-account",
+            ) from None
+        body = {"name": asked, "description": f"made by `ant wif setup {wanted.trust.platform}`"}
+        return Item(kind="service_account", action="create", name=asked, body=body), None
+    account = understood(read_service_account, found)
+    if account.archived:
+        raise ConfigurationError(
+            f"the service account {account.name} ({account.id}) is archived, and its name stays taken",
+            hint="give another name with --service-account",
+        )
+    item = Item(kind="service_account", action="keep", name=account.name, id=accounts.identified(found))
+    return item, account
+
+
+def _is_another_s(account: Document, trust: Trust, issuer: Item, rules: Sequence[Document]) -> bool:
+    """Whether there are rules that act as the account, and none of them is for this workload."""
+    targets = [(each.get("target"), each) for each in rules]
+    own = [
+        _is_ours(each, trust, issuer.id)
+        for target, each in targets
+        if isinstance(target, Mapping) and target.get("service_account_id") == account.get("id")
+    ]
+    return bool(own) and not any(own)
+
+
+def _is_ours(rule: Document, trust: Trust, issuer_id: object) -> bool:
+    return rule.get("issuer_id") == issuer_id and is_same_workload(trust, understood(read_rule, rule))
+
+
+def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
+    """Every account is a member of the default workspace; of another, it must be made one."""
+    workspace = wanted.workspace_id
+    held = [] if account.id is None else admin.service_accounts.workspaces(account.id)
+    role = next((each.get("workspace_role") for each in held if each.get("workspace_id") == workspace), None)
+    if role is None and workspace == admin.default_workspace_id():
+        role = "workspace_user"
+    action, body = "keep", {}
+    if role is None:
+        action, role = "create", wanted.workspace_role
+        body = {"workspace_id": workspace, "workspace_role": wanted.workspace_role}
+    return Item(
+        kind="membership",
+        action="create" if action == "create" else "keep",
+        name=f"{account.name} in {wanted.workspace_name or workspace}",
+        id=workspace,
+        details={"workspace_role": role},
+        body=body,
+    )
+
+
+def _rule(admin: Admin, demand: Demand, registered: ServiceAccount | None, rules: Sequence[Document]) -> Item:
+    trust = demand.wanted.trust
+    there = {admin.rules.identified(each): each for each in rules if each.get("issuer_id") == demand.issuer_id}
+    read = [understood(read_rule, each) for each in there.values()]
+    item, rule = narrowed(demand, read, lambda: _free_name(admin.rules, trust.name))
+    if "match" in item.body and item.id is not None:
+        item = replace(item, body={**item.body, "match": _merged(there[item.id], item.body["match"])})
+    if item.action != "keep":
+        role = registered.organization_role if registered else "developer"
+        try:
+            # A condition that stands in a rule has been checked by the server.
+            ours = replace(rule, condition=None)
+            check_rule(ours, issuer_url=trust.issuer_url, organization_role=role)
+        except RegistrationError as error:
+            raise ConfigurationError(
+                f"the server would refuse the rule: {error}", hint=f"correct {error.field.partition('.')[0]}"
+            ) from None
+    return item
+
+
+def _check_issuer(admin: Admin, wanted: Wanted, issuer: Issuer, jwks: Mapping[str, object]) -> None:
+    # What runs on this machine, such as the emulator, may fetch from this machine.
+    local = is_loopback(urlsplit(admin.credentials.base_url).hostname or "")
+    try:
+        check_issuer(issuer, jwks, allow_loopback=local)
+    except RegistrationError as error:
+        cluster = wanted.trust.platform == "kubernetes"
+        raise ConfigurationError(
+            f"the server would refuse the issuer: {error}",
+            hint="give its key set with --jwks, because the server cannot fetch it" if cluster else "correct its URL",
+        ) from None
+
+
+def _merged(rule: Document, match: object) -> dict[str, object]:
+    """Return a new `match`, with what the rule has besides: fields that are not known here go on to count."""
+    before = rule.get("match")
+    kept = {name: value for name, value in before.items() if value is not None} if isinstance(before, Mapping) else {}
+    return {**kept, **(match if isinstance(match, Mapping) else {})}
+
+
+def _free_name(registry: Registry, name: str) -> str:
+    """Return the name, or the first with a number that nothing has: those of archived resources stay taken."""
+    taken = {each.get("name") for each in registry.list(include_archived=True)}
+    return next(each for each in _numbered(name, taken) if each not in taken)
+
+
+def _numbered(name: str, taken: Collection[object]) -> Iterator[str]:
+    """Yield the name, then the name with one number after another: more than are taken."""
+    yield name
+    yield from (f"{name}-{number}" for number in range(2, len(taken) + 3))
+
+
+def _keys(jwks: object) -> object:
+    """Return what two key sets are compared by: their keys, in any order."""
+    keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(keys, list):
+        return None
+    members = ("kty", "kid", "n", "e", "crv", "x", "y")
+    return sorted(tuple(str(each.get(name)) for name in members) for each in keys if isinstance(each, dict))
+
+
+def _shown(jwks: object) -> str:
+    """Say where keys come from."""
+    if not isinstance(jwks, Mapping):
+        return "none"
+    keys = jwks.get("keys")
+    if isinstance(keys, list):
+        kids = ", ".join(str(each.get("kid")) for each in keys if isinstance(each, dict))
+        return f"inline: {kids}"
+    return "fetched from the issuer" if jwks.get("type") == "discovery" else f"fetched: {jwks.get('url')}"

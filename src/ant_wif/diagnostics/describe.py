@@ -1,0 +1,218 @@
+"""Puts one resolution into the words and figures of `ant_wif.diagnostics.report`. Nothing here touches the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from ant_wif._clock import steady
+from ant_wif._config.settings import DEFAULT_BASE_URL, Settings, flag
+from ant_wif._environment import Environment
+from ant_wif._resolution.chain import Candidate, Resolution
+from ant_wif._secrets import mask
+from ant_wif.diagnostics.advice import advice
+from ant_wif.diagnostics.report import (
+    BaseUrlStatus,
+    CandidateStatus,
+    ConfigDirStatus,
+    CredentialStatus,
+    InputStatus,
+    LoginStatus,
+    OrganizationStatus,
+    ProfileStatus,
+    Report,
+    SourceStatus,
+    WorkspaceStatus,
+)
+from ant_wif.errors import ProfileError
+
+__all__ = ["describe", "report"]
+
+
+def report(
+    *,
+    profile: str | None = None,
+    config_dir: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = steady,
+    **arguments: object,
+) -> Report:
+    """Tell what `resolve` with the same arguments would choose, and why. Whatever is found, it does not fail.
+
+    Raises:
+        ConfigurationError: an argument or variable has a value that it cannot have.
+    """
+    return describe(Resolution(arguments, Environment(environ), profile=profile, config_dir=config_dir, clock=clock))
+
+
+def describe(resolution: Resolution) -> Report:
+    """Describe one resolution."""
+    chosen = resolution.chosen
+    settings = (chosen.settings if chosen else None) or resolution.settings
+    return Report(
+        profile=_profile(resolution),
+        config_dir=ConfigDirStatus(path=str(resolution.directory.path), via=resolution.directory.via),
+        credential=_credential(chosen) if chosen else None,
+        candidates=[_candidate(each, chosen) for each in resolution.candidates],
+        base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
+        organization=_organization(settings, chosen),
+        workspace=_workspace(settings, chosen),
+        login=_login(chosen),
+        base_url_sources=_sources(resolution, chosen, "base_url"),
+        organization_sources=_sources(resolution, chosen, "organization_id"),
+        workspace_sources=_sources(resolution, chosen, "workspace_id"),
+        federation_inputs=_inputs(resolution),
+        warnings=list(advice(resolution, lambda candidate: _workspace(candidate.settings or settings, candidate))),
+    )
+
+
+def _profile(resolution: Resolution) -> ProfileStatus:
+    active = resolution.active
+    if isinstance(active, ProfileError):
+        return ProfileStatus(
+            name="", via=resolution.active_via, exists=False, config_path="", credentials_path="", error=str(active)
+        )
+    tier = 3 if active.explicit else 5
+    candidate = next(each for each in resolution.candidates if each.tier == tier)
+    directory, profile = resolution.directory, candidate.profile
+    path = directory.config_path(active.name)
+    override = profile.known.authentication.credentials_path if profile else None
+    return ProfileStatus(
+        name=active.name,
+        via=active.via,
+        exists=os.path.lexists(path),
+        type=profile.type if profile else None,
+        config_path=str(path),
+        credentials_path=str(directory.credentials_path(active.name, override)),
+        error=str(candidate.error) if candidate.error else None,
+    )
+
+
+def _credential(chosen: Candidate) -> CredentialStatus:
+    return CredentialStatus(
+        tier=chosen.tier,
+        source=chosen.source,
+        origin=chosen.origin,
+        usable=chosen.usable,
+        masked=mask(chosen.token.secret) if chosen.token else None,
+        expires_at=chosen.token.expires_at if chosen.token else None,
+        identity_source=chosen.identity.source if chosen.identity else None,
+    )
+
+
+def _candidate(candidate: Candidate, chosen: Candidate | None) -> CandidateStatus:
+    return CandidateStatus(
+        tier=candidate.tier,
+        source=candidate.source,
+        origin=candidate.origin,
+        active=candidate is chosen,
+        usable=candidate.usable,
+        missing=list(candidate.missing),
+        error=str(candidate.error) if candidate.error else None,
+        set=candidate.matches or candidate.partial,
+        masked=mask(candidate.token.secret) if candidate.token else None,
+        expires_at=candidate.token.expires_at if candidate.token else None,
+        scope=_scope(candidate),
+        profile_type=candidate.profile.type if candidate.profile else None,
+    )
+
+
+def _scope(candidate: Candidate) -> str | None:
+    if candidate.stored is not None and candidate.stored.scope:
+        return candidate.stored.scope
+    settings = candidate.settings
+    return settings.scope if settings and candidate.source in {"profile", "federation"} else None
+
+
+def _organization(settings: Settings, chosen: Candidate | None) -> OrganizationStatus:
+    if chosen is None or chosen.source not in {"profile", "federation"}:
+        return OrganizationStatus()
+    bound, name = _stored(chosen, "organization_uuid"), _stored(chosen, "organization_name")
+    if settings.organization_id:
+        via = settings.origin("organization_id").via
+        name = name if bound in {None, settings.organization_id} else None
+        return OrganizationStatus(id=settings.organization_id, name=name, via=via)
+    if bound:
+        return OrganizationStatus(id=bound, name=name, via="token")
+    return OrganizationStatus()
+
+
+def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
+    """The token's workspace is the one that counts: it was bound when the token was issued."""
+    if chosen is None or chosen.source not in {"profile", "federation"}:
+        return WorkspaceStatus()
+    bound, configured = _stored(chosen, "workspace_id"), settings.workspace_id
+    if bound:
+        return WorkspaceStatus(
+            id=bound,
+            name=_stored(chosen, "workspace_name"),
+            via="token",
+            drift=configured not in {None, bound},
+            configured_id=configured,
+        )
+    if configured:
+        return WorkspaceStatus(id=configured, via=settings.origin("workspace_id").via)
+    return WorkspaceStatus()
+
+
+def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list[SourceStatus]:
+    """Every place that names a value, in the order of precedence."""
+    places: list[tuple[str, object]] = []
+    if key == "workspace_id":
+        places.append(("token", _stored(chosen, "workspace_id")))
+    places.append((flag(key), resolution.arguments.get(key)))
+    if chosen is not None and chosen.profile is not None:
+        places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
+    places.append((str(Settings.variable(key)), resolution.environ.get(str(Settings.variable(key)))))
+    if key == "organization_id":
+        places.append(("token", _stored(chosen, "organization_uuid")))
+    if key == "base_url":
+        places.append(("default", DEFAULT_BASE_URL))
+    named = [(origin, str(value)) for origin, value in places if value]
+    # A static secret is bound to its organization and workspace by the server, whatever is set here.
+    counts = key == "base_url" or (chosen is not None and chosen.source in {"profile", "federation"})
+    rows = [SourceStatus(origin=o, value=v, active=counts and n == 0) for n, (o, v) in enumerate(named)]
+    return [row for row in rows if row.active or row.origin != "default"]
+
+
+def _stored(chosen: Candidate | None, key: str) -> str | None:
+    """One field of the credentials file, if there is one."""
+    value = getattr(chosen.stored, key) if chosen is not None and chosen.stored is not None else None
+    return value if isinstance(value, str) else None
+
+
+def _login(chosen: Candidate | None) -> LoginStatus | None:
+    stored = chosen.stored if chosen else None
+    if stored is None or not (stored.account_email or stored.organization_name):
+        return None
+    return LoginStatus(email=stored.account_email, organization_name=stored.organization_name)
+
+
+def _inputs(resolution: Resolution) -> list[InputStatus]:
+    """The inputs of the federation that is used or was begun, each with the place it comes from."""
+    candidate = next((each for each in resolution.candidates if each.matches and each.identity), None)
+    candidate = candidate or next(each for each in resolution.candidates if each.source == "federation")
+    settings = candidate.settings
+    if settings is None or not (candidate.identity or settings.federation_rule_id):
+        return []
+    inputs: list[InputStatus] = []
+    if candidate.identity is not None:
+        told = settings.identity is candidate.identity
+        where = f"profile:{candidate.profile.name}" if told and candidate.profile else "detected"
+        inputs.append(
+            InputStatus(
+                name="identity token",
+                origin=f"{candidate.identity.title} ({where})",
+                value=candidate.identity.asks_for(resolution.context(settings)),
+            )
+        )
+    for name, key in (
+        ("federation rule", "federation_rule_id"),
+        ("organization", "organization_id"),
+        ("service account", "service_account_id"),
+        ("workspace", "workspace_id"),
+    ):
+        value = getattr(settings, key)
+        if value:
+            inputs.append(InputStatus(name=name, origin=settings.origin(key).name, value=value))
+    return inputs

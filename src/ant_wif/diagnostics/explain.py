@@ -1,0 +1,250 @@
+"""Why an exchange is denied: the checks of the server, made here with what can be known here.
+
+The server says one sentence, whatever is wrong. Nothing is sent to it by this module; `live` reads what is
+registered there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ant_wif._http.transport import run
+from ant_wif._resolution.chain import Resolution
+from ant_wif._secrets import SecretStr, clean
+from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, Presented, SpentAssertions
+from ant_wif._tokens.grants.federation import Federation
+from ant_wif.diagnostics.clocks import NOTABLE_SECONDS, drift_cause, noting_dates
+from ant_wif.diagnostics.documents import Registered
+from ant_wif.diagnostics.platform_hints import is_from, platform_causes
+from ant_wif.errors import IdentityTokenError
+from ant_wif.outright import cache_of
+from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, survey
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Explanation", "Registered", "explain", "explain_assertion"]
+
+_IN_FORCE = 2
+_DEEPEST_CLAIM = 6
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The checks in their order, and what else is known about tokens like this one.
+
+    `identity_source` names where the token came from. `clock_drift_seconds` is how far this machine's clock
+    is behind that of the Claude API or, where that was not asked, of the server that issued the token; `None` where
+    no server said. `registered_from` says with what the registrations were read from the platform, `None` where
+    they were not.
+    """
+
+    identity_source: str
+    checks: tuple[Check, ...]
+    causes: tuple[str, ...]
+    unverified_header: Mapping[str, object] | None
+    unverified_claims: Mapping[str, object] | None
+    clock_drift_seconds: float | None = None
+    registered_from: str | None = None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is denied, in the word of the authentication history; `None` where nothing fails that is known."""
+        return next((check.reason for check in self.checks if check.failed), None)
+
+    @property
+    def remedy(self) -> str | None:
+        return REASONS[self.reason].remedy if self.reason else None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `ant auth explain --format json` prints it: fields may be added, never renamed."""
+        return {
+            "schema": "ant.auth.explain/1",
+            "reason": self.reason,
+            "remedy": self.remedy,
+            "identity_source": self.identity_source,
+            "registered_from": self.registered_from,
+            "unverified_header": self.unverified_header,
+            "unverified_claims": self.unverified_claims,
+            "clock_drift_seconds": self.clock_drift_seconds,
+            "checks": [
+                {
+                    "number": check.number,
+                    "title": check.title,
+                    "state": check.state,
+                    "reason": check.reason,
+                    "found": check.found,
+                    "wanted": check.wanted,
+                    "sentence": check.sentence,
+                }
+                for check in self.checks
+            ],
+            "causes": list(self.causes),
+        }
+
+
+def explain(
+    resolution: Resolution, registered: Registered | None = None, *, http_client: httpx.Client | None = None
+) -> Explanation:
+    """Fetch the identity token that this run would present, and make the checks on it.
+
+    Raises:
+        ConfigurationError: the settings are none that an exchange could be made with.
+        IdentityTokenError: there is no token to be had.
+    """
+    source, context = resolution.identity
+    settings = next(each.settings for each in resolution.candidates if each.identity is source) or resolution.settings
+    federation = resolution.federated(settings)
+    if federation is not None:
+        federation.check()
+    drifts: list[float] = []
+    try:
+        fetched = run(noting_dates(source.fetch(context), drifts, resolution.clock), http_client)
+        raw = fetched.assertion
+    except IdentityTokenError:
+        # What no source hands out may still lie there to be looked at: expired, or no JWT at all.
+        at_hand = source.at_hand(context)
+        if at_hand is None or not at_hand.get_secret_value().strip():
+            raise
+        raw = SecretStr(at_hand.get_secret_value().strip())
+    return explain_assertion(
+        raw,
+        federation,
+        registered or Registered(),
+        identity_source=source.source,
+        expected_audience=getattr(source, "audience", None) or context.audience,
+        now=resolution.clock(),
+        before=SpentAssertions(cache_of(settings, resolution.environ), resolution.clock).find(raw),
+        clock_drift_seconds=round(drifts[-1]) if drifts else None,
+    )
+
+
+def explain_assertion(
+    assertion: SecretStr,
+    federation: Federation | None,
+    registered: Registered,
+    *,
+    identity_source: str,
+    expected_audience: str,
+    now: float,
+    before: Presented | None = None,
+    clock_drift_seconds: float | None = None,
+) -> Explanation:
+    """Make the checks on an identity token. `now` is unix time; `before` is what is known of its earlier use.
+
+    Where the Claude API has said what time it is, the token is judged by that.
+
+    `federation` is `None` where nothing says what the token is to be presented for.
+    """
+    request = _request(assertion, federation, registered)
+    api_s = registered.seconds_ahead
+    if api_s is not None and abs(api_s) >= NOTABLE_SECONDS:
+        now += api_s
+    known = Knowledge(
+        rule=registered.rule,
+        issuer=registered.issuer,
+        key_set=registered.key_set,
+        service_account=registered.service_account,
+        default_workspace_id=registered.default_workspace_id,
+        expected_audience=expected_audience,
+    )
+    seen = before is not None and before.outcome == GRANTED
+    found = survey(request, known, now=now, jti_seen=lambda _: seen)
+    if is_from("azure", identity_source, found.unverified_claims or {}):
+        # Its tokens have neither the usual lifetime nor, where it is v2.0, the audience that was asked for.
+        found = survey(request, replace(known, defaults_apply=False), now=now, jti_seen=lambda _: seen)
+    made = (_request_checked(federation), *(_looked_for(check, registered, federation) for check in found.checks))
+    checks = tuple(_clean(check) for check in made)
+    claims = found.unverified_claims or {}
+    causes = [*_of_the_clock(clock_drift_seconds, api_s), *_of_earlier_use(before, claims)]
+    causes += [*platform_causes(identity_source, claims, registered, found.checks), *registered.notes]
+    return Explanation(
+        identity_source,
+        checks,
+        tuple(clean(cause, limit=600) for cause in causes),
+        _shown(found.unverified_header),
+        _shown(found.unverified_claims),
+        clock_drift_seconds if api_s is None else round(api_s),
+        registered.origin,
+    )
+
+
+def _request(assertion: SecretStr, federation: Federation | None, registered: Registered) -> ExchangeRequest:
+    text = assertion.get_secret_value()
+    if federation is None:
+        rule = registered.rule.id if registered.rule else ""
+        return ExchangeRequest(assertion=text, organization_id="", federation_rule_id=rule)
+    return ExchangeRequest(
+        assertion=text,
+        organization_id=federation.organization_id,
+        federation_rule_id=federation.federation_rule_id,
+        service_account_id=federation.service_account_id,
+        workspace_id=federation.workspace_id,
+    )
+
+
+def _request_checked(federation: Federation | None) -> Check:
+    title = "the request is well-formed"
+    if federation is None:
+        sentence = "Not checked: ANTHROPIC_FEDERATION_RULE_ID or ANTHROPIC_ORGANIZATION_ID is not set."
+        return Check(1, title, None, "", "", sentence, unchecked=True)
+    return Check(1, title, None, f"rule {federation.federation_rule_id}", "ids of the proper kinds", "")
+
+
+def _looked_for(check: Check, registered: Registered, federation: Federation | None) -> Check:
+    """Return a check as it is, but that of a rule which the organization was asked for and has not got."""
+    there = registered.organization_id
+    if check.number != _IN_FORCE or there is None or federation is None:
+        return check
+    if federation.organization_id.lower() != there.lower():
+        sentence = (
+            f"The request names the organization {federation.organization_id}; {registered.origin} is of {there}."
+        )
+    elif registered.absent is not None:
+        sentence = f"The organization {there} has no such rule."
+    else:
+        return check
+    return Check(check.number, check.title, "rule_not_found", "no such rule", federation.federation_rule_id, sentence)
+
+
+def _clean(check: Check) -> Check:
+    """Return it with secrets masked that somebody put into a claim or a rule."""
+    found, wanted, sentence = (clean(text, limit=1024) for text in (check.found, check.wanted, check.sentence))
+    return replace(check, found=found, wanted=wanted, sentence=sentence)
+
+
+def _of_the_clock(issuer_s: float | None, api_s: float | None) -> list[str]:
+    if api_s is not None:
+        return drift_cause(api_s, "the Claude API, and times above are judged by the latter")
+    return drift_cause(
+        issuer_s,
+        "the server that issued the token; times above are judged by this machine's, and by the Claude API's own when "
+        "it decides",
+    )
+
+
+def _of_earlier_use(before: Presented | None, claims: Mapping[str, object]) -> list[str]:
+    if before is None or "jti" not in claims:
+        return []
+    if before.outcome == GRANTED:
+        return [f"the token was exchanged by {before.used_by}, which works once"]
+    if before.outcome == UNKNOWN:
+        return [f"the token was presented by {before.used_by}, and the answer was lost: it may be spent"]
+    return []
+
+
+def _shown(members: Mapping[str, object] | None) -> dict[str, object] | None:
+    return None if members is None else {clean(name): _cut(value, _DEEPEST_CLAIM) for name, value in members.items()}
+
+
+def _cut(value: object, depth: int) -> object:
+    """Return a claim with secrets masked, and cut where it is nested deep: it comes from anyone."""
+    if isinstance(value, str):
+        return clean(value, limit=1024)
+    if isinstance(value, (dict, list)) and depth == 0:
+        return "..."
+    if isinstance(value, dict):
+        return {clean(name): _cut(item, depth - 1) for name, item in value.items()}
+    return [_cut(item, depth - 1) for item in value] if isinstance(value, list) else value

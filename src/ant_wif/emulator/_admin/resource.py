@@ -1,0 +1,140 @@
+"""What service accounts, issuers and rules have in common: found by id, named once, archived for good."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from starlette.datastructures import QueryParams
+
+from ant_wif._secrets import clean
+from ant_wif.emulator._admin.paging import page, read_wish
+from ant_wif.emulator._admin.schemas import Schema
+from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._state.state import State
+
+Body = Mapping[str, object]
+
+ROOT = "/v1/organizations"
+
+_LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
+
+
+class Registered(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def archived(self) -> bool: ...
+
+
+T = TypeVar("T", bound=Registered)
+
+
+class Kind(ABC, Generic[T]):
+    """One kind of registration. Hold the state's lock while anything is called.
+
+    Methods raise `Refusal`, and `RegistrationError` for what the platform refuses to register.
+    """
+
+    path: ClassVar[str]
+    """Where they are, below `ROOT`."""
+    title: ClassVar[str]
+    parameter: ClassVar[str]
+    """What a path has for an id, in its description."""
+    answer: ClassVar[Schema]
+    creation: ClassVar[Schema]
+    change: ClassVar[Schema]
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    @property
+    @abstractmethod
+    def all(self) -> dict[str, T]:
+        """By id, oldest first."""
+
+    @abstractmethod
+    def show(self, found: T) -> dict[str, object]: ...
+
+    @abstractmethod
+    def create(self, body: Body, actor: str) -> T: ...
+
+    @abstractmethod
+    def update(self, found: T, body: Body, actor: str) -> T:
+        """Change a live one. `body` has the structure that `change` asks for."""
+
+    @abstractmethod
+    def archived(self, found: T) -> T:
+        """Return it as archived. Raises `Refusal` where something needs it."""
+
+    def fits(self, found: T, query: QueryParams) -> bool:  # noqa: ARG002  # there is nothing to filter by
+        """Return whether one is among what a list was asked for."""
+        return True
+
+    def known(self, identifier: str) -> T:
+        """Raises `Refusal` (404) where there is no such one."""
+        found = self.all.get(identifier)
+        if found is None:
+            raise Refusal(404, f"There is no {self.title} {clean(identifier, limit=64)}")
+        return found
+
+    def live(self, identifier: str) -> T:
+        """Raises `Refusal`: 404 where there is no such one, 400 where it is archived."""
+        found = self.known(identifier)
+        if found.archived:
+            raise Refusal(400, f"The {self.title} {found.name} is archived, and cannot be changed any more")
+        return found
+
+    def refuse_taken(self, name: str, *, but: str = "") -> None:
+        """Raises `Refusal` (409) for a name that another one has, or had before it was archived."""
+        if any(other.name == name and other.id != but for other in self.all.values()):
+            raise Refusal(409, f"name: there is a {self.title} {name} already")
+
+    def list(self, query: QueryParams) -> dict[str, object]:
+        """Return a page of them, the newest first."""
+        wish, ids = read_wish(query), list(reversed(self.all))
+        shown = [
+            each
+            for each in ids
+            if (wish.include_archived or not self.all[each].archived) and self.fits(self.all[each], query)
+        ]
+        found, next_page = page(wish, ids, shown)
+        return {"data": [self.show(self.all[identifier]) for identifier in found], "next_page": next_page}
+
+    def archive(self, identifier: str, actor: str) -> T:
+        """Archive it, unless it is: the first time counts."""
+        found = self.known(identifier)
+        if not found.archived:
+            found = self.all[identifier] = self.archived(found)
+            self.state.notes.archive(identifier, actor)
+        return found
+
+    def frame(self, found: T) -> dict[str, object]:
+        """Return the fields that every kind is shown with."""
+        note = self.state.notes[found.id]
+        archived_at = (note.updated_at if note.archived_at is None else note.archived_at) if found.archived else None
+        return {
+            "id": found.id,
+            "name": found.name,
+            "created_at": timestamp(note.created_at),
+            "created_by_actor_id": note.created_by,
+            "updated_at": timestamp(note.updated_at),
+            "updated_by_actor_id": note.updated_by,
+            "archived_at": None if archived_at is None else timestamp(archived_at),
+            "archived_by_actor_id": note.archived_by if found.archived else None,
+        }
+
+
+def timestamp(at: float) -> str:
+    """Return unix time as RFC 3339 has it."""
+    moment = datetime.fromtimestamp(max(0.0, min(at, _LAST_SECOND)), tz=timezone.utc)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def given(body: Body) -> dict[str, object]:
+    """Return the fields that are there and not null: null leaves a field as it is."""
+    return {name: value for name, value in body.items() if value is not None}

@@ -1,0 +1,124 @@
+"""What another process asks a running emulator: to look like a job, to sign, to fail, to be at another time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ant_wif.emulator._http.fields import refuse_unknown
+from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
+from ant_wif.emulator.faults import Fault
+from ant_wif.emulator.named_faults import named_fault
+
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Controls(Protocol):
+    """The methods of `Emulator` that can be called from outside. They raise ValueError for what cannot be."""
+
+    @property
+    def now(self) -> float: ...
+    def env(self, platform: str) -> Mapping[str, str]: ...
+    def sign_as(self, platform: str, claims: Mapping[str, object], alg: str = ...) -> str: ...
+    def rotate_keys(self, platform: str, *, keep_old: bool) -> None: ...
+    def fail(self, endpoint: str, fault: Fault, *, times: int) -> None: ...
+    def clear_faults(self) -> None: ...
+    def advance(self, seconds: float) -> None: ...
+    def move_to(self, moment: float) -> None: ...
+    def skew(self, seconds: float) -> None: ...
+    def reset_clock(self) -> None: ...
+    def clear_history(self) -> None: ...
+
+
+def control_routes(controls: Controls) -> list[Route]:
+    async def show(request: Request) -> Response:
+        try:
+            return json_response(controls.env(request.path_params["platform"]))
+        except ValueError as error:
+            raise Refusal(404, str(error)) from None
+
+    async def sign(request: Request) -> Response:
+        body = await read_json(request)
+        claims, alg = body.get("claims"), body.get("alg", "RS256")
+        if not isinstance(claims, dict) or not isinstance(alg, str) or not set(body) <= {"claims", "alg"}:
+            raise Refusal(400, "The body must have an object `claims`, may have a string `alg`, and nothing else")
+        return json_response({"token": controls.sign_as(request.path_params["platform"], claims, alg)})
+
+    async def rotate(request: Request) -> Response:
+        body = await read_json(request)
+        keep_old = body.get("keep_old", False)
+        refuse_unknown(body, ("keep_old",))
+        if not isinstance(keep_old, bool):
+            raise Refusal(400, "keep_old: must be true or false")
+        controls.rotate_keys(request.path_params["platform"], keep_old=keep_old)
+        return _done()
+
+    async def fail(request: Request) -> Response:
+        body = await read_json(request)
+        endpoint, times = body.pop("endpoint", None), body.pop("times", 1)
+        if not isinstance(endpoint, str):
+            raise Refusal(400, "endpoint: a string is required")
+        if not isinstance(times, int) or isinstance(times, bool):
+            raise Refusal(400, "times: must be a whole number")
+        fault = named_fault(body.pop("fault", None), body)
+        controls.fail(endpoint, fault, times=times)
+        return json_response({"endpoint": endpoint, "fault": fault.description, "times": times})
+
+    async def clear_faults(_: Request) -> Response:
+        controls.clear_faults()
+        return _done()
+
+    async def time(_: Request) -> Response:
+        return json_response({"now": controls.now})
+
+    async def move(request: Request) -> Response:
+        moves = {"advance": controls.advance, "move_to": controls.move_to, "skew": controls.skew}
+        body = await read_json(request)
+        refuse_unknown(body, moves)
+        if len(body) != 1:
+            raise Refusal(400, f"The body must have one of the numbers {', '.join(moves)}")
+        for name, number in body.items():
+            if not isinstance(number, int | float) or isinstance(number, bool):
+                raise Refusal(400, f"{name}: must be a number")
+            moves[name](number)
+        return json_response({"now": controls.now})
+
+    async def reset_clock(_: Request) -> Response:
+        controls.reset_clock()
+        return json_response({"now": controls.now})
+
+    async def clear_history(_: Request) -> Response:
+        controls.clear_history()
+        return _done()
+
+    return [
+        Route("/_emulator/env/{platform}", show, methods=["GET"]),
+        Route("/_emulator/{platform}/sign", _explained(sign), methods=["POST"]),
+        Route("/_emulator/{platform}/keys", _explained(rotate), methods=["POST"]),
+        Route("/_emulator/faults", _explained(fail), methods=["POST"]),
+        Route("/_emulator/faults", clear_faults, methods=["DELETE"]),
+        Route("/_emulator/clock", time, methods=["GET"]),
+        Route("/_emulator/clock", _explained(move), methods=["POST"]),
+        Route("/_emulator/clock", reset_clock, methods=["DELETE"]),
+        Route("/_emulator/history", clear_history, methods=["DELETE"]),
+    ]
+
+
+def _explained(handler: _Handler) -> _Handler:
+    """Answer 400 with the text of a ValueError: it says what cannot be, and to whom it may be said."""
+
+    async def explain(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ValueError as error:
+            raise Refusal(400, str(error)) from None
+
+    return explain
+
+
+def _done() -> Response:
+    return Response(status_code=204)

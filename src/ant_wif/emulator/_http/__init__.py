@@ -1,0 +1,1 @@
+"""Reading requests, writing responses, and the server."""

@@ -1,0 +1,138 @@
+"""What every emulated identity provider has: an issuer URL, keys, its documents, tokens for a job."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import EllipsisType
+from typing import ClassVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ant_wif.emulator._http.protocol import json_response
+from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._issuers.keys import KeyChoice, SigningKey
+from ant_wif.rules import DEFAULT_AUDIENCE
+
+
+class IdentityProvider(ABC):
+    """A platform as its jobs and its relying parties see it. A subclass says what is its own.
+
+    `base_url` is set when the emulator starts and its address is known.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    """What `identity_token.source` of a profile is for this platform."""
+    subject: ClassVar[str]
+    """The seeded job's `sub`."""
+    accepted_subject: ClassVar[str | None] = None
+    """The `subject_prefix` of the seeded rule, where that is not `subject`."""
+    audience: ClassVar[str] = DEFAULT_AUDIENCE
+    """The audience of the seeded rule and, by default, of tokens."""
+    lifetime_seconds: ClassVar[int]
+    max_lifetime_seconds: ClassVar[int] = 3600
+    """The longest life of a token that the seeded issuer accepts."""
+    algorithms: ClassVar[tuple[str, ...]] = ("RS256",)
+    real_issuer: ClassVar[str | None] = None
+    """The URL that the platform has in the world, where one issuer serves everybody."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+        self.base_url = ""
+        self.key = SigningKey(self.algorithms)
+        self._clock = clock
+        self._folder = folder or Folder()
+
+    @property
+    def issuer_url(self) -> str:
+        return f"{self.base_url}{self.issuer_path}"
+
+    @property
+    def issuer_path(self) -> str:
+        return f"/{self.name}"
+
+    @abstractmethod
+    def claims(self, now: int) -> dict[str, object]:
+        """Return the claims of the seeded job's token, without `aud` and `exp`."""
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """Return the variables that a job on the platform has, and write the files that they name."""
+
+    @abstractmethod
+    def own_routes(self) -> list[Route]:
+        """Return the platform's own way to get a token."""
+
+    def environments(self) -> dict[str, Callable[[], dict[str, str]]]:
+        """Return the kinds of job that there are, by the names that `Emulator.env` knows them by."""
+        return {self.name: self.environment}
+
+    def identity_token(self) -> dict[str, object]:
+        """Return what stands under `identity_token` in a profile for the seeded job."""
+        return {"source": self.source}
+
+    def mint(
+        self,
+        *,
+        now: float,
+        lifetime: int | None = None,
+        claims: Mapping[str, object] | None = None,
+        headers: Mapping[str, object] | None = None,
+        kid: str | EllipsisType | None = ...,
+        alg: str = "RS256",
+        key: KeyChoice = "own",
+    ) -> str:
+        """Return a signed token of the seeded job. A claim or header of `None` is left out."""
+        issued = int(now)
+        expires = issued + (self.lifetime_seconds if lifetime is None else lifetime)
+        payload = {**self.claims(issued), "aud": self.audience, "exp": expires, **(claims or {})}
+        header = {"typ": "JWT", "alg": alg, "kid": kid, **(headers or {})}
+        return self.key.sign(_present(header), _present(payload), key=key)
+
+    def sign(self, claims: Mapping[str, object], *, now: float, alg: str) -> str:
+        """Return a JWT of these claims; what they lack of `iss`, `iat` and `exp` is added.
+
+        Raises ValueError for an algorithm that the platform has no key for.
+        """
+        if alg not in self.algorithms:
+            raise ValueError(f"{self.name} does not sign with {alg!r}; it signs with {', '.join(self.algorithms)}")
+        issued = int(now)
+        frame = {"iss": self.issuer_url, "iat": issued, "exp": issued + self.lifetime_seconds}
+        header = {"typ": "JWT", "alg": alg, "kid": ...}
+        return self.key.sign(header, _present({**frame, **claims}))
+
+    def routes(self) -> list[Route]:
+        return [*self.document_routes(self.issuer_path), *self.own_routes()]
+
+    def document_routes(self, path: str) -> list[Route]:
+        """Return the routes of an issuer's documents (OpenID Connect Discovery §4) below `path`."""
+
+        async def discovery(_: Request) -> Response:
+            return json_response(self._discovery(f"{self.base_url}{path}"))
+
+        root = f"{path.rstrip('/')}/.well-known"
+        return [
+            Route(f"{root}/openid-configuration", discovery, methods=["GET"]),
+            Route(f"{root}/jwks", self._jwks, methods=["GET"]),
+        ]
+
+    def _discovery(self, issuer: str) -> dict[str, object]:
+        return {
+            "issuer": issuer,
+            "jwks_uri": f"{issuer.rstrip('/')}/.well-known/jwks",
+            "subject_types_supported": ["public", "pairwise"],
+            "response_types_supported": ["id_token"],
+            "id_token_signing_alg_values_supported": list(self.algorithms),
+            "scopes_supported": ["openid"],
+            "claims_supported": [*self.claims(0), "aud", "exp"],
+        }
+
+    async def _jwks(self, _: Request) -> Response:
+        return json_response(self.key.jwks())
+
+
+def _present(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,176 @@
+"""What the emulated platform knows: one organization, its registrations, and what it handed out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+from ant_wif.emulator._http import ids
+from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._state.expiring import Expiring
+from ant_wif.emulator._state.history import History
+from ant_wif.emulator._state.models import Catalogue
+from ant_wif.emulator._state.notes import Notes
+from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
+
+
+@dataclass(frozen=True)
+class Workspace:
+    id: str
+    name: str
+
+
+def registered_name(platform: str) -> str:
+    """Return what the seeded issuer and rule of a platform are called: no underscore is allowed in a name."""
+    return platform.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a credential is bound to. An API key has no scope: it may do everything in its workspace.
+
+    The access token of a person's login may be used in another workspace, request by request. A token acts as
+    a user or a service account, `actor_id`.
+    """
+
+    workspace_id: str
+    scope: str | None = None
+    may_choose_workspace: bool = False
+    actor_id: str | None = None
+
+    def has_scope(self, scopes: AbstractSet[str]) -> bool:
+        """Return whether the credential has one of the `scopes`, or needs none."""
+        return self.scope is None or not scopes.isdisjoint(self.scope.split())
+
+
+@dataclass(frozen=True)
+class User:
+    """The person who logs in. `id` is a UUID, as the token endpoint has it; the Admin API knows the tagged id."""
+
+    id: str
+    email: str
+    actor_id: str = field(default_factory=lambda: ids.tagged_id("user"))
+
+
+@dataclass
+class Session:
+    """One login. `refresh_token` is the only one of its tokens that can still be used, unless it `ended`.
+
+    `lifetime` is that of its access tokens, in seconds.
+    """
+
+    client_id: str
+    scope: str
+    workspace: Workspace
+    lifetime: int
+    refresh_token: str = field(repr=False)
+    ended: bool = False
+    access_tokens: list[str] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a client asks a person to approve. `workspace` is `None` where the person is to pick one.
+
+    `shows_code` is true where the answer is a code to paste, `other_organization` where the client asked
+    for an organization that the person is not in.
+    """
+
+    client_id: str
+    redirect_uri: str
+    client_state: str = field(repr=False)
+    code_challenge: str
+    scope: str
+    workspace: Workspace | None
+    shows_code: bool
+    other_organization: bool
+
+
+@dataclass
+class AuthorizationCode:
+    """What was approved. `session` is the login that the code began when it was redeemed."""
+
+    consent: Consent
+    workspace: Workspace
+    expires_at: float
+    session: Session | None = None
+
+
+@dataclass
+class State:
+    """Everything is in memory. Hold `lock` to change anything, and across a decision and its consequence."""
+
+    clock: Callable[[], float] = time.time
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    organization_id: str = field(default_factory=ids.uuid4)
+    organization_name: str = "Acme"
+    default_workspace: Workspace = field(default_factory=lambda: Workspace(ids.tagged_id("wrkspc"), "default"))
+    workspaces: dict[str, Workspace] = field(default_factory=dict)
+    user: User = field(default_factory=lambda: User(ids.uuid4(), "ada@acme.example"))
+    service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
+    issuers: dict[str, Issuer] = field(default_factory=dict)
+    key_sets: dict[str, Callable[[], KeySet]] = field(default_factory=dict)
+    providers: tuple[IdentityProvider, ...] = ()
+    # Which issuers are a platform of the emulator, by its name: their URL is known when the server has an address.
+    platforms: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    notes: Notes = field(init=False)
+    api_keys: dict[str, Access] = field(default_factory=dict)
+    access_tokens: Expiring[str, Access] = field(default_factory=Expiring)
+    # By every refresh token ever handed out, so that a used one is told from an unknown one.
+    sessions: dict[str, Session] = field(default_factory=dict)
+    # The clients that the consent page knows, and what its open pages ask, by their tickets.
+    client_ids: set[str] = field(default_factory=set)
+    tickets: Expiring[str, Consent] = field(default_factory=Expiring)
+    # Every code ever handed out, so that a used or expired one is told from an unknown one.
+    codes: dict[str, AuthorizationCode] = field(default_factory=dict)
+    left_out_of_logins: AbstractSet[str] = frozenset()
+    spent: Expiring[tuple[str, str], bool] = field(default_factory=Expiring)
+    history: History = field(default_factory=History)
+    models: Catalogue = field(default_factory=Catalogue.seeded)
+
+    def __post_init__(self) -> None:
+        self.notes = Notes(self.clock)
+
+    def set_address(self, base_url: str) -> None:
+        """Have the platforms, and the issuers that they are, live below this URL."""
+        for provider in self.providers:
+            provider.base_url = base_url
+            for issuer_id, name in self.platforms.items():
+                if name == provider.name:
+                    self.issuers[issuer_id] = replace(self.issuers[issuer_id], issuer_url=provider.issuer_url)
+
+    def provider_at(self, issuer_url: str) -> IdentityProvider | None:
+        """Return the emulator's own platform that has this issuer URL."""
+        wanted = issuer_url.rstrip("/")
+        return next((each for each in self.providers if each.base_url and each.issuer_url.rstrip("/") == wanted), None)
+
+    def note_platform(self, issuer_id: str, jwks: Mapping[str, object]) -> None:
+        """Note whether an issuer is one of the emulator's own, whose URL is to follow when it moves."""
+        self.platforms.pop(issuer_id, None)
+        provider = self.provider_at(self.issuers[issuer_id].issuer_url)
+        if provider is not None and jwks["type"] == "discovery" and jwks.get("discovery_base") is None:
+            self.platforms[issuer_id] = provider.name
+
+    def known_as(self, issuer: Issuer) -> str:
+        """Return the URL that an issuer has in the world, where it is one of the emulator's own."""
+        provider = self.provider_at(issuer.issuer_url)
+        if not issuer.issuer_url:
+            provider = next((each for each in self.providers if each.name == self.platforms.get(issuer.id)), None)
+        return provider.real_issuer or issuer.issuer_url if provider else issuer.issuer_url
+
+    def registration(self, rule_id: str) -> Registration | None:
+        """Return a rule with what it names, or `None` where there is no such rule."""
+        rule = self.rules.get(rule_id)
+        if rule is None:
+            return None
+        return Registration(
+            organization_id=self.organization_id,
+            rule=rule,
+            issuer=self.issuers[rule.issuer_id],
+            service_account=self.service_accounts[rule.service_account_id],
+            default_workspace_id=self.default_workspace.id,
+        )

@@ -1,0 +1,106 @@
+"""The clients of an OAuth server, and how they prove themselves (RFC 6749 §2.3, RFC 7523 §2.2)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+from ant_wif.emulator._http.forms import OAuthError
+from ant_wif.emulator._state.expiring import Expiring
+from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
+from ant_wif.rules import VerificationKey
+
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LEEWAY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class OAuthClient:
+    """A registered client: it has a secret, or else the server has its public key."""
+
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    public_key: VerificationKey | None = field(default=None, repr=False)
+
+
+class OAuthClients:
+    def __init__(self) -> None:
+        self._clients: dict[str, OAuthClient] = {}
+        self._spent: Expiring[tuple[str, str], bool] = Expiring()
+
+    def register(self, client_id: str | None = None, public_key: str | None = None) -> OAuthClient:
+        """Add or replace a client. Raises ValueError for a public key that is none."""
+        client = OAuthClient(
+            client_id or f"0oa{secrets.token_hex(9)}",
+            None if public_key else secrets.token_urlsafe(48),
+            read_public_key(public_key) if public_key else None,
+        )
+        self._clients[client.client_id] = client
+        return client
+
+    def authenticated(
+        self, header: str | None, form: Mapping[str, str], audiences: tuple[str, ...], now: float
+    ) -> OAuthClient:
+        """Return the client that a request comes from; `header` is its Authorization.
+
+        Raises `OAuthError` unless the client proves itself in exactly one way.
+        """
+        ways = [header is not None, "client_secret" in form, "client_assertion" in form]
+        if sum(ways) != 1:
+            found = "more than one way" if sum(ways) else "no way"
+            raise OAuthError("invalid_request" if sum(ways) else "invalid_client", f"{found} of authentication", 401)
+        if "client_assertion" in form:
+            return self._by_assertion(form, audiences, now)
+        client_id, secret = _basic(header) if header else (form.get("client_id", ""), form["client_secret"])
+        client = self._clients.get(client_id)
+        expected = client.client_secret if client else None
+        if client is None or expected is None or not hmac.compare_digest(secret.encode(), expected.encode()):
+            raise _invalid_client()
+        return client
+
+    def _by_assertion(self, form: Mapping[str, str], audiences: tuple[str, ...], now: float) -> OAuthClient:
+        """private_key_jwt: each assertion counts once, and is for this server."""
+        import jwt
+
+        assertion = form["client_assertion"]
+        if form.get("client_assertion_type") != _ASSERTION_TYPE:
+            raise OAuthError("invalid_request", f"client_assertion_type must be {_ASSERTION_TYPE}")
+        try:
+            named = jwt.decode(assertion, options={"verify_signature": False}).get("iss")
+        except jwt.PyJWTError:
+            raise _invalid_client() from None
+        client = self._clients.get(named) if isinstance(named, str) else None
+        if client is None or client.public_key is None or form.get("client_id", named) != named:
+            raise _invalid_client()
+        try:
+            claims = verified_claims(assertion, [client.public_key], audiences, now=now)
+        except UnacceptableError as error:
+            raise OAuthError("invalid_client", f"The client_assertion is not accepted: {error}", 401) from None
+        jti, expires = claims.get("jti"), claims["exp"]
+        if claims.get("sub") != named or not isinstance(jti, str) or not isinstance(expires, int | float):
+            raise _invalid_client()
+        if self._spent.get((client.client_id, jti), now=now):
+            raise OAuthError("invalid_client", "The client_assertion was used before", 401)
+        self._spent.put((client.client_id, jti), value=True, until=expires + _LEEWAY_SECONDS, now=now)
+        return client
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Return client id and secret, which are form-encoded in the header (RFC 6749 §2.3.1)."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        client_id, _, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise _invalid_client() from None
+    if scheme.lower() != "basic":
+        raise _invalid_client()
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def _invalid_client() -> OAuthError:
+    return OAuthError("invalid_client", "The client does not exist, or its credential is wrong", 401)

@@ -1,0 +1,83 @@
+"""Asking a platform's own endpoint for a token, and saying what is wrong when it gives none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ant_wif._http.flow import Flow, Reply, Request, Unreachable, pause, send
+from ant_wif._http.retry import Backoff
+from ant_wif._secrets import SecretStr, clean
+from ant_wif.errors import IdentitySourceError, IdentityTokenError
+
+__all__ = ["Endpoint"]
+
+ATTEMPTS = 3
+DEADLINE_SECONDS = 20.0
+_SHOWN_BYTES = 1 << 16
+
+Explain = Callable[[Reply, str], IdentityTokenError | None]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint that hands out tokens: how messages call it, and what to do when it fails."""
+
+    name: str
+    remedy: str
+
+    def ask(
+        self, request: Request, *, sent: Sequence[SecretStr] = (), explain: Explain = lambda _, __: None
+    ) -> Flow[Reply]:
+        """Send a request until it is answered; what passes by itself is tried again for a few seconds.
+
+        `explain` may know more of another answer (it gets the start of the body, cleaned of what was
+        `sent`) and return the error for it.
+
+        Raises:
+            IdentitySourceError: it cannot be reached, or refuses.
+        """
+        request = replace(request, known=tuple(sent))
+        backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
+        while True:
+            reply = yield from send(request)
+            if isinstance(reply, Reply) and reply.status in {200, 201}:
+                return reply
+            delay = backoff.delay(reply)
+            if delay is None:
+                raise self._failure(reply, sent, explain)
+            yield from pause(delay)
+
+    def token_in(self, reply: Reply, *path: str) -> SecretStr:
+        """Return the token that stands in one field of a JSON answer; `path` leads to it through objects.
+
+        Raises:
+            IdentitySourceError: there is none.
+        """
+        found = _field(reply.body, path)
+        if found is None:
+            raise IdentitySourceError(
+                f"{self.name} answered something other than a JSON object with a field `{'.'.join(path)}`",
+                hint=f"check that no proxy answers in its place; {self.remedy}",
+            )
+        return found
+
+    def _failure(self, reply: Reply | Unreachable, sent: Sequence[SecretStr], explain: Explain) -> IdentityTokenError:
+        if isinstance(reply, Unreachable):
+            return IdentitySourceError(f"{self.name} could not be reached: {reply.reason}", hint=self.remedy)
+        shown = clean(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
+        return explain(reply, shown) or IdentitySourceError(
+            f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
+        )
+
+
+def _field(body: bytes, path: Sequence[str]) -> SecretStr | None:
+    """Read it in a frame that no error passes: it holds the bare token."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return SecretStr(found) if isinstance(found, str) and found else None

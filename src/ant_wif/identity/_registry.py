@@ -1,0 +1,257 @@
+"""Which sources there are, in which order they are tried, and how one is made from a name or a profile."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from ant_wif._secrets import clean
+from ant_wif.errors import ConfigurationError
+from ant_wif.identity.machine import AMAZON, GOOGLE, MICROSOFT, cloud_of
+from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from pydantic import TypeAdapter
+
+__all__ = ["BUILT_IN", "GROUP", "detect", "named", "read_source", "survey"]
+
+GROUP = "ant_wif.identity_sources"
+_MENDED = "upgrade or remove the package that provides it"
+
+log = logging.getLogger("ant_wif.identity")
+
+_AWS = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_LAMBDA_FUNCTION_NAME",
+    "CODEBUILD_BUILD_ID",
+)  # fmt: skip
+_GOOGLE = (
+    "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP",
+    "K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A source of this package. Without any of the variables and paths it need not even be loaded to say no."""
+
+    name: str
+    class_name: str
+    variables: tuple[str, ...] = ()
+    path: str | None = None
+
+    def may_be_here(self, context: Context) -> bool:
+        if any(variable in context.environ for variable in self.variables):
+            return True
+        # Not Path.exists, which raises where a folder may not be searched.
+        return self.path is not None and os.path.exists(context.locate(self.path))
+
+    @property
+    def module(self) -> str:
+        return f"ant_wif.identity.{self.name}"
+
+    def load(self) -> type[IdentitySource]:
+        return cast("type[IdentitySource]", getattr(import_module(self.module), self.class_name))
+
+
+BUILT_IN = (
+    Listed("file", "File", ("ANTHROPIC_IDENTITY_TOKEN_FILE",)),
+    Listed("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
+    Listed("github_actions", "GitHubActions", ("GITHUB_ACTIONS",)),
+    Listed("gitlab", "GitLab", ("GITLAB_CI",)),
+    Listed("circleci", "CircleCI", ("CIRCLECI",)),
+    Listed("buildkite", "Buildkite", ("BUILDKITE",)),
+    Listed("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
+    Listed("azure", "Azure", ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")),
+    Listed("aws", "Aws", _AWS),
+    Listed("google_cloud", "GoogleCloud", _GOOGLE, path="~/.config/gcloud/application_default_credentials.json"),
+    Listed("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
+    Listed("oauth", "OAuth"),
+    Listed("command", "Command"),
+)
+
+_BY_VARIABLES = ("file", "env", "github_actions", "gitlab", "circleci", "buildkite", "kubernetes", "azure", "aws")
+# What the firmware calls the cloud, and the variable that names its metadata service in place of the usual one.
+_BY_MACHINE = (
+    ("google_cloud", GOOGLE, None),
+    ("azure", MICROSOFT, "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+    ("aws", AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+)
+
+
+def detect(context: Context | None = None, *, plugins: bool = True) -> IdentitySource | None:
+    """Return the source that this machine offers, or `None`. No network is touched.
+
+    The first that recognises itself is used, and no other: if it then fails, its failure is the error.
+    Looking for sources of other packages takes a while; `plugins` says whether that is wanted.
+    """
+    context = context or Context()
+    return next((found.found for found in _in_order(context, plugins=plugins) if found.found), None)
+
+
+def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
+    """Ask one source after the other: variables before machines, the specific before the general."""
+    listed = {each.name: each for each in BUILT_IN}
+    for name in (*_BY_VARIABLES, "google_cloud"):
+        if listed[name].may_be_here(context):
+            yield listed[name].load().detect(context)
+    cloud = cloud_of(context.root)
+    for name, firmware, variable in _BY_MACHINE:
+        if cloud == firmware or (variable is not None and variable in context.environ):
+            yield listed[name].load().detect_machine(context)
+    if "SPIFFE_ENDPOINT_SOCKET" in context.environ:
+        yield listed["spiffe"].load().detect(context)
+    for plugin in _plugins() if plugins else ():
+        yield _asked(plugin, context)
+
+
+def survey(context: Context | None = None) -> list[Detection]:
+    """Ask every source whether it recognises this machine: those of this package, then those of others."""
+    context = context or Context()
+    found = [_surveyed(each.load(), context) for each in BUILT_IN]
+    return [*found, *(_asked(plugin, context) for plugin in _plugins())]
+
+
+def _surveyed(source: type[IdentitySource], context: Context) -> Detection:
+    by_variables = source.detect(context)
+    if by_variables.detected or source.detect_machine.__func__ is IdentitySource.detect_machine.__func__:  # type: ignore[attr-defined]  # class methods have one
+        return by_variables
+    by_machine = source.detect_machine(context)
+    reason = by_machine.reason if by_machine.detected else f"{by_variables.reason}; {by_machine.reason}"
+    return Detection(by_variables.name, reason, by_machine.found)
+
+
+def named(name: str, context: Context) -> IdentitySource:
+    """Return the source of that name, configured from the environment where it needs configuration.
+
+    Raises:
+        ConfigurationError: there is no such source, or it needs more than its name.
+    """
+    source = _class_named(name)
+    try:
+        detection = _surveyed(source, context)
+    except Exception as error:
+        if any(listed.name == name for listed in BUILT_IN):
+            raise
+        raise ConfigurationError(
+            f"the identity source {name} failed to look around: {type(error).__name__}: {clean(error)}", hint=_MENDED
+        ) from None
+    if detection.found:
+        return detection.found
+    try:
+        return source()
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"the identity source {name} needs more than its name: {detection.reason}",
+            hint="write a profile that has it (`ant profile create --help`), or set what is missing",
+        ) from None
+
+
+def read_source(document: Mapping[str, object]) -> IdentitySource:
+    """Make a source from a profile's `identity_token` object: `source`, and the fields of that source.
+
+    What the source has no field for is left aside, and said in the debug log.
+
+    Raises:
+        ConfigurationError: there is no such source, or a field is missing or of the wrong kind.
+    """
+    from pydantic import ValidationError
+
+    name = document.get("source")
+    adapter = _adapter(str(name)) if isinstance(name, str) else None
+    if adapter is None:
+        raise ConfigurationError(
+            f"identity_token.source is {clean(name, limit=64)!r}, expected one of {', '.join(_names())}",
+            hint="`source` names the kind of identity source, the other fields are the kind's own",
+        )
+    try:
+        found = adapter.validate_python(dict(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+    else:
+        _tell_of_unknown(document, found)
+        return found
+    # The union names its member first.
+    path = first["loc"][1:] if any(listed.name == name for listed in BUILT_IN) else first["loc"]
+    where = ".".join(str(step) for step in path)
+    raise ConfigurationError(
+        f"identity_token{f'.{where}' if where else ''} cannot be used: {clean(first['msg'])}",
+        hint=f"correct the fields of the identity source {name}",
+    )
+
+
+def _tell_of_unknown(document: Mapping[str, object], source: IdentitySource) -> None:
+    unknown = clean(", ".join(str(name) for name in document if name not in vars(source)))
+    if unknown:
+        log.debug("identity_token: fields that the source %s does not know: %s", source.source, unknown)
+
+
+def _adapter(name: str) -> TypeAdapter[IdentitySource] | None:
+    """Return what validates a profile's object: the union of our sources, or the one class of another package."""
+    from typing import Annotated, Union
+
+    from pydantic import Field, TypeAdapter
+
+    if any(each.name == name for each in BUILT_IN):
+        classes = tuple(each.load() for each in BUILT_IN)
+        return TypeAdapter(Annotated[Union[classes], Field(discriminator="source")])  # type: ignore[arg-type]  # noqa: UP007 - made at run time
+    try:
+        return TypeAdapter(_class_named(name))
+    except ConfigurationError:
+        return None
+
+
+def _class_named(name: str) -> type[IdentitySource]:
+    for listed in BUILT_IN:
+        if listed.name == name:
+            return listed.load()
+    for plugin in _plugins():
+        if plugin.name == name:
+            return _loaded(plugin)
+    raise ConfigurationError(
+        f"there is no identity source {clean(name, limit=64)!r}; expected one of {', '.join(_names())}, auto, none",
+        hint="correct --identity-source or ANT_IDENTITY_SOURCE",
+    )
+
+
+def _names() -> list[str]:
+    return [*(listed.name for listed in BUILT_IN), *(plugin.name for plugin in _plugins())]
+
+
+def _plugins() -> list[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    ours = {listed.name for listed in BUILT_IN}
+    return sorted((found for found in entry_points(group=GROUP) if found.name not in ours), key=lambda each: each.name)
+
+
+def _asked(plugin: EntryPoint, context: Context) -> Detection:
+    """Ask a source of another package. A broken one is said to be broken, and does not break the rest."""
+    try:
+        return _surveyed(_loaded(plugin), context)
+    except Exception as error:  # noqa: BLE001 - whatever another package raises
+        return not_detected(plugin.name, f"{clean(error)}")
+
+
+def _loaded(plugin: EntryPoint) -> type[IdentitySource]:
+    """Raises ConfigurationError: it cannot be loaded, or is no identity source."""
+    try:
+        found: object = plugin.load()
+    except Exception as error:  # noqa: BLE001 - whatever another package raises
+        raise ConfigurationError(
+            f"the identity source {clean(plugin.name, limit=64)} could not be loaded from {clean(plugin.value)}: "
+            f"{type(error).__name__}: {clean(error)}",
+            hint=_MENDED,
+        ) from None
+    if not isinstance(found, type) or not issubclass(found, IdentitySource):
+        raise ConfigurationError(
+            f"{clean(plugin.value)}, registered as the identity source {clean(plugin.name, limit=64)}, is no subclass "
+            "of ant_wif.identity.IdentitySource",
+            hint=_MENDED,
+        )
+    return found

@@ -1,0 +1,156 @@
+"""Running a program that prints an identity token."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from ant_wif._secrets import SecretStr, clean, scrub, show_path
+from ant_wif.errors import IdentitySourceError
+
+__all__ = ["token_printed_by"]
+
+TIMEOUT_SECONDS = 30.0
+LARGEST_OUTPUT = 1 << 20
+_SHOWN = 2048
+_CHUNK = 1 << 16
+_POLL_SECONDS = 0.05
+_JWT = re.compile(rb"^([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$", re.MULTILINE)
+
+
+def token_printed_by(
+    command: Sequence[str], environ: Mapping[str, str], *, missing: str, timeout: float = TIMEOUT_SECONDS
+) -> SecretStr:
+    """Run a command, no shell involved, and return the JWT that stands alone on a line of its output.
+
+    What it says on stderr is shown only if it fails, cleaned; what it prints on stdout never is, for
+    that is where a credential stands. `missing` is the hint for a program that is not there;
+    `timeout` is in seconds.
+
+    Raises:
+        IdentitySourceError: it is missing, fails, takes too long, or prints no token, or two.
+    """
+    program = show_path(command[0])
+    found = shutil.which(command[0], path=environ.get("PATH", ""))
+    if found is None:
+        raise IdentitySourceError(f"the program {program} is not on the PATH", hint=missing)
+    outcome = _run([found, *command[1:]], environ, timeout)
+    if isinstance(outcome, SecretStr):
+        return outcome
+    raise IdentitySourceError(
+        f"the program {program} {outcome}", hint=f"run it by hand: {show_path(' '.join(command))}"
+    )
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> SecretStr | str:
+    """Return the token, or what went wrong: this frame holds whatever was printed."""
+    stdout, stderr = bytearray(), bytearray()
+    try:
+        with subprocess.Popen(  # noqa: S603 - an argument list that the user configured, and no shell
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            trouble: str | None = "was interrupted"
+            try:
+                trouble = _read(process, stdout, stderr, timeout)
+            finally:
+                if trouble:
+                    _kill(process)
+    except (OSError, ValueError) as error:
+        return f"could not be run: {clean(error, limit=120)}"
+    if trouble:
+        return trouble
+    # Masked before it is cut, or the cut could leave the end of a token that begins nowhere.
+    complaint = scrub(stderr.decode("utf-8", "replace").strip())
+    said = f"stdout: {_kind(stdout)}; stderr: {clean(complaint[-_SHOWN:]) or 'nothing'}"
+    if process.returncode != 0:
+        return f"failed with exit status {process.returncode}; {said}"
+    lines = _JWT.finditer(stdout.replace(b"\r\n", b"\n"))
+    tokens = {line.group() for line in lines if _is_json_object(line.group(1))}
+    if len(tokens) == 1:
+        return SecretStr(tokens.pop().decode("ascii"))
+    if tokens:
+        return f"printed {len(tokens)} different tokens, expected one"
+    return f"printed no JWT on a line of its own; {said}"
+
+
+def _read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray, timeout: float) -> str | None:
+    """Collect what a program prints until it has ended, or return why it is to be stopped.
+
+    A program that it started may hold its pipes open for longer: that one is not waited for.
+    """
+    deadline = time.monotonic() + timeout
+    late = f"did not end within {timeout:g} seconds"
+    with selectors.DefaultSelector() as selector:
+        _register(selector, process.stdout, stdout)
+        _register(selector, process.stderr, stderr)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return late
+            # Asked first: what it wrote stands in the pipes once it has ended.
+            ended = process.poll() is not None
+            ready = selector.select(0 if ended else min(left, _POLL_SECONDS))
+            if ended and not ready:
+                return None
+            for key, _ in ready:
+                chunk = os.read(key.fd, _CHUNK)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                key.data.extend(chunk)
+            if len(stdout) > LARGEST_OUTPUT:
+                return f"printed more than {LARGEST_OUTPUT} bytes"
+            del stderr[:-LARGEST_OUTPUT]
+    try:
+        process.wait(max(deadline - time.monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        return late
+    return None
+
+
+def _register(selector: selectors.BaseSelector, stream: IO[bytes] | None, into: bytearray) -> None:
+    if stream is not None:
+        selector.register(stream, selectors.EVENT_READ, into)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started, which is of its process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kind(printed: bytearray) -> str:
+    """Say what was printed without quoting it."""
+    if not printed.strip():
+        return "nothing"
+    try:
+        text = printed.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"{len(printed)} bytes of no text"
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return f"{len(printed)} bytes of text"
+    return f"{len(printed)} bytes of JSON"
+
+
+def _is_json_object(part: bytes) -> bool:
+    """Tell the header of a JWT from the first of three words with dots between them."""
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))), dict)
+    except (ValueError, RecursionError):
+        return False

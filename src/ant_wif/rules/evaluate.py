@@ -1,0 +1,170 @@
+"""Every check that can be made from what is known, also after one has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ant_wif.rules import checks as steps
+from ant_wif.rules.case import Case, shown
+from ant_wif.rules.checks import Step
+from ant_wif.rules.jwt import Assertion
+from ant_wif.rules.keys import KeySet
+from ant_wif.rules.models import Check, ExchangeRequest, Issuer, Reason, Registration, Rule, ServiceAccount
+
+_LIFETIME, _AUDIENCE = 10, 11
+_LACKING = {
+    "rule": "the rule is not known here",
+    "issuer": "the issuer is not known here",
+    "keys": "the issuer's keys are not known here",
+    "kid": "the header names no key",
+    "alg": "no such algorithm is allowed",
+    "key": "the key is not known here",
+    "claims": "a claim that it needs is missing",
+    "token": "the token cannot be read",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """What is known of the server's side. `None` is what is not.
+
+    Without a rule its audience is taken to be `expected_audience`, without an issuer its longest lifetime
+    and its checking of `jti` to be what they are by default; `defaults_apply` is false for tokens of which it
+    is known that nobody can register them with these.
+    """
+
+    rule: Rule | None = None
+    issuer: Issuer | None = None
+    service_account: ServiceAccount | None = None
+    key_set: Callable[[], KeySet] | None = None
+    default_workspace_id: str | None = None
+    expected_audience: str | None = None
+    defaults_apply: bool = True
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Checks 2 to 17, and what the assertion says of itself; `None` where it cannot be read."""
+
+    checks: tuple[Check, ...]
+    unverified_header: Mapping[str, object] | None
+    unverified_claims: Mapping[str, object] | None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is denied, as far as is known: the reason of the first check that failed."""
+        return next((check.reason for check in self.checks if check.failed), None)
+
+
+def survey(request: ExchangeRequest, known: Knowledge, *, now: float, jti_seen: Callable[[str], bool]) -> Survey:
+    """Make every check, and leave `unchecked` what cannot be told.
+
+    Raises nothing, whatever the assertion holds, unless a function given to it does.
+    """
+    assertion, flaw = steps.read(request.assertion)
+    case = Case(request, _registration(request, known), assertion or _nothing(), now, known.key_set or dict, jti_seen)
+    made = [_in_force(case, known), steps.well_formed(request.assertion, flaw)]
+    lacking = {
+        name
+        for name, lacks in (
+            ("token", assertion is None),
+            ("rule", known.rule is None),
+            ("issuer", known.issuer is None),
+            ("keys", known.key_set is None),
+        )
+        if lacks
+    }
+    for step in steps.STEPS:
+        made.append(_made(step, case, known, lacking))
+        lacking |= _lost(made[-1])
+        if step.number == 7 and case.key is None:
+            lacking.add("key")
+    unread = assertion is None
+    return Survey(tuple(made), None if unread else case.assertion.header, None if unread else case.assertion.claims)
+
+
+def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
+    missing = next((name for name in ("token", *step.needs) if name in lacking), None)
+    if missing is not None:
+        return _unchecked(step.number, step.title, f"Not checked: {_LACKING[missing]}.", _value(step.number, case))
+    finding = step.examine(case)
+    check = step.check(finding)
+    if check.reason is None:
+        return check
+    if step.number == _LIFETIME and known.issuer is None:
+        check = _assumed(check, "an issuer accepts one hour unless it is registered with more", known)
+    elif step.number == _AUDIENCE and known.rule is None:
+        check = _assumed(check, "this is what a rule expects that does not name another", known)
+    unchecked = check.unchecked or finding.unchecked or _depends(check, case, known)
+    return replace(check, unchecked=unchecked)
+
+
+def _assumed(check: Check, because: str, known: Knowledge) -> Check:
+    sentence = f"The token has {check.found}, and {check.wanted} is assumed: {because}."
+    return replace(check, sentence=sentence, unchecked=not known.defaults_apply)
+
+
+def _value(number: int, case: Case) -> str:
+    """Return what a check is about, where it cannot be made."""
+    request, header = case.request, case.assertion.header
+    values: dict[int, object] = {
+        6: case.claim("iss"),
+        7: header.get("kid"),
+        10: case.claim("exp"),
+        12: case.claim("sub"),
+        16: request.service_account_id or "none asked for",
+        17: request.workspace_id or "none asked for",
+    }
+    return shown(values[number]) if values.get(number) is not None else ""
+
+
+def _lost(check: Check) -> set[str]:
+    """Return what later checks must do without after this one."""
+    by_reason = {"alg_not_allowed": "alg", "kid_missing": "kid", "claim_missing": "claims"}
+    return {by_reason[check.reason]} if check.reason in by_reason else set()
+
+
+def _depends(check: Check, case: Case, known: Knowledge) -> bool:
+    """Whether what is not known could make the check pass."""
+    if check.reason == "service_account_not_member":
+        return known.service_account is None or known.default_workspace_id is None
+    if known.default_workspace_id is not None:
+        return False
+    if check.reason == "workspace_not_enabled":
+        return case.request.workspace_id == "default"
+    return check.reason == "workspace_id_required"
+
+
+def _in_force(case: Case, known: Knowledge) -> Check:
+    asked = case.request.federation_rule_id
+    if known.rule is None:
+        return _unchecked(2, steps.IN_FORCE, f"Not checked: {_LACKING['rule']}.", shown(asked) if asked else "")
+    if known.rule.id != asked:
+        sentence = f"The request names {shown(asked)}, and the rule at hand is {shown(known.rule.id)}."
+        return Check(2, steps.IN_FORCE, "rule_not_found", known.rule.id, shown(asked), sentence)
+    if known.issuer is not None and known.rule.issuer_id != known.issuer.id:
+        sentence = f"The rule is for the issuer {known.rule.issuer_id}, and the issuer at hand is {known.issuer.id}."
+        return _unchecked(2, steps.IN_FORCE, sentence)
+    return steps.in_force(case.request, case.registration)
+
+
+def _unchecked(number: int, title: str, sentence: str, found: str = "") -> Check:
+    return Check(number, title, None, found, "", sentence, unchecked=True)
+
+
+def _registration(request: ExchangeRequest, known: Knowledge) -> Registration:
+    rule = known.rule or Rule(
+        id="", name="", issuer_id="", service_account_id="", audience=known.expected_audience or None
+    )
+    return Registration(
+        organization_id=request.organization_id,
+        rule=rule,
+        issuer=known.issuer or Issuer(id="", name="", issuer_url=""),
+        service_account=known.service_account or ServiceAccount(id=rule.service_account_id, name="(not known here)"),
+        default_workspace_id=known.default_workspace_id or "default",
+    )
+
+
+def _nothing() -> Assertion:
+    return Assertion({}, {}, b"", b"")

@@ -1,0 +1,136 @@
+"""What may be registered: names, issuers and rules, checked before anybody relies on them.
+
+Everything that registers asks here: the emulator's Admin API and seed file, and a client that wants to know
+before it asks the platform. The functions are pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ant_wif.rules.addresses import address_flaw
+from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
+from ant_wif.rules.models import ADMIN_SCOPE, Issuer, Rule
+from ant_wif.rules.tenants import pins_tenant, shared_issuer
+
+MAX_JWT_LIFETIMES = range(1, 176_400 + 1)
+"""How many seconds an issuer's tokens may live at most."""
+
+TOKEN_LIFETIMES = range(60, 86_400 + 1)
+"""How many seconds the access tokens of a rule may live."""
+
+SCOPES = ("workspace:developer", "workspace:inference", ADMIN_SCOPE)
+"""What a rule may grant. The last one is for the Console to give away."""
+
+NAME_FORM = r"[a-z0-9-]{1,255}"
+
+_NAME = re.compile(NAME_FORM)
+
+
+class RegistrationError(ValueError):
+    """Something that cannot be registered. `field` names where it is wrong, `sentence` says how it must be.
+
+    Both together are the text of the error: `name: must be …`.
+    """
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(field, sentence)
+        self.field = field
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.sentence}"
+
+
+def check_name(name: str) -> None:
+    """Raises `RegistrationError` for what is no name of a rule, an issuer or a service account."""
+    if not _NAME.fullmatch(name):
+        raise RegistrationError("name", "must be 1 to 255 lower-case letters, digits and hyphens")
+
+
+def check_issuer(issuer: Issuer, jwks: Mapping[str, object], *, allow_loopback: bool = False) -> None:
+    """Check an issuer, and where its keys come from: `jwks` in the form that the Admin API takes.
+
+    Only a URL that is fetched must be public; `issuer_url` is otherwise a string to compare with.
+    Raises `RegistrationError`.
+    """
+    check_name(issuer.name)
+    if not issuer.issuer_url:
+        raise RegistrationError("issuer_url", "must not be empty")
+    _check_range("max_jwt_lifetime_seconds", issuer.max_jwt_lifetime_seconds, MAX_JWT_LIFETIMES)
+    fetched = fetched_url(issuer.issuer_url, jwks)
+    if fetched is not None:
+        field, url = fetched
+        flaw = address_flaw(url, allow_loopback=allow_loopback)
+        if flaw is not None:
+            raise RegistrationError(field, flaw)
+
+
+def fetched_url(issuer_url: str, jwks: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return which field says where keys are fetched, and what it says; `None` where none are."""
+    if jwks.get("type") == "explicit_url":
+        return "jwks.url", str(jwks.get("url", ""))
+    if jwks.get("type") != "discovery":
+        return None
+    base = jwks.get("discovery_base")
+    return ("issuer_url", issuer_url) if base is None else ("jwks.discovery_base", str(base))
+
+
+def check_rule(rule: Rule, *, issuer_url: str, organization_role: str | None) -> None:
+    """Check a rule for an issuer and for a target with this role; a role of `None` is not known.
+
+    Raises `RegistrationError`. Whether what the rule names exists is the caller's matter.
+    """
+    check_terms(rule, issuer_url=issuer_url, organization_role=organization_role)
+    check_enablement(rule)
+
+
+def check_terms(rule: Rule, *, issuer_url: str, organization_role: str | None) -> None:
+    """Check everything but where the rule is enabled. Raises `RegistrationError`."""
+    check_name(rule.name)
+    _check_match(rule)
+    check_tenant(rule, issuer_url)
+    _check_range("token_lifetime_seconds", rule.token_lifetime_seconds, TOKEN_LIFETIMES)
+    scopes = rule.oauth_scope.split(" ")
+    if not set(scopes) <= set(SCOPES) or len(set(scopes)) != len(scopes):
+        raise RegistrationError("oauth_scope", f"must be one or more of {', '.join(SCOPES)}, with one space between")
+    if ADMIN_SCOPE in scopes and organization_role not in {"admin", None}:
+        sentence = f"{ADMIN_SCOPE} takes a target whose organization_role is admin, and this one's is not"
+        raise RegistrationError("oauth_scope", sentence)
+
+
+def check_enablement(rule: Rule) -> None:
+    """Raises `RegistrationError` for a rule that is enabled nowhere."""
+    if not rule.workspace_ids and not rule.applies_to_all_workspaces:
+        raise RegistrationError("workspace_id", "is required, unless applies_to_all_workspaces is true")
+
+
+def check_tenant(rule: Rule, issuer_url: str) -> None:
+    """Raises `RegistrationError` where many organizations share the issuer, and the rule takes them all."""
+    shared = shared_issuer(issuer_url)
+    if shared is not None and not pins_tenant(rule, shared):
+        raise RegistrationError("match", f"does not say whose tokens of {shared.name} it means: add {shared.example}")
+
+
+def _check_match(rule: Rule) -> None:
+    for field, value in (("subject_prefix", rule.subject_prefix), ("audience", rule.audience)):
+        if value == "":
+            raise RegistrationError(f"match.{field}", "must not be empty")
+    if not (rule.subject_prefix or "").strip("*") and not rule.claims and rule.condition is None:
+        raise RegistrationError(
+            "match", "takes any token of the issuer: add claims, a condition, or a subject_prefix other than *"
+        )
+    if rule.condition is None:
+        return
+    try:
+        check_condition(rule.condition)
+    except ConditionError as error:
+        raise RegistrationError("match.condition", str(error)) from None
+    except ConditionUnavailableError as error:
+        raise RegistrationError("match.condition", f"cannot be checked here: {error}") from None
+
+
+def _check_range(field: str, value: int, allowed: range) -> None:
+    if value not in allowed:
+        raise RegistrationError(field, f"must be {allowed[0]} to {allowed[-1]} seconds")
