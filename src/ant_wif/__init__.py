@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif import errors, identity
     from ant_wif._resolution.chain import Candidate, resolve
-    from ant_wif.credentials import Credentials
+    from ant_wif.credentials import Credentials, federate
     from ant_wif.diagnostics.describe import report
     from ant_wif.diagnostics.report import Report
     from ant_wif.errors import (
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
         SpentAssertionError,
     )
     from ant_wif.integrations.anthropic import anthropic_credentials
-    from ant_wif.outright import federate
 
 __all__ = [
     "AntWifError",

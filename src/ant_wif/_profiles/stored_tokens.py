@@ -10,8 +10,8 @@ from ant_wif._config.cache_dir import CacheDir
 from ant_wif._resolution.chain import Resolution
 from ant_wif._tokens.grants.federation import Federation
 from ant_wif._tokens.store import entries, forget_entries
+from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
-from ant_wif.outright import cache_of
 
 __all__ = ["KeptToken", "clear", "kept", "log_out", "log_out_everywhere"]
 

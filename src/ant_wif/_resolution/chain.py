@@ -21,10 +21,9 @@ from ant_wif._resolution.profile_tier import profile_tier, shared_token
 from ant_wif._secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, StaticProvider
-from ant_wif.credentials import Credentials
+from ant_wif.credentials import Credentials, cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.identity import Context, IdentitySource
-from ant_wif.outright import cache_of
 
 if TYPE_CHECKING:
     import httpx

@@ -15,8 +15,8 @@ from ant_wif._resolution.inputs import Inputs
 from ant_wif._tokens.access_token import AccessToken, Due, due
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider
 from ant_wif._tokens.store import ProfileShelf
+from ant_wif.credentials import cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, ProfileError
-from ant_wif.outright import cache_of
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile

@@ -26,7 +26,7 @@ def loaded(document: Mapping[str, object], scope: str) -> Credentials:
     """
     kind = document.get("type")
     if kind == "impersonated_service_account":
-        return _impersonating(document, scope)
+        return _impersonated_by_file(document, scope)
     read = _reader(document)
     if read is None:
         raise ValueError(f"credentials of type {clean(kind, limit=40)} cannot mint ID tokens")
@@ -51,7 +51,7 @@ def _reader(document: Mapping[str, object]) -> Any:
     return identity_pool.Credentials.from_info
 
 
-def _impersonating(document: Mapping[str, object], scope: str) -> Credentials:
+def _impersonated_by_file(document: Mapping[str, object], scope: str) -> Credentials:
     from google.auth import impersonated_credentials
 
     source, account = document.get("source_credentials"), impersonated(document)

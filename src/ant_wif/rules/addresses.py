@@ -14,7 +14,7 @@ _URL = re.compile(
 )
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # The last label of every public name begins with a letter. That of an IPv4 address, in any spelling, does not.
-_NAME = re.compile(rf"({_LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?")
+_DNS_NAME = re.compile(rf"({_LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?")
 # Names that no public server answers (RFC 6761, RFC 6762, RFC 7686, RFC 8375). Those for tests and examples may stand.
 _NOWHERE = ("localhost", "local", "internal", "home.arpa", "onion", "invalid", "alt")
 
@@ -34,7 +34,7 @@ def address_flaw(url: str, *, allow_loopback: bool = False) -> str | None:
         "must use https": found["scheme"].lower() != "https",
         "must use port 443": int(found["port"] or 443) != 443,
         "must name its host by a public DNS name, not by an IP address or a name without a dot": len(host) > 253
-        or not _NAME.fullmatch(host),
+        or not _DNS_NAME.fullmatch(host),
         f"must name a host that is public, and {host} is not": any(
             f".{host}".endswith(f".{name}") for name in _NOWHERE
         ),

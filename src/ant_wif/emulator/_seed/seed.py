@@ -28,11 +28,11 @@ def seeded_state(
         clock,
         organization_id=str(organization.get("id") or ids.uuid4()),
         organization_name=str(organization.get("name") or "Acme"),
-        default_workspace=_workspace(seed, "default"),
+        default_workspace=_seeded_workspace(seed, "default"),
         providers=tuple(providers),
     )
     state.client_ids.add(CLIENT_ID)
-    engineering = _workspace(seed, "Engineering")
+    engineering = _seeded_workspace(seed, "Engineering")
     for workspace in (state.default_workspace, engineering):
         state.workspaces[workspace.id] = workspace
     account = ServiceAccount(
@@ -68,5 +68,5 @@ def seeded_state(
     return state
 
 
-def _workspace(seed: SeedFile, name: str) -> Workspace:
+def _seeded_workspace(seed: SeedFile, name: str) -> Workspace:
     return Workspace(seed.id_of("workspaces", name) or ids.tagged_id("wrkspc"), name)
