@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ant_wif._secrets import clean
 from ant_wif.errors import ConfigurationError
-from ant_wif.identity.machine import AMAZON, GOOGLE, MICROSOFT, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 
 if TYPE_CHECKING:
@@ -19,7 +20,31 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-__all__ = ["BUILT_IN", "GROUP", "detect", "named", "read_source", "survey"]
+__all__ = ["AMAZON", "BUILT_IN", "GOOGLE", "GROUP", "MICROSOFT", "cloud_of", "detect", "named", "read_source", "survey"]
+
+AMAZON, GOOGLE, MICROSOFT = "amazon", "google", "microsoft"
+
+# What every virtual machine of Azure has for an asset tag, and no other machine of that vendor.
+_AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
+
+
+def cloud_of(root: Path) -> str | None:
+    """Return `amazon`, `google`, `microsoft`, or `None` on any other machine. `root` is the file system's."""
+    vendor = _said(root, "sys_vendor").lower()
+    if vendor == "google" or _said(root, "product_name") in {"Google", "Google Compute Engine"}:
+        return GOOGLE
+    if vendor == "amazon ec2" or _said(root, "bios_version").lower().endswith("amazon"):
+        return AMAZON
+    if _said(root, "chassis_asset_tag") == _AZURE_ASSET_TAG:
+        return MICROSOFT
+    return None
+
+
+def _said(root: Path, name: str) -> str:
+    with suppress(OSError, ValueError):
+        return (root / "sys/class/dmi/id" / name).read_text().strip()
+    return ""
+
 
 GROUP = "ant_wif.identity_sources"
 _MENDED = "upgrade or remove the package that provides it"

@@ -13,7 +13,7 @@ from pydantic import Field
 from ant_wif._http.flow import Flow, call
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.machine import AMAZON, cloud_of
+from ant_wif.identity._registry import AMAZON, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 

@@ -20,8 +20,8 @@ from ant_wif._http.urls import check_url
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
+from ant_wif.identity._registry import MICROSOFT, cloud_of
 from ant_wif.identity.file import read_token
-from ant_wif.identity.machine import MICROSOFT, cloud_of
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 

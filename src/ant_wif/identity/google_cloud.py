@@ -17,7 +17,7 @@ from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause
 from ant_wif._http.retry import Backoff
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.machine import GOOGLE, cloud_of
+from ant_wif.identity._registry import GOOGLE, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
