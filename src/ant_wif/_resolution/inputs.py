@@ -13,8 +13,8 @@ from ant_wif._environment import Environment
 from ant_wif._tokens.grants.federation import Federation
 from ant_wif.errors import ProfileError
 from ant_wif.identity import Context, IdentitySource, detect, named
+from ant_wif.identity.env import Literal
 from ant_wif.identity.file import File
-from ant_wif.identity.literal import Literal
 
 __all__ = ["Inputs"]
 

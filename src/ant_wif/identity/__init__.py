@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from ant_wif.identity.buildkite import Buildkite
     from ant_wif.identity.circleci import CircleCI
     from ant_wif.identity.command import Command
-    from ant_wif.identity.env import Env
+    from ant_wif.identity.env import Env, Literal
     from ant_wif.identity.file import File
     from ant_wif.identity.github_actions import GitHubActions
     from ant_wif.identity.gitlab import GitLab
     from ant_wif.identity.google_cloud import GoogleCloud
     from ant_wif.identity.kubernetes import Kubernetes
-    from ant_wif.identity.literal import Literal
     from ant_wif.identity.oauth import OAuth
     from ant_wif.identity.spiffe import Spiffe
 
@@ -62,7 +61,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    homes = {listed.class_name: listed.module for listed in BUILT_IN} | {"Literal": "ant_wif.identity.literal"}
+    homes = {listed.class_name: listed.module for listed in BUILT_IN} | {"Literal": "ant_wif.identity.env"}
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found: object = getattr(import_module(homes[name]), name)

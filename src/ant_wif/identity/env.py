@@ -1,17 +1,18 @@
-"""`env`: an identity token that something else put into a variable."""
+"""`env` and `literal`: an identity token in a variable, or handed over as an argument."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
+from typing import Literal as LiteralType
 
 from ant_wif._http.flow import Flow
-from ant_wif._secrets import SecretStr, show_path
+from ant_wif._secrets import SecretStr, mask, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Env"]
+__all__ = ["Env", "Literal"]
 
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN"
 
@@ -21,7 +22,7 @@ class Env(IdentitySource):
     """The variable named `variable`, read again at every exchange."""
 
     variable: str = VARIABLE
-    source: Literal["env"] = "env"
+    source: LiteralType["env"] = "env"
 
     title: ClassVar[str] = "identity token variable"
 
@@ -50,3 +51,34 @@ class Env(IdentitySource):
                 hint=f"set {show_path(self.variable)} to the OIDC token that your platform issues to the workload",
             )
         return context.parse(self, SecretStr(context.environ[self.variable]), audience=None)
+
+
+@dataclass(frozen=True)
+class Literal(IdentitySource):
+    """A token that the caller already holds. It can be exchanged once."""
+
+    token: SecretStr
+    source: LiteralType["literal"] = "literal"
+
+    title: ClassVar[str] = "identity token argument"
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        del context
+        return not_detected("literal", "only by --identity-token")
+
+    @property
+    def description(self) -> str:
+        return "--identity-token"
+
+    def asks_for(self, context: Context) -> str:
+        del context
+        return mask(self.token)
+
+    def at_hand(self, context: Context) -> SecretStr | None:
+        del context
+        return self.token
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        yield from ()
+        return context.parse(self, self.token, audience=None)
