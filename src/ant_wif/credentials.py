@@ -15,7 +15,7 @@ from ant_wif._tokens.access_token import AccessToken, TokenCache, Wanted
 from ant_wif._tokens.grants.federation import Federation
 from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
-from ant_wif.integrations.headers import API_VERSION, OAUTH_BETA
+from ant_wif.integrations._auth import API_VERSION, OAUTH_BETA
 
 if TYPE_CHECKING:
     import httpx
