@@ -16,9 +16,8 @@ from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, Presented, SpentAssertions
 from ant_wif._tokens.grants.federation import Federation
 from ant_wif.credentials import cache_of
-from ant_wif.diagnostics.clocks import NOTABLE_SECONDS, drift_cause, noting_dates
-from ant_wif.diagnostics.documents import Registered
 from ant_wif.diagnostics.platform_hints import is_from, platform_causes
+from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
 from ant_wif.errors import IdentityTokenError
 from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, survey
 

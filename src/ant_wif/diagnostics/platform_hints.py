@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ant_wif.diagnostics.documents import Registered
+from ant_wif.diagnostics.registered import Registered
 from ant_wif.rules import DEFAULT_AUDIENCE, Check
 
 __all__ = ["is_from", "platform_causes"]
