@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from ant_wif.admin.setup import aws, azure, github, google_cloud, kubernetes
 from ant_wif.admin.setup.apply import apply
-from ant_wif.admin.setup.models import Change, Item, Plan, Wanted
+from ant_wif.admin.setup.models import Change, Item, Plan, Trust, Wanted
 from ant_wif.admin.setup.plan import plan
-from ant_wif.admin.setup.trust import Trust
 
 __all__ = [
     "Change",

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_get
 from __future__ import annotations
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.trust import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]

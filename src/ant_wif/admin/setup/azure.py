@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.trust import Trust, required, slug
+from ant_wif.admin.setup.models import Trust, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]

@@ -5,7 +5,7 @@ https://cloud.google.com/compute/docs/instances/verifying-instance-identity
 
 from __future__ import annotations
 
-from ant_wif.admin.setup.trust import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["ISSUER_URL", "trust"]

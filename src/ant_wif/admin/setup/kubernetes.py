@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.trust import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]

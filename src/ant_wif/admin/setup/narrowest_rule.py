@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from ant_wif.admin.setup.models import DEFAULT_SCOPE, Change, Item, Wanted
-from ant_wif.admin.setup.trust import Trust
+from ant_wif.admin.setup.models import DEFAULT_SCOPE, Change, Item, Trust, Wanted
 from ant_wif.rules import DEFAULT_AUDIENCE, Rule
 from ant_wif.rules.models import ADMIN_SCOPE
 

@@ -10,9 +10,8 @@ from ant_wif._http.urls import is_loopback
 from ant_wif._secrets import clean
 from ant_wif.admin.client import Admin, Document, Registry, understood
 from ant_wif.admin.documents import is_archived, read_issuer, read_rule, read_service_account
-from ant_wif.admin.setup.models import Change, Item, Plan, Wanted
+from ant_wif.admin.setup.models import Change, Item, Plan, Trust, Wanted
 from ant_wif.admin.setup.narrowest_rule import Demand, is_same_workload, narrowed
-from ant_wif.admin.setup.trust import Trust
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Issuer, RegistrationError, ServiceAccount, check_issuer, check_name, check_rule
 
