@@ -11,8 +11,7 @@ from __future__ import annotations
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.evaluate import Knowledge, Survey, survey
 from ant_wif.rules.judge import judge
-from ant_wif.rules.jwt import MAX_ASSERTION_BYTES
-from ant_wif.rules.keys import KeySet, KeySetUnavailableError, VerificationKey, read_key_set
+from ant_wif.rules.jwt import MAX_ASSERTION_BYTES, KeySet, KeySetUnavailableError, VerificationKey, read_key_set
 from ant_wif.rules.models import (
     DEFAULT_AUDIENCE,
     Check,

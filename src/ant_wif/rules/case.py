@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ant_wif.rules.jwt import Assertion
-from ant_wif.rules.keys import KeySet, VerificationKey
+from ant_wif.rules.jwt import Assertion, KeySet, VerificationKey
 from ant_wif.rules.models import ExchangeRequest, Issuer, Reason, Registration, Rule
 
 _SHOWN_CHARACTERS = 120

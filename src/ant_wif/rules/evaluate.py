@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from ant_wif.rules import checks as steps
 from ant_wif.rules.case import Case, shown
 from ant_wif.rules.checks import Step
-from ant_wif.rules.jwt import Assertion
-from ant_wif.rules.keys import KeySet
+from ant_wif.rules.jwt import Assertion, KeySet
 from ant_wif.rules.models import Check, ExchangeRequest, Issuer, Reason, Registration, Rule, ServiceAccount
 
 _LIFETIME, _AUDIENCE = 10, 11

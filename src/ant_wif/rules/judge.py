@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ant_wif.rules import checks as steps
 from ant_wif.rules.case import Case
-from ant_wif.rules.keys import KeySet
+from ant_wif.rules.jwt import KeySet
 from ant_wif.rules.models import Check, ExchangeRequest, Judgement, Registration
 from ant_wif.rules.validity import LEEWAY_SECONDS
 

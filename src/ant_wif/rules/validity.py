@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ant_wif.rules.case import Case, Finding, shown
-from ant_wif.rules.keys import ALLOWED_ALGORITHMS, KeySetUnavailableError, signature_verifies
+from ant_wif.rules.jwt import ALLOWED_ALGORITHMS, KeySetUnavailableError, signature_verifies
 
 LEEWAY_SECONDS = 30
 
