@@ -9,6 +9,7 @@ may be such a rule at all.
 from __future__ import annotations
 
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
+from ant_wif.rules.checks import LEEWAY_SECONDS
 from ant_wif.rules.evaluate import Knowledge, Survey, survey
 from ant_wif.rules.judge import judge
 from ant_wif.rules.jwt import MAX_ASSERTION_BYTES, KeySet, KeySetUnavailableError, VerificationKey, read_key_set
@@ -25,7 +26,6 @@ from ant_wif.rules.models import (
 )
 from ant_wif.rules.reasons import REASONS, Meaning, reasons_table
 from ant_wif.rules.registration import RegistrationError, check_issuer, check_name, check_rule
-from ant_wif.rules.validity import LEEWAY_SECONDS
 
 __all__ = [
     "DEFAULT_AUDIENCE",

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ant_wif.rules import checks as steps
-from ant_wif.rules.case import Case, shown
-from ant_wif.rules.checks import Step
+from ant_wif.rules.checks import Case, Step, shown
 from ant_wif.rules.jwt import Assertion, KeySet
 from ant_wif.rules.models import Check, ExchangeRequest, Issuer, Reason, Registration, Rule, ServiceAccount
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ant_wif.rules import checks as steps
-from ant_wif.rules.case import Case
+from ant_wif.rules.checks import LEEWAY_SECONDS, Case
 from ant_wif.rules.jwt import KeySet
 from ant_wif.rules.models import Check, ExchangeRequest, Judgement, Registration
-from ant_wif.rules.validity import LEEWAY_SECONDS
 
 _SHORTEST_TOKEN_SECONDS = 60
 
