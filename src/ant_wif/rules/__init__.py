@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.checks import LEEWAY_SECONDS
-from ant_wif.rules.evaluate import Knowledge, Survey, survey
-from ant_wif.rules.judge import judge
+from ant_wif.rules.evaluate import Knowledge, Survey, judge, survey
 from ant_wif.rules.jwt import MAX_ASSERTION_BYTES, KeySet, KeySetUnavailableError, VerificationKey, read_key_set
 from ant_wif.rules.models import (
     DEFAULT_AUDIENCE,
