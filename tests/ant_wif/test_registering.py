@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ant_wif.rules import Issuer, RegistrationError, Rule, check_issuer, check_name, check_rule
-from ant_wif.rules.addresses import address_flaw
 from ant_wif.rules.cel import named_claims
-from ant_wif.rules.tenants import SHARED_ISSUERS, pins_tenant
+from ant_wif.rules.registration import SHARED_ISSUERS, address_flaw, pins_tenant
 
 GITHUB, GITLAB, BUILDKITE, TERRAFORM, GOOGLE = SHARED_ISSUERS
 RULE = Rule(id="", name="main", issuer_id="", service_account_id="", applies_to_all_workspaces=True)

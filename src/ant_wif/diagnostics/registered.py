@@ -22,7 +22,7 @@ from ant_wif.admin.client import ADMIN_SCOPE, Admin, Document, stated, understoo
 from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.rules import Issuer, KeySet, KeySetUnavailableError, Rule, ServiceAccount, read_key_set
-from ant_wif.rules.addresses import address_flaw
+from ant_wif.rules.registration import address_flaw
 
 if TYPE_CHECKING:
     import httpx

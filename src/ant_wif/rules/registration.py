@@ -6,13 +6,147 @@ before it asks the platform. The functions are pure.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from ant_wif.rules.addresses import address_flaw
-from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
+from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition, named_claims
 from ant_wif.rules.models import ADMIN_SCOPE, Issuer, Rule
-from ant_wif.rules.tenants import pins_tenant, shared_issuer
+
+# Strict, so that no two parsers can disagree about where a URL leads: no user, no blank, no backslash, ASCII only.
+_URL = re.compile(
+    r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1,5}))?"
+    r"([/?][A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?",
+    re.ASCII,
+)
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# The last label of every public name begins with a letter. That of an IPv4 address, in any spelling, does not.
+_DNS_NAME = re.compile(rf"({_LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?")
+# Names that no public server answers (RFC 6761, RFC 6762, RFC 7686, RFC 8375). Those for tests and examples may stand.
+_NOWHERE = ("localhost", "local", "internal", "home.arpa", "onion", "invalid", "alt")
+
+
+def address_flaw(url: str, *, allow_loopback: bool = False) -> str | None:
+    """Return what is wrong with a URL to fetch from, as in "must …", or `None`.
+
+    With `allow_loopback`, this machine may be named as well, over http or https and on any port.
+    """
+    found = _URL.fullmatch(url)
+    if found is None or int(found["port"] or 0) > 65535:
+        return "must be a URL of scheme, host, port and path, such as https://idp.example.com"
+    host = found["host"].lower()
+    if allow_loopback and _is_loopback(host.strip("[]")):
+        return None
+    flaws = {
+        "must use https": found["scheme"].lower() != "https",
+        "must use port 443": int(found["port"] or 443) != 443,
+        "must name its host by a public DNS name, not by an IP address or a name without a dot": len(host) > 253
+        or not _DNS_NAME.fullmatch(host),
+        f"must name a host that is public, and {host} is not": any(
+            f".{host}".endswith(f".{name}") for name in _NOWHERE
+        ),
+    }
+    return next((flaw for flaw, there in flaws.items() if there), None)
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+@dataclass(frozen=True)
+class SharedIssuer:
+    """`claims` name a tenant or something that one tenant owns; `subject` is how a subject begins that does.
+
+    Where there is no `subject`, a subject in full is a tenant's, and the beginning of one is not.
+    """
+
+    name: str
+    claims: frozenset[str]
+    subject: re.Pattern[str] | None
+    example: str
+
+
+# A name is whole only where what ends it is there too: `repo:acme*` accepts `repo:acme-evil/x`. The star at the
+# end of a prefix is part of what these expressions see, so that it is not taken for the end of a subject.
+SHARED_ISSUERS = {
+    "https://token.actions.githubusercontent.com": SharedIssuer(
+        "GitHub Actions",
+        frozenset(
+            {
+                "enterprise",
+                "enterprise_id",
+                "repository",
+                "repository_id",
+                "repository_owner",
+                "repository_owner_id",
+                "workflow_ref",
+            }
+        ),
+        re.compile(
+            r"""repo:[^*/:\s]+/ | repository:[^*/:\s]+/ | repository_owner:[^*/:\s]+(:|\Z)
+            | repository(_owner)?_id:\d+(:|\Z)""",
+            re.VERBOSE,
+        ),
+        "a subject_prefix such as repo:OWNER/*, or the claim repository_owner",
+    ),
+    "https://gitlab.com": SharedIssuer(
+        "GitLab",
+        frozenset({"namespace_id", "namespace_path", "project_id", "project_path"}),
+        re.compile(r"project_path:[^*/:\s]+/"),
+        "a subject_prefix such as project_path:GROUP/*, or the claim namespace_path",
+    ),
+    "https://agent.buildkite.com": SharedIssuer(
+        "Buildkite",
+        frozenset({"organization_id", "organization_slug", "pipeline_id"}),
+        re.compile(r"organization:[^*/:\s]+:"),
+        "a subject_prefix such as organization:ORGANIZATION:*, or the claim organization_slug",
+    ),
+    "https://app.terraform.io": SharedIssuer(
+        "Terraform Cloud",
+        frozenset(
+            {
+                "terraform_organization_id",
+                "terraform_organization_name",
+                "terraform_project_id",
+                "terraform_workspace_id",
+            }
+        ),
+        re.compile(r"organization:[^*/:\s]+:"),
+        "a subject_prefix such as organization:ORGANIZATION:*, or the claim terraform_organization_name",
+    ),
+    "https://accounts.google.com": SharedIssuer(
+        "Google",
+        frozenset({"email", "hd", "sub"}),
+        None,
+        "a subject_prefix that is the whole subject, or the claim email or hd",
+    ),
+}
+
+
+def shared_issuer(issuer_url: str) -> SharedIssuer | None:
+    """Return the shared issuer that has this URL, or `None` where one organization alone has its tokens."""
+    return SHARED_ISSUERS.get(issuer_url.lower().rstrip("/"))
+
+
+def pins_tenant(rule: Rule, shared: SharedIssuer) -> bool:
+    """Return whether the rule says whose tokens of a shared issuer it means."""
+    subject, exact = rule.subject_prefix or "", rule.claims.get("sub", "")
+    if _is_a_tenants(subject, shared, whole=not subject.endswith("*")) or _is_a_tenants(exact, shared, whole=True):
+        return True
+    if any(rule.claims.get(name) for name in shared.claims):
+        return True
+    return rule.condition is not None and not shared.claims.isdisjoint(named_claims(rule.condition))
+
+
+def _is_a_tenants(subject: str, shared: SharedIssuer, *, whole: bool) -> bool:
+    if shared.subject is None:
+        return whole and bool(subject)
+    return shared.subject.match(subject) is not None
+
 
 MAX_JWT_LIFETIMES = range(1, 176_400 + 1)
 """How many seconds an issuer's tokens may live at most."""

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._state.state import State
 from ant_wif.rules import KeySet, KeySetUnavailableError, RegistrationError, read_key_set
-from ant_wif.rules.addresses import address_flaw
 from ant_wif.rules.jwt import MalformedAssertionError, read_assertion, read_json_object
-from ant_wif.rules.registration import fetched_url
+from ant_wif.rules.registration import address_flaw, fetched_url
 
 KEPT_SECONDS = 300
 """How long fetched keys are used before they are fetched anew."""
