@@ -1,19 +1,28 @@
-"""What one tier has to offer."""
+"""What one tier has to offer, and what a profile does: a login, or a federation of its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ant_wif._config.config_dir import Active
+from ant_wif._config.settings import Settings
+from ant_wif._http.urls import check_url
+from ant_wif._resolution.inputs import Inputs
+from ant_wif._tokens.access_token import AccessToken, Due, due
+from ant_wif._tokens.providers import FederatedProvider, LoginProvider
+from ant_wif._tokens.store import ProfileShelf
+from ant_wif.credentials import cache_of
+from ant_wif.errors import AntWifError, ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile, StoredCredentials
-    from ant_wif._config.settings import Settings
-    from ant_wif._tokens.access_token import AccessToken
     from ant_wif._tokens.providers import Provider
-    from ant_wif.errors import AntWifError
     from ant_wif.identity import IdentitySource
 
-__all__ = ["Candidate"]
+__all__ = ["Candidate", "profile_tier", "shared_token"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +63,80 @@ class Candidate:
             return f"({self.tier}) {self.origin}: not {'given' if self.tier == 1 else 'set'}"
         state = f"missing {', '.join(self.missing)}" if self.missing else str(self.error or "usable")
         return f"({self.tier}) {self.origin}: {state}"
+
+
+def profile_tier(inputs: Inputs, candidate: Candidate, active: Active) -> Candidate:
+    try:
+        profile = inputs.directory.read(active.name)
+        settings = Settings.load(inputs.arguments, inputs.environ, profile)
+        candidate = replace(candidate, profile=profile, settings=settings)
+        check_url(settings.base_url, what=f"base_url of the profile {profile.name!r}")
+    except ConfigurationError as error:
+        return replace(candidate, error=error)
+    authentication = profile.known.authentication
+    path = inputs.directory.credentials_path(profile.name, authentication.credentials_path)
+    if profile.type == "user_oauth":
+        return _login(inputs, candidate, profile, path)
+    return _federated(inputs, candidate, settings, path)
+
+
+def _login(inputs: Inputs, candidate: Candidate, profile: Profile, path: Path) -> Candidate:
+    settings = candidate.settings or inputs.settings
+    client_id = getattr(profile.known.authentication, "client_id", None)
+    provider = LoginProvider(
+        inputs.directory, path, profile.name, settings.base_url.rstrip("/"), client_id, inputs.clock
+    )
+    try:
+        stored = inputs.directory.read_credentials(path)
+        candidate = replace(candidate, provider=provider, stored=stored)
+        if stored is not None and stored.access_token is not None:
+            candidate = replace(candidate, token=AccessToken(stored.access_token, stored.expires_at))
+        provider.token_of(stored)
+    except AntWifError as error:
+        return replace(candidate, error=error)
+    return candidate
+
+
+def _federated(inputs: Inputs, candidate: Candidate, settings: Settings, path: Path) -> Candidate:
+    try:
+        identity = inputs.identity_of(settings)
+        candidate = replace(candidate, identity=identity)
+        federation = inputs.federated(settings)
+        if federation is None or identity is None:
+            raise _incomplete(candidate, settings)
+        federation.check()
+        cache = cache_of(settings, inputs.environ)
+        shelf = ProfileShelf(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
+        stored = inputs.directory.read_credentials(path) if shelf else None
+        context = inputs.context(settings)
+        provider = FederatedProvider(federation, identity, context, profile=shelf, cache=cache)
+        token = shared_token(provider, inputs.clock)
+        stale = bool(shelf and stored and shelf.is_foreign(stored))
+        candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)
+        unmet = identity.unmet(context)
+        if unmet is not None and token is None:
+            raise unmet
+    except AntWifError as error:
+        return replace(candidate, error=error)
+    return candidate
+
+
+def _incomplete(candidate: Candidate, settings: Settings) -> ProfileError:
+    wanted = [
+        ("authentication.federation_rule_id", "ANTHROPIC_FEDERATION_RULE_ID", settings.federation_rule_id),
+        ("organization_id", "ANTHROPIC_ORGANIZATION_ID", settings.organization_id),
+        ("authentication.identity_token", "ANTHROPIC_IDENTITY_TOKEN_FILE", candidate.identity),
+    ]
+    missing = [(key, variable) for key, variable, value in wanted if value is None]
+    path = candidate.profile.path if candidate.profile else "the profile"
+    return ProfileError(
+        f"the federation profile {path} lacks {', '.join(key for key, _ in missing)}",
+        hint=f"add it to the file, or set {' and '.join(variable for _, variable in missing)}",
+    )
+
+
+def shared_token(provider: FederatedProvider, clock: Callable[[], float]) -> AccessToken | None:
+    """Return the token that other processes left, if it may be used now."""
+    shelf = provider.shelf()
+    token = shelf.read() if shelf is not None else None
+    return None if due(token, clock()) is Due.REQUIRED else token

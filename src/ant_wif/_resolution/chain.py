@@ -15,9 +15,8 @@ from ant_wif._clock import steady
 from ant_wif._config.settings import Settings
 from ant_wif._environment import Environment
 from ant_wif._http.urls import check_url
-from ant_wif._resolution.candidates import Candidate
+from ant_wif._resolution.candidates import Candidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import Inputs
-from ant_wif._resolution.profile_tier import profile_tier, shared_token
 from ant_wif._secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, StaticProvider
