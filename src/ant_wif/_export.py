@@ -1,29 +1,33 @@
-"""The private folder through which one process hands its credential to others, and what is set for them."""
+"""A credential for other programs: a private configuration directory, kept current by a thread."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ant_wif._clock import steady
 from ant_wif._config.cache_dir import CacheDir
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._config.settings import DEFAULT_BASE_URL
 from ant_wif._environment import Environment
-from ant_wif._secrets import show_path
+from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._tokens.access_token import AccessToken
 from ant_wif.errors import ConfigurationError
 from ant_wif.locking import Release, try_lock
 
 if TYPE_CHECKING:
-    from ant_wif._tokens.access_token import AccessToken
     from ant_wif.credentials import Credentials
 
-__all__ = ["PROFILE", "Handover", "in_variables", "variables_of"]
+__all__ = ["PROFILE", "Broker", "Handover", "in_variables", "variables_of"]
 
 PROFILE = "ant-exec"
 _PREFIX = "ant-exec-"
@@ -193,3 +197,83 @@ def _is_anothers(status: os.stat_result) -> bool:
 
 def _lock_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}{_LOCK}")
+
+
+log = logging.getLogger("ant_wif.broker")
+
+_LONGEST_SECONDS = 30.0
+"""How long the thread sleeps at most: a suspended machine wakes to a token that may have expired."""
+RETRY_SECONDS = 5.0
+
+
+class Broker:
+    """Hands each new token that `obtain` returns to `put`, until it is closed.
+
+    `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does. `put` raises
+    AntWifError where it cannot take a token; that is tried again. After `close` it is not called.
+    """
+
+    def __init__(
+        self,
+        obtain: Callable[[], AccessToken],
+        put: Callable[[AccessToken], None],
+        *,
+        clock: Callable[[], float] = steady,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._obtain = obtain
+        self._put = put
+        self._clock = clock
+        self._retry_seconds = retry_seconds
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._handed: SecretStr | None = None
+        self._thread = threading.Thread(target=self.run, daemon=True, name="ant-broker")
+
+    def step(self) -> float:
+        """Do what is due now; return in how many seconds to look again.
+
+        Raises:
+            AntWifError: there is no token that could be used, or it cannot be handed over.
+        """
+        token = self._obtain()
+        if not token.lasts(self._clock()):
+            log.warning("the token has expired, and there is no newer one")
+        if token.secret != self._handed:
+            with self._lock:
+                if not self._closed.is_set():
+                    self._put(token)
+                    self._handed = token.secret
+        if token.expires_at is None:
+            return _LONGEST_SECONDS
+        left = token.expires_at - token.advisory - self._clock()
+        # When a renewal is due, several attempts are made before the token must not be used any more.
+        return min(max(left, min(self._retry_seconds, token.mandatory / 2)), _LONGEST_SECONDS)
+
+    def run(self) -> None:
+        """Keep the token current on this thread, until the broker is closed."""
+        wait = 0.0
+        while not self._closed.wait(wait):
+            try:
+                wait = self.step()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
+                log.warning("the token could not be renewed: %s", clean(error))
+                wait = self._retry_seconds
+
+    def start(self) -> None:
+        """Keep the token current on a thread of the broker's own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End that. What the thread is doing may go on for a while, but reaches nobody."""
+        self._closed.set()
+        with self._lock:
+            pass
+
+    def __enter__(self) -> Broker:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -14,9 +14,8 @@ import pytest
 import ant_wif
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
-from ant_wif._export import PROFILE, Handover, in_variables
+from ant_wif._export import PROFILE, Broker, Handover, in_variables
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif.broker import Broker
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ConfigurationError, ExchangeError
 

@@ -59,8 +59,7 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> i
 def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -> int:
     from ant_cli._process import Ended, Relay
     from ant_wif._environment import Environment
-    from ant_wif._export import Handover
-    from ant_wif.broker import Broker
+    from ant_wif._export import Broker, Handover
 
     session.failure = 1
     logs.warn_now_and_then()

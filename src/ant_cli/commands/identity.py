@@ -95,10 +95,10 @@ def claims(session: Session, audience: str | None) -> None:
 
 
 def _watch(session: Session, audience: str | None, output: str) -> None:
+    from ant_wif._export import Broker
     from ant_wif._http.flow import Flow
     from ant_wif._secrets import show_path
     from ant_wif._tokens.access_token import TokenCache, Wanted
-    from ant_wif.broker import Broker
 
     source, context = _source(session, audience)
 
