@@ -17,8 +17,7 @@ from ant_wif._http.flow import Flow, call, pause
 from ant_wif._http.urls import check_url
 from ant_wif._secrets import clean, show_path
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.grants.authorization_code import Answer, Attempt
-from ant_wif._tokens.grants.code_grant import ABOUT, redeem
+from ant_wif._tokens.grants.authorization_code import ABOUT, Answer, Attempt, redeem
 from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.store import ProfileShelf
 from ant_wif.errors import LoginError, ProfileError
