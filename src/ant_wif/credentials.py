@@ -12,7 +12,7 @@ from ant_wif._environment import Environment
 from ant_wif._http.transport import arun, run
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.access_token import AccessToken, TokenCache, Wanted
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.identity import DEFAULT_AUDIENCE, Context, IdentitySource
 from ant_wif.integrations._auth import API_VERSION, OAUTH_BETA

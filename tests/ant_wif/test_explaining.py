@@ -19,7 +19,7 @@ from ant_wif._environment import Environment
 from ant_wif._resolution.chain import Resolution
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, Presented
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.diagnostics.explain import Explanation, Registered, explain, explain_assertion
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError, IdentityTokenError

@@ -29,7 +29,7 @@ from ant_wif._http.flow import Reply, Request, Unreachable, send
 from ant_wif._http.transport import arun, run
 from ant_wif._http.urls import check_url, is_loopback
 from ant_wif._tokens.access_token import Wanted
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.emulator import Emulator
 from ant_wif.errors import (

@@ -27,7 +27,7 @@ import ant_wif
 from ant_wif import SpentAssertionError
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault

@@ -12,7 +12,7 @@ from ant_wif._config.settings import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._files import is_there
 from ant_wif._http.urls import check_url
 from ant_wif._secrets import clean
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import read_source
 

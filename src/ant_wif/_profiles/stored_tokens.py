@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ant_wif._config.cache_dir import CacheDir
 from ant_wif._resolution.chain import Resolution
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.store import entries, forget_entries
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError

@@ -10,7 +10,7 @@ from ant_wif._clock import steady
 from ant_wif._config.config_dir import Active, ConfigDir, Via
 from ant_wif._config.settings import Settings
 from ant_wif._environment import Environment
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ProfileError
 from ant_wif.identity import Context, IdentitySource, detect, named
 from ant_wif.identity.env import Literal

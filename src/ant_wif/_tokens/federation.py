@@ -9,8 +9,7 @@ from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause, send
 from ant_wif._http.retry import Backoff
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.assertion_log import DENIED, GRANTED, Presented, SpentAssertions
-from ant_wif._tokens.grants.federation import Federation
-from ant_wif._tokens.grants.jwt_bearer import exchange_request, likely_causes, read_exchange
+from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, likely_causes, read_exchange
 from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 

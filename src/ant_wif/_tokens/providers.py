@@ -16,7 +16,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._http.flow import Flow, call, pause
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif._tokens.access_token import AccessToken, Wanted
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
 from ant_wif.errors import LoginError, ProfileError
 from ant_wif.identity import Context, IdentitySource, unverified_party

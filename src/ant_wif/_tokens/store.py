@@ -17,7 +17,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
 from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.grants.federation import Federation
+from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
