@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import stat
@@ -14,7 +15,33 @@ from pathlib import Path
 from ant_wif._secrets import show_path
 from ant_wif.errors import ProfileError
 
-__all__ = ["check_writable", "is_there", "read_object", "remove", "sweep", "write_atomically"]
+__all__ = ["Release", "check_writable", "is_there", "read_object", "remove", "sweep", "try_lock", "write_atomically"]
+
+log = logging.getLogger("ant_wif.store")
+
+Release = Callable[[], None]
+
+
+def try_lock(path: Path) -> Release | None:
+    """Take the lock if nobody has it; return what gives it back, or `None` if somebody has.
+
+    The system releases it when the process ends, however it ends.
+
+    Raises:
+        OSError: there can be no lock here (a read-only or network file system, a path that is no file).
+    """
+    from filelock import FileLock, Timeout
+
+    # Not bound to a thread: the flow that took it may be driven on by another.
+    lock = FileLock(path, mode=0o600, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except NotImplementedError as error:
+        raise OSError(f"{path.name}: {type(error).__name__}") from None
+    return lock.release
+
 
 LARGEST_FILE = 1 << 20
 TEMPORARY = ".tmp"

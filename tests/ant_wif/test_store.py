@@ -27,9 +27,9 @@ import ant_wif
 from ant_wif._config.cache_dir import CacheDir
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
+from ant_wif._files import try_lock
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import AntWifError, ExchangeError
-from ant_wif.locking import try_lock
 from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
 from many import forked
 from tests_support import ORGANIZATION, RULE

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 from ant_wif._config import locations as profile_names
 from ant_wif._environment import Environment
-from ant_wif._files import read_object, remove, write_atomically
+from ant_wif._files import read_object, remove, try_lock, write_atomically
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import ProfileError
-from ant_wif.locking import try_lock
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile, StoredCredentials

@@ -12,7 +12,7 @@ from ant_wif._clock import steady
 from ant_wif._config.config_dir import Active, ConfigDir
 from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings
 from ant_wif._environment import Environment
-from ant_wif._files import check_writable, is_there
+from ant_wif._files import check_writable, is_there, try_lock
 from ant_wif._http.flow import Flow, call, pause
 from ant_wif._http.urls import check_url
 from ant_wif._secrets import clean, show_path
@@ -21,7 +21,6 @@ from ant_wif._tokens.grants.authorization_code import ABOUT, Answer, Attempt, re
 from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.store import ProfileShelf
 from ant_wif.errors import LoginError, ProfileError
-from ant_wif.locking import try_lock
 
 __all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "Plan", "plan"]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif._clock import elapsed
+from ant_wif._files import Release, try_lock
 from ant_wif._http.flow import Flow, call, pause
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.access_token import AccessToken, Due, Wanted, due
 from ant_wif._tokens.store import Shelf
 from ant_wif.errors import AntWifError, ConfigurationError, SpentAssertionError
-from ant_wif.locking import Release, try_lock
 
 __all__ = ["shared"]
 
