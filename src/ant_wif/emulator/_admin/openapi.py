@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.paging import MOST
-from ant_wif.emulator._admin.resource import ROOT, Kind
+from ant_wif.emulator._admin.resource import MOST, ROOT, Kind
 from ant_wif.emulator._admin.rules import Enablements
 from ant_wif.emulator._admin.schemas import Schema
 from ant_wif.emulator._admin.service_accounts import Memberships

@@ -8,8 +8,7 @@ from typing import cast
 from starlette.datastructures import QueryParams
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.paging import page, read_wish
-from ant_wif.emulator._admin.resource import Body, Kind
+from ant_wif.emulator._admin.resource import Body, Kind, page, read_wish
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.notes import Membership
