@@ -2,18 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ant_wif.emulator._api.authentication import authenticate
-from ant_wif.emulator._api.echo import Echo, count_input
 from ant_wif.emulator._api.message_schema import MAX_BYTES, MessageRequest, read_counting, read_generation
 from ant_wif.emulator._api.models import unknown_model
+from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import json_response, read_json
 from ant_wif.emulator._state.state import State
+
+# Real models cut text otherwise; what counts is that the same text gives the same number.
+_TOKEN = re.compile(r"\s*\S{1,5}|\s+")
+_FRAME_TOKENS = 3
+"""What every message costs beyond its content."""
+_PICTURE_TOKENS = 1500
+_MOST_DELTAS = 40
+
+
+@dataclass(frozen=True)
+class Echo:
+    """`tokens` joined are the text. `stop_sequence` is what ended it, where that is the reason."""
+
+    model: str
+    tokens: tuple[str, ...]
+    input_tokens: int
+    stop_reason: str
+    stop_sequence: str | None
+
+    @classmethod
+    def of(cls, request: MessageRequest) -> Echo:
+        text, stopped_by = _up_to(request.stop_sequences, request.last_user_text())
+        # One more than may be, to see that there are more; not all, for the text may be long.
+        most = min(request.max_tokens, len(text)) + 1
+        tokens = tuple(found.group() for found in islice(_TOKEN.finditer(text), most))
+        if len(tokens) > request.max_tokens:
+            tokens, reason, stopped_by = tokens[: request.max_tokens], "max_tokens", None
+        else:
+            reason = "end_turn" if stopped_by is None else "stop_sequence"
+        return cls(request.model, tokens, count_input(request), reason, stopped_by)
+
+    def message(self) -> dict[str, object]:
+        """Return the whole answer. Where nothing was said to echo, it has no content."""
+        content = [{"type": "text", "text": "".join(self.tokens)}] if self.tokens else []
+        return self._message(content, self.stop_reason, self.stop_sequence, len(self.tokens))
+
+    def events(self) -> Iterator[bytes]:
+        """Return the same as server-sent events, in the order of the real service."""
+        yield _event("message_start", message=self._message([], None, None, 1))
+        if self.tokens:
+            yield _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        yield _event("ping")
+        for text in self._pieces():
+            yield _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+        if self.tokens:
+            yield _event("content_block_stop", index=0)
+        ending = {"stop_reason": self.stop_reason, "stop_sequence": self.stop_sequence}
+        yield _event("message_delta", delta=ending, usage=self._usage(len(self.tokens)))
+        yield _event("message_stop")
+
+    def _pieces(self) -> Iterator[str]:
+        size = -(-len(self.tokens) // _MOST_DELTAS) or 1
+        for start in range(0, len(self.tokens), size):
+            yield "".join(self.tokens[start : start + size])
+
+    def _message(
+        self, content: list[dict[str, str]], reason: str | None, sequence: str | None, output_tokens: int
+    ) -> dict[str, object]:
+        return {
+            "id": tagged_id("msg"),
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": content,
+            "stop_reason": reason,
+            "stop_sequence": sequence,
+            "usage": {
+                **self._usage(output_tokens),
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+                "service_tier": "standard",
+            },
+        }
+
+    def _usage(self, output_tokens: int) -> dict[str, object]:
+        return {
+            "input_tokens": self.input_tokens,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "output_tokens": output_tokens,
+        }
+
+
+def count_input(request: MessageRequest) -> int:
+    """Return how many tokens a request has: all of its texts, and a fixed number for each picture."""
+    said = [message["content"] for message in request.messages]
+    return len(said) * _FRAME_TOKENS + _count([*request.instructions, *said])
+
+
+def _count(value: object) -> int:
+    # Without recursion: how deep a request is nested is for its sender to choose.
+    total, left = 0, [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            total += sum(1 for _ in _TOKEN.finditer(item))
+        elif isinstance(item, list):
+            left.extend(item)
+        elif isinstance(item, dict) and item.get("type") in {"image", "document"}:
+            total += _PICTURE_TOKENS
+        elif isinstance(item, dict):
+            left.extend(item.values())
+    return total
+
+
+def _up_to(stop_sequences: tuple[str, ...], text: str) -> tuple[str, str | None]:
+    """Return the text before the first of the sequences, and which that is."""
+    found = [(text.index(sequence), sequence) for sequence in stop_sequences if sequence in text]
+    position, sequence = min(found, default=(len(text), None))
+    return text[:position], sequence
+
+
+def _event(kind: str, **members: Mapping[str, object] | int) -> bytes:
+    # ASCII, because what is echoed may hold lone surrogates, which UTF-8 cannot.
+    data = json.dumps({"type": kind, **members}, separators=(",", ":"))
+    return f"event: {kind}\ndata: {data}\n\n".encode("ascii")
+
 
 _Reader = Callable[[Mapping[str, object]], MessageRequest]
 
