@@ -11,7 +11,7 @@ from ant_wif.emulator._admin.rules import Enablements
 from ant_wif.emulator._admin.schemas import Schema
 from ant_wif.emulator._admin.service_accounts import Memberships
 from ant_wif.emulator._admin.workspaces import MOST_IDS
-from ant_wif.emulator._http.queries import DEFAULT_LIMIT, MOST_BY_ID
+from ant_wif.emulator._http.fields import DEFAULT_LIMIT, MOST_BY_ID
 
 _Object = dict[str, object]
 

@@ -14,8 +14,8 @@ from starlette.datastructures import QueryParams
 
 from ant_wif._secrets import clean
 from ant_wif.emulator._admin.schemas import Schema
+from ant_wif.emulator._http.fields import is_set, limit_of, single
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._http.queries import is_set, limit_of, single
 from ant_wif.emulator._state.state import State
 
 MOST = 100

@@ -6,8 +6,8 @@ from starlette.datastructures import QueryParams
 
 from ant_wif._secrets import clean
 from ant_wif.emulator._admin.resource import timestamp
+from ant_wif.emulator._http.fields import is_set, page_answer, page_by_id
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._http.queries import is_set, page_answer, page_by_id
 from ant_wif.emulator._state.state import State, Workspace
 
 MOST_IDS = 100

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from ant_wif._secrets import clean
 from ant_wif.emulator._api.authentication import authenticate
+from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.protocol import Refusal, json_response
-from ant_wif.emulator._http.queries import page_answer, page_by_id
 from ant_wif.emulator._state.state import State
 
 

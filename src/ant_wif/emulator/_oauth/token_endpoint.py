@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._http.forms import OAuthError, read_form
+from ant_wif.emulator._http.fields import OAuthError, read_form
 from ant_wif.emulator._http.protocol import Refusal, media_type, read_json, request_id
 from ant_wif.emulator._oauth import authorization_code as codes
 from ant_wif.emulator._oauth import jwt_bearer

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._http.forms import OAuthError, granted, read_form
+from ant_wif.emulator._http.fields import OAuthError, granted, read_form
 from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.rules import VerificationKey

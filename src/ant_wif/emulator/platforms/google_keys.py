@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._http.forms import OAuthError, granted, read_form, refused, require_grant, required
+from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant, required
 from ant_wif.emulator._issuers.keys import SigningKey
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from ant_wif.emulator._http.forms import OAuthError
+from ant_wif.emulator._http.fields import OAuthError
 from ant_wif.emulator._state.expiring import Expiring
 from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
 from ant_wif.rules import VerificationKey

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._http.forms import OAuthError, granted, read_form, refused, require_grant
+from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant
 from ant_wif.emulator._issuers.files import Folder
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator.platforms.oauth import OAuthClients
