@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ant_wif.emulator._http.connection import connection
 from ant_wif.emulator._http.protocol import error_response
+from ant_wif.emulator._http.server import connection
 from ant_wif.emulator.answers import Answer, answer_of, discard_body
 
 Act = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
