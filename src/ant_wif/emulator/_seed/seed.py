@@ -3,15 +3,166 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar, cast
 
+from ant_wif.emulator._admin.rules import check_registered_rule, with_fields
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._oauth.jwks import key_source
 from ant_wif.emulator._oauth.sessions import CLIENT_ID
-from ant_wif.emulator._seed.seed_file import SeedFile
-from ant_wif.emulator._seed.seeding import register
+from ant_wif.emulator._seed.seed_file import Entry, SeedFile
 from ant_wif.emulator._state.state import Access, State, Workspace, registered_name
-from ant_wif.rules import Issuer, Rule, ServiceAccount
+from ant_wif.rules import Issuer, RegistrationError, Rule, ServiceAccount, check_issuer, check_name
+from ant_wif.rules.models import OrganizationRole
+from ant_wif.rules.registration import check_enablement
+
+# What the file calls differently from the Admin API.
+_FIELDS = {"workspace_id": "workspaces", "issuer_id": "issuer", "target.service_account_id": "service_account"}
+_KEY = "sk-ant-api03-"
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+def register(state: State, seed: SeedFile) -> None:
+    """Register everything. Something of a name that is there already takes its place, and its id.
+
+    Raises ConfigurationError for what cannot be registered.
+    """
+    sections: Mapping[str, Callable[[State, Entry], None]] = {
+        "workspaces": _workspace,
+        "service_accounts": _account,
+        "issuers": _issuer,
+        "rules": _rule,
+        "api_keys": _api_key,
+    }
+    for section, add in sections.items():
+        for position, entry in enumerate(seed.entries(section)):
+            try:
+                add(state, entry)
+            except RegistrationError as flaw:
+                known = RegistrationError(_FIELDS.get(flaw.field, flaw.field), flaw.sentence)
+                raise seed.error(f"{section}[{position}]", known) from None
+
+
+def _workspace(state: State, entry: Entry) -> None:
+    name = str(entry["name"])
+    found = _named(state.workspaces.values(), name)
+    if found is None:
+        workspace = Workspace(str(entry.get("id") or ids.tagged_id("wrkspc")), name)
+        state.workspaces[workspace.id] = workspace
+
+
+def _account(state: State, entry: Entry) -> None:
+    name = str(entry["name"])
+    check_name(name)
+    found = _named(state.service_accounts.values(), name)
+    account = ServiceAccount(
+        id=_id(found, entry, "svac"),
+        name=name,
+        organization_role=cast("OrganizationRole", entry.get("organization_role", "developer")),
+        workspace_ids=frozenset(_workspaces(state, entry)),
+    )
+    state.service_accounts[account.id] = account
+    _describe(state, account.id, entry)
+
+
+def _issuer(state: State, entry: Entry) -> None:
+    url, platform = entry.get("issuer_url"), entry.get("platform")
+    if (url is None) == (platform is None):
+        raise RegistrationError("issuer_url", "or platform is required, and not both")
+    provider = next((each for each in state.providers if each.name == platform), None)
+    if platform is not None and provider is None:
+        known = ", ".join(each.name for each in state.providers)
+        raise RegistrationError("platform", f"must be one of {known}")
+    name, jwks = str(entry["name"]), cast("Entry", entry.get("jwks", {"type": "discovery"}))
+    found = _named(state.issuers.values(), name)
+    issuer = Issuer(id=_id(found, entry, "fdis"), name=name, issuer_url=str(url or ""))
+    given = {field: entry[field] for field in ("max_jwt_lifetime_seconds", "check_jti") if field in entry}
+    if provider is None:
+        issuer = replace(issuer, **cast("dict[str, Any]", given))
+        check_issuer(issuer, jwks, allow_loopback=True)
+        state.key_sets[issuer.id] = key_source(state, issuer.issuer_url, jwks)
+        state.platforms.pop(issuer.id, None)
+    else:
+        if "jwks" in entry:
+            raise RegistrationError("jwks", "must be left out: a platform of the emulator has its own keys")
+        longest = {"max_jwt_lifetime_seconds": provider.max_lifetime_seconds}
+        issuer = replace(issuer, **cast("dict[str, Any]", {**longest, **given}))
+        # A platform has no URL yet: what stands in for it here is compared with nothing.
+        check_issuer(replace(issuer, issuer_url=provider.name), {"type": "inline"})
+        state.key_sets[issuer.id] = provider.key.key_set
+        state.platforms[issuer.id] = provider.name
+    state.issuers[issuer.id] = issuer
+    state.notes.begin(issuer.id, None, jwks=jwks)
+
+
+def _rule(state: State, entry: Entry) -> None:
+    name = str(entry["name"])
+    issuer = _required(state.issuers.values(), entry, "issuer")
+    account = _required(state.service_accounts.values(), entry, "service_account")
+    found = _named(state.rules.values(), name)
+    blank = Rule(id=_id(found, entry, "fdrl"), name=name, issuer_id=issuer.id, service_account_id=account.id)
+    rule = replace(with_fields(blank, entry), workspace_ids=tuple(_workspaces(state, entry)))
+    check_registered_rule(state, rule)
+    check_enablement(rule)
+    state.rules[rule.id] = rule
+    _describe(state, rule.id, entry)
+
+
+def _api_key(state: State, entry: Entry) -> None:
+    key, name = str(entry["key"]), str(entry.get("workspace", state.default_workspace.name))
+    if not key.startswith(_KEY) or not key.isascii() or not key.isprintable() or " " in key:
+        raise RegistrationError("key", f"must begin with {_KEY}, and have no blanks")
+    workspace = _named(state.workspaces.values(), name)
+    if workspace is None:
+        raise RegistrationError("workspace", f"must be one of {', '.join(_names(state.workspaces.values()))}")
+    state.api_keys[key] = Access(workspace.id)
+
+
+def _workspaces(state: State, entry: Entry) -> list[str]:
+    found = []
+    for position, name in enumerate(cast("list[str]", entry.get("workspaces", []))):
+        workspace = _named(state.workspaces.values(), name)
+        if workspace is None:
+            known = ", ".join(_names(state.workspaces.values()))
+            raise RegistrationError(f"workspaces[{position}]", f"must be one of {known}")
+        found.append(workspace.id)
+    return list(dict.fromkeys(found))
+
+
+def _named(among: Iterable[T], name: str) -> T | None:
+    return next((each for each in among if each.name == name), None)
+
+
+def _names(among: Iterable[T]) -> list[str]:
+    return [each.name for each in among]
+
+
+def _required(among: Iterable[T], entry: Entry, field: str) -> T:
+    known = list(among)
+    found = _named(known, str(entry[field]))
+    if found is None:
+        raise RegistrationError(field, f"must be one of {', '.join(_names(known))}")
+    return found
+
+
+def _id(found: _Named | None, entry: Entry, tag: str) -> str:
+    return found.id if found else str(entry.get("id") or ids.tagged_id(tag))
+
+
+def _describe(state: State, identifier: str, entry: Entry) -> None:
+    state.notes.begin(identifier, None, description=cast("str | None", entry.get("description")))
+
 
 _NOTHING = SeedFile({}, "")
 
