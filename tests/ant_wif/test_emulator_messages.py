@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.emulator._state.explanations import explanation_of
+from ant_wif.emulator._state.history import explanation_of
 from ant_wif.rules import REASONS
 
 MODEL = "claude-opus-4-5-20251101"
