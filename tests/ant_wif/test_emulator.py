@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
-from ant_wif.emulator._state.expiring import Expiring
+from ant_wif.emulator._state.state import Expiring
 
 
 def emulator_threads(base_url: str) -> list[threading.Thread]:

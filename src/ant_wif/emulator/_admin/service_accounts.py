@@ -11,7 +11,7 @@ from ant_wif.emulator._admin import schemas
 from ant_wif.emulator._admin.resource import Body, Kind, page, read_wish
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._state.notes import Membership
+from ant_wif.emulator._state.state import Membership
 from ant_wif.rules import RegistrationError, ServiceAccount, check_name
 from ant_wif.rules.models import OrganizationRole
 

@@ -7,14 +7,118 @@ import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator._state.expiring import Expiring
 from ant_wif.emulator._state.history import History
 from ant_wif.emulator._state.models import Catalogue
-from ant_wif.emulator._state.notes import Notes
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_SMALLEST_SWEEP = 1024
+
+
+class Expiring(Generic[K, V]):
+    """Not thread-safe. Times are unix times, and passed in."""
+
+    def __init__(self) -> None:
+        self._entries: dict[K, tuple[float, V]] = {}
+        self._sweep_at = _SMALLEST_SWEEP
+
+    def put(self, key: K, value: V, *, until: float, now: float) -> None:
+        if len(self._entries) >= self._sweep_at:
+            self._entries = {k: entry for k, entry in self._entries.items() if entry[0] > now}
+            # Twice what is alive, so that sweeping costs each entry a constant share.
+            self._sweep_at = max(_SMALLEST_SWEEP, 2 * len(self._entries))
+        self._entries[key] = (until, value)
+
+    def get(self, key: K, *, now: float) -> V | None:
+        until, value = self._entries.get(key, (now, None))
+        return value if until > now else None
+
+    def drop(self, key: K) -> None:
+        self._entries.pop(key, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Times are unix times. An actor is a user or a service account, `None` where the emulator itself did it.
+
+    `jwks` is where an issuer's keys come from, in the form of the Admin API.
+    """
+
+    created_at: float
+    created_by: str | None = None
+    updated_at: float
+    updated_by: str | None = None
+    archived_at: float | None = None
+    archived_by: str | None = None
+    description: str | None = None
+    jwks: Mapping[str, object] = field(default_factory=lambda: {"type": "discovery"})
+
+
+@dataclass(frozen=True)
+class Membership:
+    """That a service account is in a workspace, beyond the default one, in which each of them is."""
+
+    role: str = "workspace_developer"
+    actor_id: str | None = None
+
+
+class Notes:
+    """By the id of what they are about. What has no note is as old as the emulator. Hold the state's lock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._notes: dict[str, Note] = {}
+        self.memberships: dict[tuple[str, str], Membership] = {}
+        """By service account and workspace."""
+        self.enablements: dict[tuple[str, str], Note] = {}
+        """By rule and workspace."""
+
+    def __getitem__(self, identifier: str) -> Note:
+        return self._notes.get(identifier) or Note(created_at=self._began, updated_at=self._began)
+
+    def begin(
+        self,
+        identifier: str,
+        actor: str | None,
+        *,
+        description: str | None = None,
+        jwks: Mapping[str, object] | None = None,
+    ) -> None:
+        note = self.fresh(actor)
+        self._notes[identifier] = replace(note, description=description, jwks=jwks or note.jwks)
+
+    def fresh(self, actor: str | None) -> Note:
+        """Return the note of what `actor` makes now."""
+        now = self._clock()
+        return Note(created_at=now, created_by=actor, updated_at=now, updated_by=actor)
+
+    def touch(self, identifier: str, actor: str | None) -> None:
+        self._notes[identifier] = replace(self[identifier], updated_at=self._clock(), updated_by=actor)
+
+    def archive(self, identifier: str, actor: str | None) -> None:
+        self.touch(identifier, actor)
+        note = self._notes[identifier]
+        self._notes[identifier] = replace(note, archived_at=note.updated_at, archived_by=actor)
+
+    def change(self, identifier: str, actor: str | None, body: Mapping[str, object]) -> None:
+        """Note that somebody changed what a body says. A description of `None` is cleared, which leaves it empty."""
+        if "description" in body:
+            description = body["description"]
+            text = description if isinstance(description, str) else ""
+            self._notes[identifier] = replace(self[identifier], description=text)
+        elif all(value is None for value in body.values()):
+            return
+        self.touch(identifier, actor)
+
+    def set_jwks(self, identifier: str, jwks: Mapping[str, object]) -> None:
+        self._notes[identifier] = replace(self[identifier], jwks=jwks)
 
 
 @dataclass(frozen=True)

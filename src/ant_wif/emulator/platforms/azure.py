@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from ant_wif.emulator._issuers.files import Folder
 from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator._state.expiring import Expiring
+from ant_wif.emulator._state.state import Expiring
 from ant_wif.emulator.platforms.entra import CLIENT_ID, EXCHANGE_AUDIENCE, TENANT, TokenEndpoint, unknown_resource
 from ant_wif.emulator.platforms.kubernetes import Kubernetes
 from ant_wif.emulator.platforms.managed_identity import ManagedIdentity

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator._issuers.files import Folder
 from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator._state.expiring import Expiring
+from ant_wif.emulator._state.state import Expiring
 from ant_wif.emulator.platforms.google_keys import EMAIL, PROJECT, UNIQUE_ID, ServiceAccountKey
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)

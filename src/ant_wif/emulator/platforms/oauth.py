@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 from ant_wif.emulator._http.fields import OAuthError
-from ant_wif.emulator._state.expiring import Expiring
+from ant_wif.emulator._state.state import Expiring
 from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
 from ant_wif.rules import VerificationKey
 
