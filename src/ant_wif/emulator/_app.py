@@ -23,8 +23,7 @@ from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._oauth.token_endpoint import token_routes
 from ant_wif.emulator._state.history import history_routes
 from ant_wif.emulator._state.state import State
-from ant_wif.emulator.answers import discard_body
-from ant_wif.emulator.fault_plan import FaultPlan, Faults
+from ant_wif.emulator.faults import FaultPlan, Faults, discard_body
 
 _GUARDED = "/_emulator"
 

@@ -11,8 +11,7 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import refuse_unknown
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
-from ant_wif.emulator.faults import Fault
-from ant_wif.emulator.named_faults import named_fault
+from ant_wif.emulator.faults import Fault, named_fault
 
 _Handler = Callable[[Request], Awaitable[Response]]
 

@@ -14,8 +14,7 @@ from ant_wif.emulator._issuers.files import Folder
 from ant_wif.emulator._seed.seed import seeded_state
 from ant_wif.emulator._seed.seed_file import Config, read_seed
 from ant_wif.emulator._state.clock import MovedClock
-from ant_wif.emulator.fault_plan import FaultPlan
-from ant_wif.emulator.faults import Fault
+from ant_wif.emulator.faults import Fault, FaultPlan
 from ant_wif.emulator.jobs import Jobs
 from ant_wif.emulator.platforms import Platforms
 

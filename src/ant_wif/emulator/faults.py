@@ -6,16 +6,86 @@ recorded. All others let the request have its effect, and spoil the answer.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ant_wif.emulator._http.protocol import error_response
 from ant_wif.emulator._http.server import connection
-from ant_wif.emulator.answers import Answer, answer_of, discard_body
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Send it with `send`, or piece by piece with `begin`, `go_on` and `end`."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Without `content-length`, which is the sender's to say."""
+    body: bytes = field(repr=False)
+    events: tuple[bytes, ...] = field(default=(), repr=False)
+    """The pieces of a body that is a stream, whose length nobody announces; empty for any other."""
+
+    @property
+    def length(self) -> int | None:
+        """What is announced of the body, in bytes."""
+        return None if self.events else len(self.body)
+
+    @property
+    def first_half(self) -> bytes:
+        return b"".join(self.events[: len(self.events) // 2]) or self.body[: len(self.body) // 2]
+
+    def with_body(self, body: bytes, *, content_type: bytes) -> Answer:
+        others = tuple((name, value) for name, value in self.headers if name != b"content-type")
+        return replace(self, body=body, events=(), headers=((b"content-type", content_type), *others))
+
+    def with_field(self, name: str, value: str) -> Answer:
+        """Set a member of the JSON object that the body is. Raises ValueError when it is none."""
+        return replace(self, body=json.dumps({**json.loads(self.body), name: value}).encode("ascii"))
+
+    async def send(self, send: Send) -> None:
+        await self.begin(send, length=self.length)
+        await self.go_on(send, self.body)
+        await self.end(send)
+
+    async def begin(self, send: Send, *, length: int | None) -> None:
+        """Send status and headers. Without a `length` in bytes, none is announced."""
+        announced = () if length is None else ((b"content-length", str(length).encode("ascii")),)
+        await send({"type": "http.response.start", "status": self.status, "headers": [*self.headers, *announced]})
+
+    async def go_on(self, send: Send, piece: bytes) -> None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self, send: Send) -> None:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> Answer:
+    """Let `app` process a request, and return what it would have answered."""
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, receive, keep)
+    start, *rest = messages
+    headers = tuple((name, value) for name, value in start["headers"] if name != b"content-length")
+    pieces = tuple(message["body"] for message in rest if message.get("body"))
+    streamed = len(headers) == len(start["headers"])
+    return Answer(start["status"], headers, b"".join(pieces), pieces if streamed else ())
+
+
+async def discard_body(receive: Receive) -> None:
+    """Read a request to its end, so that its sender is not disturbed while it writes."""
+    while (await receive()).get("more_body", False):
+        pass
+
 
 Act = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 
@@ -169,3 +239,133 @@ def _duration(seconds: float) -> float:
     if not 0 <= seconds <= sys.float_info.max:
         raise ValueError(f"{seconds!r} is not a duration in seconds")
     return seconds
+
+
+# Endpoint -> the requests that it takes, as method and path.
+_ENDPOINTS = {
+    "token": re.compile(r"POST /v1/oauth/token"),
+    "models": re.compile(r"GET /v1/models(/[^/]+)?"),
+    "messages": re.compile(r"POST /v1/messages"),
+    "count_tokens": re.compile(r"POST /v1/messages/count_tokens"),
+    "admin": re.compile(r"[A-Z]+ /v1/organizations/.+"),
+    "oidc": re.compile(r"GET /github/token"),
+    "google": re.compile(r"GET /computeMetadata/v1/instance/service-accounts/[^/]+/identity|POST /google/token"),
+    "azure": re.compile(r"GET (/azure/msi|/metadata/identity/oauth2)/token|POST /azure/[^/]+/oauth2/v2\.0/token"),
+    "kubernetes": re.compile(r"POST /api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token"),
+    "oauth": re.compile(r"POST /oauth/token"),
+    "authorize": re.compile(r"(GET|POST) /oauth/authorize"),
+    "discovery": re.compile(r"GET /.+/\.well-known/openid-configuration"),
+    "jwks": re.compile(r"GET /.+/\.well-known/jwks"),
+}
+
+
+@dataclass
+class _Planned:
+    fault: Fault
+    times: int
+
+
+class FaultPlan:
+    """For each endpoint the faults that its next requests meet. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._planned: dict[str, deque[_Planned]] = {endpoint: deque() for endpoint in _ENDPOINTS}
+
+    def add(self, endpoint: str, fault: Fault, times: int) -> None:
+        """Raises ValueError as `Emulator.fail` says."""
+        if endpoint not in _ENDPOINTS:
+            raise ValueError(f"no endpoint {endpoint!r}; there are {', '.join(_ENDPOINTS)}")
+        if fault.only_for not in {None, endpoint}:
+            raise ValueError(f"the fault {fault.description!r} can only happen at {fault.only_for!r}")
+        if times < 1:
+            raise ValueError(f"times {times} is not a positive number")
+        with self._lock:
+            self._planned[endpoint].append(_Planned(fault, times))
+
+    def clear(self) -> None:
+        with self._lock:
+            for planned in self._planned.values():
+                planned.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault that this request meets, and count it as met."""
+        for endpoint, requests in _ENDPOINTS.items():
+            if requests.fullmatch(f"{method} {path}"):
+                return self._next(endpoint)
+        return None
+
+    def _next(self, endpoint: str) -> Fault | None:
+        with self._lock:
+            planned = self._planned[endpoint]
+            if not planned:
+                return None
+            first = planned[0]
+            first.times -= 1
+            if first.times == 0:
+                planned.popleft()
+            return first.fault
+
+
+class Faults:
+    """ASGI middleware: a request for which a fault is planned meets it, all others pass."""
+
+    def __init__(self, app: ASGIApp, plan: FaultPlan) -> None:
+        self._app = app
+        self._plan = plan
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self._plan.take(scope["method"], scope["path"])
+        if fault is None:
+            await self._app(scope, receive, send)
+        else:
+            await fault.act(self._app, scope, receive, send)
+
+
+# The types that an argument may have, and how a refusal calls them.
+_Kind = tuple[tuple[type, ...], str]
+
+_WHOLE: _Kind = ((int,), "a whole number")
+_NUMBER: _Kind = ((int, float), "a number")
+_TEXT: _Kind = ((str,), "a string")
+_MOMENT: _Kind = ((int, str), "a whole number or a string")
+
+
+@dataclass(frozen=True)
+class _Named:
+    """All `arguments` but those that are `required` may be left out."""
+
+    make: Callable[..., Fault]
+    arguments: Mapping[str, _Kind] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+
+
+_FAULTS: Mapping[str, _Named] = {
+    "status": _Named(Fault.status, {"status": _WHOLE, "retry_after": _MOMENT}, frozenset({"status"})),
+    "drop_before": _Named(Fault.drop_before),
+    "drop_after": _Named(Fault.drop_after),
+    "delay": _Named(Fault.delay, {"seconds": _NUMBER}, frozenset({"seconds"})),
+    "truncated": _Named(Fault.truncated),
+    "oversized": _Named(Fault.oversized, {"size": _WHOLE}),
+    "not_json": _Named(Fault.not_json),
+    "trickle": _Named(Fault.trickle, {"seconds": _NUMBER}, frozenset({"seconds"})),
+    "wrong_token_type": _Named(Fault.wrong_token_type, {"kind": _TEXT}),
+}
+
+
+def named_fault(name: object, arguments: Mapping[str, object]) -> Fault:
+    """Return the fault that a method of `Fault` makes. Raises ValueError that says what is wrong."""
+    named = _FAULTS.get(name) if isinstance(name, str) else None
+    if named is None:
+        raise ValueError(f"fault: must be one of {', '.join(_FAULTS)}")
+    for argument, value in arguments.items():
+        if argument not in named.arguments:
+            raise ValueError(f"the fault {name} has no such argument; it has {', '.join(named.arguments) or 'none'}")
+        types, words = named.arguments[argument]
+        # A truth value is an int to Python, and none to anybody else.
+        if not isinstance(value, types) or isinstance(value, bool):
+            raise ValueError(f"{argument}: must be {words}")  # noqa: TRY004  # callers handle one kind of error
+    missing = sorted(named.required - set(arguments))
+    if missing:
+        raise ValueError(f"{missing[0]}: this field is required for the fault {name}")
+    return named.make(**arguments)
