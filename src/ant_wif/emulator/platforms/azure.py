@@ -3,20 +3,245 @@
 from __future__ import annotations
 
 import base64
+import hmac
+import re
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Protocol
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
+from ant_wif.emulator._http.fields import OAuthError, granted, read_form
+from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator._issuers.files import Folder
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._state.state import Expiring
-from ant_wif.emulator.platforms.entra import CLIENT_ID, EXCHANGE_AUDIENCE, TENANT, TokenEndpoint, unknown_resource
+from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.emulator.platforms.kubernetes import Kubernetes
-from ant_wif.emulator.platforms.managed_identity import ManagedIdentity
 from ant_wif.rules import VerificationKey
+
+_APP_SERVICE_VERSION = "2019-08-01"
+_IMDS_VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
+_SELECTORS = ("client_id", "object_id", "principal_id", "msi_res_id", "mi_res_id")
+
+
+class Tokens(Protocol):
+    def __call__(self, resource: str, *, bypass_cache: bool) -> tuple[str, int]:
+        """Return a token and when it was issued, in unix time. Raises `EntraError`."""
+
+
+class ManagedIdentity:
+    """`known` are the client and object ids of the one identity that there is."""
+
+    def __init__(
+        self, tokens: Tokens, identity_header: str, known: Collection[str], clock: Callable[[], float]
+    ) -> None:
+        self._tokens = tokens
+        self._identity_header = identity_header
+        self._known = known
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/azure/msi/token", self._app_service, methods=["GET"]),
+            Route("/metadata/identity/oauth2/token", self._imds, methods=["GET"]),
+        ]
+
+    async def _app_service(self, request: Request) -> Response:
+        presented, query = request.headers.get("x-identity-header", ""), request.query_params
+        if not hmac.compare_digest(presented.encode(), self._identity_header.encode()):
+            return _app_service_error(401, "The header X-IDENTITY-HEADER is missing or wrong.")
+        if query.get("api-version") != _APP_SERVICE_VERSION:
+            return _app_service_error(400, f"Unsupported api-version: use {_APP_SERVICE_VERSION}.")
+        if not query.get("resource"):
+            return _app_service_error(400, "The parameter 'resource' is required.")
+        if not self._is_known(request):
+            what = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+            return _app_service_error(400, what)
+        try:
+            token, issued = self._token(request)
+        except EntraError as error:
+            return error.response(self._clock())
+        return json_response(
+            {
+                "access_token": token,
+                "client_id": CLIENT_ID,
+                "expires_on": str(issued + _DAY_SECONDS),
+                "resource": query["resource"],
+                "token_type": "Bearer",
+            }
+        )
+
+    async def _imds(self, request: Request) -> Response:
+        query, refusal = request.query_params, self._imds_refusal(request)
+        if refusal is not None:
+            return json_response(refusal, 400)
+        try:
+            token, issued = self._token(request)
+        except EntraError as error:
+            return error.response(self._clock())
+        left = str(int(issued + _DAY_SECONDS - self._clock()))
+        return json_response(
+            {
+                "access_token": token,
+                "client_id": CLIENT_ID,
+                "expires_in": left,
+                "expires_on": str(issued + _DAY_SECONDS),
+                "ext_expires_in": left,
+                "not_before": str(issued - 300),
+                "resource": query["resource"],
+                "token_type": "Bearer",
+            }
+        )
+
+    def _imds_refusal(self, request: Request) -> dict[str, object] | None:
+        query, bad = request.query_params, "Bad request."
+        if "x-forwarded-for" in request.headers:
+            return {"error": f"{bad} Requests with an X-Forwarded-For header are not served"}
+        if request.headers.get("metadata", "").lower() != "true":
+            return {"error": f"{bad} Required metadata header not specified"}
+        if query.get("api-version") not in _IMDS_VERSIONS:
+            what = "api-version is invalid or was not specified in the request."
+            return {"error": f"{bad} {what}", "newest-versions": list(reversed(_IMDS_VERSIONS))}
+        if not query.get("resource"):
+            what = "Required query variable 'resource' is missing"
+            return {"error": "invalid_request", "error_description": what}
+        if not self._is_known(request):
+            return {"error": "invalid_request", "error_description": "Identity not found"}
+        return None
+
+    def _token(self, request: Request) -> tuple[str, int]:
+        bypass = request.query_params.get("bypass_cache", "").lower() == "true"
+        return self._tokens(request.query_params["resource"], bypass_cache=bypass)
+
+    def _is_known(self, request: Request) -> bool:
+        asked = [request.query_params[name] for name in _SELECTORS if name in request.query_params]
+        return all(value in self._known for value in asked)
+
+
+def _app_service_error(status: int, message: str) -> Response:
+    return json_response({"statusCode": status, "message": message, "correlationId": str(uuid.uuid4())}, status)
+
+
+TENANT = "5d3a1c7e-2f48-4b69-8a0d-1e2f3a4b5c01"
+CLIENT_ID = "a81b6f0e-94d7-4c25-b3f1-6c7d8e9fa002"
+EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
+
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class EntraError(Exception):
+    """A refusal in Entra's words: `AADSTS` with a number, and a description."""
+
+    def __init__(self, error: str, code: int, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error, self.code, self.description, self.status = error, code, description, status
+
+    def response(self, now: float) -> Response:
+        trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
+        at = f"{datetime.fromtimestamp(now, tz=timezone.utc):%Y-%m-%d %H:%M:%SZ}"
+        description = (
+            f"AADSTS{self.code}: {self.description} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {at}"
+        )
+        return json_response(
+            {
+                "error": self.error,
+                "error_description": description,
+                "error_codes": [self.code],
+                "timestamp": at,
+                "trace_id": trace,
+                "correlation_id": correlation,
+                "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
+            },
+            self.status,
+        )
+
+
+def unknown_resource(resource: str) -> EntraError:
+    if re.match(r"[a-z]+://", resource):
+        return EntraError(
+            "invalid_resource",
+            500011,
+            f"The resource principal named {resource} was not found in the tenant named Acme. This can happen if the "
+            "application has not been installed by the administrator of the tenant or consented to by any user in "
+            "the tenant. You might have sent your authentication request to the wrong tenant.",
+        )
+    return EntraError(
+        "invalid_resource", 50001, f"The application named {resource} was not found in the tenant named Acme."
+    )
+
+
+class TokenEndpoint:
+    """`mint` returns a token for a resource, or raises `EntraError`. The federated identity credential
+    trusts `subject` of the issuer whose URL and keys `cluster` returns.
+    """
+
+    def __init__(
+        self,
+        mint: Callable[[str], str],
+        cluster: Callable[[], tuple[str, Iterable[VerificationKey]]],
+        subject: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._mint = mint
+        self._cluster = cluster
+        self._subject = subject
+        self._clock = clock
+
+    def route(self, path: str) -> Route:
+        return Route(f"{path}/{{tenant}}/oauth2/v2.0/token", self._token, methods=["POST"])
+
+    async def _token(self, request: Request) -> Response:
+        try:
+            form = await read_form(request)
+            resource = self._judged(form, request.path_params["tenant"])
+            token = self._mint(resource)
+        except OAuthError as error:
+            return EntraError("invalid_request", 900144, error.description).response(self._clock())
+        except EntraError as error:
+            return error.response(self._clock())
+        return granted({"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token})
+
+    def _judged(self, form: Mapping[str, str], tenant: str) -> str:
+        """Return the resource that is asked for. Raises `EntraError`."""
+        for name in ("grant_type", "client_id", "scope", "client_assertion_type", "client_assertion"):
+            if name not in form:
+                what = f"The request body must contain the following parameter: '{name}'."
+                raise EntraError("invalid_request", 900144, what)
+        if tenant != TENANT:
+            raise EntraError("invalid_request", 90002, f"Tenant '{tenant}' not found.")
+        if form["grant_type"] != "client_credentials":
+            raise EntraError("unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
+        if form["client_id"] != CLIENT_ID:
+            what = f"Application with identifier '{form['client_id']}' was not found in the directory 'Acme'."
+            raise EntraError("unauthorized_client", 700016, what)
+        if form["client_assertion_type"] != _ASSERTION_TYPE:
+            raise EntraError("invalid_request", 900141, "The client_assertion_type is not supported.")
+        self._check_assertion(form["client_assertion"])
+        scope = form["scope"]
+        if not scope.endswith("/.default"):
+            what = f"The provided value for scope {scope} is not valid. Client credential flows must have a scope "
+            raise EntraError("invalid_scope", 1002012, f"{what}value with /.default suffixed to the resource.")
+        return scope.removesuffix("/.default")
+
+    def _check_assertion(self, assertion: str) -> None:
+        issuer, keys = self._cluster()
+        try:
+            claims = verified_claims(assertion, keys, [EXCHANGE_AUDIENCE], now=self._clock())
+        except UnacceptableError as error:
+            if error.expired:
+                what = "Client assertion is not within its valid time range."
+                raise EntraError("invalid_client", 700024, what, 401) from None
+            raise EntraError("invalid_client", 700027, f"Client assertion failed: {error}.", 401) from None
+        if claims.get("iss") != issuer or claims.get("sub") != self._subject:
+            what = "No matching federated identity record found for presented assertion issuer and subject."
+            raise EntraError("invalid_client", 70021, what, 401)
+
 
 _APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"
 _RESOURCE = f"api://{_APPLICATION}"
