@@ -3,14 +3,137 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
+from ant_wif._secrets import clean
+from ant_wif.emulator._api.authentication import bearer
+from ant_wif.emulator._http.protocol import json_response, read_body
 from ant_wif.emulator._issuers.files import write_privately
 from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator.platforms.token_requests import API_AUDIENCE, TokenRequests
+from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.rules import DEFAULT_AUDIENCE
+from ant_wif.rules.jwt import read_json_object
+
+API_AUDIENCE = "https://kubernetes.default.svc.cluster.local"
+
+_PATH = "/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 600, 1 << 32
+_REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 422: "Invalid"}
+
+
+class _Failure(Exception):  # noqa: N818  # an answer, on its way to the client
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class TokenRequests:
+    """`pod` is the one pod that tokens can be bound to, with its name and uid."""
+
+    def __init__(self, cluster: Kubernetes, pod: Mapping[str, str]) -> None:
+        self._cluster = cluster
+        self._pod = pod
+
+    def routes(self) -> list[Route]:
+        return [Route(_PATH, self._create, methods=["POST"])]
+
+    async def _create(self, request: Request) -> Response:
+        try:
+            caller = self._caller(request)
+            self._authorize(caller, request.path_params["namespace"], request.path_params["account"])
+            spec = _read_spec(await read_body(request))
+            audience, lifetime = _audience_and_lifetime(spec)
+            bound = self._bound_pod(spec.get("boundObjectRef"))
+        except _Failure as failure:
+            return _status(failure)
+        token = self._cluster.token(audience, lifetime, bound=bound is not None)
+        ends = datetime.fromtimestamp(int(self._cluster.now() + lifetime), tz=timezone.utc)
+        answer = {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {
+                "name": request.path_params["account"],
+                "namespace": request.path_params["namespace"],
+                "creationTimestamp": None,
+            },
+            "spec": {"audiences": [audience], "expirationSeconds": lifetime, "boundObjectRef": bound},
+            "status": {"token": token, "expirationTimestamp": f"{ends:%Y-%m-%dT%H:%M:%SZ}"},
+        }
+        return json_response(answer, 201)
+
+    def _caller(self, request: Request) -> str:
+        keys = self._cluster.key.key_set().values()
+        try:
+            claims = verified_claims(bearer(request) or "", keys, [API_AUDIENCE], now=self._cluster.now())
+        except UnacceptableError:
+            raise _Failure(401, "Unauthorized") from None
+        if claims.get("iss") != self._cluster.issuer_url:
+            raise _Failure(401, "Unauthorized")
+        return str(claims.get("sub"))
+
+    def _authorize(self, caller: str, namespace: str, account: str) -> None:
+        itself = caller == f"system:serviceaccount:{namespace}:{account}"
+        if not itself or not self._cluster.allow_token_requests:
+            raise _Failure(
+                403,
+                f'serviceaccounts "{account}" is forbidden: User "{caller}" cannot create resource '
+                f'"serviceaccounts/token" in API group "" in the namespace "{namespace}"',
+            )
+
+    def _bound_pod(self, reference: object) -> dict[str, object] | None:
+        """Return the reference to the pod that the token is to be bound to, or `None` for no pod."""
+        if reference is None:
+            return None
+        if not isinstance(reference, dict) or reference.get("kind") != "Pod":
+            raise _Failure(400, "spec.boundObjectRef: the emulator binds tokens to pods only")
+        if reference.get("name") != self._pod["name"]:
+            raise _Failure(404, f'pods "{clean(str(reference.get("name")), limit=64)}" not found')
+        if reference.get("uid", self._pod["uid"]) != self._pod["uid"]:
+            raise _Failure(409, "the UID in the bound object reference does not match that of the object")
+        return reference
+
+
+def _read_spec(body: bytes) -> dict[str, object]:
+    try:
+        spec = read_json_object(body).get("spec", {})
+    except ValueError:
+        raise _Failure(400, "the object provided is unrecognized") from None
+    if not isinstance(spec, dict):
+        raise _Failure(400, "the object provided is unrecognized")
+    return spec
+
+
+def _audience_and_lifetime(spec: dict[str, object]) -> tuple[str, int]:
+    audiences, lifetime = spec.get("audiences") or [API_AUDIENCE], spec.get("expirationSeconds", 3600)
+    if not isinstance(audiences, list) or len(audiences) != 1 or not isinstance(audiences[0], str):
+        raise _Failure(400, "spec.audiences: the emulator takes one audience")
+    if not isinstance(lifetime, int) or not _SHORTEST_SECONDS <= lifetime <= _LONGEST_SECONDS:
+        what = "may not specify a duration less than 10 minutes"
+        raise _Failure(422, f'TokenRequest "" is invalid: spec.expirationSeconds: Invalid value: {lifetime}: {what}')
+    return audiences[0], lifetime
+
+
+def _status(failure: _Failure) -> Response:
+    return json_response(
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": failure.message,
+            "reason": _REASONS[failure.code],
+            "code": failure.code,
+        },
+        failure.code,
+    )
+
 
 NAMESPACE = "ci"
 SERVICE_ACCOUNT = "builder"
