@@ -14,7 +14,7 @@ from ant_wif.emulator.platforms.github import GitHub
 from ant_wif.emulator.platforms.gitlab import GitLab
 from ant_wif.emulator.platforms.google_cloud import GoogleCloud
 from ant_wif.emulator.platforms.kubernetes import Kubernetes
-from ant_wif.emulator.platforms.oauth_server import OAuthServer
+from ant_wif.emulator.platforms.oauth import OAuthServer
 from ant_wif.emulator.platforms.spiffe import Spiffe
 
 _ALIASES = {"gcp": "google_cloud"}
