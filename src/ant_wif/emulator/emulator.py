@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from pathlib import Path
+from types import EllipsisType, TracebackType
+from typing import Any, cast
 
 from ant_wif.emulator._app import build_app
 from ant_wif.emulator._console.browser import Landing, decide
 from ant_wif.emulator._console.consent import own_origins
 from ant_wif.emulator._http.server import ServerThread, is_loopback
-from ant_wif.emulator._issuers.files import Folder
+from ant_wif.emulator._issuers.files import Folder, write_privately
+from ant_wif.emulator._issuers.keys import KeyChoice
+from ant_wif.emulator._oauth import jwt_bearer
+from ant_wif.emulator._oauth import refresh_token as refresh
+from ant_wif.emulator._oauth import sessions as logins
+from ant_wif.emulator._oauth.sessions import Login
 from ant_wif.emulator._seed.seed import seeded_state
 from ant_wif.emulator._seed.seed_file import Config, read_seed
 from ant_wif.emulator._state.clock import MovedClock
+from ant_wif.emulator._state.history import ExchangeRecord
+from ant_wif.emulator._state.models import Catalogue
+from ant_wif.emulator._state.state import registered_name
 from ant_wif.emulator.faults import Fault, FaultPlan
-from ant_wif.emulator.jobs import Jobs
 from ant_wif.emulator.platforms import Platforms
+from ant_wif.emulator.platforms.oauth import OAuthClient
+from ant_wif.rules import DEFAULT_AUDIENCE, Issuer, Rule
+from ant_wif.rules.models import ADMIN_SCOPE
+
+FilePath = str | os.PathLike[str]
 
 
-class Emulator(Jobs):
+class Emulator:
     """A Claude Platform on a local port, seeded with the organization Acme.
 
     `port` 0 means any free one. `clock` returns unix time; tokens expire by it. Identifiers are
     random and stay the same over a restart. Methods may be called from any thread.
+
+    What is written to a `path` can be read by its owner only; the path is returned. Raises OSError.
+    What names the emulator's address raises RuntimeError where it is not started.
     """
 
     def __init__(
@@ -49,8 +69,8 @@ class Emulator(Jobs):
         self._folder = Folder()
         # Not `clock` itself, so that a test may put another one in its place.
         self._time = MovedClock(lambda: self.clock())  # noqa: PLW0108
-        platforms = Platforms(self._now, self._folder)
-        super().__init__(seeded_state(platforms.all(), self._time.service_now, read_seed(config)), platforms)
+        self._platforms = Platforms(self._now, self._folder)
+        self._state = seeded_state(self._platforms.all(), self._time.service_now, read_seed(config))
         self._config = config
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
@@ -103,6 +123,251 @@ class Emulator(Jobs):
         if self._server is None:
             raise RuntimeError("the emulator is not started: use it as a context manager, or call start()")
         return self._server.base_url
+
+    @property
+    def organization_id(self) -> str:
+        return self._state.organization_id
+
+    @property
+    def api_key(self) -> str:
+        """A static key, bound to the default workspace."""
+        return next(iter(self._state.api_keys))
+
+    @property
+    def history(self) -> list[ExchangeRecord]:
+        """The last thousand attempts at the token endpoint, oldest first: a copy."""
+        return self._state.history.snapshot()
+
+    @property
+    def exchanges(self) -> int:
+        """How many identity tokens were exchanged since the start or `clear_history`."""
+        return self._state.history.granted[jwt_bearer.GRANT_TYPE]
+
+    @property
+    def refreshes(self) -> list[ExchangeRecord]:
+        """What was attempted with the refresh grant, granted or not, oldest first: a copy."""
+        return [record for record in self.history if record.grant_type == refresh.GRANT_TYPE]
+
+    def clear_history(self) -> None:
+        """Forget what was attempted. Tokens stay valid, and spent assertions stay spent."""
+        with self._state.lock:
+            self._state.history.clear()
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules by name: a copy."""
+        with self._state.lock:
+            return {rule.name: rule for rule in self._state.rules.values()}
+
+    def rule(self, name: str = "github") -> Rule:
+        """Return a rule by its name, or by that of the platform it is for: `google_cloud`.
+
+        Raises ValueError where there is no such rule.
+        """
+        rules = self.rules
+        found = rules.get(name) or rules.get(registered_name(name))
+        if found is None:
+            raise ValueError(f"no rule {name!r}; there are {', '.join(rules)}")
+        return found
+
+    def issuer(self, name: str = "github") -> Issuer:
+        """Return the issuer of the rule `name`. Raises ValueError where there is no such rule."""
+        return self._state.issuers[self.rule(name).issuer_id]
+
+    def update_rule(self, name: str, **changes: object) -> Rule:
+        """Change fields of a rule, and return it. Raises TypeError for a field that `Rule` has not.
+
+        What the Admin API would refuse is possible here. A rule that is given the scope `org:admin` has its
+        service account made an admin, as it must be one.
+        """
+        state = self._state
+        with state.lock:
+            rule = replace(self.rule(name), **cast("dict[str, Any]", changes))
+            state.rules[rule.id] = rule
+            state.notes.touch(rule.id, state.user.actor_id)
+            if ADMIN_SCOPE in rule.oauth_scope.split() and "oauth_scope" in changes:
+                account = state.service_accounts[rule.service_account_id]
+                state.service_accounts[account.id] = replace(account, organization_role="admin")
+                state.notes.touch(account.id, state.user.actor_id)
+        return rule
+
+    def update_issuer(self, name: str, **changes: object) -> Issuer:
+        """Change fields of the issuer of the rule `name`. Raises TypeError as `update_rule` does."""
+        state = self._state
+        with state.lock:
+            issuer = replace(self.issuer(name), **cast("dict[str, Any]", changes))
+            state.issuers[issuer.id] = issuer
+            state.notes.touch(issuer.id, state.user.actor_id)
+        return issuer
+
+    def serve_models(self, ids: Iterable[str]) -> None:
+        """Have these models, newest first, in the place of those that there are.
+
+        Raises ValueError for an id that is empty or there twice.
+        """
+        self._state.models = Catalogue.of(ids)
+
+    def login(
+        self,
+        *,
+        scope: str = logins.DEFAULT_SCOPE,
+        workspace_id: str | None = None,
+        lifetime: int = logins.LIFETIME_SECONDS,
+        client_id: str = logins.CLIENT_ID,
+    ) -> Login:
+        """Log a person in, as if the Console's consent page had been approved.
+
+        `workspace_id` is by default that of the default workspace; `lifetime` is that of each access
+        token, in seconds. Raises ValueError for a workspace that does not exist or a lifetime below 1.
+        """
+        return logins.log_in(
+            self._state, scope=scope, workspace_id=workspace_id, lifetime=lifetime, client_id=client_id
+        )
+
+    def register_client(self, client_id: str) -> None:
+        """Have the consent page know another client."""
+        with self._state.lock:
+            self._state.client_ids.add(client_id)
+
+    @property
+    def left_out_of_logins(self) -> AbstractSet[str]:
+        """Fields that the answer to a login lacks, such as `workspace`; a refresh has them nevertheless."""
+        return self._state.left_out_of_logins
+
+    @left_out_of_logins.setter
+    def left_out_of_logins(self, fields: Iterable[str]) -> None:
+        """Raises ValueError for a field that the answer does not have."""
+        wanted = frozenset(fields)
+        if not wanted <= logins.ANSWER_FIELDS:
+            raise ValueError(
+                f"no fields {sorted(wanted - logins.ANSWER_FIELDS)}; there are {sorted(logins.ANSWER_FIELDS)}"
+            )
+        self._state.left_out_of_logins = wanted
+
+    def is_live_refresh_token(self, token: str) -> bool:
+        """Return whether a refresh with this token would be granted: handed out, not used, not revoked."""
+        with self._state.lock:
+            session = self._state.sessions.get(token)
+            return session is not None and session.refresh_token == token and not session.ended
+
+    def revoke(self, token: str) -> None:
+        """Make a token invalid before its time. A refresh token, used or not, ends its login.
+
+        The access tokens of a login that ended stay valid until they expire or are revoked themselves.
+        """
+        with self._state.lock:
+            self._state.access_tokens.drop(token)
+            session = self._state.sessions.get(token)
+            if session is not None:
+                session.ended = True
+
+    @property
+    def _running(self) -> Platforms:
+        # The address is part of tokens, files and programs: without one they would be of no use.
+        _ = self.base_url
+        return self._platforms
+
+    def env(self, platform: str = "github") -> dict[str, str]:
+        """Return what makes a process look like a job on `platform`, with the emulator for a backend.
+
+        Files and programs that a variable names are written into a folder that goes when the emulator
+        stops. Raises ValueError for a platform that is not emulated.
+        """
+        base_url, (provider, environment) = self.base_url, self._platforms.job(platform)
+        rule = self.rule(provider.name)
+        return {
+            "ANTHROPIC_BASE_URL": base_url,
+            "ANTHROPIC_FEDERATION_RULE_ID": rule.id,
+            "ANTHROPIC_ORGANIZATION_ID": self.organization_id,
+            "ANTHROPIC_SERVICE_ACCOUNT_ID": rule.service_account_id,
+            "ANTHROPIC_WORKSPACE_ID": rule.workspace_ids[0] if rule.workspace_ids else "default",
+            **environment(),
+        }
+
+    def identity_token(self, platform: str) -> dict[str, object]:
+        """Return what stands under `identity_token` in a profile of a job on `platform`.
+
+        Secrets that it names by a variable are in `env(platform)`. Raises ValueError as `env` does.
+        """
+        return self._running.named(platform).identity_token()
+
+    def issue(
+        self,
+        platform: str = "github",
+        *,
+        lifetime: int | None = None,
+        headers: dict[str, object] | None = None,
+        kid: str | EllipsisType | None = ...,
+        alg: str = "RS256",
+        key: KeyChoice = "own",
+        **claims: object,
+    ) -> str:
+        """Return a JWT of the platform's seeded job, which the seeded rule accepts, once.
+
+        `lifetime` is in seconds, by default the platform's own. `claims` (`sub`, `aud`, `exp`, …) and
+        `headers` override; `None` leaves one out. For wrong tokens: `key="other"` signs with a key
+        that is not published, `kid=None` names none, `alg` may be `none` or `HS256`.
+        """
+        return self._platforms.named(platform).mint(
+            now=self._now(), lifetime=lifetime, claims=claims, headers=headers, kid=kid, alg=alg, key=key
+        )
+
+    def sign_as(self, platform: str, claims: Mapping[str, object], alg: str = "RS256") -> str:
+        """Return a JWT of these claims with the platform's key, for whoever emulates more of the platform.
+
+        What the claims lack of `iss`, `iat` and `exp` is added; one of `None` is left out. `alg` is
+        RS256, at `aws` also ES384, at `spiffe` also ES256. Raises ValueError for another.
+        """
+        return self._running.named(platform).sign(claims, now=self._now(), alg=alg)
+
+    def rotate_keys(self, platform: str = "github", *, keep_old: bool = False) -> None:
+        """Have the platform sign with new keys, and publish them; the old ones no more, unless `keep_old`.
+
+        A token that the old keys signed is of a key that is not found then. Raises ValueError for a platform
+        that is not emulated.
+        """
+        self._platforms.named(platform).key.rotate(keep_old=keep_old)
+
+    def google_service_account(self, path: FilePath) -> str:
+        """Write a key file, as GOOGLE_APPLICATION_CREDENTIALS names one, of the seeded service account."""
+        return write_privately(path, self._running.google_cloud.service_account.file())
+
+    def kubernetes_token(self, path: FilePath, *, audience: str = DEFAULT_AUDIENCE, lifetime: int = 3600) -> str:
+        """Write a projected token, or replace it as the kubelet does. `lifetime` is in seconds."""
+        return write_privately(path, self._running.kubernetes.token(audience, lifetime))
+
+    def kubernetes_pod(self, root: FilePath) -> str:
+        """Write all that is mounted into the pod below `root`, in `var/run/secrets`.
+
+        These are the projected token and what the pod shows to the cluster's API. Returns `root`.
+        """
+        self._running.kubernetes.write_mounts(Path(root))
+        return str(root)
+
+    @property
+    def allow_token_requests(self) -> bool:
+        """Whether the pod may ask the cluster's TokenRequest API for tokens of its own."""
+        return self._platforms.kubernetes.allow_token_requests
+
+    @allow_token_requests.setter
+    def allow_token_requests(self, allowed: bool) -> None:
+        self._platforms.kubernetes.allow_token_requests = allowed
+
+    def spiffe_svid(self, path: FilePath, *, audience: str = DEFAULT_AUDIENCE) -> str:
+        """Write a JWT-SVID, or replace it as spiffe-helper does."""
+        return write_privately(path, self._running.spiffe.svid(audience))
+
+    def executables(self, folder: FilePath) -> list[str]:
+        """Write the programs `circleci` and `buildkite-agent` into a folder for the PATH."""
+        return [program.write_program(folder) for program in (self._running.circleci, self._running.buildkite)]
+
+    def oauth_client(self, *, client_id: str | None = None, public_key: str | None = None) -> OAuthClient:
+        """Register a client of the OAuth server, with a secret or with its public key in PEM.
+
+        The seeded rule accepts the seeded client, which `identity_token("oauth")` names; register it
+        anew by its `client_id` to give it a key. Raises ValueError for a public key that is none.
+        """
+        return self._platforms.oauth.clients.register(client_id, public_key)
 
     def fail(self, endpoint: str, fault: Fault, *, times: int = 1) -> None:
         """Have the next `times` requests to an endpoint meet a fault: `fail("token", Fault.status(429))`.
