@@ -19,10 +19,10 @@ from ant_wif.emulator import Emulator, Fault
 from listing import Scripted, models, stream
 from loopback import Recorded, TokenEndpoint
 from terminals import end_input, in_a_pipe, in_a_terminal, rest
+from tests_support import MODEL
 
 from .conftest import Ant, Outcome
 
-MODEL = "claude-opus-4-5-20251101"
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
 HELLO = '{role: user, content: "Hello, Claude"}'
 CREATE = ("messages", "create", "--model", MODEL, "--max-tokens", "64")
