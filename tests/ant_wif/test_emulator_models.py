@@ -38,7 +38,7 @@ def test_the_listed_models_are_the_current_ones_of_the_sdk(sdk: anthropic.Anthro
     assert MODEL in listed
     assert all(name.startswith("claude-") for name in listed)
     assert NAMED_BY_SDK & set(listed)
-    # Another release than the locked one may name more models or fewer: that is for `make lock` to bring, not a failure.
+    # Another release than the locked one may name more models, or fewer.
     if sdk_is_locked():
         assert set(listed) == NAMED_BY_SDK - DEPRECATED_BY_SDK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 
@@ -115,7 +116,8 @@ def test_another_plugin_with_the_same_names(pytester: pytest.Pytester, refusal: 
 def test_the_plugin_may_be_loaded_twice(pytester: pytest.Pytester, clean: None) -> None:
     pytester.makepyfile("def test_one(request):\n    assert request.getfixturevalue('ant_token')")
     options = ("-p", "no:asyncio", "-W", "error")
-    pytester.runpytest_subprocess(*options, "-n", "1", "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
+    workers = ("-n", "1") if find_spec("xdist") else ()
+    pytester.runpytest_subprocess(*options, *workers, "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
     pytester.makeconftest("pytest_plugins = ['pytest_ant_wif.plugin']")
     pytester.runpytest_subprocess(*options, "-p", "ant_wif").assert_outcomes(passed=1)
 
