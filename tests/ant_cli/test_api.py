@@ -60,10 +60,8 @@ def piped(emulator: Emulator, *words: str, body: str) -> Outcome:
 class TestModels:
     def test_one_model_is_printed_by_its_id(self, run: Run) -> None:
         assert run("models", "retrieve", MODEL).json()["id"] == MODEL
-        assert (
-            run("models", "retrieve", "--model-id", MODEL, "--transform", "display_name", "-r").out
-            == "Claude Opus 4.5\n"
-        )
+        named = run("models", "retrieve", "--model-id", "claude-haiku-4-5", "--transform", "display_name", "-r")
+        assert named.out == "Claude Haiku 4.5\n"
 
     def test_an_id_that_there_is_not_is_an_error_with_the_request_id(self, run: Run) -> None:
         outcome = run("models", "retrieve", "../messages")
@@ -301,7 +299,9 @@ class TestForms:
         found = run("models", "retrieve", MODEL).json()
         assert json.loads(run("models", "retrieve", MODEL, "--format", "jsonl").out) == found
         assert yaml.safe_load(run("models", "retrieve", MODEL, "--format", "yaml").out) == found
-        assert run("models", "list", "--format", "yaml").out.count("---\n") == 5
+        listed = run("models", "list", "--transform", "id", "-r").out.split()
+        assert len(listed) > 1
+        assert run("models", "list", "--format", "yaml").out.count("---\n") == len(listed) - 1
 
     @pytest.mark.parametrize("expression", ["[[[", "foo(", "(" * 3000, "nothing(@)"])
     def test_an_expression_that_does_not_parse_is_wrong_usage(self, run: Run, expression: str) -> None:
