@@ -181,7 +181,7 @@ class TestMessages:
             (("--message", "hello"), "a text is not what belongs here; write '{role: user, content: "),
             (("--message", "{role: user"), "line 1, column 12"),
             (("--message", HELLO, "--messages", "[]"), "--message and --messages are two ways"),
-            (("--temprature", "1"), "No such option '--temprature'"),
+            (("--temprature", "1"), "--temprature"),
             (("--max-tokens", "many"), "'many' is not a valid integer"),
             (("--max-tokens", "0"), "0 is not in the range"),
             (("--model", ""), "is empty"),

@@ -110,7 +110,9 @@ def test_another_plugin_with_the_same_names(pytester: pytest.Pytester, refusal: 
     assert refusal("-p", "takes_the_name") == (
         "another plugin is called ant_wif_leaks: give it another name, or use --ant-leaks off"
     )
-    assert refusal("-p", "takes_the_option").startswith("another plugin has an option of ant-wif: ")
+    # pytest 8 finds out only after the plugins have declared their options, and shows a traceback of its own.
+    if pytest.version_tuple >= (9,):
+        assert refusal("-p", "takes_the_option").startswith("another plugin has an option of ant-wif: ")
 
 
 def test_the_plugin_may_be_loaded_twice(pytester: pytest.Pytester, clean: None) -> None:
