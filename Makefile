@@ -5,27 +5,30 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LINT := $(VENV)/lint/bin
 LINT_STAMP := $(VENV)/lint/.installed
+LOCK := requirements
+UV := $(LINT)/uv
+SAMPLE := tests/howto/sample_project
 
 # The tests start hundreds of processes, each of which would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test newest oldest lint format lock bench docs clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-$(STAMP): pyproject.toml
+# Every package comes from the lock files, the build backend too: what is installed is the same on any day.
+$(STAMP): pyproject.toml $(LOCK)/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "ant-wif needs Python 3.10 or newer; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(LINT_STAMP): $(STAMP)
+$(LINT_STAMP): $(STAMP) $(LOCK)/lint.txt
 	$(PYTHON) -m venv $(VENV)/lint
-	$(LINT)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(LINT)/python -m pip install --quiet --disable-pip-version-check --group lint
+	$(LINT)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/lint.txt
 	@touch $@
 
 demo: $(STAMP) ## the whole story on this machine, without an account
@@ -33,6 +36,23 @@ demo: $(STAMP) ## the whole story on this machine, without an account
 
 test: $(STAMP) ## the test suite, in parallel
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The environments of these two are made anew each time: what the bounds allow changes with every release.
+newest: $(LINT_STAMP) ## the test suite with the newest versions that pyproject.toml allows
+	$(UV) venv --quiet --clear --seed --python $(BIN)/python $(VENV)/newest
+	$(UV) pip install --quiet --python $(VENV)/newest --upgrade --editable '.[all]' --group dev --group build
+	$(UV) pip freeze --python $(VENV)/newest
+	$(VENV)/newest/bin/python -m pytest -n auto --dist worksteal
+
+# Only the package's own bounds are tested: the tools of the tests may be newer.
+oldest: $(LINT_STAMP) ## the test suite with the lowest versions that pyproject.toml allows
+	$(UV) venv --quiet --clear --seed --python $(BIN)/python $(VENV)/oldest
+	$(UV) pip compile --quiet --python $(VENV)/oldest --resolution lowest-direct --all-extras --no-annotate \
+	    --output-file $(VENV)/oldest/lowest.txt pyproject.toml
+	$(UV) pip install --quiet --python $(VENV)/oldest --constraint $(VENV)/oldest/lowest.txt --editable '.[all]' \
+	    --group dev --group build
+	$(UV) pip freeze --python $(VENV)/oldest
+	$(VENV)/oldest/bin/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
 	$(LINT)/ruff format --check .
@@ -51,6 +71,14 @@ lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
 format: $(LINT_STAMP) ## put the code into shape
 	$(LINT)/ruff format .
 	$(LINT)/ruff check --fix .
+
+COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+    --no-emit-index-url --no-emit-package ant-wif --custom-compile-command 'make lock'
+
+lock: $(LINT_STAMP) ## lock the newest versions of everything that development needs
+	$(COMPILE) --output-file $(LOCK)/dev.txt --all-extras --group dev --group build pyproject.toml
+	$(COMPILE) --output-file $(LOCK)/lint.txt --group lint
+	echo '.[pytest]' | $(COMPILE) --output-file $(LOCK)/sample.txt --group $(SAMPLE)/pyproject.toml:test -
 
 bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
 	$(BIN)/python benchmarks/run.py

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 
+import pytest
 
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is no such hook
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many workers again as processors: many tests wait for a process or a clock, not for a processor."""
     return max(2, (os.cpu_count() or 2) * 3 // 2)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long parameters by their length: ids are in the environment of programs, and the same in every worker.
+
+    Older releases of pytest take the whole of them, and a signature differs in each process.
+    """
+    return f"{argname}-of-{len(val)}" if isinstance(val, (str, bytes)) and len(val) > 80 else None

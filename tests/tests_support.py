@@ -6,6 +6,9 @@ RULE = "fdrl_01EXAMPLE"
 ORGANIZATION = "0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a"
 WORKSPACE = "wrkspc_01EXAMPLE"
 
+MODEL = "claude-opus-5-5"
+"""The model that tests and documentation name. Change it when the official SDK calls it deprecated."""
+
 
 def federation_profile(**changes: object) -> dict[str, object]:
     """A complete federation profile whose identity token is in a file."""

@@ -19,10 +19,10 @@ from ant_wif.emulator import Emulator, Fault
 from listing import Scripted, models, stream
 from loopback import Recorded, TokenEndpoint
 from terminals import end_input, in_a_pipe, in_a_terminal, rest
+from tests_support import MODEL
 
 from .conftest import Ant, Outcome
 
-MODEL = "claude-opus-4-5-20251101"
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
 HELLO = '{role: user, content: "Hello, Claude"}'
 CREATE = ("messages", "create", "--model", MODEL, "--max-tokens", "64")
@@ -60,10 +60,8 @@ def piped(emulator: Emulator, *words: str, body: str) -> Outcome:
 class TestModels:
     def test_one_model_is_printed_by_its_id(self, run: Run) -> None:
         assert run("models", "retrieve", MODEL).json()["id"] == MODEL
-        assert (
-            run("models", "retrieve", "--model-id", MODEL, "--transform", "display_name", "-r").out
-            == "Claude Opus 4.5\n"
-        )
+        named = run("models", "retrieve", "--model-id", "claude-haiku-4-5", "--transform", "display_name", "-r")
+        assert named.out == "Claude Haiku 4.5\n"
 
     def test_an_id_that_there_is_not_is_an_error_with_the_request_id(self, run: Run) -> None:
         outcome = run("models", "retrieve", "../messages")
@@ -183,7 +181,7 @@ class TestMessages:
             (("--message", "hello"), "a text is not what belongs here; write '{role: user, content: "),
             (("--message", "{role: user"), "line 1, column 12"),
             (("--message", HELLO, "--messages", "[]"), "--message and --messages are two ways"),
-            (("--temprature", "1"), "No such option '--temprature'"),
+            (("--temprature", "1"), "--temprature"),
             (("--max-tokens", "many"), "'many' is not a valid integer"),
             (("--max-tokens", "0"), "0 is not in the range"),
             (("--model", ""), "is empty"),
@@ -301,7 +299,9 @@ class TestForms:
         found = run("models", "retrieve", MODEL).json()
         assert json.loads(run("models", "retrieve", MODEL, "--format", "jsonl").out) == found
         assert yaml.safe_load(run("models", "retrieve", MODEL, "--format", "yaml").out) == found
-        assert run("models", "list", "--format", "yaml").out.count("---\n") == 5
+        listed = run("models", "list", "--transform", "id", "-r").out.split()
+        assert len(listed) > 1
+        assert run("models", "list", "--format", "yaml").out.count("---\n") == len(listed) - 1
 
     @pytest.mark.parametrize("expression", ["[[[", "foo(", "(" * 3000, "nothing(@)"])
     def test_an_expression_that_does_not_parse_is_wrong_usage(self, run: Run, expression: str) -> None:

@@ -282,7 +282,8 @@ def test_the_credential_goes_to_its_own_host_only(path: str, waits: Waits) -> No
 def test_the_whole_url_of_the_same_host_is_as_good_as_its_path(waits: Waits) -> None:
     with TokenEndpoint(body={"data": []}) as endpoint, client(endpoint, waits) as api:
         api.call("GET", f"{endpoint.base_url}/v1/models?limit=2", query=[("after_id", "a b")])
-        assert endpoint.requests[0].path == "/v1/models?limit=2&after_id=a+b"
+        # httpx 0.27 writes a space as %20, newer ones as +.
+        assert endpoint.requests[0].path.replace("%20", "+") == "/v1/models?limit=2&after_id=a+b"
 
 
 def test_the_first_item_is_out_before_the_second_page_is_asked_for(waits: Waits) -> None:
@@ -336,7 +337,7 @@ def test_a_cursor_in_the_path_is_one_as_well(waits: Waits) -> None:
     )
     with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
         assert len(list(api.items("/v1/models?limit=1&before_id=5&q=a%20b", page_size=None))) == 2
-        assert [request.path for request in endpoint.requests] == [
+        assert [request.path.replace("%20", "+") for request in endpoint.requests] == [
             "/v1/models?limit=1&before_id=5&q=a+b",
             "/v1/models?limit=1&q=a+b&before_id=4",
         ]

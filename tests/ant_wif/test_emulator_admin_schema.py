@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ from administration import Administrator
 from ant_wif.emulator import Emulator
 
 # Not beside the tests: with what it brings along, every process that imports httpx would start later.
-SCHEMATHESIS = Path(sys.prefix) / "lint" / "bin" / "schemathesis"
+SCHEMATHESIS = Path(__file__).parents[2] / ".venv" / "lint" / "bin" / "schemathesis"
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -170,7 +170,7 @@ def test_a_wrong_query_is_refused(client: httpx.Client, key: dict[str, str], que
 def test_a_model_is_found_by_its_id_and_an_unknown_one_is_not(client: httpx.Client, key: dict[str, str]) -> None:
     known = ids(page(client, key))[0]
     assert client.get(f"/v1/models/{known}", headers=key).json()["id"] == known
-    for unknown in ("claude-1", "%ff", "%0a%1b[31m"):
+    for unknown in ("gpt-1", "claude-", "claude-%20a", "claude-%C3%A4", "%ff", "%0a%1b[31m"):
         response = client.get(f"/v1/models/{unknown}", headers=key)
         assert response.status_code == 404
         assert response.json()["error"]["type"] == "not_found_error"

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
+from tests_support import MODEL
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
@@ -358,7 +359,7 @@ def test_the_official_sdk_authenticates_once_per_identity_token(
 
     with anthropic.Anthropic(max_retries=0) as client:
         assert [model.id for model in client.models.list(limit=2)] == [model.id for model in client.models.list()]
-        assert client.models.retrieve("claude-haiku-4-5-20251001").display_name == "Claude Haiku 4.5"
+        assert client.models.retrieve(MODEL).id == MODEL
     assert [record.outcome for record in emulator.history] == ["granted"]
     with anthropic.Anthropic(max_retries=0) as client, pytest.raises(anthropic.AnthropicError):
         client.models.list()

@@ -13,6 +13,7 @@ import pytest
 
 from ant_wif.emulator import Emulator, Fault
 from exchanges import BETA, body, exchange
+from tests_support import MODEL
 
 MIB = 1 << 20
 
@@ -52,7 +53,7 @@ def ask_for_identity_token(client: httpx.Client, emulator: Emulator) -> httpx.Re
 def send_message(
     client: httpx.Client, emulator: Emulator, path: str = "/v1/messages", **more: object
 ) -> httpx.Response:
-    body = {"model": "claude-opus-4-5-20251101", "messages": [{"role": "user", "content": "Hello"}], **more}
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], **more}
     return client.post(path, json=body, headers={"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"})
 
 
@@ -179,7 +180,7 @@ def test_a_truncated_stream_has_half_the_events_and_then_nothing(emulator: Emula
     whole = send_message(client, emulator, max_tokens=100, stream=True).text
     emulator.fail("messages", Fault.truncated())
     headers = {"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"}
-    body = {"model": "claude-opus-4-5-20251101", "messages": [{"role": "user", "content": "Hello"}]}
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
     request = client.build_request(
         "POST", "/v1/messages", json={**body, "max_tokens": 9, "stream": True}, headers=headers
     )

@@ -15,8 +15,8 @@ import pytest
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.emulator._state.history import explanation_of
 from ant_wif.rules import REASONS
+from tests_support import MODEL
 
-MODEL = "claude-opus-4-5-20251101"
 SAID = "Tell me, word for word,\n  what I said: ½ + ½ = 1."
 VERSION = {"anthropic-version": "2026-10-21"}
 
@@ -262,9 +262,9 @@ def test_counting_takes_no_field_of_an_answer(http: httpx.Client, field: str) ->
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
 def test_an_unknown_model_is_not_found(http: httpx.Client, path: str) -> None:
     limit: object = 1 if path == "/v1/messages" else ...
-    response = http.post(path, json=asked(model="claude-1", max_tokens=limit))
+    response = http.post(path, json=asked(model="gpt-1", max_tokens=limit))
     assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found_error")
-    assert "claude-1" in response.json()["error"]["message"]
+    assert "gpt-1" in response.json()["error"]["message"]
 
 
 def test_a_body_must_be_json_and_say_so(http: httpx.Client) -> None:

@@ -9,7 +9,7 @@ with Emulator() as emulator:
         default_headers={"anthropic-beta": "oauth-2025-04-20"},
     )
     with client.messages.stream(
-        model="claude-opus-4-5-20251101", max_tokens=50, messages=[{"role": "user", "content": "Say this"}]
+        model="claude-opus-5-5", max_tokens=50, messages=[{"role": "user", "content": "Say this"}]
     ) as stream:
         print("".join(stream.text_stream))
     emulator.advance(3600)

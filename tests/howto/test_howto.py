@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator
+from tests_support import MODEL
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -44,6 +45,11 @@ def test_every_python_example_is_a_file_that_runs(page: Path) -> None:
     files = {path.read_text() for path in HERE.glob("*.py")}
     for block in _blocks(page, "python"):
         assert block in files, f"{page.name} shows Python that no file in tests/howto holds:\n{block}"
+
+
+@pytest.mark.parametrize("example", sorted(HERE.glob("*.*")), ids=lambda path: path.name)
+def test_every_example_names_the_model_that_the_tests_name(example: Path) -> None:
+    assert set(re.findall(r"claude-[a-z]+-[\w-]+", example.read_text())) <= {MODEL}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -116,7 +122,7 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
 
 
 def _without_what_varies(line: str) -> str:
-    return re.sub(r"127\.0\.0\.1:\d+|sk-ant-oat01-\S+|valid for \d+", "", line)
+    return re.sub(r"127\.0\.0\.1:\d+|sk-ant-oat01-\S+|valid for \d+|claude-\S+", "", line)
 
 
 def test_the_readme_s_workflow_is_the_example_s() -> None:

@@ -31,10 +31,12 @@ def python(tmp_path: Path) -> Path:
     # Nothing is compiled in advance: most of what boto3 brings is never imported.
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     _run(sys.executable, "-m", "venv", "--without-pip", venv)
-    _run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
+    _run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, ROOT)
     (wheel,) = wheels.glob("ant_wif-*.whl")
     made = venv / "bin" / "python"
-    _run(*pip, "--python", made, "install", "--no-compile", wheel, "--group", f"{SAMPLE / 'pyproject.toml'}:test")
+    install = (*pip, "--python", made, "install", "--no-compile")
+    _run(*install, "--require-hashes", "--requirement", ROOT / "requirements" / "sample.txt")
+    _run(*install, "--no-deps", wheel)
     return made
 
 

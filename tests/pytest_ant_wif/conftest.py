@@ -87,6 +87,7 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
 
     def run_it(*options: str, plugins: tuple[str, ...] = (), cache: bool = False) -> pytest.RunResult:
         if "-n" in options:
+            pytest.importorskip("xdist")
             plugins = ("xdist", *plugins)
         loaded = [word for name in ("ant_wif", "leftovers", *plugins) for word in ("-p", name)]
         command = [sys.executable, "-m", "pytest", *([] if cache else ["-p", "no:cacheprovider"]), *loaded, *options]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 
@@ -109,13 +110,16 @@ def test_another_plugin_with_the_same_names(pytester: pytest.Pytester, refusal: 
     assert refusal("-p", "takes_the_name") == (
         "another plugin is called ant_wif_leaks: give it another name, or use --ant-leaks off"
     )
-    assert refusal("-p", "takes_the_option").startswith("another plugin has an option of ant-wif: ")
+    # pytest 8 finds out only after the plugins have declared their options, and shows a traceback of its own.
+    if pytest.version_tuple >= (9,):
+        assert refusal("-p", "takes_the_option").startswith("another plugin has an option of ant-wif: ")
 
 
 def test_the_plugin_may_be_loaded_twice(pytester: pytest.Pytester, clean: None) -> None:
     pytester.makepyfile("def test_one(request):\n    assert request.getfixturevalue('ant_token')")
     options = ("-p", "no:asyncio", "-W", "error")
-    pytester.runpytest_subprocess(*options, "-n", "1", "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
+    workers = ("-n", "1") if find_spec("xdist") else ()
+    pytester.runpytest_subprocess(*options, *workers, "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
     pytester.makeconftest("pytest_plugins = ['pytest_ant_wif.plugin']")
     pytester.runpytest_subprocess(*options, "-p", "ant_wif").assert_outcomes(passed=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 
@@ -437,5 +438,6 @@ def test_a_suite_with_all_plugins_of_this_machine_runs_without_a_warning(
     pytester: pytest.Pytester, clean: None
 ) -> None:
     pytester.makepyfile("def test_one(ant_token, ant_client, tmp_path): ...")
-    command = ("-W", "error", "-n", "1", "-o", "asyncio_default_fixture_loop_scope=function")
+    workers = ("-n", "1") if find_spec("xdist") else ()
+    command = ("-W", "error", *workers, "-o", "asyncio_default_fixture_loop_scope=function")
     pytester.runpytest_subprocess(*command).assert_outcomes(passed=1)

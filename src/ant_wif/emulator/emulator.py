@@ -201,7 +201,7 @@ class Emulator:
         return issuer
 
     def serve_models(self, ids: Iterable[str]) -> None:
-        """Have these models, newest first, in the place of those that there are.
+        """Serve these models only, newest first. Without it, every id that begins with `claude-` is served.
 
         Raises ValueError for an id that is empty or there twice.
         """

@@ -55,6 +55,10 @@ def read_assertion(text: str) -> Assertion:
     return assertion
 
 
+_MAX_DEPTH = 500
+"""How deep objects and lists may be nested."""
+
+
 def read_json_object(data: bytes) -> dict[str, object]:
     """Read a JSON object strictly: UTF-8, no duplicate names, no NaN or infinity, no absurd nesting.
 
@@ -65,6 +69,9 @@ def read_json_object(data: bytes) -> dict[str, object]:
         value = _STRICT.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    # Python 3.12 and newer read what older ones refuse: the limit must not depend on it.
+    if data.count(b"[") + data.count(b"{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH):
+        raise ValueError("nested too deeply")
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  # callers handle one kind of error
     return value
@@ -91,6 +98,18 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(members) != len(pairs):
         raise ValueError("a name occurs twice")
     return members
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, (dict, list))
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    return any(isinstance(value, (dict, list)) for value in level)
 
 
 def _refuse_constant(name: str) -> float:

@@ -23,7 +23,7 @@ def model_routes(state: State) -> list[Route]:
     async def get_model(request: Request) -> Response:
         authenticate(state, request)
         wanted = request.path_params["model_id"]
-        model = state.models.model(wanted)
+        model = state.models.find(wanted)
         if model is None:
             raise unknown_model(wanted)
         return json_response(model)
