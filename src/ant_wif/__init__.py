@@ -17,13 +17,15 @@ from ant_wif._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif import errors, identity
-    from ant_wif._resolution.chain import Candidate, resolve
+    from ant_wif._resolution import resolve
+    from ant_wif._tokens.access_token import AccessToken
     from ant_wif.credentials import Credentials, federate
     from ant_wif.diagnostics.describe import report
     from ant_wif.diagnostics.report import Report
     from ant_wif.errors import (
         AntWifError,
         ApiError,
+        Candidate,
         ConfigurationError,
         ExchangeError,
         IdentitySourceError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ant_wif.integrations.anthropic import anthropic_credentials
 
 __all__ = [
+    "AccessToken",
     "AntWifError",
     "ApiError",
     "Candidate",
@@ -61,13 +64,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Candidate": "_resolution.chain",
+    "AccessToken": "_tokens.access_token",
     "Credentials": "credentials",
     "Report": "diagnostics.report",
     "anthropic_credentials": "integrations.anthropic",
     "federate": "outright",
     "report": "diagnostics.describe",
-    "resolve": "_resolution.chain",
+    "resolve": "_resolution",
 }
 
 

@@ -19,14 +19,12 @@ Messages are for people and may be logged as they are: whatever comes from outsi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ant_wif._resolution.candidates import Candidate
+from dataclasses import dataclass
 
 __all__ = [
     "AntWifError",
     "ApiError",
+    "Candidate",
     "ConfigurationError",
     "ExchangeError",
     "IdentitySourceError",
@@ -61,6 +59,29 @@ class ProfileError(ConfigurationError):
 
 class InsecureUrlError(ConfigurationError):
     """A URL to which no secret is sent: plain http beyond loopback, or not a URL at all."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one tier of the resolution has to offer.
+
+    `tier` is 1 to 5. `source` is `api_key`, `auth_token`, `profile` or `federation`; `origin` names the flag,
+    variable or profile. `missing` lists what must be set for the tier to apply: an empty tuple means that it
+    applies. `error` says why it cannot be used although it applies, or is `None`.
+    """
+
+    tier: int
+    source: str
+    origin: str
+    missing: tuple[str, ...] = ()
+    error: AntWifError | None = None
+
+    def __str__(self) -> str:
+        """Its part of the list that `NoCredentialsError` shows."""
+        if self.missing == (self.origin,):
+            return f"({self.tier}) {self.origin}: not {'given' if self.tier == 1 else 'set'}"
+        state = f"missing {', '.join(self.missing)}" if self.missing else str(self.error or "usable")
+        return f"({self.tier}) {self.origin}: {state}"
 
 
 class NoCredentialsError(AntWifError):

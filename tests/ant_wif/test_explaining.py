@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from ant_wif._environment import Environment
-from ant_wif._resolution.chain import Resolution
+from ant_wif._resolution import Resolution, ResolutionContext
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, Presented
 from ant_wif._tokens.grants.jwt_bearer import Federation
@@ -462,7 +462,7 @@ def moment(at: float) -> datetime:
 
 def resolved(tmp_path: Path, emulator: Emulator, **environ: str) -> Resolution:
     home = {"HOME": str(tmp_path), "PATH": ""}
-    return Resolution({}, Environment({**home, **environ}), clock=emulator.clock)
+    return Resolution(ResolutionContext({}, Environment({**home, **environ}), clock=emulator.clock))
 
 
 def test_the_token_is_fetched_from_where_an_exchange_would_have_it(emulator: Emulator, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def test_importing_the_package_alone_imports_neither_httpx_nor_pydantic() -> Non
     assert not set(outcome.stdout.split()) & {"httpx", "pydantic", "pydantic_settings", "anyio", "click", "yaml"}
 
 
-@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("name", [name for name in errors.__all__ if issubclass(getattr(errors, name), Exception)])
 def test_every_error_has_a_hint_and_survives_pickling_and_copying(name: str) -> None:
     error = getattr(errors, name)("what happened", hint="what to do")
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
@@ -47,4 +48,26 @@ def test_every_error_has_a_hint_and_survives_pickling_and_copying(name: str) -> 
 
 def test_the_error_tree_is_drawn_whole_at_the_top_of_its_module() -> None:
     drawing = errors.__doc__ or ""
-    assert all(name in drawing for name in errors.__all__)
+    assert all(name in drawing for name in errors.__all__ if issubclass(getattr(errors, name), Exception))
+
+
+def test_what_an_error_carries_of_a_tier_is_small_and_holds_no_secret() -> None:
+    with pytest.raises(ant_wif.NoCredentialsError) as caught:
+        ant_wif.resolve(environ={"HOME": "/nonexistent", "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01EXAMPLE"})
+    first, federation = caught.value.candidates[0], caught.value.candidates[5]
+    assert first == ant_wif.Candidate(1, "api_key", "--api-key", missing=("--api-key",))
+    assert (federation.tier, federation.source, federation.error) == (4, "federation", None)
+    assert "ANTHROPIC_ORGANIZATION_ID" in federation.missing
+
+
+def test_resolve_and_report_take_the_same_named_arguments() -> None:
+    resolve, report = (inspect.signature(function).parameters for function in (ant_wif.resolve, ant_wif.report))
+    assert [*report] == [name for name in resolve if name != "http_client"]
+    with pytest.raises(TypeError, match="api_keyy"):
+        ant_wif.report(api_keyy="x")  # type: ignore[call-arg]
+
+
+def test_the_token_that_credentials_hand_out_is_of_an_exported_type() -> None:
+    token = ant_wif.resolve(api_key="sk-ant-api03-EXAMPLE", environ={"HOME": "/nonexistent"}).access_token()
+    assert isinstance(token, ant_wif.AccessToken)
+    assert token.expires_at is None

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from ant_cli._click import completing
 
 if TYPE_CHECKING:
-    from ant_wif._resolution.chain import Candidate, Resolution
+    from ant_wif._resolution import Resolution, TierCandidate
     from ant_wif.credentials import Credentials
 
 __all__ = ["Command", "Group", "LazyGroup", "ReaderGoneError", "Session", "global_options", "not_empty", "pass_session"]
@@ -73,12 +73,12 @@ class Session:
     def resolution(self, *more: str) -> Resolution:
         """Look at arguments, environment and configuration directory; `more` names options of one command."""
         from ant_wif._environment import Environment
-        from ant_wif._resolution.chain import Resolution
+        from ant_wif._resolution import Resolution, ResolutionContext
 
         arguments = {name: value for name, value in self.options.items() if name in {*_LIBRARY_ARGUMENTS, *more}}
-        return Resolution(arguments, Environment(self.environ), profile=self.options.get("profile"))
+        return Resolution(ResolutionContext(arguments, Environment(self.environ), profile=self.options.get("profile")))
 
-    def credentials(self, passing_over: Callable[[Candidate], bool] = lambda _: False) -> Credentials:
+    def credentials(self, passing_over: Callable[[TierCandidate], bool] = lambda _: False) -> Credentials:
         """Find the credential to use; see `ant_wif.resolve` for what is raised."""
         resolution = self.resolution()
         return resolution.credentials(resolution.require(passing_over))

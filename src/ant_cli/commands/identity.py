@@ -33,7 +33,7 @@ def detect(session: Session) -> None:
     from ant_wif.identity import survey
 
     resolution = session.resolution()
-    detections = survey(resolution.context(resolution.settings))
+    detections = survey(resolution.inputs.context(resolution.inputs.settings))
     try:
         selected = resolution.identity[0].source
     except IdentityTokenError:

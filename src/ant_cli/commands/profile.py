@@ -102,7 +102,9 @@ def create(session: Session, name: str, *, federation: bool, identity_options: t
     from ant_wif._profiles.editor import create_federation
 
     resolution = session.resolution()
-    path, notes = create_federation(resolution.directory, name, resolution.settings, _fields(identity_options))
+    path, notes = create_federation(
+        resolution.inputs.directory, name, resolution.inputs.settings, _fields(identity_options)
+    )
     click.echo(f"wrote {path}", err=True)
     for note in notes:
         click.echo(note, err=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ant_wif._config.cache_dir import CacheDir
-from ant_wif._resolution.chain import Resolution
+from ant_wif._resolution import Resolution
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.store import entries, forget_entries
 from ant_wif.credentials import cache_of
@@ -49,7 +49,7 @@ def kept(resolution: Resolution) -> list[KeptToken]:
         )
         for path, entry, token in (entries(cache) if cache is not None else [])
     ]
-    return [*found, *(token for name in resolution.directory.names() for token in _of_profile(resolution, name))]
+    return [*found, *(token for name in resolution.inputs.directory.names() for token in _of_profile(resolution, name))]
 
 
 def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
@@ -59,28 +59,28 @@ def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
         ProfileError: there is no such profile, it holds a login, or a file cannot be removed.
     """
     if profile is not None:
-        federation = resolution.federation_of(profile)
+        federation = resolution.inputs.federation_of(profile)
         if federation is None:
             raise ProfileError(
                 f"the profile {profile!r} holds a login, and no token that could be had again by itself",
                 hint=f"`ant auth logout --profile {profile}` removes the login",
             )
         return log_out(resolution, profile)
-    cache, directory = _cache(resolution), resolution.directory
+    cache, directory = _cache(resolution), resolution.inputs.directory
     gone = forget_entries(cache) if cache is not None else []
     for name in directory.names():
         with suppress(ConfigurationError):
-            if resolution.federation_of(name) is not None:
+            if resolution.inputs.federation_of(name) is not None:
                 gone += filter(None, [directory.forget(name)])
     return gone
 
 
 def log_out(resolution: Resolution, profile: str) -> list[Path]:
     """Remove a profile's stored credentials, and what the shared folder holds for the same federation."""
-    gone = [path for path in [resolution.directory.forget(profile)] if path is not None]
+    gone = [path for path in [resolution.inputs.directory.forget(profile)] if path is not None]
     cache, federation = _cache(resolution), None
     with suppress(ConfigurationError):
-        federation = resolution.federation_of(profile)
+        federation = resolution.inputs.federation_of(profile)
     if cache is not None and federation is not None:
         gone += forget_entries(cache, federation)
     return gone
@@ -88,16 +88,16 @@ def log_out(resolution: Resolution, profile: str) -> list[Path]:
 
 def log_out_everywhere(resolution: Resolution) -> list[Path]:
     """Remove every profile and what is stored for it, never the configuration directory itself."""
-    gone = [path for name in resolution.directory.names() for path in log_out(resolution, name)]
-    return [*gone, *resolution.directory.forget_all()]
+    gone = [path for name in resolution.inputs.directory.names() for path in log_out(resolution, name)]
+    return [*gone, *resolution.inputs.directory.forget_all()]
 
 
 def _of_profile(resolution: Resolution, name: str) -> list[KeptToken]:
     """List the token of a federation profile; nothing where a file cannot be used, which is no matter of this list."""
     with suppress(ConfigurationError):
-        federation: Federation | None = resolution.federation_of(name)
-        path = resolution.directory.secrets_path(name)
-        stored = resolution.directory.read_credentials(path) if federation is not None else None
+        federation: Federation | None = resolution.inputs.federation_of(name)
+        path = resolution.inputs.directory.secrets_path(name)
+        stored = resolution.inputs.directory.read_credentials(path) if federation is not None else None
         if federation is not None and stored is not None and stored.access_token is not None:
             return [
                 KeptToken(
@@ -113,4 +113,4 @@ def _of_profile(resolution: Resolution, name: str) -> list[KeptToken]:
 
 
 def _cache(resolution: Resolution) -> CacheDir | None:
-    return cache_of(resolution.settings, resolution.environ)
+    return cache_of(resolution.inputs.settings, resolution.inputs.environ)

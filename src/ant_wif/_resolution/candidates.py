@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 from ant_wif._config.config_dir import Active
 from ant_wif._config.settings import Settings
 from ant_wif._http.urls import check_url
-from ant_wif._resolution.inputs import Inputs
+from ant_wif._resolution.inputs import ResolutionContext
 from ant_wif._tokens.access_token import AccessToken, Due, due
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider
 from ant_wif._tokens.store import ProfileShelf
 from ant_wif.credentials import cache_of
-from ant_wif.errors import AntWifError, ConfigurationError, ProfileError
+from ant_wif.errors import AntWifError, Candidate, ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile, StoredCredentials
     from ant_wif._tokens.providers import Provider
     from ant_wif.identity import IdentitySource
 
-__all__ = ["Candidate", "profile_tier", "shared_token"]
+__all__ = ["TierCandidate", "profile_tier", "shared_token"]
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class TierCandidate:
     """What one tier has to offer.
 
     `missing` names what would have to be set for the tier to match; nothing missing means that
@@ -57,15 +57,12 @@ class Candidate:
     def usable(self) -> bool:
         return self.matches and self.error is None
 
-    def __str__(self) -> str:
-        """Its part of the list that `NoCredentialsError` shows."""
-        if self.missing == (self.origin,):
-            return f"({self.tier}) {self.origin}: not {'given' if self.tier == 1 else 'set'}"
-        state = f"missing {', '.join(self.missing)}" if self.missing else str(self.error or "usable")
-        return f"({self.tier}) {self.origin}: {state}"
+    def summary(self) -> Candidate:
+        """Return the part of it that an error carries."""
+        return Candidate(self.tier, self.source, self.origin, self.missing, self.error)
 
 
-def profile_tier(inputs: Inputs, candidate: Candidate, active: Active) -> Candidate:
+def profile_tier(inputs: ResolutionContext, candidate: TierCandidate, active: Active) -> TierCandidate:
     try:
         profile = inputs.directory.read(active.name)
         settings = Settings.load(inputs.arguments, inputs.environ, profile)
@@ -80,7 +77,7 @@ def profile_tier(inputs: Inputs, candidate: Candidate, active: Active) -> Candid
     return _federated(inputs, candidate, settings, path)
 
 
-def _login(inputs: Inputs, candidate: Candidate, profile: Profile, path: Path) -> Candidate:
+def _login(inputs: ResolutionContext, candidate: TierCandidate, profile: Profile, path: Path) -> TierCandidate:
     settings = candidate.settings or inputs.settings
     client_id = getattr(profile.known.authentication, "client_id", None)
     provider = LoginProvider(
@@ -97,7 +94,7 @@ def _login(inputs: Inputs, candidate: Candidate, profile: Profile, path: Path) -
     return candidate
 
 
-def _federated(inputs: Inputs, candidate: Candidate, settings: Settings, path: Path) -> Candidate:
+def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Settings, path: Path) -> TierCandidate:
     try:
         identity = inputs.identity_of(settings)
         candidate = replace(candidate, identity=identity)
@@ -121,7 +118,7 @@ def _federated(inputs: Inputs, candidate: Candidate, settings: Settings, path: P
     return candidate
 
 
-def _incomplete(candidate: Candidate, settings: Settings) -> ProfileError:
+def _incomplete(candidate: TierCandidate, settings: Settings) -> ProfileError:
     wanted = [
         ("authentication.federation_rule_id", "ANTHROPIC_FEDERATION_RULE_ID", settings.federation_rule_id),
         ("organization_id", "ANTHROPIC_ORGANIZATION_ID", settings.organization_id),

@@ -15,8 +15,8 @@ from ant_wif._clock import steady
 from ant_wif._config.settings import Settings
 from ant_wif._environment import Environment
 from ant_wif._http.urls import check_url
-from ant_wif._resolution.candidates import Candidate, profile_tier, shared_token
-from ant_wif._resolution.inputs import Inputs
+from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
+from ant_wif._resolution.inputs import ResolutionContext
 from ant_wif._secrets import SecretStr, hidden, is_sendable, show_path
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, StaticProvider
@@ -28,16 +28,19 @@ if TYPE_CHECKING:
     import httpx
 
 
-__all__ = ["Candidate", "Resolution", "resolve"]
+__all__ = ["Resolution", "resolution_of", "resolve"]
 
 IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
 
 
-class Resolution(Inputs):
+class Resolution:
     """The five tiers over one look at the inputs."""
 
+    def __init__(self, inputs: ResolutionContext) -> None:
+        self.inputs = inputs
+
     @cached_property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def candidates(self) -> tuple[TierCandidate, ...]:
         """The five tiers in order, two lines each where a tier has two sources."""
         return (
             self._static(1, "api_key", "flag"),
@@ -50,7 +53,7 @@ class Resolution(Inputs):
         )
 
     @property
-    def chosen(self) -> Candidate | None:
+    def chosen(self) -> TierCandidate | None:
         """The first that matches, also when using it would fail."""
         return next((candidate for candidate in self.candidates if candidate.matches), None)
 
@@ -66,7 +69,7 @@ class Resolution(Inputs):
         candidate = next((each for each in federations if each.matches and each.identity), None)
         candidate = candidate or next(each for each in federations if each.source == "federation")
         if candidate.identity is not None and candidate.settings is not None:
-            return candidate.identity, self.context(candidate.settings)
+            return candidate.identity, self.inputs.context(candidate.settings)
         if isinstance(candidate.error, ConfigurationError):
             raise candidate.error
         raise IdentitySourceError(
@@ -74,7 +77,7 @@ class Resolution(Inputs):
             hint="`ant identity detect` says what was looked for; in CI set ANTHROPIC_IDENTITY_TOKEN_FILE",
         )
 
-    def require(self, passing_over: Callable[[Candidate], bool] = lambda _: False) -> Candidate:
+    def require(self, passing_over: Callable[[TierCandidate], bool] = lambda _: False) -> TierCandidate:
         """Return the first candidate that matches, those left out for which `passing_over` holds.
 
         Raises:
@@ -84,10 +87,11 @@ class Resolution(Inputs):
         looked_at = [candidate for candidate in self.candidates if not passing_over(candidate)]
         chosen = next((candidate for candidate in looked_at if candidate.matches), None)
         if chosen is None:
+            summaries = [candidate.summary() for candidate in looked_at]
             raise NoCredentialsError(
-                f"no credentials found. Looked at, in this order: {'; '.join(map(str, looked_at))}",
+                f"no credentials found. Looked at, in this order: {'; '.join(map(str, summaries))}",
                 hint=self._next_step(),
-                candidates=looked_at,
+                candidates=summaries,
             )
         if chosen.error is not None:
             begun = next((other for other in looked_at if other.partial and other.tier < chosen.tier), None)
@@ -97,10 +101,10 @@ class Resolution(Inputs):
         return chosen
 
     def credentials(
-        self, candidate: Candidate, *, http_client: httpx.Client | httpx.AsyncClient | None = None
+        self, candidate: TierCandidate, *, http_client: httpx.Client | httpx.AsyncClient | None = None
     ) -> Credentials:
         """Turn a usable candidate into what a caller holds."""
-        settings, stored = candidate.settings or self.settings, candidate.stored
+        settings, stored = candidate.settings or self.inputs.settings, candidate.stored
         assert candidate.provider is not None, "only a usable candidate becomes credentials"  # noqa: S101
         login = isinstance(candidate.provider, LoginProvider)
         return Credentials(
@@ -112,7 +116,7 @@ class Resolution(Inputs):
             workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
             identity_source=candidate.identity.source if candidate.identity else None,
             workspace_header=login and settings.workspace_id is not None,
-            clock=self.clock,
+            clock=self.inputs.clock,
             http_client=http_client,
         )
 
@@ -125,17 +129,17 @@ class Resolution(Inputs):
             "`ant auth login`; `ant auth status` shows what is seen"
         )
 
-    def _static(self, tier: int, source: str, via: str) -> Candidate:
+    def _static(self, tier: int, source: str, via: str) -> TierCandidate:
         """Tiers 1 and 2: a secret that was handed over as it is."""
-        settings = self.settings
+        settings = self.inputs.settings
         name = f"--{source.replace('_', '-')}" if via == "flag" else str(Settings.variable(source))
         secret: SecretStr | None = getattr(settings, source)
         if via == "env" and settings.origin(source).via == "flag":
             # The argument hides the variable in the model; the report still tells of both.
-            secret = SecretStr(self.environ[name]) if name in self.environ else None
+            secret = SecretStr(self.inputs.environ[name]) if name in self.inputs.environ else None
         elif settings.origin(source).via != via:
             secret = None
-        candidate = Candidate(tier, source, name, settings=settings)
+        candidate = TierCandidate(tier, source, name, settings=settings)
         if secret is None:
             return replace(candidate, missing=(name,))
         return replace(
@@ -147,23 +151,23 @@ class Resolution(Inputs):
             ),
         )
 
-    def _explicit_profile(self) -> Candidate:
+    def _explicit_profile(self) -> TierCandidate:
         """Tier 3: the profile named by `--profile` or `ANTHROPIC_PROFILE`. Broken is an error."""
-        candidate = Candidate(3, "profile", "--profile or ANTHROPIC_PROFILE")
-        active = self.active
+        candidate = TierCandidate(3, "profile", "--profile or ANTHROPIC_PROFILE")
+        active = self.inputs.active
         if isinstance(active, ProfileError):
-            if self.active_via in {"flag", "env"}:
+            if self.inputs.active_via in {"flag", "env"}:
                 return replace(candidate, error=active)
         elif active.explicit:
-            return profile_tier(self, replace(candidate, origin=f"profile:{active.name}"), active)
+            return profile_tier(self.inputs, replace(candidate, origin=f"profile:{active.name}"), active)
         return replace(candidate, missing=("--profile or ANTHROPIC_PROFILE",))
 
-    def _federation(self) -> Candidate:
+    def _federation(self) -> TierCandidate:
         """Tier 4: rule, organization and identity token from arguments and environment."""
-        settings = self.settings
-        candidate = Candidate(4, "federation", "environment", settings=settings)
+        settings = self.inputs.settings
+        candidate = TierCandidate(4, "federation", "environment", settings=settings)
         try:
-            identity = self.identity_of(settings)
+            identity = self.inputs.identity_of(settings)
         except ConfigurationError as error:
             return replace(candidate, error=error)
         needed = {
@@ -174,33 +178,33 @@ class Resolution(Inputs):
         missing = tuple(name for name, value in needed.items() if value is None)
         partial = 0 < len(missing) < len(needed)
         candidate = replace(candidate, missing=missing, partial=partial, identity=identity)
-        federation = self.federated(settings)
+        federation = self.inputs.federated(settings)
         if federation is None or identity is None:
             return candidate
-        context = self.context(settings)
+        context = self.inputs.context(settings)
         try:
             federation.check()
-            provider = FederatedProvider(federation, identity, context, cache=cache_of(settings, self.environ))
+            provider = FederatedProvider(federation, identity, context, cache=cache_of(settings, self.inputs.environ))
         except ConfigurationError as error:
             return replace(candidate, error=error)
-        token = shared_token(provider, self.clock)
+        token = shared_token(provider, self.inputs.clock)
         unmet = identity.unmet(context) if token is None else None
         return replace(candidate, provider=provider, token=token, error=unmet)
 
-    def _active_profile(self) -> Candidate:
+    def _active_profile(self) -> TierCandidate:
         """Tier 5: the profile that `active_config` names, else `default` if there is one."""
-        candidate = Candidate(5, "profile", "active profile")
-        active = self.active
-        if self.active_via in {"flag", "env"}:
+        candidate = TierCandidate(5, "profile", "active profile")
+        active = self.inputs.active
+        if self.inputs.active_via in {"flag", "env"}:
             return replace(candidate, missing=("nothing of its own: a profile was named outright",))
         if isinstance(active, ProfileError):
             return replace(candidate, error=active)
         candidate = replace(candidate, origin=f"profile:{active.name}")
-        path = self.directory.config_path(active.name)
+        path = self.inputs.directory.config_path(active.name)
         # What nobody asked for may be absent; what somebody pointed at may not.
-        if active.via == "default" and self.directory.via == "default" and not os.path.lexists(path):
+        if active.via == "default" and self.inputs.directory.via == "default" and not os.path.lexists(path):
             return replace(candidate, missing=(f"the file {show_path(path)}",))
-        return profile_tier(self, candidate, active)
+        return profile_tier(self.inputs, candidate, active)
 
 
 def resolve(
@@ -232,20 +236,43 @@ def resolve(
     """
     # Bound anew before anything can raise: this frame is part of every traceback.
     api_key, auth_token, identity_token = hidden(api_key), hidden(auth_token), hidden(identity_token)
-    arguments = {
-        "api_key": api_key,
-        "auth_token": auth_token,
-        "base_url": base_url,
-        "organization_id": organization_id,
-        "workspace_id": workspace_id,
-        "service_account_id": service_account_id,
-        "federation_rule_id": federation_rule_id,
-        "identity_token": identity_token,
-        "identity_token_file": None if identity_token_file is None else os.fspath(identity_token_file),
-        "identity_source": identity_source,
-    }
-    resolution = Resolution(arguments, Environment(environ), profile=profile, config_dir=config_dir, clock=clock)
+    resolution = resolution_of(
+        api_key=api_key,
+        auth_token=auth_token,
+        base_url=base_url,
+        organization_id=organization_id,
+        workspace_id=workspace_id,
+        service_account_id=service_account_id,
+        federation_rule_id=federation_rule_id,
+        identity_token=identity_token,
+        identity_token_file=identity_token_file,
+        identity_source=identity_source,
+        profile=profile,
+        config_dir=config_dir,
+        environ=environ,
+        clock=clock,
+    )
     return resolution.credentials(resolution.require(), http_client=http_client)
+
+
+def resolution_of(
+    *,
+    identity_token_file: str | os.PathLike[str] | None,
+    profile: str | None,
+    config_dir: str | os.PathLike[str] | None,
+    environ: Mapping[str, str] | None,
+    clock: Callable[[], float],
+    **arguments: str | SecretStr | None,
+) -> Resolution:
+    """Return the resolution that `resolve` and `report` with these arguments are about. Secrets are wrapped already.
+
+    Raises:
+        ConfigurationError: an argument or variable has a value that it cannot have.
+    """
+    path = None if identity_token_file is None else os.fspath(identity_token_file)
+    given = {**arguments, "identity_token_file": path}
+    context = ResolutionContext(given, Environment(environ), profile=profile, config_dir=config_dir, clock=clock)
+    return Resolution(context)
 
 
 def _check_sendable(secret: SecretStr, name: str) -> None:

@@ -16,10 +16,10 @@ from ant_wif.identity import Context, IdentitySource, detect, named
 from ant_wif.identity.env import Literal
 from ant_wif.identity.file import File
 
-__all__ = ["Inputs"]
+__all__ = ["ResolutionContext"]
 
 
-class Inputs:
+class ResolutionContext:
     """What was there when this was made. Later changes are not seen."""
 
     def __init__(

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ant_wif._clock import steady
 from ant_wif._config.settings import DEFAULT_BASE_URL, Settings, flag
-from ant_wif._environment import Environment
-from ant_wif._resolution.chain import Candidate, Resolution
-from ant_wif._secrets import mask
+from ant_wif._resolution import Resolution, TierCandidate, resolution_of
+from ant_wif._secrets import SecretStr, hidden, mask
 from ant_wif.diagnostics.report import (
     Advice,
     BaseUrlStatus,
@@ -29,13 +28,13 @@ from ant_wif.errors import ConfigurationError, LoginError, ProfileError
 __all__ = ["advice", "describe", "report"]
 
 
-def advice(resolution: Resolution, workspace_of: Callable[[Candidate], WorkspaceStatus]) -> Iterator[Advice]:
+def advice(resolution: Resolution, workspace_of: Callable[[TierCandidate], WorkspaceStatus]) -> Iterator[Advice]:
     """Yield the warnings, the most consequential first."""
     chosen = resolution.chosen
     yield from _shadowed(resolution, chosen)
     yield from _incomplete(resolution)
     for name in _credential_variables():
-        if resolution.environ.is_empty(name):
+        if resolution.inputs.environ.is_empty(name):
             yield _warn("empty_variable", f"{name} is set, but empty; other tools may still pick it", f"unset {name}")
     for candidate in resolution.candidates:
         if candidate.matches:
@@ -44,24 +43,24 @@ def advice(resolution: Resolution, workspace_of: Callable[[Candidate], Workspace
     yield from _job_without_permission(resolution)
 
 
-def _shadowed(resolution: Resolution, chosen: Candidate | None) -> Iterator[Advice]:
+def _shadowed(resolution: Resolution, chosen: TierCandidate | None) -> Iterator[Advice]:
     """Say that a static secret hides what somebody took the trouble to configure."""
     if chosen is None or chosen.tier > 2:
         return
-    hidden = [each for each in resolution.candidates if each is not chosen and each.matches]
-    if hidden:
-        names = ", ".join(dict.fromkeys(_described(each) for each in hidden))
+    shadowed = [each for each in resolution.candidates if each is not chosen and each.matches]
+    if shadowed:
+        names = ", ".join(dict.fromkeys(_described(each) for each in shadowed))
         fix = f"unset {chosen.origin}" if chosen.tier == 2 else f"leave out {chosen.origin}"
         yield _warn("shadowed", f"{chosen.origin} is used, so this is not: {names}", fix)
 
 
-def _described(candidate: Candidate) -> str:
+def _described(candidate: TierCandidate) -> str:
     return "federation from the environment" if candidate.source == "federation" else candidate.origin
 
 
 def _incomplete(resolution: Resolution) -> Iterator[Advice]:
     federation = next(each for each in resolution.candidates if each.source == "federation")
-    settings = resolution.settings
+    settings = resolution.inputs.settings
     begun = [
         settings.federation_rule_id,
         settings.organization_id,
@@ -78,7 +77,7 @@ def _incomplete(resolution: Resolution) -> Iterator[Advice]:
             )
 
 
-def _about_candidate(candidate: Candidate, workspace: WorkspaceStatus) -> Iterator[Advice]:
+def _about_candidate(candidate: TierCandidate, workspace: WorkspaceStatus) -> Iterator[Advice]:
     error, name = candidate.error, candidate.profile.name if candidate.profile else ""
     if isinstance(error, LoginError):
         yield _warn("login_expired", str(error), f"ant auth login --profile {name}")
@@ -99,22 +98,22 @@ def _about_candidate(candidate: Candidate, workspace: WorkspaceStatus) -> Iterat
 
 
 def _other_config_home(resolution: Resolution) -> Iterator[Advice]:
-    stated = resolution.environ.get("XDG_CONFIG_HOME")
-    if not stated or resolution.directory.via != "default":
+    stated = resolution.inputs.environ.get("XDG_CONFIG_HOME")
+    if not stated or resolution.inputs.directory.via != "default":
         return
-    other = resolution.environ.expand(stated) / "anthropic"
-    if other.exists() and other.resolve() != resolution.directory.path.resolve():
+    other = resolution.inputs.environ.expand(stated) / "anthropic"
+    if other.exists() and other.resolve() != resolution.inputs.directory.path.resolve():
         yield _warn(
             "xdg_config_home",
-            f"XDG_CONFIG_HOME is set: the Go CLI reads {other} instead of {resolution.directory.path}",
-            f"export ANTHROPIC_CONFIG_DIR={resolution.directory.path}",
+            f"XDG_CONFIG_HOME is set: the Go CLI reads {other} instead of {resolution.inputs.directory.path}",
+            f"export ANTHROPIC_CONFIG_DIR={resolution.inputs.directory.path}",
         )
 
 
 def _job_without_permission(resolution: Resolution) -> Iterator[Advice]:
     for candidate in resolution.candidates:
         if candidate.identity is not None and candidate.settings is not None:
-            unmet = candidate.identity.unmet(resolution.context(candidate.settings))
+            unmet = candidate.identity.unmet(resolution.inputs.context(candidate.settings))
             if unmet is not None:
                 yield _warn("identity_unavailable", str(unmet), unmet.hint or "")
                 return
@@ -132,26 +131,54 @@ def _warn(code: str, message: str, fix: str) -> Advice:
 def report(
     *,
     profile: str | None = None,
+    api_key: str | SecretStr | None = None,
+    auth_token: str | SecretStr | None = None,
+    base_url: str | None = None,
+    organization_id: str | None = None,
+    workspace_id: str | None = None,
+    service_account_id: str | None = None,
+    federation_rule_id: str | None = None,
+    identity_token: str | SecretStr | None = None,
+    identity_token_file: str | os.PathLike[str] | None = None,
+    identity_source: str | None = None,
     config_dir: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
     clock: Callable[[], float] = steady,
-    **arguments: object,
 ) -> Report:
     """Tell what `resolve` with the same arguments would choose, and why. Whatever is found, it does not fail.
 
     Raises:
         ConfigurationError: an argument or variable has a value that it cannot have.
     """
-    return describe(Resolution(arguments, Environment(environ), profile=profile, config_dir=config_dir, clock=clock))
+    # Bound anew before anything can raise: this frame is part of every traceback.
+    api_key, auth_token, identity_token = hidden(api_key), hidden(auth_token), hidden(identity_token)
+    return describe(
+        resolution_of(
+            api_key=api_key,
+            auth_token=auth_token,
+            base_url=base_url,
+            organization_id=organization_id,
+            workspace_id=workspace_id,
+            service_account_id=service_account_id,
+            federation_rule_id=federation_rule_id,
+            identity_token=identity_token,
+            identity_token_file=identity_token_file,
+            identity_source=identity_source,
+            profile=profile,
+            config_dir=config_dir,
+            environ=environ,
+            clock=clock,
+        )
+    )
 
 
 def describe(resolution: Resolution) -> Report:
     """Describe one resolution."""
     chosen = resolution.chosen
-    settings = (chosen.settings if chosen else None) or resolution.settings
+    settings = (chosen.settings if chosen else None) or resolution.inputs.settings
     return Report(
         profile=_profile(resolution),
-        config_dir=ConfigDirStatus(path=str(resolution.directory.path), via=resolution.directory.via),
+        config_dir=ConfigDirStatus(path=str(resolution.inputs.directory.path), via=resolution.inputs.directory.via),
         credential=_credential(chosen) if chosen else None,
         candidates=[_candidate(each, chosen) for each in resolution.candidates],
         base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
@@ -167,14 +194,19 @@ def describe(resolution: Resolution) -> Report:
 
 
 def _profile(resolution: Resolution) -> ProfileStatus:
-    active = resolution.active
+    active = resolution.inputs.active
     if isinstance(active, ProfileError):
         return ProfileStatus(
-            name="", via=resolution.active_via, exists=False, config_path="", credentials_path="", error=str(active)
+            name="",
+            via=resolution.inputs.active_via,
+            exists=False,
+            config_path="",
+            credentials_path="",
+            error=str(active),
         )
     tier = 3 if active.explicit else 5
     candidate = next(each for each in resolution.candidates if each.tier == tier)
-    directory, profile = resolution.directory, candidate.profile
+    directory, profile = resolution.inputs.directory, candidate.profile
     path = directory.config_path(active.name)
     override = profile.known.authentication.credentials_path if profile else None
     return ProfileStatus(
@@ -188,7 +220,7 @@ def _profile(resolution: Resolution) -> ProfileStatus:
     )
 
 
-def _credential(chosen: Candidate) -> CredentialStatus:
+def _credential(chosen: TierCandidate) -> CredentialStatus:
     return CredentialStatus(
         tier=chosen.tier,
         source=chosen.source,
@@ -200,7 +232,7 @@ def _credential(chosen: Candidate) -> CredentialStatus:
     )
 
 
-def _candidate(candidate: Candidate, chosen: Candidate | None) -> CandidateStatus:
+def _candidate(candidate: TierCandidate, chosen: TierCandidate | None) -> CandidateStatus:
     return CandidateStatus(
         tier=candidate.tier,
         source=candidate.source,
@@ -217,14 +249,14 @@ def _candidate(candidate: Candidate, chosen: Candidate | None) -> CandidateStatu
     )
 
 
-def _scope(candidate: Candidate) -> str | None:
+def _scope(candidate: TierCandidate) -> str | None:
     if candidate.stored is not None and candidate.stored.scope:
         return candidate.stored.scope
     settings = candidate.settings
     return settings.scope if settings and candidate.source in {"profile", "federation"} else None
 
 
-def _organization(settings: Settings, chosen: Candidate | None) -> OrganizationStatus:
+def _organization(settings: Settings, chosen: TierCandidate | None) -> OrganizationStatus:
     if chosen is None or chosen.source not in {"profile", "federation"}:
         return OrganizationStatus()
     bound, name = _stored(chosen, "organization_uuid"), _stored(chosen, "organization_name")
@@ -237,7 +269,7 @@ def _organization(settings: Settings, chosen: Candidate | None) -> OrganizationS
     return OrganizationStatus()
 
 
-def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
+def _workspace(settings: Settings, chosen: TierCandidate | None) -> WorkspaceStatus:
     """The token's workspace is the one that counts: it was bound when the token was issued."""
     if chosen is None or chosen.source not in {"profile", "federation"}:
         return WorkspaceStatus()
@@ -255,15 +287,15 @@ def _workspace(settings: Settings, chosen: Candidate | None) -> WorkspaceStatus:
     return WorkspaceStatus()
 
 
-def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list[SourceStatus]:
+def _sources(resolution: Resolution, chosen: TierCandidate | None, key: str) -> list[SourceStatus]:
     """Every place that names a value, in the order of precedence."""
     places: list[tuple[str, object]] = []
     if key == "workspace_id":
         places.append(("token", _stored(chosen, "workspace_id")))
-    places.append((flag(key), resolution.arguments.get(key)))
+    places.append((flag(key), resolution.inputs.arguments.get(key)))
     if chosen is not None and chosen.profile is not None:
         places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
-    places.append((str(Settings.variable(key)), resolution.environ.get(str(Settings.variable(key)))))
+    places.append((str(Settings.variable(key)), resolution.inputs.environ.get(str(Settings.variable(key)))))
     if key == "organization_id":
         places.append(("token", _stored(chosen, "organization_uuid")))
     if key == "base_url":
@@ -275,13 +307,13 @@ def _sources(resolution: Resolution, chosen: Candidate | None, key: str) -> list
     return [row for row in rows if row.active or row.origin != "default"]
 
 
-def _stored(chosen: Candidate | None, key: str) -> str | None:
+def _stored(chosen: TierCandidate | None, key: str) -> str | None:
     """One field of the credentials file, if there is one."""
     value = getattr(chosen.stored, key) if chosen is not None and chosen.stored is not None else None
     return value if isinstance(value, str) else None
 
 
-def _login(chosen: Candidate | None) -> LoginStatus | None:
+def _login(chosen: TierCandidate | None) -> LoginStatus | None:
     stored = chosen.stored if chosen else None
     if stored is None or not (stored.account_email or stored.organization_name):
         return None
@@ -303,7 +335,7 @@ def _inputs(resolution: Resolution) -> list[InputStatus]:
             InputStatus(
                 name="identity token",
                 origin=f"{candidate.identity.title} ({where})",
-                value=candidate.identity.asks_for(resolution.context(settings)),
+                value=candidate.identity.asks_for(resolution.inputs.context(settings)),
             )
         )
     for name, key in (

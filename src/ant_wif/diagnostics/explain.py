@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ant_wif._http.transport import run
-from ant_wif._resolution.chain import Resolution
+from ant_wif._resolution import Resolution
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, Presented, SpentAssertions
 from ant_wif._tokens.grants.jwt_bearer import Federation
@@ -94,13 +94,15 @@ def explain(
         IdentityTokenError: there is no token to be had.
     """
     source, context = resolution.identity
-    settings = next(each.settings for each in resolution.candidates if each.identity is source) or resolution.settings
-    federation = resolution.federated(settings)
+    settings = (
+        next(each.settings for each in resolution.candidates if each.identity is source) or resolution.inputs.settings
+    )
+    federation = resolution.inputs.federated(settings)
     if federation is not None:
         federation.check()
     drifts: list[float] = []
     try:
-        fetched = run(noting_dates(source.fetch(context), drifts, resolution.clock), http_client)
+        fetched = run(noting_dates(source.fetch(context), drifts, resolution.inputs.clock), http_client)
         raw = fetched.assertion
     except IdentityTokenError:
         # What no source hands out may still lie there to be looked at: expired, or no JWT at all.
@@ -114,8 +116,8 @@ def explain(
         registered or Registered(),
         identity_source=source.source,
         expected_audience=getattr(source, "audience", None) or context.audience,
-        now=resolution.clock(),
-        before=SpentAssertions(cache_of(settings, resolution.environ), resolution.clock).find(raw),
+        now=resolution.inputs.clock(),
+        before=SpentAssertions(cache_of(settings, resolution.inputs.environ), resolution.inputs.clock).find(raw),
         clock_drift_seconds=round(drifts[-1]) if drifts else None,
     )
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ant_wif._http.flow import Flow, Reply, Request, T, send
 from ant_wif._http.transport import run
 from ant_wif._http.urls import is_loopback
-from ant_wif._resolution.chain import Resolution
+from ant_wif._resolution import Resolution
 from ant_wif._secrets import clean, show_path
 from ant_wif.admin.client import ADMIN_SCOPE, Admin, Document, stated, understood
 from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
@@ -186,11 +186,11 @@ def registered_for(resolution: Resolution, *, http_client: httpx.Client | None =
 
     Raises what `administrator` and `read_registered` raise.
     """
-    rule_id = resolution.settings.federation_rule_id
+    rule_id = resolution.inputs.settings.federation_rule_id
     credentials = administrator(resolution)
     if credentials is None or rule_id is None:
         return Registered()
-    return read_registered(credentials, rule_id, clock=resolution.clock, http_client=http_client)
+    return read_registered(credentials, rule_id, clock=resolution.inputs.clock, http_client=http_client)
 
 
 def administrator(resolution: Resolution) -> Credentials | None:

@@ -15,7 +15,7 @@ from ant_cli._click.options import Group, Session, not_empty, pass_session
 from ant_cli.commands.auth.explain import explain, explain_afterwards
 
 if TYPE_CHECKING:
-    from ant_wif._resolution.chain import Candidate
+    from ant_wif._resolution import TierCandidate
     from ant_wif._tokens.access_token import AccessToken
     from ant_wif.credentials import Credentials
 
@@ -40,13 +40,13 @@ def status(session: Session, *, github_summary: bool) -> None:
     found = describe(resolution)
     if github_summary:
         session.failure = 1
-        text = "\n".join(lines(found, home=str(resolution.environ.home), now=time.time()))
+        text = "\n".join(lines(found, home=str(resolution.inputs.environ.home), now=time.time()))
         github.summarize(session.environ, "Claude API credential", text)
     if session.format in {"json", "jsonl", "yaml", "raw"}:
         print_item(session, found.as_json())
         return
-    colour = is_terminal() and "NO_COLOR" not in resolution.environ
-    for line in lines(found, home=str(resolution.environ.home), now=time.time(), colour=colour):
+    colour = is_terminal() and "NO_COLOR" not in resolution.inputs.environ
+    for line in lines(found, home=str(resolution.inputs.environ.home), now=time.time(), colour=colour):
         click.echo(line, color=colour)
 
 
@@ -85,8 +85,8 @@ def login(
     own = {"oauth_client_id": client_id, "scope": scope, "console_url": console_url}
     session.options.update({name: value for name, value in own.items() if value is not None})
     resolution = session.resolution(*own)
-    active = resolution.directory.active(session.options.get("profile"))
-    prepared = plan(resolution.directory, active, resolution.arguments, resolution.environ)
+    active = resolution.inputs.directory.active(session.options.get("profile"))
+    prepared = plan(resolution.inputs.directory, active, resolution.inputs.arguments, resolution.inputs.environ)
     log_in(session, prepared, browser=not no_browser, port=callback_port, timeout=patience)
 
 
@@ -163,11 +163,11 @@ def print_credentials(session: Session, form: str | None) -> None:
         click.echo(json.dumps(_as_stored(credentials, token), indent=2))
 
 
-def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[Candidate], bool]:
+def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandidate], bool]:
     """A profile that was named outright is printed also when an API key is set; a key is no bearer token."""
     named = bool(session.options.get("profile") or session.environ.get("ANTHROPIC_PROFILE"))
 
-    def passed_over(candidate: Candidate) -> bool:
+    def passed_over(candidate: TierCandidate) -> bool:
         if named:
             return candidate.tier != 3
         if bearer_only and candidate.source == "api_key" and candidate.matches:
@@ -201,7 +201,7 @@ def logout(session: Session, *, everything: bool) -> None:
     from ant_wif._profiles.stored_tokens import log_out, log_out_everywhere
 
     resolution = session.resolution()
-    directory = resolution.directory
+    directory = resolution.inputs.directory
     if everything:
         gone = log_out_everywhere(resolution)
         said = f"{len(gone)} files removed"

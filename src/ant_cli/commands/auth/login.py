@@ -194,11 +194,11 @@ def _tell(found: LoggedIn, plan: Plan) -> None:
 def _say_what_is_used_instead(session: Session, plan: Plan) -> None:
     """Name what the next command, without any option, would use in place of this login."""
     from ant_wif._environment import Environment
-    from ant_wif._resolution.chain import Resolution
+    from ant_wif._resolution import Resolution, ResolutionContext
     from ant_wif.errors import AntWifError
 
     try:
-        origin = Resolution({}, Environment(session.environ)).require().origin
+        origin = Resolution(ResolutionContext({}, Environment(session.environ))).require().origin
     except AntWifError:
         return
     if origin != f"profile:{plan.active.name}":
