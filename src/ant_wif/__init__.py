@@ -68,7 +68,7 @@ _HOMES = {
     "Credentials": "credentials",
     "Report": "diagnostics.report",
     "anthropic_credentials": "integrations.anthropic",
-    "federate": "outright",
+    "federate": "credentials",
     "report": "diagnostics.describe",
     "resolve": "_resolution",
 }
