@@ -30,11 +30,11 @@ if TYPE_CHECKING:
         ExchangeError,
         IdentitySourceError,
         IdentityTokenError,
+        IdentityTokenReusedError,
         InsecureUrlError,
         LoginError,
         NoCredentialsError,
         ProfileError,
-        SpentAssertionError,
     )
     from ant_wif.integrations.anthropic import anthropic_credentials
 
@@ -48,12 +48,12 @@ __all__ = [
     "ExchangeError",
     "IdentitySourceError",
     "IdentityTokenError",
+    "IdentityTokenReusedError",
     "InsecureUrlError",
     "LoginError",
     "NoCredentialsError",
     "ProfileError",
     "Report",
-    "SpentAssertionError",
     "__version__",
     "anthropic_credentials",
     "errors",

@@ -7,7 +7,7 @@ AntWifError                    .hint: the one thing to do next
 ├─ NoCredentialsError          five tiers looked at, none usable; .candidates
 ├─ IdentityTokenError          the token at hand is not one that can be exchanged
 │  ├─ IdentitySourceError      the source did not hand one out
-│  └─ SpentAssertionError      it was exchanged already, which works once; .used_at .used_by
+│  └─ IdentityTokenReusedError it was exchanged before, which works once; .used_at .used_by
 ├─ ExchangeError               the token endpoint; .status .request_id .body
 ├─ LoginError                  a stored login that cannot be used any more
 └─ ApiError                    an API call; .status .request_id .body
@@ -29,11 +29,11 @@ __all__ = [
     "ExchangeError",
     "IdentitySourceError",
     "IdentityTokenError",
+    "IdentityTokenReusedError",
     "InsecureUrlError",
     "LoginError",
     "NoCredentialsError",
     "ProfileError",
-    "SpentAssertionError",
 ]
 
 
@@ -103,7 +103,7 @@ class IdentitySourceError(IdentityTokenError):
     """The platform did not hand out an identity token."""
 
 
-class SpentAssertionError(IdentityTokenError):
+class IdentityTokenReusedError(IdentityTokenError):
     """The identity token was exchanged before, and its source has no other.
 
     `used_at` is unix seconds; `used_by` names the process, e.g. `process 4711 (pytest)`.

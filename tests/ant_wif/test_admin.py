@@ -10,7 +10,7 @@ import pytest
 
 import ant_wif
 from administration import fresh_name
-from ant_wif.admin.client import Admin, Registry
+from ant_wif.admin.client import Admin, ResourceCollection
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._state.state import Workspace
 from ant_wif.errors import ApiError, ConfigurationError
@@ -60,7 +60,7 @@ def test_a_list_goes_on_to_its_last_page(admin: Admin) -> None:
 
 
 def test_every_kind_is_created_read_changed_and_archived(admin: Admin) -> None:
-    registry: Registry
+    registry: ResourceCollection
     for registry, identifier, change in (
         (admin.issuers, an_issuer(admin), {"max_jwt_lifetime_seconds": 60}),
         (admin.rules, a_rule(admin), {"token_lifetime_seconds": 600}),

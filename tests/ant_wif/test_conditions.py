@@ -15,9 +15,9 @@ from ant_wif.rules import (
     Knowledge,
     Rule,
     check_condition,
-    survey,
+    evaluate_known,
 )
-from ant_wif.rules.cel import MAX_CONDITION_CHARACTERS, evaluate
+from ant_wif.rules.cel import MAX_CONDITION_CHARACTERS, evaluate_condition
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
 
@@ -65,7 +65,7 @@ CLAIMS: dict[str, object] = {
     ],
 )
 def test_a_condition_sees_the_claims(condition: str, *, holds: bool) -> None:
-    assert evaluate(condition, CLAIMS)[0] is holds
+    assert evaluate_condition(condition, CLAIMS)[0] is holds
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_condition_sees_the_claims(condition: str, *, holds: bool) -> None:
     ],
 )
 def test_an_error_and_what_is_no_boolean_deny_and_say_what_happened(condition: str, said: str) -> None:
-    holds, words = evaluate(condition, CLAIMS)
+    holds, words = evaluate_condition(condition, CLAIMS)
     assert not holds
     assert said in words
 
@@ -124,7 +124,7 @@ def test_what_depends_on_the_claims_is_a_condition(condition: str) -> None:
 def verdict(condition: str, claims: dict[str, object]) -> str:
     """Return what is said of a condition that is not true."""
     try:
-        holds, said = evaluate(condition, claims)
+        holds, said = evaluate_condition(condition, claims)
     except ConditionError as error:
         return str(error)
     return "" if holds else said
@@ -158,7 +158,7 @@ def test_what_would_run_long_or_take_much_memory_is_not_run(condition: str) -> N
 def test_many_groups_are_no_reason_to_refuse_an_honest_condition() -> None:
     claims: dict[str, object] = {"groups": [f"group-{number:04}" for number in range(300)], "sub": "x"}
     condition = "claims.sub == 'x' && claims.groups.exists(g, g == 'group-0299') && !claims.groups.exists(g, g == 'y')"
-    assert evaluate(condition, claims)[0]
+    assert evaluate_condition(condition, claims)[0]
 
 
 @pytest.mark.parametrize(
@@ -167,22 +167,22 @@ def test_many_groups_are_no_reason_to_refuse_an_honest_condition() -> None:
     ids=lambda odd: f"{odd!a:.20}",
 )
 def test_odd_claims_elsewhere_do_not_disturb_a_condition(odd: object) -> None:
-    assert evaluate("claims.sub == 'x'", {"sub": "x", "odd": odd})[0]
-    assert not evaluate("claims.odd == 'x'", {"sub": "x", "odd": odd})[0]
+    assert evaluate_condition("claims.sub == 'x'", {"sub": "x", "odd": odd})[0]
+    assert not evaluate_condition("claims.odd == 'x'", {"sub": "x", "odd": odd})[0]
 
 
 def test_a_claim_nested_deep_gets_a_verdict() -> None:
     deep: object = "x"
     for _ in range(5000):
         deep = [deep]
-    evaluate("claims.deep == claims.deep", {"deep": deep})
+    evaluate_condition("claims.deep == claims.deep", {"deep": deep})
 
 
 def test_backslashes_in_a_condition_and_in_what_is_said_stay_on_one_line() -> None:
     rule = Rule(id="r", name="r", issuer_id="i", service_account_id="s", condition="claims.sub ==\n\t'\x1b'")
     known = Knowledge(rule=rule, issuer=Issuer(id="i", name="i", issuer_url="https://issuer.example"))
     request = ExchangeRequest(assertion="e30.e30.", organization_id="o", federation_rule_id="r")
-    check = survey(request, known, now=0, jti_seen=lambda _: False).checks[12]
+    check = evaluate_known(request, known, now=0, jti_seen=lambda _: False).checks[12]
     assert (check.number, check.reason, check.failed) == (14, "match_condition", True)
     assert (check.found + check.wanted + check.sentence).isprintable()
 

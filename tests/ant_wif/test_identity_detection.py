@@ -19,7 +19,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._http.transport import run as drive
 from ant_wif.emulator import Emulator
-from ant_wif.identity import Aws, Context, Detection, File, GoogleCloud, IdentitySource, Kubernetes, detect, survey
+from ant_wif.identity import Aws, Context, Detection, File, GoogleCloud, IdentitySource, Kubernetes, detect, detect_all
 from hostile import HostileServer, denial, forged_jwt
 from tests_support import ORGANIZATION, RULE, federation_profile
 
@@ -42,7 +42,7 @@ def found_in(root: Path, **variables: str) -> IdentitySource | None:
 
 def told(root: Path, name: str, **variables: str) -> Detection:
     context = Context(Environment({"HOME": str(root / "home"), **variables}), root=root)
-    (found,) = [each for each in survey(context) if each.name == name]
+    (found,) = [each for each in detect_all(context) if each.name == name]
     return found
 
 
@@ -332,11 +332,11 @@ watched = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "sock
 sys.addaudithook(lambda event, _: seen.append(event) if event in watched else None)
 
 from pathlib import Path
-from ant_wif.identity import Context, detect, survey
+from ant_wif.identity import Context, detect, detect_all
 
 context = Context(root=Path(sys.argv[1]))
 found = detect(context)
-names = [each.name for each in survey(context) if each.detected] if "survey" in sys.argv else []
+names = [each.name for each in detect_all(context) if each.detected] if "survey" in sys.argv else []
 heavy = {"boto3", "botocore", "google.auth", "requests", "spiffe", "grpc", "jwt"} & set(sys.modules)
 print(found and found.source, len(names), seen, sorted(heavy))
 """

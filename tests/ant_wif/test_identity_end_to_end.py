@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from spiffe._proto import workload_pb2, workload_pb2_grpc
 
 import ant_wif
-from ant_wif import SpentAssertionError
+from ant_wif import IdentityTokenReusedError
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._tokens.grants.jwt_bearer import Federation
@@ -365,7 +365,7 @@ def test_a_pod_that_may_not_mint_is_told_when_its_file_rotates(emulator: Emulato
     creds = in_pod(emulator, pod, **({} if why == "HTTP 403" else outside))
     creds.token()
     creds.invalidate()
-    with pytest.raises(SpentAssertionError) as refused:
+    with pytest.raises(IdentityTokenReusedError) as refused:
         creds.token()
     claims = jwt.decode(projected(pod).read_text(), options={"verify_signature": False})
     rotation = claims["iat"] + 0.8 * (claims["exp"] - claims["iat"])

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from ant_wif.rules import (
+    Decision,
+    Evaluation,
     ExchangeRequest,
     Issuer,
-    Judgement,
     KeySet,
     KeySetUnavailableError,
     Knowledge,
@@ -28,11 +29,10 @@ from ant_wif.rules import (
     Registration,
     Rule,
     ServiceAccount,
-    Survey,
     VerificationKey,
-    judge,
+    evaluate,
+    evaluate_known,
     read_key_set,
-    survey,
 )
 
 NOW = 1_800_000_000
@@ -93,7 +93,7 @@ def judged(
     key_set: KeySet = KEY_SET,
     seen: frozenset[str] = frozenset(),
     **request: str,
-) -> Judgement:
+) -> Decision:
     if registration is not None:
         registration = replace(
             registration,
@@ -103,7 +103,7 @@ def judged(
     wish = ExchangeRequest(
         **{"assertion": assertion, "organization_id": "org", "federation_rule_id": "fdrl_01", **request}
     )
-    return judge(wish, registration, now=NOW, key_set=lambda: key_set, jti_seen=seen.__contains__)
+    return evaluate(wish, registration, now=NOW, key_set=lambda: key_set, jti_seen=seen.__contains__)
 
 
 def reason(assertion: str, **options: object) -> Reason | None:
@@ -227,7 +227,7 @@ def test_a_key_set_that_cannot_be_had_is_told_from_a_key_that_is_not_in_it() -> 
         raise KeySetUnavailableError("timed out")
 
     wish = ExchangeRequest(assertion=token(), organization_id="org", federation_rule_id="fdrl_01")
-    judgement = judge(wish, REGISTRATION, now=NOW, key_set=unavailable, jti_seen=lambda _: False)
+    judgement = evaluate(wish, REGISTRATION, now=NOW, key_set=unavailable, jti_seen=lambda _: False)
     assert judgement.reason == "jwks_unavailable"
     assert "timed out" in judgement.checks[-1].sentence
     assert reason(token(), key_set={}) == "kid_not_found"
@@ -481,7 +481,7 @@ JSON = st.recursive(
 ODD_CLAIMS = st.fixed_dictionaries({}, optional=dict.fromkeys((*CLAIMS, "nbf", "branch"), JSON))
 
 
-def assert_sound(judgement: Judgement) -> None:
+def assert_sound(judgement: Decision) -> None:
     assert judgement.reason is None or judgement.reason in get_args(Reason)
     assert [check.number for check in judgement.checks] == list(range(2, 2 + len(judgement.checks)))
     assert all(check.passed for check in judgement.checks[:-1])
@@ -513,9 +513,9 @@ def test_any_claims_get_a_verdict(changes: dict[str, object]) -> None:
     assert not judgement.granted or changes.get("branch") == "main"
 
 
-def surveyed(assertion: str, known: Knowledge) -> Survey:
+def surveyed(assertion: str, known: Knowledge) -> Evaluation:
     request = ExchangeRequest(assertion=assertion, organization_id="org", federation_rule_id="fdrl_01")
-    return survey(request, known, now=NOW, jti_seen=lambda jti: jti != "first")
+    return evaluate_known(request, known, now=NOW, jti_seen=lambda jti: jti != "first")
 
 
 @settings(max_examples=150, deadline=None)
@@ -532,7 +532,7 @@ def test_a_survey_with_everything_known_agrees_with_the_judgement(
         default_workspace_id=REGISTRATION.default_workspace_id,
     )
     wish = ExchangeRequest(assertion=assertion, organization_id="org", federation_rule_id="fdrl_01")
-    judgement = judge(wish, REGISTRATION, now=NOW, key_set=lambda: KEY_SET, jti_seen=lambda jti: jti != "first")
+    judgement = evaluate(wish, REGISTRATION, now=NOW, key_set=lambda: KEY_SET, jti_seen=lambda jti: jti != "first")
     found = surveyed(assertion, known)
     assert found.reason == judgement.reason
     assert found.unverified_claims == judgement.unverified_claims

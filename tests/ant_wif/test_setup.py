@@ -13,8 +13,8 @@ from ant_wif._api.client import Api
 from ant_wif._http.retry import Backoff
 from ant_wif.admin import setup
 from ant_wif.admin.client import Admin
-from ant_wif.admin.setup import Plan, Trust, Wanted
-from ant_wif.admin.setup.models import Item
+from ant_wif.admin.setup import SetupPlan, SetupRequest, WorkloadIdentity
+from ant_wif.admin.setup.models import PlannedResource
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError
@@ -39,15 +39,15 @@ def admin(emulator: Emulator, tmp_path: Path) -> Iterator[Admin]:
         yield started
 
 
-def github(emulator: Emulator, **options: Any) -> Trust:
+def github(emulator: Emulator, **options: Any) -> WorkloadIdentity:
     return setup.github.trust(**{"repository": "acme/app", "issuer_url": f"{emulator.base_url}/github", **options})
 
 
-def wanted(admin: Admin, trust: Trust, **more: Any) -> Wanted:
-    return Wanted(**{"trust": trust, "workspace_id": admin.workspace_id("Engineering"), **more})
+def wanted(admin: Admin, trust: WorkloadIdentity, **more: Any) -> SetupRequest:
+    return SetupRequest(**{"trust": trust, "workspace_id": admin.workspace_id("Engineering"), **more})
 
 
-def actions(plan: Plan) -> list[str]:
+def actions(plan: SetupPlan) -> list[str]:
     return [item.action for item in plan.items]
 
 
@@ -58,7 +58,7 @@ def test_what_is_missing_is_created_and_a_second_time_there_is_nothing_to_do(emu
     assert actions(planned) == ["keep", "create", "create", "create"]
     assert registrations(emulator) == before
     assert "ANTHROPIC_FEDERATION_RULE_ID" not in planned.variables
-    made: list[Item] = []
+    made: list[PlannedResource] = []
     applied = setup.apply(admin, planned, made.append)
     assert [item.kind for item in made] == ["service_account", "membership", "rule"]
     rule = emulator.rule("github-acme-app-main")
@@ -204,7 +204,7 @@ def test_workloads_whose_names_are_alike_share_nothing(
 
 
 def test_pods_of_two_clusters_that_have_the_same_name_share_nothing(emulator: Emulator, admin: Admin) -> None:
-    def trust(cluster: str) -> Trust:
+    def trust(cluster: str) -> WorkloadIdentity:
         return setup.kubernetes.trust(
             issuer_url=f"https://{cluster}.acme.example", namespace="ci", service_account="builder"
         )
@@ -220,9 +220,9 @@ def test_two_runs_at_once_make_everything_once(emulator: Emulator, admin: Admin)
     asked = wanted(admin, github(emulator, issuer_url="https://git.acme.example"))
     planned = setup.plan(admin, asked)
     other = setup.plan(admin, asked)
-    made: list[Item] = []
+    made: list[PlannedResource] = []
 
-    def overtake(item: Item) -> None:
+    def overtake(item: PlannedResource) -> None:
         made.append(item)
         if item.kind == "issuer":
             setup.apply(admin, other)
@@ -253,7 +253,7 @@ def test_what_another_run_changed_otherwise_than_planned_is_not_gone_along_with(
 
 
 def test_an_environment_s_other_branch_has_a_rule_of_its_own(emulator: Emulator, admin: Admin) -> None:
-    def asked(branch: str | None) -> Wanted:
+    def asked(branch: str | None) -> SetupRequest:
         trust = github(emulator, environment="production", branch=branch)
         return wanted(admin, trust, service_account="ci")
 
@@ -353,7 +353,7 @@ def test_what_broke_in_the_middle_is_continued(emulator: Emulator, admin: Admin,
         admin, github(emulator, issuer_url="https://git.acme.example", branch=f"after-{kind}".replace("_", "-"))
     )
 
-    def break_off(item: Item) -> None:
+    def break_off(item: PlannedResource) -> None:
         if item.kind == kind:
             emulator.fail("admin", Fault.status(500))
 
@@ -382,7 +382,7 @@ def test_an_issuer_is_made_to_accept_the_longer_tokens_of_managed_identities(emu
 
 
 def test_rotated_keys_of_a_cluster_replace_those_that_are_registered(emulator: Emulator, admin: Admin) -> None:
-    def trust(platform: str) -> Trust:
+    def trust(platform: str) -> WorkloadIdentity:
         keys = emulator._platforms.named(platform).key.jwks()
         return setup.kubernetes.trust(
             issuer_url="https://kubernetes.default.svc", namespace="ci", service_account="builder", jwks=keys
@@ -424,4 +424,4 @@ def test_an_answer_that_is_no_registration_is_an_error_of_its_own(emulator: Emul
             auth_token="some-bearer-token", base_url=endpoint.base_url, environ={"HOME": str(tmp_path)}
         )
         with Admin(credentials) as admin, pytest.raises(ApiError, match="cannot be understood"):
-            setup.plan(admin, Wanted(trust=trust, workspace_id="wrkspc_01x"))
+            setup.plan(admin, SetupRequest(trust=trust, workspace_id="wrkspc_01x"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ant_wif.admin.setup import Trust, aws, azure, github, google_cloud, kubernetes
+from ant_wif.admin.setup import WorkloadIdentity, aws, azure, github, google_cloud, kubernetes
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Rule, check_rule
@@ -211,7 +211,7 @@ def test_an_issuer_s_url_is_one(url: str) -> None:
 
 
 EMAIL = "ci@acme-prod.iam.gserviceaccount.com"
-TRUSTS: dict[str, Callable[[str], Trust]] = {
+TRUSTS: dict[str, Callable[[str], WorkloadIdentity]] = {
     "github": lambda url: github.trust(repository="acme/app", issuer_url=url),
     "aws": lambda url: aws.trust(issuer_url=url, role_arn="arn:aws:iam::123456789012:role/ci"),
     "kubernetes": lambda url: kubernetes.trust(issuer_url=url, namespace="ci", service_account="builder"),

@@ -18,7 +18,7 @@ import pytest
 import ant_wif
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
+from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt
 from tests_support import ORGANIZATION, RULE
 
@@ -100,7 +100,7 @@ def test_a_spent_assertion_whose_token_is_gone_is_refused_with_who_used_it_and_w
     spent_at = job.clock.now
     job.forget_tokens()
     job.clock.now += 7
-    with pytest.raises(SpentAssertionError, match="7 seconds ago") as caught:
+    with pytest.raises(IdentityTokenReusedError, match="7 seconds ago") as caught:
         job.credentials().token()
     error = caught.value
     assert error.used_at == spent_at
@@ -110,7 +110,7 @@ def test_a_spent_assertion_whose_token_is_gone_is_refused_with_who_used_it_and_w
     assert "ant exec" in error.hint
     assert len(job.emulator.history) == 1
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
-        assert type(other) is SpentAssertionError
+        assert type(other) is IdentityTokenReusedError
         assert str(other) == str(error)
         assert (other.hint, other.used_at, other.used_by) == (error.hint, error.used_at, error.used_by)
 
@@ -121,7 +121,7 @@ def test_the_error_names_the_other_process(job: Job) -> None:
     assert out.startswith("sk-ant-"), err
     job.forget_tokens()
     job.clock.now = time.time()
-    with pytest.raises(SpentAssertionError) as caught:
+    with pytest.raises(IdentityTokenReusedError) as caught:
         job.credentials().token()
     assert caught.value.used_by.startswith(f"process {process.pid} (")
     assert abs(caught.value.used_at - time.time()) < GENEROUS_SECONDS
@@ -140,7 +140,7 @@ def test_an_assertion_spent_for_one_federation_is_refused_for_another_before_any
     changes: dict[str, str], job: Job
 ) -> None:
     job.credentials().token()
-    with pytest.raises(SpentAssertionError, match="for another rule, workspace or host"):
+    with pytest.raises(IdentityTokenReusedError, match="for another rule, workspace or host"):
         job.credentials(**changes).token()
     assert len(job.emulator.history) == 1
 
@@ -253,7 +253,7 @@ def test_a_record_of_an_absurd_moment_gives_a_typed_error_or_none(moment: float,
     job.forget_tokens()
     (path,) = (job.folder / "spent").iterdir()
     path.write_text(json.dumps({**json.loads(path.read_text()), "at": moment}))
-    with pytest.raises((SpentAssertionError, ExchangeError)):
+    with pytest.raises((IdentityTokenReusedError, ExchangeError)):
         job.credentials().token()
 
 
@@ -261,7 +261,7 @@ def test_without_a_folder_a_process_still_remembers_what_it_presented(job: Job) 
     credentials = job.credentials(ANT_CACHE="memory")
     credentials.token()
     credentials.invalidate()
-    with pytest.raises(SpentAssertionError):
+    with pytest.raises(IdentityTokenReusedError):
         credentials.token()
     assert len(job.emulator.history) == 1
     assert not job.folder.exists()

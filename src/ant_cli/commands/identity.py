@@ -30,10 +30,10 @@ def detect(session: Session) -> None:
     """Say which platform this is, which source would be used, and why."""
     from ant_cli._output import print_item
     from ant_wif.errors import IdentityTokenError
-    from ant_wif.identity import survey
+    from ant_wif.identity import detect_all
 
     resolution = session.resolution()
-    detections = survey(resolution.inputs.context(resolution.inputs.settings))
+    detections = detect_all(resolution.inputs.context(resolution.inputs.settings))
     try:
         selected = resolution.identity[0].source
     except IdentityTokenError:

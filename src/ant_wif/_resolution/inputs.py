@@ -12,7 +12,7 @@ from ant_wif._config.settings import Settings
 from ant_wif._environment import Environment
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ProfileError
-from ant_wif.identity import Context, IdentitySource, detect, named
+from ant_wif.identity import Context, IdentitySource, detect, source_by_name
 from ant_wif.identity.env import Literal
 from ant_wif.identity.file import File
 
@@ -82,7 +82,7 @@ class ResolutionContext:
             return None
         context = self.context(settings)
         if settings.identity_source != "auto":
-            return named(settings.identity_source, context)
+            return source_by_name(settings.identity_source, context)
         # Without these two no token is exchanged, so nobody need look for long.
         return detect(context, plugins=bool(settings.federation_rule_id and settings.organization_id))
 

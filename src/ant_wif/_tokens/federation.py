@@ -10,7 +10,7 @@ from ant_wif._http.retry import Backoff
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.assertion_log import DENIED, GRANTED, Presented, SpentAssertions
 from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, likely_causes, read_exchange
-from ant_wif.errors import ExchangeError, IdentityTokenError, SpentAssertionError
+from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 
 __all__ = ["mint"]
@@ -26,7 +26,7 @@ def mint(
 
     Raises:
         ConfigurationError, InsecureUrlError: refused before anything was sent.
-        SpentAssertionError: the source has only a token that was exchanged before.
+        IdentityTokenReusedError: the source has only a token that was exchanged before.
         IdentityTokenError: the source has no token that could be exchanged.
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
@@ -106,9 +106,9 @@ def _refuse_spent(before: Presented, federation: Federation, token: IdentityToke
         )
 
 
-def _spent(before: Presented, what: str, clock: Callable[[], float]) -> SpentAssertionError:
+def _spent(before: Presented, what: str, clock: Callable[[], float]) -> IdentityTokenReusedError:
     at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
-    return SpentAssertionError(
+    return IdentityTokenReusedError(
         f"{what}, {_ago(before, clock)} (at {at}): with a `jti` it can be exchanged once, and the access token that "
         "it gave cannot be used here or has expired",
         hint="use an identity source that mints (`ant identity detect`), or run everything that needs a token under "

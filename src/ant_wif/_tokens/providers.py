@@ -19,7 +19,7 @@ from ant_wif._tokens.access_token import AccessToken, Wanted
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
 from ant_wif.errors import LoginError, ProfileError
-from ant_wif.identity import Context, IdentitySource, unverified_party
+from ant_wif.identity import Context, IdentitySource, unverified_issuer_subject
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import StoredCredentials
@@ -88,7 +88,7 @@ class FederatedProvider:
             return self._profile
         if self._cache is None:
             return None
-        party = unverified_party(self.identity.at_hand(self.context))
+        party = unverified_issuer_subject(self.identity.at_hand(self.context))
         return EntryShelf(self._cache, Entry.of(self.federation, self.identity.source, party))
 
     def obtain(self, wanted: Wanted) -> Flow[AccessToken]:

@@ -15,7 +15,7 @@ from ant_wif._http.flow import Flow, call, pause
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.access_token import AccessToken, Due, Wanted, due
 from ant_wif._tokens.store import Shelf
-from ant_wif.errors import AntWifError, ConfigurationError, SpentAssertionError
+from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
 
 __all__ = ["shared"]
 
@@ -136,7 +136,7 @@ class _Kept:
 
     def outlasts(self, error: AntWifError) -> bool:
         """Whether the token serves in spite of the error: for good, or because no other can ever be had."""
-        return self.need is Due.ADVISED or (self.lasts and isinstance(error, SpentAssertionError))
+        return self.need is Due.ADVISED or (self.lasts and isinstance(error, IdentityTokenReusedError))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,16 @@ from ant_wif.errors import ApiError, ConfigurationError
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
 
-__all__ = ["ADMIN_SCOPE", "LOGIN_HINT", "Admin", "Document", "Registry", "identified", "stated", "understood"]
+__all__ = [
+    "ADMIN_SCOPE",
+    "LOGIN_HINT",
+    "Admin",
+    "Document",
+    "ResourceCollection",
+    "checked_id",
+    "parsed",
+    "required_text",
+]
 
 T = TypeVar("T")
 
@@ -36,7 +45,7 @@ Document = Mapping[str, object]
 """A resource in the JSON of the Admin API."""
 
 
-class Registry:
+class ResourceCollection:
     """The resources of one kind. Every method raises ApiError as `Api.call` does."""
 
     def __init__(self, admin: Admin, *, path: str, prefix: str, what: str, plural: str) -> None:
@@ -77,13 +86,13 @@ class Registry:
     def is_id(self, text: str) -> bool:
         return text.startswith(f"{self.prefix}_")
 
-    def identified(self, document: Document) -> str:
+    def checked_id(self, document: Document) -> str:
         """Return the id of a resource. Raises ApiError where it is none of this kind."""
-        return identified(document, self.prefix)
+        return checked_id(document, self.prefix)
 
     def id_of(self, wanted: str) -> str:
         """Return an id as it is, and look up that of a name."""
-        return wanted if self.is_id(wanted) else stated(self.find(wanted))
+        return wanted if self.is_id(wanted) else required_text(self.find(wanted))
 
     def create(self, document: Document) -> Document:
         with self._admin.explained():
@@ -130,11 +139,13 @@ class Admin:
             )
         self.credentials = credentials
         self.api = api or Api(credentials)
-        self.issuers = Registry(
+        self.issuers = ResourceCollection(
             self, path="federation_issuers", prefix="fdis", what="federation issuer", plural="issuers"
         )
-        self.rules = Registry(self, path="federation_rules", prefix="fdrl", what="federation rule", plural="rules")
-        self.service_accounts = Registry(
+        self.rules = ResourceCollection(
+            self, path="federation_rules", prefix="fdrl", what="federation rule", plural="rules"
+        )
+        self.service_accounts = ResourceCollection(
             self, path="service_accounts", prefix="svac", what="service account", plural="service-accounts"
         )
 
@@ -165,7 +176,7 @@ class Admin:
         """Return the id of the default workspace: the one that is listed only when it is asked for."""
         others = {each.get("id") for each in self.workspaces(include_default=False)}
         found = [each for each in self.workspaces() if each.get("id") not in others]
-        return identified(found[0], "wrkspc") if len(found) == 1 else None
+        return checked_id(found[0], "wrkspc") if len(found) == 1 else None
 
     def workspace_id(self, wanted: str) -> str:
         """Return the id of a workspace: an id as it is, `default`, or a name that is looked up."""
@@ -174,7 +185,7 @@ class Admin:
         if wanted == "default":
             found = self.default_workspace_id()
         else:
-            ids = [identified(each, "wrkspc") for each in self.workspaces() if each.get("name") == wanted]
+            ids = [checked_id(each, "wrkspc") for each in self.workspaces() if each.get("name") == wanted]
             if len(ids) > 1:
                 raise ApiError(
                     f"{len(ids)} workspaces are named {clean(wanted, limit=128)!r}: {', '.join(ids)}",
@@ -200,7 +211,7 @@ class Admin:
             raise
 
 
-def understood(reader: Callable[[Document], T], document: Document) -> T:
+def parsed(reader: Callable[[Document], T], document: Document) -> T:
     """Read what the server sent. Raises ApiError where the reader raises ValueError."""
     try:
         return reader(document)
@@ -211,12 +222,12 @@ def understood(reader: Callable[[Document], T], document: Document) -> T:
         ) from None
 
 
-def stated(document: Document, name: str = "id") -> str:
+def required_text(document: Document, name: str = "id") -> str:
     """Return a text that the server must have sent. Raises ApiError where it is not there."""
-    return understood(lambda found: text_of(found, name), document)
+    return parsed(lambda found: text_of(found, name), document)
 
 
-def identified(document: Document, prefix: str) -> str:
+def checked_id(document: Document, prefix: str) -> str:
     """Return the id of a resource, which has this prefix. Raises ApiError where it is something else."""
 
     def read(found: Document) -> str:
@@ -225,7 +236,7 @@ def identified(document: Document, prefix: str) -> str:
             raise ValueError(f"`id` is {clean(identifier, limit=64)!r}, and was to be {prefix}_…")
         return identifier
 
-    return understood(read, document)
+    return parsed(read, document)
 
 
 def _is_key(credentials: Credentials) -> bool:

@@ -19,7 +19,7 @@ from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.platform_hints import is_from, platform_causes
 from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
 from ant_wif.errors import IdentityTokenError
-from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, survey
+from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, evaluate_known
 
 if TYPE_CHECKING:
     import httpx
@@ -152,10 +152,10 @@ def explain_assertion(
         expected_audience=expected_audience,
     )
     seen = before is not None and before.outcome == GRANTED
-    found = survey(request, known, now=now, jti_seen=lambda _: seen)
+    found = evaluate_known(request, known, now=now, jti_seen=lambda _: seen)
     if is_from("azure", identity_source, found.unverified_claims or {}):
         # Its tokens have neither the usual lifetime nor, where it is v2.0, the audience that was asked for.
-        found = survey(request, replace(known, defaults_apply=False), now=now, jti_seen=lambda _: seen)
+        found = evaluate_known(request, replace(known, defaults_apply=False), now=now, jti_seen=lambda _: seen)
     made = (_request_checked(federation), *(_looked_for(check, registered, federation) for check in found.checks))
     checks = tuple(_clean(check) for check in made)
     claims = found.unverified_claims or {}

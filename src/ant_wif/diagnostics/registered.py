@@ -18,7 +18,7 @@ from ant_wif._http.transport import run
 from ant_wif._http.urls import is_loopback
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import clean, show_path
-from ant_wif.admin.client import ADMIN_SCOPE, Admin, Document, stated, understood
+from ant_wif.admin.client import ADMIN_SCOPE, Admin, Document, parsed, required_text
 from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.rules import Issuer, KeySet, KeySetUnavailableError, Rule, ServiceAccount, read_key_set
@@ -236,11 +236,11 @@ def read_registered(
         found = _found(lambda: admin.rules.get(rule_id))
         if found is None:
             return replace(asked, absent=rule_id)
-        rule = understood(read_rule, found)
+        rule = parsed(read_rule, found)
         issued = admin.issuers.get(rule.issuer_id)
         account_id = rule.service_account_id
         account = admin.service_accounts.get(account_id)
-        members = [stated(each, "workspace_id") for each in admin.service_accounts.workspaces(account_id)]
+        members = [required_text(each, "workspace_id") for each in admin.service_accounts.workspaces(account_id)]
         default = admin.default_workspace_id()
     local = is_loopback(urlsplit(credentials.base_url).hostname or "")
     notes: list[str] = []
@@ -255,10 +255,10 @@ def read_registered(
     return replace(
         asked,
         rule=rule,
-        issuer=understood(read_issuer, issued),
+        issuer=parsed(read_issuer, issued),
         key_set=keys,
         inline_keys=inline,
-        service_account=understood(lambda document: read_service_account(document, members), account),
+        service_account=parsed(lambda document: read_service_account(document, members), account),
         default_workspace_id=default,
         notes=tuple(notes),
     )

@@ -8,9 +8,9 @@ Sources are loaded on first use (PEP 562): a process pays for the platform that 
 
 from __future__ import annotations
 
-from ant_wif.identity._registry import BUILT_IN, detect, named, read_source, survey
+from ant_wif.identity._registry import BUILT_IN, detect, detect_all, read_source, source_by_name
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
-from ant_wif.identity.token import IdentityToken, unverified_party
+from ant_wif.identity.token import IdentityToken, unverified_issuer_subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ __all__ = [
     "OAuth",
     "Spiffe",
     "detect",
+    "detect_all",
     "detected",
-    "named",
     "not_detected",
     "read_source",
-    "survey",
-    "unverified_party",
+    "source_by_name",
+    "unverified_issuer_subject",
 ]
 
 

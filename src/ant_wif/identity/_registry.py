@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-__all__ = ["AMAZON", "BUILT_IN", "GOOGLE", "GROUP", "MICROSOFT", "cloud_of", "detect", "named", "read_source", "survey"]
+__all__ = [
+    "AMAZON",
+    "BUILT_IN",
+    "GOOGLE",
+    "GROUP",
+    "MICROSOFT",
+    "cloud_of",
+    "detect",
+    "detect_all",
+    "read_source",
+    "source_by_name",
+]
 
 AMAZON, GOOGLE, MICROSOFT = "amazon", "google", "microsoft"
 
@@ -135,7 +146,7 @@ def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
         yield _asked(plugin, context)
 
 
-def survey(context: Context | None = None) -> list[Detection]:
+def detect_all(context: Context | None = None) -> list[Detection]:
     """Ask every source whether it recognises this machine: those of this package, then those of others."""
     context = context or Context()
     found = [_surveyed(each.load(), context) for each in BUILT_IN]
@@ -151,7 +162,7 @@ def _surveyed(source: type[IdentitySource], context: Context) -> Detection:
     return Detection(by_variables.name, reason, by_machine.found)
 
 
-def named(name: str, context: Context) -> IdentitySource:
+def source_by_name(name: str, context: Context) -> IdentitySource:
     """Return the source of that name, configured from the environment where it needs configuration.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from ant_wif._http.flow import Flow, Reply, Request, call
 from ant_wif._http.urls import check_url
 from ant_wif._secrets import SecretStr, show_path
-from ant_wif.errors import IdentityTokenError, SpentAssertionError
+from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import File, read_token, refuse_foreign
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -126,7 +126,7 @@ def _named(token: IdentityToken, part: str, field: str = "name") -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9.-]{1,253}", value) else None
 
 
-def _until_rotation(token: IdentityToken, why: str) -> SpentAssertionError:
+def _until_rotation(token: IdentityToken, why: str) -> IdentityTokenReusedError:
     issued_at, expires_at = (token.unverified_claims.get(name) for name in ("iat", "exp"))
     rotation = "at about four fifths of its life"
     if isinstance(issued_at, (int, float)) and isinstance(expires_at, (int, float)) and abs(expires_at) < 1e11:
@@ -134,7 +134,7 @@ def _until_rotation(token: IdentityToken, why: str) -> SpentAssertionError:
             issued_at + _ROTATED_AFTER * (expires_at - issued_at), datetime.timezone.utc
         )
         rotation = f"at about {at.isoformat(timespec='minutes')}"
-    return SpentAssertionError(
+    return IdentityTokenReusedError(
         f"the projected token in {token.source} was exchanged already, {why}; the kubelet writes the next one "
         f"{rotation}",
         hint="let the pod's service account create `serviceaccounts/token` for itself, or give the federation rule a "

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentityTokenError
 
-__all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_party"]
+__all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_issuer_subject"]
 
 LARGEST_ASSERTION = 16 * 1024
 CLOCK_LEEWAY_SECONDS = 30
@@ -55,7 +55,7 @@ class IdentityToken:
         return tuple(entry for entry in entries if isinstance(entry, str))
 
 
-def unverified_party(raw: SecretStr | None) -> tuple[str | None, str | None]:
+def unverified_issuer_subject(raw: SecretStr | None) -> tuple[str | None, str | None]:
     """Return `iss` and `sub` of a token as far as they can be read: it may be expired, or no token at all."""
     claims = _decoded(raw, 1) if raw is not None and raw.get_secret_value().count(".") == 2 else None
     found = [claims.get(name) if isinstance(claims, dict) else None for name in ("iss", "sub")]

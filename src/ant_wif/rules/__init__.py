@@ -1,8 +1,8 @@
 """Whether a federation rule accepts an identity token: pure functions of what they are given.
 
-`judge` reads nothing from the network, the disk, the clock or the environment, and remembers
+`evaluate` reads nothing from the network, the disk, the clock or the environment, and remembers
 nothing. PyJWT and cryptography are imported only when a signature is checked, CEL only for a rule that has a
-condition. `survey` makes the same checks with less than everything known, and `check_rule` tells whether there
+condition. `evaluate_known` makes the same checks with less than everything known, and `check_rule` tells whether there
 may be such a rule at all.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.checks import LEEWAY_SECONDS
-from ant_wif.rules.evaluate import Knowledge, Survey, judge, survey
+from ant_wif.rules.evaluate import Evaluation, Knowledge, evaluate, evaluate_known
 from ant_wif.rules.jwt import MAX_ASSERTION_BYTES, KeySet, KeySetUnavailableError, VerificationKey, read_key_set
 from ant_wif.rules.models import (
     DEFAULT_AUDIENCE,
     Check,
+    Decision,
     ExchangeRequest,
     Issuer,
-    Judgement,
     Reason,
     Registration,
     Rule,
@@ -34,9 +34,10 @@ __all__ = [
     "Check",
     "ConditionError",
     "ConditionUnavailableError",
+    "Decision",
+    "Evaluation",
     "ExchangeRequest",
     "Issuer",
-    "Judgement",
     "KeySet",
     "KeySetUnavailableError",
     "Knowledge",
@@ -46,14 +47,13 @@ __all__ = [
     "RegistrationError",
     "Rule",
     "ServiceAccount",
-    "Survey",
     "VerificationKey",
     "check_condition",
     "check_issuer",
     "check_name",
     "check_rule",
-    "judge",
+    "evaluate",
+    "evaluate_known",
     "read_key_set",
     "reasons_table",
-    "survey",
 ]

@@ -95,7 +95,7 @@ def named_claims(expression: str) -> frozenset[str]:
     return frozenset(name for match in found for name in (match["field"], match["index"]) if name is not None)
 
 
-def evaluate(expression: str, claims: Mapping[str, object]) -> tuple[bool, str]:
+def evaluate_condition(expression: str, claims: Mapping[str, object]) -> tuple[bool, str]:
     """Return whether a condition yields `true`, and in words what it yields. An error is not `true`.
 
     The work is bounded by what expression and claims could ask for at most, so that the same two always

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, evaluate
+from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, evaluate_condition
 from ant_wif.rules.jwt import (
     ALLOWED_ALGORITHMS,
     MAX_ASSERTION_BYTES,
@@ -260,7 +260,7 @@ def condition(case: Case) -> Finding:
         return Finding(None, "none")
     wanted = printable(expression)
     try:
-        holds, yields = evaluate(expression, case.assertion.claims)
+        holds, yields = evaluate_condition(expression, case.assertion.claims)
     except ConditionUnavailableError as error:
         sentence = f"The rule's condition cannot be evaluated here: {error}."
         return Finding("match_condition", "not evaluated", wanted, sentence, unchecked=True)

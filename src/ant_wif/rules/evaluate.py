@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 from ant_wif.rules import checks as steps
 from ant_wif.rules.checks import LEEWAY_SECONDS, Case, Step, shown
 from ant_wif.rules.jwt import Assertion, KeySet
-from ant_wif.rules.models import Check, ExchangeRequest, Issuer, Judgement, Reason, Registration, Rule, ServiceAccount
+from ant_wif.rules.models import Check, Decision, ExchangeRequest, Issuer, Reason, Registration, Rule, ServiceAccount
 
 _SHORTEST_TOKEN_SECONDS = 60
 
 
-def judge(
+def evaluate(
     request: ExchangeRequest,
     registration: Registration | None,
     *,
     now: float,
     key_set: Callable[[], KeySet],
     jti_seen: Callable[[str], bool],
-) -> Judgement:
+) -> Decision:
     """Judge an assertion. Never raises, whatever the assertion holds, unless a function given to it does.
 
     `registration` is `None` where the organization has no such rule. `now` is unix time. `key_set`
     is called at most once, when the signature is due, and may raise `KeySetUnavailableError`. `jti_seen`
     is asked about this issuer's tokens. Nothing is spent here: a caller that grants must remember
-    `Judgement.jti` in the same locked step, or two callers get a token for one assertion.
+    `Decision.jti` in the same locked step, or two callers get a token for one assertion.
     """
     assertion, flaw = steps.read(request.assertion)
     claims = assertion.claims if assertion else None
@@ -34,20 +34,20 @@ def judge(
     if checks[-1].passed:
         checks.append(steps.well_formed(request.assertion, flaw))
     if not checks[-1].passed or registration is None or assertion is None:
-        return Judgement(checks=tuple(checks), unverified_claims=claims)
+        return Decision(checks=tuple(checks), unverified_claims=claims)
 
     case = Case(request, registration, assertion, now, key_set, jti_seen)
     for step in steps.STEPS:
         checks.append(step.check(step.examine(case)))
         if not checks[-1].passed:
-            return Judgement(checks=tuple(checks), unverified_claims=claims)
+            return Decision(checks=tuple(checks), unverified_claims=claims)
     return _granted(case, tuple(checks))
 
 
-def _granted(case: Case, checks: tuple[Check, ...]) -> Judgement:
+def _granted(case: Case, checks: tuple[Check, ...]) -> Decision:
     expires_at, jti = case.time("exp") or 0, case.claim("jti")
     twice_left = int(2 * (expires_at - case.now))
-    return Judgement(
+    return Decision(
         checks=checks,
         unverified_claims=case.assertion.claims,
         workspace_id=case.workspace_id,
@@ -89,7 +89,7 @@ class Knowledge:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Evaluation:
     """Checks 2 to 17, and what the assertion says of itself; `None` where it cannot be read."""
 
     checks: tuple[Check, ...]
@@ -102,7 +102,9 @@ class Survey:
         return next((check.reason for check in self.checks if check.failed), None)
 
 
-def survey(request: ExchangeRequest, known: Knowledge, *, now: float, jti_seen: Callable[[str], bool]) -> Survey:
+def evaluate_known(
+    request: ExchangeRequest, known: Knowledge, *, now: float, jti_seen: Callable[[str], bool]
+) -> Evaluation:
     """Make every check, and leave `unchecked` what cannot be told.
 
     Raises nothing, whatever the assertion holds, unless a function given to it does.
@@ -126,7 +128,7 @@ def survey(request: ExchangeRequest, known: Knowledge, *, now: float, jti_seen: 
         if step.number == 7 and case.key is None:
             lacking.add("key")
     unread = assertion is None
-    return Survey(tuple(made), None if unread else case.assertion.header, None if unread else case.assertion.claims)
+    return Evaluation(tuple(made), None if unread else case.assertion.header, None if unread else case.assertion.claims)
 
 
 def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:

@@ -143,7 +143,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Decision:
     """The checks that were made, in order, up to the first that failed.
 
     `unverified_claims` is what the assertion says of itself, `None` where it cannot be read. The

@@ -14,7 +14,7 @@ from ant_cli.commands.wif.create import create_issuer, create_rule, create_servi
 from ant_cli.commands.wif.setup import setup
 
 if TYPE_CHECKING:
-    from ant_wif.admin.client import Admin, Registry
+    from ant_wif.admin.client import Admin, ResourceCollection
 
 __all__ = ["wif"]
 
@@ -27,7 +27,7 @@ def wif() -> None:
     """
 
 
-def _kind(name: str, what: str, registry: Callable[[Admin], Registry], create: click.Command) -> click.Group:
+def _kind(name: str, what: str, registry: Callable[[Admin], ResourceCollection], create: click.Command) -> click.Group:
     """Return the group of commands for one kind of resource, of which `registry` returns those there are."""
     group = Group(name, help=f"See, create and archive {what}s.")
     group.add_command(_list(what, registry, by_issuer=name == "rules"))
@@ -37,7 +37,7 @@ def _kind(name: str, what: str, registry: Callable[[Admin], Registry], create: c
     return group
 
 
-def _list(what: str, registry: Callable[[Admin], Registry], *, by_issuer: bool) -> click.Command:
+def _list(what: str, registry: Callable[[Admin], ResourceCollection], *, by_issuer: bool) -> click.Command:
     @click.option("--include-archived", is_flag=True, help="Archived ones, too.")
     @click.option("--limit", type=click.IntRange(min=1), help="Print at most so many.")
     @pass_session
@@ -55,7 +55,7 @@ def _list(what: str, registry: Callable[[Admin], Registry], *, by_issuer: bool) 
     return click.command("list", cls=Command, help=text)(list_)
 
 
-def _get(what: str, registry: Callable[[Admin], Registry]) -> click.Command:
+def _get(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
     @click.argument("wanted", metavar="ID")
     @pass_session
     def get(session: Session, wanted: str) -> None:
@@ -67,7 +67,7 @@ def _get(what: str, registry: Callable[[Admin], Registry]) -> click.Command:
     return click.command("get", cls=Command, help=f"Print one {what}. ID may be its name.")(get)
 
 
-def _archive(what: str, registry: Callable[[Admin], Registry]) -> click.Command:
+def _archive(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
     @click.argument("wanted", metavar="ID")
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @pass_session

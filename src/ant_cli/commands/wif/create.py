@@ -15,7 +15,7 @@ from ant_cli._values import read_document
 from ant_cli.commands.wif.administering import admin_of
 
 if TYPE_CHECKING:
-    from ant_wif.admin.client import Registry
+    from ant_wif.admin.client import ResourceCollection
 
 __all__ = ["JWKS_FILE", "LIFETIME", "ROLES", "create_issuer", "create_rule", "create_service_account", "read_key_file"]
 
@@ -114,14 +114,14 @@ def create_service_account(
 ) -> None:
     """Create a service account, and print it. It is a member of the default workspace by itself."""
     from ant_cli._output import print_item
-    from ant_wif.admin.client import stated
+    from ant_wif.admin.client import required_text
 
     given = {"name": name, "description": description, "organization_role": role}
     body = _body(input_, given, {"name": "--name"})
     with admin_of(session) as admin:
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.service_accounts.create(body)
-        _add(admin.service_accounts, stated(created), ids, workspace_role=workspace_role)
+        _add(admin.service_accounts, required_text(created), ids, workspace_role=workspace_role)
         print_item(session, created)
 
 
@@ -165,7 +165,7 @@ def create_rule(
 ) -> None:
     """Create a federation rule, and print it. `ant wif setup` finds the narrowest one for a platform."""
     from ant_cli._output import print_item
-    from ant_wif.admin.client import stated
+    from ant_wif.admin.client import required_text
 
     if workspaces and all_workspaces:
         raise click.UsageError("--all-workspaces leaves none for --workspace to name")
@@ -197,7 +197,7 @@ def create_rule(
             body["target"] = {"type": "service_account", "service_account_id": account_id}
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.rules.create({**body, **({"workspace_id": ids[0]} if ids else {})})
-        identifier = stated(created)
+        identifier = required_text(created)
         _add(admin.rules, identifier, ids[1:])
         print_item(session, admin.rules.get(identifier) if ids[1:] else created)
 
@@ -218,7 +218,7 @@ def read_key_file(path: Path) -> Mapping[str, object]:
     return {"keys": keys}
 
 
-def _add(registry: Registry, identifier: str, workspaces: Sequence[str], **more: str) -> None:
+def _add(registry: ResourceCollection, identifier: str, workspaces: Sequence[str], **more: str) -> None:
     """Add what was just made to workspaces. Raises ApiError, with the hint that it was made."""
     from ant_wif.errors import ApiError
 

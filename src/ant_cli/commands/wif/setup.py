@@ -16,7 +16,7 @@ from ant_cli.commands.wif.administering import admin_of
 from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, read_key_file
 
 if TYPE_CHECKING:
-    from ant_wif.admin.setup import Trust
+    from ant_wif.admin.setup import WorkloadIdentity
 
 __all__ = ["setup"]
 
@@ -105,7 +105,7 @@ def github(
     """GitHub Actions: the jobs of a repository, for one branch, tag or environment."""
     from ant_wif.admin.setup import github as platform
 
-    def trust() -> Trust:
+    def trust() -> WorkloadIdentity:
         return platform.trust(
             repository=repo,
             branch=branch,
@@ -150,7 +150,7 @@ def google_cloud(
     """Google Cloud: whatever runs as one service account of Google's."""
     from ant_wif.admin.setup import google_cloud as platform
 
-    def trust() -> Trust:
+    def trust() -> WorkloadIdentity:
         return platform.trust(
             service_account_email=service_account_email,
             unique_id=unique_id,
@@ -188,7 +188,7 @@ def azure(
     """Azure: one managed identity or service principal."""
     from ant_wif.admin.setup import azure as platform
 
-    def trust() -> Trust:
+    def trust() -> WorkloadIdentity:
         return platform.trust(
             tenant=tenant,
             audience=audience,
@@ -221,10 +221,10 @@ def kubernetes(
     )
 
 
-def _set_up(session: Session, trust: Callable[[], Trust], common: Common) -> None:
+def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Common) -> None:
     from ant_cli._output import print_item
     from ant_cli.commands.wif.setup_text import done_line, plan_lines, result_lines, workflow
-    from ant_wif.admin.setup import Wanted, apply, plan
+    from ant_wif.admin.setup import SetupRequest, apply, plan
 
     if common.as_json:
         session.options["format"] = "json"
@@ -235,7 +235,7 @@ def _set_up(session: Session, trust: Callable[[], Trust], common: Common) -> Non
     with admin_of(session) as admin:
         admin.credentials.access_token()
         session.failure = 1
-        wanted = Wanted(
+        wanted = SetupRequest(
             trust=wanted_trust,
             workspace_id=admin.workspace_id(common.workspace),
             workspace_name=common.workspace,

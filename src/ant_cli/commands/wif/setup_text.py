@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ant_wif._secrets import clean
 
 if TYPE_CHECKING:
-    from ant_wif.admin.setup import Item, Plan
+    from ant_wif.admin.setup import PlannedResource, SetupPlan
 
 __all__ = ["done_line", "plan_lines", "result_lines", "workflow"]
 
@@ -24,7 +24,7 @@ _KINDS = {
 _DONE = {"create": "created", "update": "updated", "keep": "kept"}
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: SetupPlan) -> Iterator[str]:
     """What is there stays (=), what is missing is created (+), what differs is updated (~)."""
     for item in plan.items:
         known = f" ({_shown(item.id)})" if item.id is not None and item.kind != "membership" else ""
@@ -45,12 +45,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
                     yield f"    {name}: {_value(value)}"
 
 
-def done_line(item: Item) -> str:
+def done_line(item: PlannedResource) -> str:
     of = f" ({_shown(item.id or '')})" if item.kind != "membership" else ""
     return f"{_DONE[item.action]}: {_KINDS[item.kind]} {_shown(item.name)}{of}"
 
 
-def result_lines(plan: Plan, *, dry_run: bool, planned: bool) -> Iterator[str]:
+def result_lines(plan: SetupPlan, *, dry_run: bool, planned: bool) -> Iterator[str]:
     """What to do next, with the ids that are known."""
     yield ""
     if dry_run and planned:
@@ -75,7 +75,7 @@ def result_lines(plan: Plan, *, dry_run: bool, planned: bool) -> Iterator[str]:
         yield snippet.rstrip("\n")
 
 
-def workflow(plan: Plan) -> str | None:
+def workflow(plan: SetupPlan) -> str | None:
     """Return a workflow for GitHub Actions, `None` for other platforms and before there is a rule."""
     trust = plan.wanted.trust
     if trust.platform != "github" or plan.rule.id is None:

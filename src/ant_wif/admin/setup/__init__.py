@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from ant_wif.admin.setup import aws, azure, github, google_cloud, kubernetes
 from ant_wif.admin.setup.apply import apply
-from ant_wif.admin.setup.models import Change, Item, Plan, Trust, Wanted
+from ant_wif.admin.setup.models import Change, PlannedResource, SetupPlan, SetupRequest, WorkloadIdentity
 from ant_wif.admin.setup.plan import plan
 
 __all__ = [
     "Change",
-    "Item",
-    "Plan",
-    "Trust",
-    "Wanted",
+    "PlannedResource",
+    "SetupPlan",
+    "SetupRequest",
+    "WorkloadIdentity",
     "apply",
     "aws",
     "azure",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ant_wif.admin.client import Admin, Registry
-from ant_wif.admin.setup.models import Item, Plan
+from ant_wif.admin.client import Admin, ResourceCollection
+from ant_wif.admin.setup.models import PlannedResource, SetupPlan
 from ant_wif.admin.setup.plan import plan as plan_anew
 from ant_wif.errors import ApiError
 
@@ -15,15 +15,15 @@ __all__ = ["apply"]
 _TAKEN = 409
 
 
-def apply(admin: Admin, plan: Plan, done: Callable[[Item], object] = lambda _: None) -> Plan:
+def apply(admin: Admin, plan: SetupPlan, done: Callable[[PlannedResource], object] = lambda _: None) -> SetupPlan:
     """Create and update what the plan says, and return it with the ids that there are now.
 
     `done` is called with each item that was made. What another run made meanwhile, just as planned here, is kept.
     Raises ApiError; what was made before stays, and a plan that is made anew goes on from there.
     """
-    made: dict[str, Item] = {}
+    made: dict[str, PlannedResource] = {}
 
-    def told(item: Item) -> Item:
+    def told(item: PlannedResource) -> PlannedResource:
         if item.action != "keep":
             made[item.kind] = item
             done(item)
@@ -47,7 +47,7 @@ def apply(admin: Admin, plan: Plan, done: Callable[[Item], object] = lambda _: N
             return replace(found, issuer=issuer, service_account=account, membership=membership, rule=rule)
 
 
-def _carried_out(admin: Admin, plan: Plan, told: Callable[[Item], Item]) -> Plan:
+def _carried_out(admin: Admin, plan: SetupPlan, told: Callable[[PlannedResource], PlannedResource]) -> SetupPlan:
     issuer = told(_made(admin.issuers, plan.issuer))
     account = told(_made(admin.service_accounts, plan.service_account))
     if plan.membership.action == "create":
@@ -58,17 +58,19 @@ def _carried_out(admin: Admin, plan: Plan, told: Callable[[Item], Item]) -> Plan
     return replace(plan, issuer=issuer, service_account=account, rule=rule)
 
 
-def _made(registry: Registry, item: Item, references: Mapping[str, object] | None = None) -> Item:
+def _made(
+    registry: ResourceCollection, item: PlannedResource, references: Mapping[str, object] | None = None
+) -> PlannedResource:
     """Create or update a resource; `references` are what only a new one is told."""
     if item.action == "create":
         document = registry.create({**item.body, **(references or {})})
-        return replace(item, id=registry.identified(document))
+        return replace(item, id=registry.checked_id(document))
     if item.action == "update":
         registry.update(item.id or "", item.body)
     return item
 
 
-def _is_part(left: Plan, plan: Plan) -> bool:
+def _is_part(left: SetupPlan, plan: SetupPlan) -> bool:
     """Whether there is less to do than was planned, and nothing else."""
     to_do, planned = (
         [(item.kind, item.action, item.name, item.body) for item in each.items if item.action != "keep"]

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_get
 from __future__ import annotations
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]
@@ -15,7 +15,7 @@ _PARTITION = r"arn:aws(?:-[a-z]+)*"
 _ROLE = rf"{_PARTITION}:iam::\d{{12}}:role/(?:[!-)+-.0->@-~]+/)*[\w+=,.@-]{{1,64}}"
 
 
-def trust(*, issuer_url: str, role_arn: str | None = None, account: str | None = None) -> Trust:
+def trust(*, issuer_url: str, role_arn: str | None = None, account: str | None = None) -> WorkloadIdentity:
     """Return what accepts the tokens of one role, or of all roles of an account.
 
     `issuer_url` is the account's own: `aws iam get-outbound-web-identity-federation-info` prints it.
@@ -37,7 +37,7 @@ def trust(*, issuer_url: str, role_arn: str | None = None, account: str | None =
     ]
     if account is not None:
         notes.append(f"Every role of the account {account} is accepted; --role-arn names one.")
-    return Trust(
+    return WorkloadIdentity(
         platform="aws",
         issuer_name=slug("aws", subject.split(":")[4]),
         issuer_url=issuer_address(issuer_url).rstrip("/"),

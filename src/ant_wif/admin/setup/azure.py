@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.models import Trust, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]
@@ -26,7 +26,7 @@ def trust(
     client_id: str | None = None,
     version: int = 2,
     issuer_url: str | None = None,
-) -> Trust:
+) -> WorkloadIdentity:
     """Return what accepts the tokens of one identity, by its object id, its client id or both.
 
     `audience` is the application that stands for the Claude API: its id, or `api://` and its id. `version`
@@ -66,7 +66,7 @@ def trust(
             "A client id alone also lets in the people who sign in with that client, if it is one for people; "
             "--object-id names the identity itself."
         )
-    return Trust(
+    return WorkloadIdentity(
         platform="azure",
         issuer_name=slug("azure", tenant),
         issuer_url=issuer_url or issuer,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["ISSUER_URL", "trust"]
@@ -35,7 +35,7 @@ def trust(
     environment: str | None = None,
     pull_request: bool = False,
     issuer_url: str = ISSUER_URL,
-) -> Trust:
+) -> WorkloadIdentity:
     """Return what accepts these jobs and no others; the branch is `main` where nothing is said.
 
     `repository` is OWNER/NAME, or OWNER@ID/NAME@ID as the subjects of newer repositories have it, with or without
@@ -82,7 +82,7 @@ def trust(
             claims["environment"] = environment
     issuer_url = issuer_address(issuer_url).rstrip("/")
     may_have_numbers = owner_id is None and not issuer_url.endswith(_SERVER_ISSUER)
-    return Trust(
+    return WorkloadIdentity(
         platform="github",
         issuer_name="github-actions" if issuer_url == ISSUER_URL else slug("github", issuer_url.partition("://")[2]),
         issuer_url=issuer_url,

@@ -5,7 +5,7 @@ https://cloud.google.com/compute/docs/instances/verifying-instance-identity
 
 from __future__ import annotations
 
-from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["ISSUER_URL", "trust"]
@@ -17,7 +17,7 @@ _EMAIL = r"[a-z0-9][a-z0-9._-]{0,127}@[a-z0-9][a-z0-9.-]{0,250}\.gserviceaccount
 
 def trust(
     *, service_account_email: str | None = None, unique_id: str | None = None, issuer_url: str = ISSUER_URL
-) -> Trust:
+) -> WorkloadIdentity:
     """Return what accepts the tokens of one service account, by its number, its address or both.
 
     Raises:
@@ -41,7 +41,7 @@ def trust(
             "An address can be given to another account when this one is deleted, its number cannot: "
             f"`gcloud iam service-accounts describe {service_account_email} --format='value(uniqueId)'` prints it."
         )
-    return Trust(
+    return WorkloadIdentity(
         platform="google-cloud",
         issuer_name="google",
         issuer_url=issuer_address(issuer_url).rstrip("/"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ant_wif._secrets import clean
-from ant_wif.admin.setup.models import Trust, issuer_address, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]
@@ -18,7 +18,9 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PUBLIC_MEMBERS = {"RSA": ("kty", "kid", "use", "alg", "n", "e"), "EC": ("kty", "kid", "use", "alg", "crv", "x", "y")}
 
 
-def trust(*, issuer_url: str, namespace: str, service_account: str, jwks: Mapping[str, object] | None = None) -> Trust:
+def trust(
+    *, issuer_url: str, namespace: str, service_account: str, jwks: Mapping[str, object] | None = None
+) -> WorkloadIdentity:
     """Return what accepts the tokens of one service account.
 
     `issuer_url` is the cluster's, letter by letter. `jwks` is its key set, where the internet cannot reach it:
@@ -44,7 +46,7 @@ def trust(*, issuer_url: str, namespace: str, service_account: str, jwks: Mappin
     ]
     if jwks is not None:
         notes.append("When the cluster rotates its keys, run this again with the new ones.")
-    return Trust(
+    return WorkloadIdentity(
         platform="kubernetes",
         issuer_name=slug("kubernetes", issuer_url.partition("://")[2]),
         issuer_url=issuer_url,

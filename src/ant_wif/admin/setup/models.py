@@ -16,11 +16,11 @@ __all__ = [
     "DEFAULT_SCOPE",
     "Action",
     "Change",
-    "Item",
     "Kind",
-    "Plan",
-    "Trust",
-    "Wanted",
+    "PlannedResource",
+    "SetupPlan",
+    "SetupRequest",
+    "WorkloadIdentity",
     "issuer_address",
     "required",
     "slug",
@@ -30,7 +30,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trust:
+class WorkloadIdentity:
     """One workload of a platform, as a federation rule tells it from all others.
 
     `issuer_name` and `name` are the names of what is created; `name` is that of the rule and of the service
@@ -99,7 +99,7 @@ DEFAULT_SCOPE = "workspace:developer"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class SetupRequest:
     """What is to be there afterwards.
 
     `workspace_id` is the id of a workspace, `workspace_name` what a person knows it by. `service_account` is a name
@@ -108,7 +108,7 @@ class Wanted:
     `workspace:developer` and what the server has for a default.
     """
 
-    trust: Trust
+    trust: WorkloadIdentity
     workspace_id: str
     workspace_name: str | None = None
     service_account: str | None = None
@@ -127,7 +127,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class PlannedResource:
     """One resource. `id` is `None` until it exists; `details` are what a person recognises it by.
 
     `changes` are what an update changes, in words. `body` is what is sent to create or update it, without the ids
@@ -156,19 +156,19 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SetupPlan:
     """The items in the order in which they are made: each may name those before it."""
 
-    wanted: Wanted
+    wanted: SetupRequest
     base_url: str
     organization_id: str | None
-    issuer: Item
-    service_account: Item
-    membership: Item
-    rule: Item
+    issuer: PlannedResource
+    service_account: PlannedResource
+    membership: PlannedResource
+    rule: PlannedResource
 
     @property
-    def items(self) -> tuple[Item, ...]:
+    def items(self) -> tuple[PlannedResource, ...]:
         return self.issuer, self.service_account, self.membership, self.rule
 
     @property

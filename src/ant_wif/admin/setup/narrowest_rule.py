@@ -9,31 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from ant_wif.admin.setup.models import DEFAULT_SCOPE, Change, Item, Trust, Wanted
+from ant_wif.admin.setup.models import DEFAULT_SCOPE, Change, PlannedResource, SetupRequest, WorkloadIdentity
 from ant_wif.rules import DEFAULT_AUDIENCE, Rule
 from ant_wif.rules.models import ADMIN_SCOPE
 
-__all__ = ["Demand", "is_same_workload", "narrowed"]
+__all__ = ["RuleRequest", "is_same_workload", "narrowed"]
 
 _TO_COME = "(to be created)"
 
 
 @dataclass(frozen=True)
-class Demand:
+class RuleRequest:
     """What the rule is to do. Ids are `None` of what does not exist yet."""
 
-    wanted: Wanted
+    wanted: SetupRequest
     issuer_id: str | None
     service_account_id: str | None
 
 
-def narrowed(demand: Demand, rules: Iterable[Rule], free_name: Callable[[], str]) -> tuple[Item, Rule]:
+def narrowed(demand: RuleRequest, rules: Iterable[Rule], free_name: Callable[[], str]) -> tuple[PlannedResource, Rule]:
     """Return what is to become of the rule, and the rule as it will be."""
     found = [_changed(demand.wanted, rule) for rule in rules if _is_for(demand, rule)]
     if not found:
         return _new(demand, free_name())
     before, after, changes = min(found, key=lambda each: len(each[2]))
-    item = Item(
+    item = PlannedResource(
         kind="rule",
         action="update" if changes else "keep",
         name=before.name,
@@ -45,7 +45,7 @@ def narrowed(demand: Demand, rules: Iterable[Rule], free_name: Callable[[], str]
     return item, after
 
 
-def _is_for(demand: Demand, rule: Rule) -> bool:
+def _is_for(demand: RuleRequest, rule: Rule) -> bool:
     """Whether a rule of the issuer is for the same workload, account and workspace."""
     in_place = rule.applies_to_all_workspaces or demand.wanted.workspace_id in rule.workspace_ids
     if rule.service_account_id != demand.service_account_id or not in_place or ADMIN_SCOPE in rule.oauth_scope.split():
@@ -53,7 +53,7 @@ def _is_for(demand: Demand, rule: Rule) -> bool:
     return is_same_workload(demand.wanted.trust, rule)
 
 
-def is_same_workload(trust: Trust, rule: Rule) -> bool:
+def is_same_workload(trust: WorkloadIdentity, rule: Rule) -> bool:
     """Whether a rule of the issuer is for the workload, be it that it accepts others as well."""
     if trust.subject is None:
         return rule.subject_prefix is None and trust.claims.items() <= rule.claims.items()
@@ -62,7 +62,7 @@ def is_same_workload(trust: Trust, rule: Rule) -> bool:
     return rule.subject_prefix == trust.subject and (ref is None or ref == trust.claims.get("ref"))
 
 
-def _changed(wanted: Wanted, rule: Rule) -> tuple[Rule, Rule, tuple[Change, ...]]:
+def _changed(wanted: SetupRequest, rule: Rule) -> tuple[Rule, Rule, tuple[Change, ...]]:
     """Return a rule, what it should be, and the difference. What else it asks of a token, it goes on to ask."""
     trust = wanted.trust
     after = replace(
@@ -101,7 +101,7 @@ def _update(before: Rule, after: Rule) -> dict[str, object]:
     return body
 
 
-def _new(demand: Demand, name: str) -> tuple[Item, Rule]:
+def _new(demand: RuleRequest, name: str) -> tuple[PlannedResource, Rule]:
     wanted, trust = demand.wanted, demand.wanted.trust
     rule = Rule(
         id=_TO_COME,
@@ -123,7 +123,7 @@ def _new(demand: Demand, name: str) -> tuple[Item, Rule]:
         "oauth_scope": rule.oauth_scope,
         "token_lifetime_seconds": rule.token_lifetime_seconds,
     }
-    return Item(kind="rule", action="create", name=name, details=_details(rule), body=body), rule
+    return PlannedResource(kind="rule", action="create", name=name, details=_details(rule), body=body), rule
 
 
 def _match(rule: Rule) -> dict[str, object]:

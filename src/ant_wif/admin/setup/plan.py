@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 
 from ant_wif._http.urls import is_loopback
 from ant_wif._secrets import clean
-from ant_wif.admin.client import Admin, Document, Registry, understood
+from ant_wif.admin.client import Admin, Document, ResourceCollection, parsed
 from ant_wif.admin.documents import is_archived, read_issuer, read_rule, read_service_account
-from ant_wif.admin.setup.models import Change, Item, Plan, Trust, Wanted
-from ant_wif.admin.setup.narrowest_rule import Demand, is_same_workload, narrowed
+from ant_wif.admin.setup.models import Change, PlannedResource, SetupPlan, SetupRequest, WorkloadIdentity
+from ant_wif.admin.setup.narrowest_rule import RuleRequest, is_same_workload, narrowed
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Issuer, RegistrationError, ServiceAccount, check_issuer, check_name, check_rule
 
 __all__ = ["plan"]
 
 
-def plan(admin: Admin, wanted: Wanted) -> Plan:
+def plan(admin: Admin, wanted: SetupRequest) -> SetupPlan:
     """Compare what is wanted with what is registered.
 
     Raises:
@@ -28,18 +28,18 @@ def plan(admin: Admin, wanted: Wanted) -> Plan:
     rules = [each for each in admin.rules.list() if not is_archived(each)]
     issuer = _issuer(admin, wanted, rules)
     account, registered = _service_account(admin, wanted, issuer, rules)
-    return Plan(
+    return SetupPlan(
         wanted=wanted,
         base_url=admin.credentials.base_url,
         organization_id=admin.organization_id(),
         issuer=issuer,
         service_account=account,
         membership=_membership(admin, wanted, account),
-        rule=_rule(admin, Demand(wanted, issuer.id, account.id), registered, rules),
+        rule=_rule(admin, RuleRequest(wanted, issuer.id, account.id), registered, rules),
     )
 
 
-def _issuer(admin: Admin, wanted: Wanted, rules: Sequence[Document]) -> Item:
+def _issuer(admin: Admin, wanted: SetupRequest, rules: Sequence[Document]) -> PlannedResource:
     trust = wanted.trust
     live = [each for each in admin.issuers.list() if not is_archived(each)]
     found = min(
@@ -52,7 +52,7 @@ def _issuer(admin: Admin, wanted: Wanted, rules: Sequence[Document]) -> Item:
     )
     if found is None:
         return _new_issuer(admin, wanted)
-    issuer = understood(read_issuer, found)
+    issuer = parsed(read_issuer, found)
     body: dict[str, object] = {}
     changes = []
     if issuer.max_jwt_lifetime_seconds < trust.max_jwt_lifetime_seconds:
@@ -63,18 +63,18 @@ def _issuer(admin: Admin, wanted: Wanted, rules: Sequence[Document]) -> Item:
     if trust.jwks is not None and _keys(found.get("jwks")) != _keys(trust.jwks):
         body["jwks"] = dict(trust.jwks)
         changes.append(Change("jwks", _shown(found.get("jwks")), _shown(trust.jwks)))
-    return Item(
+    return PlannedResource(
         kind="issuer",
         action="update" if changes else "keep",
         name=issuer.name,
-        id=admin.issuers.identified(found),
+        id=admin.issuers.checked_id(found),
         details={"issuer_url": trust.issuer_url, "keys": _shown(found.get("jwks"))},
         changes=tuple(changes),
         body=body,
     )
 
 
-def _new_issuer(admin: Admin, wanted: Wanted) -> Item:
+def _new_issuer(admin: Admin, wanted: SetupRequest) -> PlannedResource:
     trust, longest = wanted.trust, wanted.trust.max_jwt_lifetime_seconds
     jwks = dict(trust.jwks or {"type": "discovery"})
     name = _free_name(admin.issuers, trust.issuer_name)
@@ -82,12 +82,12 @@ def _new_issuer(admin: Admin, wanted: Wanted) -> Item:
     _check_issuer(admin, wanted, issuer, jwks)
     details = {"issuer_url": trust.issuer_url, "keys": _shown(jwks), "max_jwt_lifetime_seconds": longest}
     body = {"name": name, "issuer_url": trust.issuer_url, "jwks": jwks, "max_jwt_lifetime_seconds": longest}
-    return Item(kind="issuer", action="create", name=name, details=details, body=body)
+    return PlannedResource(kind="issuer", action="create", name=name, details=details, body=body)
 
 
 def _service_account(
-    admin: Admin, wanted: Wanted, issuer: Item, rules: Sequence[Document]
-) -> tuple[Item, ServiceAccount | None]:
+    admin: Admin, wanted: SetupRequest, issuer: PlannedResource, rules: Sequence[Document]
+) -> tuple[PlannedResource, ServiceAccount | None]:
     asked, accounts = wanted.service_account or wanted.trust.name, admin.service_accounts
     if accounts.is_id(asked):
         found: Document | None = accounts.get(asked)
@@ -110,18 +110,20 @@ def _service_account(
                 hint="give an id, svac_…, or a name of lower-case letters, digits and hyphens with --service-account",
             ) from None
         body = {"name": asked, "description": f"made by `ant wif setup {wanted.trust.platform}`"}
-        return Item(kind="service_account", action="create", name=asked, body=body), None
-    account = understood(read_service_account, found)
+        return PlannedResource(kind="service_account", action="create", name=asked, body=body), None
+    account = parsed(read_service_account, found)
     if account.archived:
         raise ConfigurationError(
             f"the service account {account.name} ({account.id}) is archived, and its name stays taken",
             hint="give another name with --service-account",
         )
-    item = Item(kind="service_account", action="keep", name=account.name, id=accounts.identified(found))
+    item = PlannedResource(kind="service_account", action="keep", name=account.name, id=accounts.checked_id(found))
     return item, account
 
 
-def _is_another_s(account: Document, trust: Trust, issuer: Item, rules: Sequence[Document]) -> bool:
+def _is_another_s(
+    account: Document, trust: WorkloadIdentity, issuer: PlannedResource, rules: Sequence[Document]
+) -> bool:
     """Whether there are rules that act as the account, and none of them is for this workload."""
     targets = [(each.get("target"), each) for each in rules]
     own = [
@@ -132,11 +134,11 @@ def _is_another_s(account: Document, trust: Trust, issuer: Item, rules: Sequence
     return bool(own) and not any(own)
 
 
-def _is_ours(rule: Document, trust: Trust, issuer_id: object) -> bool:
-    return rule.get("issuer_id") == issuer_id and is_same_workload(trust, understood(read_rule, rule))
+def _is_ours(rule: Document, trust: WorkloadIdentity, issuer_id: object) -> bool:
+    return rule.get("issuer_id") == issuer_id and is_same_workload(trust, parsed(read_rule, rule))
 
 
-def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
+def _membership(admin: Admin, wanted: SetupRequest, account: PlannedResource) -> PlannedResource:
     """Every account is a member of the default workspace; of another, it must be made one."""
     workspace = wanted.workspace_id
     held = [] if account.id is None else admin.service_accounts.workspaces(account.id)
@@ -147,7 +149,7 @@ def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
     if role is None:
         action, role = "create", wanted.workspace_role
         body = {"workspace_id": workspace, "workspace_role": wanted.workspace_role}
-    return Item(
+    return PlannedResource(
         kind="membership",
         action="create" if action == "create" else "keep",
         name=f"{account.name} in {wanted.workspace_name or workspace}",
@@ -157,10 +159,12 @@ def _membership(admin: Admin, wanted: Wanted, account: Item) -> Item:
     )
 
 
-def _rule(admin: Admin, demand: Demand, registered: ServiceAccount | None, rules: Sequence[Document]) -> Item:
+def _rule(
+    admin: Admin, demand: RuleRequest, registered: ServiceAccount | None, rules: Sequence[Document]
+) -> PlannedResource:
     trust = demand.wanted.trust
-    there = {admin.rules.identified(each): each for each in rules if each.get("issuer_id") == demand.issuer_id}
-    read = [understood(read_rule, each) for each in there.values()]
+    there = {admin.rules.checked_id(each): each for each in rules if each.get("issuer_id") == demand.issuer_id}
+    read = [parsed(read_rule, each) for each in there.values()]
     item, rule = narrowed(demand, read, lambda: _free_name(admin.rules, trust.name))
     if "match" in item.body and item.id is not None:
         item = replace(item, body={**item.body, "match": _merged(there[item.id], item.body["match"])})
@@ -177,7 +181,7 @@ def _rule(admin: Admin, demand: Demand, registered: ServiceAccount | None, rules
     return item
 
 
-def _check_issuer(admin: Admin, wanted: Wanted, issuer: Issuer, jwks: Mapping[str, object]) -> None:
+def _check_issuer(admin: Admin, wanted: SetupRequest, issuer: Issuer, jwks: Mapping[str, object]) -> None:
     # What runs on this machine, such as the emulator, may fetch from this machine.
     local = is_loopback(urlsplit(admin.credentials.base_url).hostname or "")
     try:
@@ -197,7 +201,7 @@ def _merged(rule: Document, match: object) -> dict[str, object]:
     return {**kept, **(match if isinstance(match, Mapping) else {})}
 
 
-def _free_name(registry: Registry, name: str) -> str:
+def _free_name(registry: ResourceCollection, name: str) -> str:
     """Return the name, or the first with a number that nothing has: those of archived resources stay taken."""
     taken = {each.get("name") for each in registry.list(include_archived=True)}
     return next(each for each in _numbered(name, taken) if each not in taken)

@@ -14,7 +14,7 @@ from ant_wif.emulator._http.protocol import Refusal, error_response, json_respon
 from ant_wif.emulator._oauth.jwks import fetch_keys
 from ant_wif.emulator._state.history import ExchangeRecord, displayable_claims
 from ant_wif.emulator._state.state import Access, State
-from ant_wif.rules import ExchangeRequest, Judgement, Registration, judge
+from ant_wif.rules import Decision, ExchangeRequest, Registration, evaluate
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 FEDERATION_BETA = "oidc-federation-2026-04-01"
@@ -72,9 +72,9 @@ def _read_wish(body: dict[str, object]) -> ExchangeRequest:
     )
 
 
-def _judge(state: State, wish: ExchangeRequest, registration: Registration | None, now: float) -> Judgement:
+def _judge(state: State, wish: ExchangeRequest, registration: Registration | None, now: float) -> Decision:
     issuer_id = registration.issuer.id if registration else ""
-    return judge(
+    return evaluate(
         wish,
         registration,
         now=now,
@@ -83,7 +83,7 @@ def _judge(state: State, wish: ExchangeRequest, registration: Registration | Non
     )
 
 
-def _mint(state: State, registration: Registration, judgement: Judgement, now: float) -> dict[str, object] | None:
+def _mint(state: State, registration: Registration, judgement: Decision, now: float) -> dict[str, object] | None:
     workspace_id, lifetime = judgement.workspace_id, judgement.token_lifetime_seconds
     if not judgement.granted or workspace_id is None or lifetime is None:
         return None
@@ -100,7 +100,7 @@ def _record(
     request: Request,
     wish: ExchangeRequest,
     registration: Registration | None,
-    judgement: Judgement,
+    judgement: Decision,
     now: float,
 ) -> ExchangeRecord:
     return ExchangeRecord(
