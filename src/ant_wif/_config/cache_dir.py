@@ -14,17 +14,10 @@ from pathlib import Path
 from ant_wif._environment import Environment
 from ant_wif._secrets import show_path
 from ant_wif.errors import ConfigurationError
+from ant_wif.identity import jobs
 
 __all__ = ["CacheDir"]
 
-# What marks a CI system, its temp folder for the job where it has one, and what tells jobs apart
-# where that folder outlives the job or does not exist.
-_JOBS = (
-    ("GITHUB_ACTIONS", "RUNNER_TEMP", None),
-    ("GITLAB_CI", "RUNNER_TEMP_PROJECT_DIR", "CI_JOB_ID"),
-    ("CIRCLECI", None, "CIRCLE_WORKFLOW_JOB_ID"),
-    ("BUILDKITE", None, "BUILDKITE_JOB_ID"),
-)
 _JOBS_FOLDER = "jobs"
 _JOB_SECONDS = 2 * 24 * 3600
 
@@ -45,14 +38,13 @@ class CacheDir:
         if stated:
             return cls(environ.expand(stated), "env")
         user = _of_user(environ)
-        for marker, temporary, job in _JOBS:
-            if marker in environ:
-                folder = Path(environ[temporary]) if temporary is not None and temporary in environ else None
-                name = re.sub(r"[^A-Za-z0-9-]", "_", environ.get(job, "") if job is not None else "")[:64]
-                if folder is not None and os.path.isdir(folder):
-                    return cls(folder / (f"ant-wif-{name}" if name else "ant-wif"), "job")
-                if name and user is not None:
-                    return cls(user / _JOBS_FOLDER / name, "job")
+        for job in jobs(environ):
+            temporary, job_id = (environ.get(name or "", "") for name in (job.temporary_folder, job.id))
+            name = re.sub(r"[^A-Za-z0-9-]", "_", job_id)[:64]
+            if temporary and os.path.isdir(temporary):
+                return cls(Path(temporary) / (f"ant-wif-{name}" if name else "ant-wif"), "job")
+            if name and user is not None:
+                return cls(user / _JOBS_FOLDER / name, "job")
         return cls(user, "user") if user is not None else None
 
     @property

@@ -8,7 +8,7 @@ Sources are loaded on first use (PEP 562): a process pays for the platform that 
 
 from __future__ import annotations
 
-from ant_wif.identity._registry import BUILT_IN, detect, detect_all, read_source, source_by_name
+from ant_wif.identity._registry import BUILT_IN, detect, detect_all, jobs, read_source, source_by_name
 from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken, unverified_issuer_subject
 
@@ -51,6 +51,7 @@ __all__ = [
     "detect",
     "detect_all",
     "detected",
+    "jobs",
     "not_detected",
     "read_source",
     "source_by_name",

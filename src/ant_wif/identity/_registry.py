@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ant_wif._environment import Environment
 from ant_wif._secrets import clean
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AMAZON",
+    "AWS_SIGNS",
     "BUILT_IN",
     "GOOGLE",
+    "GOOGLE_METADATA_SIGNS",
+    "GOOGLE_SERVERLESS_SIGNS",
     "GROUP",
     "MICROSOFT",
     "cloud_of",
     "detect",
     "detect_all",
+    "jobs",
     "read_source",
     "source_by_name",
 ]
@@ -62,30 +67,61 @@ _MENDED = "upgrade or remove the package that provides it"
 
 log = logging.getLogger("ant_wif.identity")
 
-_AWS = (
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_LAMBDA_FUNCTION_NAME",
+AWS_SIGNS = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_LAMBDA_FUNCTION_NAME",
     "CODEBUILD_BUILD_ID",
-)  # fmt: skip
-_GOOGLE = (
-    "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP",
-    "K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE",
-)  # fmt: skip
+)
+"""Set by containers (ECS, EKS, CodeBuild) and Lambda. Not AWS_WEB_IDENTITY_TOKEN_FILE: that token is for STS alone."""
+GOOGLE_METADATA_SIGNS = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
+GOOGLE_SERVERLESS_SIGNS = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE")
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A source of this package. Without any of the variables and paths it need not even be loaded to say no."""
+class Machine:
+    """How a virtual machine of a cloud is recognised.
+
+    `firmware` is what `cloud_of` returns; `variable` names another address of its metadata server.
+    """
+
+    firmware: str
+    variable: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a CI system sets in a job: the variables of its temporary folder and of its id, where it has them."""
+
+    temporary_folder: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class ListedSource:
+    """A source of this package, and by what its platform is recognised.
+
+    Where none of the variables `signs` is set and there is no `path`, the module is not even loaded.
+    """
 
     name: str
     class_name: str
-    variables: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
     path: str | None = None
+    machine: Machine | None = None
+    job: Job | None = None
 
     def may_be_here(self, context: Context) -> bool:
-        if any(variable in context.environ for variable in self.variables):
+        if any(variable in context.environ for variable in self.signs):
             return True
         # Not Path.exists, which raises where a folder may not be searched.
         return self.path is not None and os.path.exists(context.locate(self.path))
+
+    def may_be_this_machine(self, context: Context) -> bool:
+        if self.machine is None:
+            return False
+        told = self.machine.variable is not None and self.machine.variable in context.environ
+        return told or cloud_of(context.root) == self.machine.firmware
 
     @property
     def module(self) -> str:
@@ -95,29 +131,42 @@ class Listed:
         return cast("type[IdentitySource]", getattr(import_module(self.module), self.class_name))
 
 
+# In the order in which they are asked: by variables and files, then by machine, then what may stand beside a cloud.
 BUILT_IN = (
-    Listed("file", "File", ("ANTHROPIC_IDENTITY_TOKEN_FILE",)),
-    Listed("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
-    Listed("github_actions", "GitHubActions", ("GITHUB_ACTIONS",)),
-    Listed("gitlab", "GitLab", ("GITLAB_CI",)),
-    Listed("circleci", "CircleCI", ("CIRCLECI",)),
-    Listed("buildkite", "Buildkite", ("BUILDKITE",)),
-    Listed("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
-    Listed("azure", "Azure", ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")),
-    Listed("aws", "Aws", _AWS),
-    Listed("google_cloud", "GoogleCloud", _GOOGLE, path="~/.config/gcloud/application_default_credentials.json"),
-    Listed("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
-    Listed("oauth", "OAuth"),
-    Listed("command", "Command"),
+    ListedSource("file", "File", ("ANTHROPIC_IDENTITY_TOKEN_FILE",)),
+    ListedSource("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
+    ListedSource("github_actions", "GitHubActions", ("GITHUB_ACTIONS",), job=Job("RUNNER_TEMP")),
+    ListedSource("gitlab", "GitLab", ("GITLAB_CI",), job=Job("RUNNER_TEMP_PROJECT_DIR", "CI_JOB_ID")),
+    ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID")),
+    ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID")),
+    ListedSource("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
+    ListedSource(
+        "azure",
+        "Azure",
+        ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"),
+        machine=Machine(MICROSOFT, "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+    ),
+    ListedSource("aws", "Aws", AWS_SIGNS, machine=Machine(AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT")),
+    ListedSource(
+        "google_cloud",
+        "GoogleCloud",
+        ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", *GOOGLE_METADATA_SIGNS, *GOOGLE_SERVERLESS_SIGNS),
+        path="~/.config/gcloud/application_default_credentials.json",
+        machine=Machine(GOOGLE),
+    ),
+    ListedSource("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
+    ListedSource("oauth", "OAuth"),
+    ListedSource("command", "Command"),
 )
+_BY_MACHINE = ("google_cloud", "azure", "aws")
+_AFTER_MACHINES = frozenset({"spiffe"})
 
-_BY_VARIABLES = ("file", "env", "github_actions", "gitlab", "circleci", "buildkite", "kubernetes", "azure", "aws")
-# What the firmware calls the cloud, and the variable that names its metadata service in place of the usual one.
-_BY_MACHINE = (
-    ("google_cloud", GOOGLE, None),
-    ("azure", MICROSOFT, "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
-    ("aws", AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
-)
+
+def jobs(environ: Environment) -> Iterator[Job]:
+    """Return what the CI systems whose signs are set say of their job."""
+    for each in BUILT_IN:
+        if each.job is not None and any(name in environ for name in each.signs):
+            yield each.job
 
 
 def detect(context: Context | None = None, *, plugins: bool = True) -> IdentitySource | None:
@@ -133,15 +182,15 @@ def detect(context: Context | None = None, *, plugins: bool = True) -> IdentityS
 def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
     """Ask one source after the other: variables before machines, the specific before the general."""
     listed = {each.name: each for each in BUILT_IN}
-    for name in (*_BY_VARIABLES, "google_cloud"):
+    for each in BUILT_IN:
+        if each.name not in _AFTER_MACHINES and each.may_be_here(context):
+            yield each.load().detect(context)
+    for name in _BY_MACHINE:
+        if listed[name].may_be_this_machine(context):
+            yield listed[name].load().detect_machine(context)
+    for name in _AFTER_MACHINES:
         if listed[name].may_be_here(context):
             yield listed[name].load().detect(context)
-    cloud = cloud_of(context.root)
-    for name, firmware, variable in _BY_MACHINE:
-        if cloud == firmware or (variable is not None and variable in context.environ):
-            yield listed[name].load().detect_machine(context)
-    if "SPIFFE_ENDPOINT_SOCKET" in context.environ:
-        yield listed["spiffe"].load().detect(context)
     for plugin in _plugins() if plugins else ():
         yield _asked(plugin, context)
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from ant_wif._http.flow import Flow, call
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity._registry import AMAZON, cloud_of
+from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -21,14 +21,6 @@ __all__ = ["Aws"]
 
 DEFAULT_REGION = "us-east-1"
 TIMEOUT_SECONDS = 5
-# What containers (ECS, EKS, CodeBuild) and Lambda set. Not AWS_WEB_IDENTITY_TOKEN_FILE: that token is
-# for STS, and never presented elsewhere.
-_VARIABLES = (
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "CODEBUILD_BUILD_ID",
-)
 _INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 
 _REMEDIES = {
@@ -67,7 +59,7 @@ class Aws(IdentitySource):
 
     @classmethod
     def detect(cls, context: Context) -> Detection:
-        found = next((name for name in _VARIABLES if name in context.environ), None)
+        found = next((name for name in AWS_SIGNS if name in context.environ), None)
         if found is not None:
             return detected(cls(), f"{found} is set")
         if "AWS_WEB_IDENTITY_TOKEN_FILE" in context.environ:
@@ -75,7 +67,7 @@ class Aws(IdentitySource):
                 "aws", "AWS_WEB_IDENTITY_TOKEN_FILE is set, but that token is for STS alone; name the source `aws` to "
                 "have STS issue one, or project one for Anthropic into the pod"
             )  # fmt: skip
-        return not_detected("aws", f"none of {', '.join(_VARIABLES)} is set")
+        return not_detected("aws", f"none of {', '.join(AWS_SIGNS)} is set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:

@@ -18,7 +18,7 @@ from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause
 from ant_wif._http.retry import Backoff
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity._registry import GOOGLE, cloud_of
+from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -84,8 +84,6 @@ def impersonated(document: Mapping[str, object]) -> str | None:
 
 
 FILE = "GOOGLE_APPLICATION_CREDENTIALS"
-_METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
-_SERVERLESS = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE")
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _FILE_LIMIT = 1 << 16
 ATTEMPTS = 3
@@ -121,7 +119,8 @@ class GoogleCloud(IdentitySource):
         kind = _kind(path) if path else None
         if kind in _MINTING:
             return detected(cls(), f"{show_path(path)} holds credentials of type {kind}")
-        for name in (*_METADATA, *_SERVERLESS):
+        signs = (*GOOGLE_METADATA_SIGNS, *GOOGLE_SERVERLESS_SIGNS)
+        for name in signs:
             if name in context.environ:
                 return detected(cls(), f"{name} is set")
         if kind is not None:
@@ -129,7 +128,7 @@ class GoogleCloud(IdentitySource):
                 "google_cloud", f"{show_path(path)} holds credentials of type {clean(kind, limit=40)}, which cannot "
                 "mint ID tokens for an audience"
             )  # fmt: skip
-        return not_detected("google_cloud", f"neither {FILE} nor {', '.join((*_METADATA, *_SERVERLESS))} is set")
+        return not_detected("google_cloud", f"neither {FILE} nor {', '.join(signs)} is set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
