@@ -1,13 +1,18 @@
-"""The environment as it was passed in. Empty means unset, and printing it shows no value."""
+"""The environment and the clock, as they are passed in.
+
+In the environment, empty means unset, and printing it shows no value. The clock is unix time that does not
+jump while this process runs.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["Environment"]
+__all__ = ["Environment", "elapsed", "steady"]
 
 
 class Environment(Mapping[str, str]):
@@ -60,3 +65,24 @@ class Environment(Mapping[str, str]):
         if path == "~" or path.startswith("~/"):
             return self.home / path[2:]
         return Path(path)
+
+
+# Counts through a suspended machine where the system can, so that a laptop wakes to an expired token.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def elapsed() -> float:
+    """Return seconds since some fixed moment; nobody sets this clock."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
+
+_OFFSET = time.time() - elapsed()
+
+
+def steady() -> float:
+    """Return unix seconds, counted from what the clock said when this process started.
+
+    A machine whose clock is corrected by an hour while a token is held would otherwise drop a
+    good token, or keep one that has expired.
+    """
+    return _OFFSET + elapsed()

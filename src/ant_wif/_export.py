@@ -14,11 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ant_wif._clock import steady
 from ant_wif._config.cache_dir import CacheDir
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._config.settings import DEFAULT_BASE_URL
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, steady
 from ant_wif._files import Release, try_lock
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif._tokens.access_token import AccessToken

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._clock import steady
 from ant_wif._config.cache_dir import CacheDir
 from ant_wif._config.settings import DEFAULT_BASE_URL, Settings
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, steady
 from ant_wif._http.transport import arun, run
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.access_token import AccessToken, TokenCache, Wanted

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ant_wif import IdentityTokenError
-from ant_wif._clock import elapsed
+from ant_wif._environment import elapsed
 from ant_wif.emulator import Emulator
 from ant_wif.identity import (
     Aws,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
-from ant_wif._clock import elapsed
+from ant_wif._environment import elapsed
 from ant_wif._http.flow import Reply, Unreachable
 
 __all__ = ["Backoff", "is_transient", "retry_after"]

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._clock import steady
 from ant_wif._config.config_dir import Active, ConfigDir
 from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, steady
 from ant_wif._files import check_writable, is_there, try_lock
 from ant_wif._http.flow import Flow, call, pause
 from ant_wif._http.urls import check_url

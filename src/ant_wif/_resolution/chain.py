@@ -11,9 +11,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ant_wif._clock import steady
 from ant_wif._config.settings import Settings
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, steady
 from ant_wif._http.urls import check_url
 from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import ResolutionContext

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ant_wif._clock import steady
+from ant_wif._environment import steady
 from ant_wif._http.flow import Flow
 from ant_wif._http.transport import arun, run
 from ant_wif._secrets import SecretStr

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ant_wif._clock import steady
 from ant_wif._config.cache_dir import CacheDir
 from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import steady
 from ant_wif._http.flow import Flow, call, pause
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif._tokens.access_token import AccessToken, Wanted

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._clock import elapsed
+from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
 from ant_wif._http.flow import Flow, call, pause
 from ant_wif._secrets import SecretStr, clean

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 
-from ant_wif._clock import steady
 from ant_wif._config.settings import DEFAULT_BASE_URL, Settings, flag
+from ant_wif._environment import steady
 from ant_wif._resolution import Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, hidden, mask
 from ant_wif.diagnostics.report import (

@@ -20,7 +20,7 @@ import google.auth.exceptions
 import google.auth.transport
 import google.auth.transport.requests
 
-from ant_wif._clock import elapsed
+from ant_wif._environment import elapsed
 from ant_wif._http.flow import Reply, Unreachable
 from ant_wif._http.retry import is_transient
 from ant_wif._secrets import SecretStr, clean
@@ -43,7 +43,7 @@ def ask(
     """Send a request to where `url` points, and read the answer to its end.
 
     `timeout` is how many seconds the server may be silent; at `until`, in seconds of
-    `ant_wif._clock.elapsed`, all of it ends. `tls` is for an https URL, in place of the system's.
+    `ant_wif._environment.elapsed`, all of it ends. `tls` is for an https URL, in place of the system's.
     """
     left = until - elapsed()
     if left <= 0:
@@ -113,7 +113,7 @@ class CheckedRequest(google.auth.transport.requests.Request):
     """Asks the metadata server without a proxy, follows it nowhere, and refuses an answer without its header.
 
     The server is that which `environ` names now: google-auth looks only once, when it is imported. It is
-    asked until `until`, in seconds of `ant_wif._clock.elapsed`, each time for ten seconds at most.
+    asked until `until`, in seconds of `ant_wif._environment.elapsed`, each time for ten seconds at most.
     `status` is that of the last answer, `known` what was handed out as tokens, whatever it is.
     """
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from ant_wif._clock import elapsed
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, elapsed
 from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause
 from ant_wif._http.retry import Backoff
 from ant_wif._secrets import SecretStr, clean, show_path

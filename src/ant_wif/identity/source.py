@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from ant_wif._clock import steady
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, steady
 from ant_wif._http.flow import Flow
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError

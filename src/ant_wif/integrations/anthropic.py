@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ant_wif._clock import elapsed
+from ant_wif._environment import elapsed
 from ant_wif._secrets import clean
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 
