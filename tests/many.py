@@ -15,7 +15,8 @@ PRINT_TOKEN = "import ant_wif; print(ant_wif.resolve().token())"
 FORKER = """
 import os, sys, traceback
 import httpx, pydantic_settings, filelock
-import ant_wif, ant_wif._resolution, ant_wif._tokens.grants.jwt_bearer, ant_wif._tokens.shared_refresh, ant_wif._http.transport
+import ant_wif, ant_wif._resolution, ant_wif._http.transport
+import ant_wif._tokens.grants.jwt_bearer, ant_wif._tokens.shared_refresh
 number, folder, program = int(sys.argv[1]), sys.argv[2], compile(sys.argv[3], "program", "exec")
 begin, go = os.pipe()
 for each in range(number):

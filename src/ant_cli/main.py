@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from ant_cli._click.options import LazyGroup, ReaderGoneError, Session, global_options
-from ant_wif._version import __version__
+from ant_wif._constants import __version__
 from ant_wif.errors import AntWifError
 
 __all__ = ["cli", "main"]

@@ -11,7 +11,7 @@ Names are loaded on first use (PEP 562): importing this package alone imports no
 
 from __future__ import annotations
 
-from ant_wif._version import __version__
+from ant_wif._constants import __version__
 
 # Not from `typing`, whose import would cost more than all the rest of this module.
 TYPE_CHECKING = False

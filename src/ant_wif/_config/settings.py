@@ -14,10 +14,11 @@ from pydantic import Field, InstanceOf, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import ConfigurationError, ProfileError
-from ant_wif.identity import DEFAULT_AUDIENCE, IdentitySource, read_source
+from ant_wif.identity import IdentitySource, read_source
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile

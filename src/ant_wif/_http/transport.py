@@ -6,10 +6,10 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ant_wif._constants import __version__
 from ant_wif._http.debug_log import log_failure, log_reply, log_request
 from ant_wif._http.flow import Flow, Pause, Reply, Request, Unreachable, plain
 from ant_wif._secrets import clean
-from ant_wif._version import __version__
 
 if TYPE_CHECKING:
     import httpx

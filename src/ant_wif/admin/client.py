@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from ant_wif._api.client import Api
+from ant_wif._constants import ADMIN_SCOPE, UUID
 from ant_wif._secrets import clean
 from ant_wif.admin.documents import text_of
 from ant_wif.errors import ApiError, ConfigurationError
@@ -32,14 +33,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-ADMIN_SCOPE = "org:admin"
 LOGIN_HINT = (
     f"log in as an administrator with `ant auth login --profile admin --scope {ADMIN_SCOPE}`, then give --profile admin"
 )
 
 _ROOT = "/v1/organizations"
 _KEYS = ("sk-ant-api", "sk-ant-admin")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Document = Mapping[str, object]
 """A resource in the JSON of the Admin API."""
@@ -164,7 +163,7 @@ class Admin:
     def organization_id(self, headers: Mapping[str, str] | None = None) -> str | None:
         """Return the organization that the server says the credential is for, else the configured one."""
         found = (self.headers() if headers is None else headers).get("anthropic-organization-id", "")
-        return found if _UUID.fullmatch(found) else self.credentials.organization_id
+        return found if re.fullmatch(UUID, found) else self.credentials.organization_id
 
     def workspaces(self, *, include_default: bool = True) -> Iterator[Document]:
         """Yield the workspaces of the organization that are not archived."""

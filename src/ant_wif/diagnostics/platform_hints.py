@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif.diagnostics.registered import Registered
-from ant_wif.rules import DEFAULT_AUDIENCE, Check
+from ant_wif.rules import Check
 
 __all__ = ["is_from", "platform_causes"]
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ant_wif._constants import ADMIN_SCOPE
 from ant_wif._http.flow import Flow, Reply, Request, T, send
 from ant_wif._http.transport import run
 from ant_wif._http.urls import is_loopback
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import clean, show_path
-from ant_wif.admin.client import ADMIN_SCOPE, Admin, Document, parsed, required_text
+from ant_wif.admin.client import Admin, Document, parsed, required_text
 from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.rules import Issuer, KeySet, KeySetUnavailableError, Rule, ServiceAccount, read_key_set

@@ -30,8 +30,7 @@ from ant_wif.emulator._state.state import registered_name
 from ant_wif.emulator.faults import Fault, FaultPlan
 from ant_wif.emulator.platforms import Platforms
 from ant_wif.emulator.platforms.oauth import OAuthClient
-from ant_wif.rules import DEFAULT_AUDIENCE, Issuer, Rule
-from ant_wif.rules.models import ADMIN_SCOPE
+from ant_wif.rules import ADMIN_SCOPE, DEFAULT_AUDIENCE, Issuer, Rule
 
 FilePath = str | os.PathLike[str]
 

@@ -8,8 +8,9 @@ Sources are loaded on first use (PEP 562): a process pays for the platform that 
 
 from __future__ import annotations
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif.identity._registry import BUILT_IN, detect, detect_all, jobs, read_source, source_by_name
-from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken, unverified_issuer_subject
 
 TYPE_CHECKING = False

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http.flow import Flow, Reply, Request, call
 from ant_wif._http.urls import check_url
 from ant_wif._secrets import SecretStr, clean
@@ -22,7 +23,7 @@ from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity._registry import MICROSOFT, cloud_of
 from ant_wif.identity.file import read_token
-from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["Azure"]

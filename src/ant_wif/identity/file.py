@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._http.flow import Flow, call
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
-from ant_wif.identity.token import LARGEST_ASSERTION, IdentityToken
+from ant_wif.identity.token import IdentityToken
 
 __all__ = ["File", "read_token", "refuse_foreign"]
 
@@ -90,7 +91,7 @@ def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> S
     try:
         with path.open("rb") as file:
             # One byte over the limit is enough to know that it is no token.
-            return SecretStr(file.read(LARGEST_ASSERTION + 1024).decode("utf-8"))
+            return SecretStr(file.read(MAX_ASSERTION_BYTES + 1024).decode("utf-8"))
     except FileNotFoundError:
         problem = "does not exist"
     except IsADirectoryError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
 from ant_wif._http.flow import Flow
 from ant_wif._secrets import SecretStr
@@ -15,8 +16,6 @@ from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.token import IdentityToken, parse
 
 __all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "detected", "not_detected"]
-
-DEFAULT_AUDIENCE = "https://api.anthropic.com"
 
 
 @dataclass(frozen=True)

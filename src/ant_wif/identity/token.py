@@ -13,12 +13,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentityTokenError
 
-__all__ = ["LARGEST_ASSERTION", "IdentityToken", "parse", "unverified_issuer_subject"]
+__all__ = ["IdentityToken", "parse", "unverified_issuer_subject"]
 
-LARGEST_ASSERTION = 16 * 1024
 CLOCK_LEEWAY_SECONDS = 30
 WRONG_CLOCK_SECONDS = 2 * 24 * 3600
 _END_OF_TIME = 1e12  # no calendar of ours reaches it
@@ -109,7 +109,7 @@ def _what_it_is(assertion: SecretStr) -> str | None:
     checks = {
         "nothing: it is empty": not text,
         **{name: text.startswith(beginning) for beginning, name in _BEGINNINGS.items()},
-        f"{size} bytes, more than the {LARGEST_ASSERTION} that a token may have": size > LARGEST_ASSERTION,
+        f"{size} bytes, more than the {MAX_ASSERTION_BYTES} that a token may have": size > MAX_ASSERTION_BYTES,
         "an encrypted JWT (five parts); a signed one has three": len(parts) == 5,
         f"a text of {len(text)} characters in {len(parts)} dot-separated part(s); a JWT has three": len(parts) != 3,
         "three parts with characters that base64url does not have": not all(map(_PART.fullmatch, parts)),

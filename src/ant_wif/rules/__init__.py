@@ -8,25 +8,17 @@ may be such a rule at all.
 
 from __future__ import annotations
 
+from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE, MAX_ASSERTION_BYTES
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.checks import LEEWAY_SECONDS
 from ant_wif.rules.evaluate import Evaluation, Knowledge, evaluate, evaluate_known
-from ant_wif.rules.jwt import MAX_ASSERTION_BYTES, KeySet, KeySetUnavailableError, VerificationKey, read_key_set
-from ant_wif.rules.models import (
-    DEFAULT_AUDIENCE,
-    Check,
-    Decision,
-    ExchangeRequest,
-    Issuer,
-    Reason,
-    Registration,
-    Rule,
-    ServiceAccount,
-)
+from ant_wif.rules.jwt import KeySet, KeySetUnavailableError, VerificationKey, read_key_set
+from ant_wif.rules.models import Check, Decision, ExchangeRequest, Issuer, Reason, Registration, Rule, ServiceAccount
 from ant_wif.rules.reasons import REASONS, Meaning, reasons_table
 from ant_wif.rules.registration import RegistrationError, check_issuer, check_name, check_rule
 
 __all__ = [
+    "ADMIN_SCOPE",
     "DEFAULT_AUDIENCE",
     "LEEWAY_SECONDS",
     "MAX_ASSERTION_BYTES",

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE, MAX_ASSERTION_BYTES
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, evaluate_condition
 from ant_wif.rules.jwt import (
     ALLOWED_ALGORITHMS,
-    MAX_ASSERTION_BYTES,
     Assertion,
     KeySet,
     KeySetUnavailableError,
@@ -23,16 +23,7 @@ from ant_wif.rules.jwt import (
     read_assertion,
     signature_verifies,
 )
-from ant_wif.rules.models import (
-    ADMIN_SCOPE,
-    DEFAULT_AUDIENCE,
-    Check,
-    ExchangeRequest,
-    Issuer,
-    Reason,
-    Registration,
-    Rule,
-)
+from ant_wif.rules.models import Check, ExchangeRequest, Issuer, Reason, Registration, Rule
 
 _SHOWN_CHARACTERS = 120
 _END_OF_TIME = 2**53

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ant_wif._constants import MAX_ASSERTION_BYTES
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-MAX_ASSERTION_BYTES = 16 * 1024
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]*")
 

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-DEFAULT_AUDIENCE = "https://api.anthropic.com"
-ADMIN_SCOPE = "org:admin"
-
 OrganizationRole = Literal["admin", "developer"]
 
 Reason = Literal[

@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ant_wif._constants import ADMIN_SCOPE
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition, named_claims
-from ant_wif.rules.models import ADMIN_SCOPE, Issuer, Rule
+from ant_wif.rules.models import Issuer, Rule
 
 # Strict, so that no two parsers can disagree about where a URL leads: no user, no blank, no backslash, ASCII only.
 _URL = re.compile(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE
 from ant_wif.admin.setup.models import DEFAULT_SCOPE, Change, PlannedResource, SetupRequest, WorkloadIdentity
-from ant_wif.rules import DEFAULT_AUDIENCE, Rule
-from ant_wif.rules.models import ADMIN_SCOPE
+from ant_wif.rules import Rule
 
 __all__ = ["RuleRequest", "is_same_workload", "narrowed"]
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from ant_wif.emulator._http.protocol import Refusal, add_response_header, listed
 from ant_wif.emulator._state.state import Access, State
-from ant_wif.rules.models import ADMIN_SCOPE
+from ant_wif.rules import ADMIN_SCOPE
 
 OAUTH_BETA = "oauth-2025-04-20"
 
