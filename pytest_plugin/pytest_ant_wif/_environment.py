@@ -55,7 +55,7 @@ class AntEnv:
 
     def write_profile(self, name: str = "default", *, activate: bool = False, **document: object) -> Path:
         """Write `configs/<name>.json`; keywords are its fields, `authentication` among them."""
-        from ant_wif._config.config_dir import ConfigDir
+        from ant_wif._config import ConfigDir
         from ant_wif._environment import Environment
 
         directory = ConfigDir(self.config_dir, environ=Environment())

@@ -13,8 +13,8 @@ import pytest
 from pytest_ant_wif._options import profile_of
 
 if TYPE_CHECKING:
-    from ant_wif._http.flow import Flow
-    from ant_wif._tokens.access_token import AccessToken, Wanted
+    from ant_wif._http import Flow
+    from ant_wif._tokens import AccessToken, Wanted
     from ant_wif.credentials import Credentials
 
 __all__ = ["NoLiveCredentialError", "join_workers", "live_credentials"]
@@ -116,13 +116,13 @@ class _Relay:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
-        from ant_wif._http.flow import call
+        from ant_wif._http import call
 
         return (yield from call(lambda: self._token(wanted)))
 
     def _token(self, wanted: Wanted) -> AccessToken:
         from ant_wif._secrets import SecretStr
-        from ant_wif._tokens.access_token import AccessToken
+        from ant_wif._tokens import AccessToken
         from ant_wif.errors import AntWifError
 
         rejected = None if wanted.rejected is None else _sha256(wanted.rejected.get_secret_value())

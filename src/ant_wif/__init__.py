@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif import errors, identity
     from ant_wif._resolution import resolve
-    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif._tokens import AccessToken
     from ant_wif.credentials import Credentials, federate
     from ant_wif.diagnostics.describe import report
     from ant_wif.diagnostics.report import Report

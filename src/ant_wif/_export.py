@@ -14,13 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ant_wif._config.cache_dir import CacheDir
-from ant_wif._config.config_dir import ConfigDir
-from ant_wif._config.settings import DEFAULT_BASE_URL
+from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
 from ant_wif._environment import Environment, steady
 from ant_wif._files import Release, try_lock
 from ant_wif._secrets import SecretStr, clean, show_path
-from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens import AccessToken
 from ant_wif.errors import ConfigurationError
 
 if TYPE_CHECKING:

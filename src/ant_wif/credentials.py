@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._config.cache_dir import CacheDir
-from ant_wif._config.settings import DEFAULT_BASE_URL, Settings
+from ant_wif._config import DEFAULT_BASE_URL, CacheDir, Settings
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
-from ant_wif._http.transport import arun, run
+from ant_wif._http import arun, run
 from ant_wif._secrets import SecretStr
-from ant_wif._tokens.access_token import AccessToken, TokenCache, Wanted
-from ant_wif._tokens.grants.jwt_bearer import Federation
-from ant_wif._tokens.providers import FederatedProvider
+from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenCache, Wanted
 from ant_wif.identity import Context, IdentitySource
 from ant_wif.integrations._auth import API_VERSION, OAUTH_BETA
 
 if TYPE_CHECKING:
     import httpx
 
-    from ant_wif._tokens.providers import Provider
+    from ant_wif._tokens import Provider
     from ant_wif.integrations.httpx import CredentialAuth
 
 __all__ = ["Credentials", "cache_of", "federate"]

@@ -19,7 +19,7 @@ Messages are for people and may be logged as they are: whatever comes from outsi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "AntWifError",
@@ -61,8 +61,7 @@ class InsecureUrlError(ConfigurationError):
     """A URL to which no secret is sent: plain http beyond loopback, or not a URL at all."""
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What one tier of the resolution has to offer.
 
     `tier` is 1 to 5. `source` is `api_key`, `auth_token`, `profile` or `federation`; `origin` names the flag,

@@ -410,7 +410,7 @@ def test_a_signal_before_it_has_a_token_ends_it_at_once(sent: signal.Signals, jo
 
 RELAYING = """
 import os, signal, sys
-from ant_cli.child import Ended, Relay
+from ant_cli._process import Ended, Relay
 with Relay() as relay:
     for name in sys.argv[1:]:
         os.kill(os.getpid(), getattr(signal, name))

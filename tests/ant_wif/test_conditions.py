@@ -193,7 +193,7 @@ import sys
 from ant_wif.rules import *
 rule = Rule(id="r", name="r", issuer_id="i", service_account_id="s")
 request = ExchangeRequest(assertion="e30.e30.", organization_id="o", federation_rule_id="r")
-survey(request, Knowledge(rule=rule), now=0, jti_seen=lambda _: False)
+evaluate_known(request, Knowledge(rule=rule), now=0, jti_seen=lambda _: False)
 print("cel_expr_python" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -207,7 +207,7 @@ sys.modules["cel_expr_python"] = None
 from ant_wif.rules import *
 rule = Rule(id="r", name="r", issuer_id="i", service_account_id="s", condition="claims.sub == 'x'")
 request = ExchangeRequest(assertion="e30.e30.", organization_id="o", federation_rule_id="r")
-check = survey(request, Knowledge(rule=rule), now=0, jti_seen=lambda _: False).checks[12]
+check = evaluate_known(request, Knowledge(rule=rule), now=0, jti_seen=lambda _: False).checks[12]
 print(check.number, check.reason, check.unchecked, "cel-expr-python" in check.sentence)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ __all__ = ["files", "hidden_options", "keys", "profiles"]
 
 def profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the names of the profiles there are."""
-    from ant_wif._config.locations import locate, names
+    from ant_wif._config import locate, names
     from ant_wif._environment import Environment
 
     del context, parameter
@@ -19,7 +19,7 @@ def profiles(context: click.Context, parameter: click.Parameter, incomplete: str
 
 def keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer what can be set in a profile."""
-    from ant_wif._config.locations import KEYS
+    from ant_wif._config import KEYS
 
     del context, parameter
     return [CompletionItem(key) for key in KEYS if key.startswith(incomplete)]

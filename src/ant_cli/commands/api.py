@@ -55,7 +55,7 @@ def api(
     its own host only. `ant api /v1/models --paginate`, `ant api /v1/messages/count_tokens -f model=… -f messages='[…]'`
     """
     from ant_cli._output import print_items
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
     from ant_wif.errors import InsecureUrlError
 
     given, extra = _fields(fields, raw_fields), header_lines(headers)
@@ -83,8 +83,7 @@ def api(
 
 def _print(session: Session, response: httpx.Response) -> None:
     from ant_cli._output import print_bytes, print_item, print_items
-    from ant_wif._api.client import is_json, media_type, read_answer
-    from ant_wif._api.streaming import EVENT_STREAM, JSON_LINES, events, json_lines
+    from ant_wif._api import EVENT_STREAM, JSON_LINES, events, is_json, json_lines, media_type, read_answer
 
     kind = media_type(response.headers)
     if kind == EVENT_STREAM:
@@ -130,7 +129,7 @@ def _body(given: list[tuple[str, str, bool]]) -> dict[str, object]:
 
 
 def _content(session: Session, source: str | None, given: dict[str, object], headers: dict[str, str]) -> bytes:
-    from ant_wif._api.client import is_json, media_type
+    from ant_wif._api import is_json, media_type
 
     body = b"" if source is None else _read(session, source)
     if not is_json(media_type({"content-type": "application/json", **headers})):

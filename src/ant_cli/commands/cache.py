@@ -23,7 +23,7 @@ def cache(session: Session) -> None:
 @pass_session
 def list_(session: Session) -> None:
     """Say what is kept: minted for what, until when. Shows no token."""
-    from ant_wif._profiles.stored_tokens import kept
+    from ant_wif._profiles import kept
 
     found = kept(session.resolution())
     if session.format != "auto":
@@ -52,7 +52,7 @@ def list_(session: Session) -> None:
 @pass_session
 def clear(session: Session) -> None:
     """Forget the kept tokens, of every federation or that of --profile; logins stay."""
-    from ant_wif._profiles.stored_tokens import clear as forget
+    from ant_wif._profiles import clear as forget
 
     gone = forget(session.resolution(), session.options.get("profile"))
     for path in gone:

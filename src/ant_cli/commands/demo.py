@@ -20,7 +20,7 @@ __all__ = ["demo"]
 def demo() -> None:
     """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
     from ant_cli.commands.auth.status_text import lines
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
     from ant_wif._secrets import mask
     from ant_wif.diagnostics.describe import describe
 

@@ -64,9 +64,7 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
 @pass_session
 def env(session: Session, platform: str, url: str | None) -> None:
     """Print the variables that point a shell at a running emulator."""
-    from ant_wif._http.flow import Request, Unreachable, send
-    from ant_wif._http.transport import run
-    from ant_wif._http.urls import check_url
+    from ant_wif._http import Request, Unreachable, check_url, run, send
     from ant_wif._secrets import clean
     from ant_wif.errors import AntWifError
 

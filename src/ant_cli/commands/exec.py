@@ -18,7 +18,7 @@ from ant_cli._click.options import Command, Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
-    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif._tokens import AccessToken
     from ant_wif.credentials import Credentials
 
 __all__ = ["exec_"]

@@ -13,7 +13,7 @@ from ant_cli._click.options import Group, Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
-    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif._tokens import AccessToken
     from ant_wif.identity import Context, IdentitySource, IdentityToken
 
 __all__ = ["identity"]
@@ -96,9 +96,9 @@ def claims(session: Session, audience: str | None) -> None:
 
 def _watch(session: Session, audience: str | None, output: str) -> None:
     from ant_wif._export import Broker
-    from ant_wif._http.flow import Flow
+    from ant_wif._http import Flow
     from ant_wif._secrets import show_path
-    from ant_wif._tokens.access_token import TokenCache, Wanted
+    from ant_wif._tokens import TokenCache, Wanted
 
     source, context = _source(session, audience)
 
@@ -123,7 +123,7 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
 
 def _as_access_token(fetched: IdentityToken, now: float) -> AccessToken:
     """Say when it expires. A token is as old as it says, unless this machine's clock says younger."""
-    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif._tokens import AccessToken
 
     expires_at, issued_at = (fetched.unverified_claims.get(name) for name in ("exp", "iat"))
     ends = int(expires_at) if isinstance(expires_at, (int, float)) else int(now)
@@ -141,7 +141,7 @@ def _write(output: str, assertion: SecretStr) -> None:
 
 
 def _fetch(session: Session, audience: str | None) -> IdentityToken:
-    from ant_wif._http.transport import run
+    from ant_wif._http import run
 
     source, context = _source(session, audience)
     return run(source.fetch(context))

@@ -12,7 +12,7 @@ from ant_cli._values import TextValue, Value
 from ant_cli.headers import beta_header
 
 if TYPE_CHECKING:
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
 
 __all__ = ["messages"]
 
@@ -84,7 +84,7 @@ def create(session: Session, /, *, stream: bool, beta: tuple[str, ...], **given:
     """
     from ant_cli._output import print_item
     from ant_cli._values import encoded
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
 
     body = _body(session, _CREATE_FIELDS, given, required=("model", "max_tokens", "messages"))
     if stream:
@@ -104,7 +104,7 @@ def count_tokens(session: Session, /, *, beta: tuple[str, ...], **given: object)
     """Print how many tokens messages are, without sending them to the model."""
     from ant_cli._output import print_item
     from ant_cli._values import encoded
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
 
     content = encoded(_body(session, _FIELDS, given, required=("model", "messages")))
     with Api(session.credentials()) as api:
@@ -136,8 +136,7 @@ def _body(
 
 def _stream(session: Session, api: Api, content: bytes, headers: dict[str, str]) -> None:
     from ant_cli._output import is_terminal, print_item, print_items, print_text
-    from ant_wif._api.client import is_json, media_type, read_answer
-    from ant_wif._api.streaming import message_events, text_of
+    from ant_wif._api import is_json, media_type, message_events, read_answer, text_of
 
     as_text = session.format == "raw" or bool(session.options.get("raw_output")) or (
         session.format == "auto" and is_terminal()

@@ -22,7 +22,7 @@ def models() -> None:
 def list_(session: Session, limit: int | None) -> None:
     """List the models, one JSON document a line, asking for pages as they are needed."""
     from ant_cli._output import print_items
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
 
     with Api(session.credentials()) as api:
         print_items(session, api.items("/v1/models", limit=limit))
@@ -37,7 +37,7 @@ def retrieve(session: Session, model_id: str | None, named: str | None) -> None:
     from urllib.parse import quote
 
     from ant_cli._output import print_item
-    from ant_wif._api.client import Api
+    from ant_wif._api import Api
 
     wanted = named or model_id
     if not wanted or (named and model_id):

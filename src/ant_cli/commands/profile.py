@@ -12,7 +12,7 @@ from ant_cli._click.options import Group, Session, pass_session
 from ant_cli._prompts import confirm
 
 if TYPE_CHECKING:
-    from ant_wif._config.config_dir import ConfigDir
+    from ant_wif._config import ConfigDir
 
 __all__ = ["profile"]
 
@@ -48,7 +48,7 @@ def list_(session: Session) -> None:
 def get(session: Session, key: str | None) -> None:
     """Print a profile's configuration, or the value of one KEY in it."""
     from ant_cli._output import print_item
-    from ant_wif._profiles.editor import get_value
+    from ant_wif._profiles import get_value
 
     directory, active = _directory(session)
     found = directory.read(active)
@@ -68,7 +68,7 @@ def get(session: Session, key: str | None) -> None:
 @pass_session
 def set_(session: Session, key: str, value: str) -> None:
     """Set one KEY of a profile."""
-    from ant_wif._profiles.editor import set_value
+    from ant_wif._profiles import set_value
 
     directory, active = _directory(session)
     for note in set_value(directory, active, key, value):
@@ -99,7 +99,7 @@ def activate(session: Session, name: str) -> None:
 def create(session: Session, name: str, *, federation: bool, identity_options: tuple[str, ...]) -> None:
     """Write the federation profile NAME from options or the environment."""
     del federation
-    from ant_wif._profiles.editor import create_federation
+    from ant_wif._profiles import create_federation
 
     resolution = session.resolution()
     path, notes = create_federation(
@@ -140,7 +140,7 @@ def _fields(options: tuple[str, ...]) -> dict[str, object]:
 
 
 def _directory(session: Session) -> tuple[ConfigDir, str]:
-    from ant_wif._config.config_dir import ConfigDir
+    from ant_wif._config import ConfigDir
     from ant_wif._environment import Environment
 
     directory = ConfigDir.locate(Environment(session.environ))

@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, TypeVar
 from ant_wif._api.errors import broken, refusal, request_id_of, shown_request
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
 from ant_wif._api.request import Outgoing
-from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
-from ant_wif._http.flow import Reply, Unreachable
-from ant_wif._http.retry import Backoff
-from ant_wif._http.transport import USER_AGENT, unreachable
+from ant_wif._http import (
+    USER_AGENT,
+    Backoff,
+    Reply,
+    Unreachable,
+    log_body,
+    log_request,
+    log_response,
+    sent_secrets,
+    unreachable,
+)
 from ant_wif._secrets import clean
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError, ConfigurationError

@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._http.debug_log import sent_secrets
-from ant_wif._http.flow import REQUEST_ID, Reply, Unreachable
+from ant_wif._http import REQUEST_ID, Reply, Unreachable, sent_secrets
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ant_wif._api.pagination import Query
-from ant_wif._http.flow import TIMEOUT_SECONDS, Reply, Unreachable
+from ant_wif._http import TIMEOUT_SECONDS, Reply, Unreachable
 from ant_wif._secrets import clean
 from ant_wif.errors import InsecureUrlError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ant_wif._api.errors import broken, failed
-from ant_wif._http.debug_log import log_body, sent_secrets
+from ant_wif._http import log_body, sent_secrets
 from ant_wif._strict import read_json
 
 if TYPE_CHECKING:

@@ -1,1 +1,33 @@
 """Requests as values, and two drivers that send them."""
+
+from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
+from ant_wif._http.flow import REQUEST_ID, TIMEOUT_SECONDS, Flow, Reply, Request, T, Unreachable, call, pause, send
+from ant_wif._http.retry import Backoff, is_transient, retry_after
+from ant_wif._http.transport import USER_AGENT, arun, run, unreachable
+from ant_wif._http.urls import check_url, is_loopback
+
+__all__ = [
+    "REQUEST_ID",
+    "TIMEOUT_SECONDS",
+    "USER_AGENT",
+    "Backoff",
+    "Flow",
+    "Reply",
+    "Request",
+    "T",
+    "Unreachable",
+    "arun",
+    "call",
+    "check_url",
+    "is_loopback",
+    "is_transient",
+    "log_body",
+    "log_request",
+    "log_response",
+    "pause",
+    "retry_after",
+    "run",
+    "send",
+    "sent_secrets",
+    "unreachable",
+]

@@ -6,7 +6,6 @@ import contextlib
 import random
 import re
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
 from ant_wif._environment import elapsed
 from ant_wif._http.flow import Reply, Unreachable
@@ -39,6 +38,8 @@ def retry_after(answer: Reply | Unreachable) -> float | None:
         if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", stated):
             return float(stated) * unit
     with contextlib.suppress(ValueError, OverflowError, KeyError):
+        from email.utils import parsedate_to_datetime  # its import costs more than the rest of this module
+
         moment, now = (parsedate_to_datetime(answer.headers[name]) for name in ("retry-after", "date"))
         return max(0.0, moment.timestamp() - now.timestamp())
     return None

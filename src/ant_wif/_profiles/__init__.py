@@ -1,1 +1,56 @@
-"""What changes the files of the configuration directory."""
+"""What changes the files of the configuration directory: login, logout, editing."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ant_wif._profiles.callback import Listener
+    from ant_wif._profiles.editor import create_federation, get_value, set_value
+    from ant_wif._profiles.login import LoggedIn, Plan, plan
+    from ant_wif._profiles.stored_tokens import clear, kept, log_out, log_out_everywhere
+
+__all__ = [
+    "Listener",
+    "LoggedIn",
+    "Plan",
+    "clear",
+    "create_federation",
+    "get_value",
+    "kept",
+    "log_out",
+    "log_out_everywhere",
+    "plan",
+    "set_value",
+]
+
+_HOMES = {
+    "callback": ("Listener",),
+    "editor": (
+        "create_federation",
+        "get_value",
+        "set_value",
+    ),
+    "login": (
+        "LoggedIn",
+        "Plan",
+        "plan",
+    ),
+    "stored_tokens": (
+        "clear",
+        "kept",
+        "log_out",
+        "log_out_everywhere",
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name on first use (PEP 562): a command pays for what it needs."""
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            found: object = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

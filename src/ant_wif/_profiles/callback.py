@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ant_wif._tokens.grants.authorization_code import AnswerError, Reason
+from ant_wif._tokens import AnswerError, Reason
 from ant_wif.errors import AntWifError, LoginError
 
 __all__ = ["Listener", "Page", "page"]

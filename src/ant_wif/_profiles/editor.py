@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ant_wif._config.config_dir import ConfigDir, check_name
-from ant_wif._config.documents import Profile
-from ant_wif._config.locations import KEYS, LOGIN_KEYS
-from ant_wif._config.settings import DEFAULT_BASE_URL, Settings, flag
+from ant_wif._config import DEFAULT_BASE_URL, KEYS, LOGIN_KEYS, ConfigDir, Settings, check_name, flag
 from ant_wif._files import is_there
-from ant_wif._http.urls import check_url
+from ant_wif._http import check_url
 from ant_wif._secrets import clean
-from ant_wif._tokens.grants.jwt_bearer import Federation
+from ant_wif._tokens import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import read_source
+
+if TYPE_CHECKING:
+    from ant_wif._config import Profile
 
 __all__ = ["create_federation", "get_value", "set_value"]
 

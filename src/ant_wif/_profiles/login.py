@@ -8,17 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._config.config_dir import Active, ConfigDir
-from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings
+from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, ConfigDir, Settings
 from ant_wif._environment import Environment, steady
 from ant_wif._files import check_writable, is_there, try_lock
-from ant_wif._http.flow import Flow, call, pause
-from ant_wif._http.urls import check_url
+from ant_wif._http import Flow, call, check_url, pause
 from ant_wif._secrets import clean, show_path
-from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.grants.authorization_code import ABOUT, Answer, Attempt, redeem
-from ant_wif._tokens.grants.endpoint import Granted
-from ant_wif._tokens.store import ProfileShelf
+from ant_wif._tokens import ABOUT, AccessToken, Answer, Attempt, Granted, ProfileShelf, redeem
 from ant_wif.errors import LoginError, ProfileError
 
 __all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "Plan", "plan"]

@@ -6,10 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config import CacheDir
 from ant_wif._resolution import Resolution
-from ant_wif._tokens.grants.jwt_bearer import Federation
-from ant_wif._tokens.store import entries, forget_entries
+from ant_wif._tokens import Federation, entries, forget_entries
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
 

@@ -7,19 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ant_wif._config.config_dir import Active
-from ant_wif._config.settings import Settings
-from ant_wif._http.urls import check_url
+from ant_wif._config import Active, Settings
+from ant_wif._http import check_url
 from ant_wif._resolution.inputs import ResolutionContext
-from ant_wif._tokens.access_token import AccessToken, Due, due
-from ant_wif._tokens.providers import FederatedProvider, LoginProvider
-from ant_wif._tokens.store import ProfileShelf
+from ant_wif._tokens import AccessToken, Due, FederatedProvider, LoginProvider, ProfileShelf, due
 from ant_wif.credentials import cache_of
 from ant_wif.errors import AntWifError, Candidate, ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
-    from ant_wif._config.documents import Profile, StoredCredentials
-    from ant_wif._tokens.providers import Provider
+    from ant_wif._config import Profile, StoredCredentials
+    from ant_wif._tokens import Provider
     from ant_wif.identity import IdentitySource
 
 __all__ = ["TierCandidate", "profile_tier", "shared_token"]

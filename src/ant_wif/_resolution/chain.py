@@ -11,14 +11,13 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ant_wif._config.settings import Settings
+from ant_wif._config import Settings
 from ant_wif._environment import Environment, steady
-from ant_wif._http.urls import check_url
+from ant_wif._http import check_url
 from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import ResolutionContext
 from ant_wif._secrets import SecretStr, hidden, is_sendable, show_path
-from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.providers import FederatedProvider, LoginProvider, StaticProvider
+from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.credentials import Credentials, cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
 from ant_wif.identity import Context, IdentitySource

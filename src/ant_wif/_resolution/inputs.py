@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from ant_wif._config.config_dir import Active, ConfigDir, Via
-from ant_wif._config.settings import Settings
+from ant_wif._config import Active, ConfigDir, Settings, Via
 from ant_wif._environment import Environment, steady
-from ant_wif._tokens.grants.jwt_bearer import Federation
+from ant_wif._tokens import Federation
 from ant_wif.errors import ProfileError
 from ant_wif.identity import Context, IdentitySource, detect, source_by_name
 from ant_wif.identity.env import Literal

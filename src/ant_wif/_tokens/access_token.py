@@ -14,8 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ant_wif._environment import steady
-from ant_wif._http.flow import Flow
-from ant_wif._http.transport import arun, run
+from ant_wif._http import Flow, arun, run
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import AntWifError
 

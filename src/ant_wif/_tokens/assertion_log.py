@@ -17,9 +17,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ant_wif._config.cache_dir import CacheDir
+from ant_wif._config import CacheDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
-from ant_wif._http.flow import Reply
+from ant_wif._http import Reply
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken

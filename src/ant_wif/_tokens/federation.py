@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from ant_wif._http.flow import Flow, Reply, Unreachable, call, pause, send
-from ant_wif._http.retry import Backoff
+from ant_wif._http import Backoff, Flow, Reply, Unreachable, call, pause, send
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.assertion_log import DENIED, GRANTED, Presented, SpentAssertions
 from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, likely_causes, read_exchange

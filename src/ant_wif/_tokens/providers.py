@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ant_wif._config.cache_dir import CacheDir
-from ant_wif._config.config_dir import ConfigDir
+from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._environment import steady
-from ant_wif._http.flow import Flow, call, pause
+from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif._tokens.access_token import AccessToken, Wanted
 from ant_wif._tokens.grants.jwt_bearer import Federation
@@ -22,7 +21,7 @@ from ant_wif.errors import LoginError, ProfileError
 from ant_wif.identity import Context, IdentitySource, unverified_issuer_subject
 
 if TYPE_CHECKING:
-    from ant_wif._config.documents import StoredCredentials
+    from ant_wif._config import StoredCredentials
     from ant_wif._tokens.assertion_log import SpentAssertions
 
 __all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
-from ant_wif._http.flow import Flow, call, pause
+from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.access_token import AccessToken, Due, Wanted, due
 from ant_wif._tokens.store import Shelf

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ant_wif._config.cache_dir import CacheDir
-from ant_wif._config.config_dir import ConfigDir
+from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
 from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif._tokens.access_token import AccessToken
@@ -21,7 +20,7 @@ from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
-    from ant_wif._config.documents import StoredCredentials
+    from ant_wif._config import StoredCredentials
 
 __all__ = ["Entry", "EntryShelf", "ProfileShelf", "Shelf", "entries", "forget_entries"]
 

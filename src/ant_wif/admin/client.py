@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from ant_wif._api.client import Api
+from ant_wif._api import Api
 from ant_wif._constants import ADMIN_SCOPE, UUID
 from ant_wif._secrets import clean
 from ant_wif.admin.documents import text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 
-from ant_wif._config.settings import DEFAULT_BASE_URL, Settings, flag
+from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import steady
 from ant_wif._resolution import Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, hidden, mask

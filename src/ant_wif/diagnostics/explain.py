@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ant_wif._http.transport import run
+from ant_wif._http import run
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import SecretStr, clean
-from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, Presented, SpentAssertions
-from ant_wif._tokens.grants.jwt_bearer import Federation
+from ant_wif._tokens import GRANTED, UNKNOWN, Federation, Presented, SpentAssertions
 from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.platform_hints import is_from, platform_causes
 from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates

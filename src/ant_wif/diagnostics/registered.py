@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ant_wif._constants import ADMIN_SCOPE
-from ant_wif._http.flow import Flow, Reply, Request, T, send
-from ant_wif._http.transport import run
-from ant_wif._http.urls import is_loopback
+from ant_wif._http import Flow, Reply, Request, T, is_loopback, run, send
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import clean, show_path
 from ant_wif.admin.client import Admin, Document, parsed, required_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-from ant_wif._api.client import Api
+from ant_wif._api import Api
 from ant_wif.credentials import Credentials
 
 __all__ = ["Verified", "verify"]

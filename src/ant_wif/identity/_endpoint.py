@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ant_wif._http.flow import Flow, Reply, Request, Unreachable, pause, send
-from ant_wif._http.retry import Backoff
+from ant_wif._http import Backoff, Flow, Reply, Request, Unreachable, pause, send
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 

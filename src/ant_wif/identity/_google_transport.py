@@ -21,8 +21,7 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
-from ant_wif._http.flow import Reply, Unreachable
-from ant_wif._http.retry import is_transient
+from ant_wif._http import Reply, Unreachable, is_transient
 from ant_wif._secrets import SecretStr, clean
 
 __all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]

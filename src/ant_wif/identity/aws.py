@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ant_wif._http.flow import Flow, call
+from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of

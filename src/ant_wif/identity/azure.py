@@ -16,8 +16,7 @@ from typing import ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
 from ant_wif._constants import DEFAULT_AUDIENCE
-from ant_wif._http.flow import Flow, Reply, Request, call
-from ant_wif._http.urls import check_url
+from ant_wif._http import Flow, Reply, Request, call, check_url
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http.flow import Flow, call
+from ant_wif._http import Flow, call
 from ant_wif.identity._subprocess import token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ant_wif._http.flow import Flow, call
+from ant_wif._http import Flow, call
 from ant_wif._secrets import show_path
 from ant_wif.identity._subprocess import TIMEOUT_SECONDS, token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected

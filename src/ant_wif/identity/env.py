@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from typing import Literal as LiteralType
 
-from ant_wif._http.flow import Flow
+from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, mask, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected

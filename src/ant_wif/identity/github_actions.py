@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
 
-from ant_wif._http.flow import Flow, Reply, Request
-from ant_wif._http.urls import check_url
+from ant_wif._http import Flow, Reply, Request, check_url
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http.flow import Flow
+from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http.flow import Flow, Reply, Request, call
-from ant_wif._http.urls import check_url
+from ant_wif._http import Flow, Reply, Request, call, check_url
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint

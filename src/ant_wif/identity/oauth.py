@@ -16,8 +16,7 @@ from urllib.parse import quote_plus
 
 from pydantic import Field
 
-from ant_wif._http.flow import Flow, Reply, Request, call
-from ant_wif._http.urls import check_url
+from ant_wif._http import Flow, Reply, Request, call, check_url
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint

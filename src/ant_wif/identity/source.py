@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
-from ant_wif._http.flow import Flow
+from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.token import IdentityToken, parse

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http.flow import Flow, call
+from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.file import File, read_token

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Mapping, MutableMapping
 from typing import Any, Protocol
 
-from ant_wif._http.urls import check_url
+from ant_wif._http import check_url
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import ApiError, InsecureUrlError
 

@@ -16,7 +16,7 @@ from ant_cli.commands.auth.explain import explain, explain_afterwards
 
 if TYPE_CHECKING:
     from ant_wif._resolution import TierCandidate
-    from ant_wif._tokens.access_token import AccessToken
+    from ant_wif._tokens import AccessToken
     from ant_wif.credentials import Credentials
 
 __all__ = ["auth"]
@@ -78,7 +78,7 @@ def login(
     """Log in with a browser, and keep the login in a profile that every official tool uses."""
     session.failure = 1
     from ant_cli.commands.auth.login import log_in, seconds
-    from ant_wif._profiles.login import plan
+    from ant_wif._profiles import plan
 
     session.reader_gone = 1
     patience = seconds(timeout)
@@ -198,7 +198,7 @@ def logout(session: Session, *, everything: bool) -> None:
     """Remove the stored credentials of the active (or named) profile; its configuration stays."""
     session.failure = 1
     from ant_wif._files import is_there
-    from ant_wif._profiles.stored_tokens import log_out, log_out_everywhere
+    from ant_wif._profiles import log_out, log_out_everywhere
 
     resolution = session.resolution()
     directory = resolution.inputs.directory

@@ -20,8 +20,8 @@ import click
 from ant_cli._click.options import Session
 
 if TYPE_CHECKING:
-    from ant_wif._profiles.login import LoggedIn, Plan
-    from ant_wif._tokens.grants.authorization_code import Answer, Attempt
+    from ant_wif._profiles import LoggedIn, Plan
+    from ant_wif._tokens import Answer, Attempt
 
 __all__ = ["log_in", "seconds"]
 
@@ -36,7 +36,7 @@ Outcome = Mapping[str, str] | str | None
 
 def log_in(session: Session, plan: Plan, *, browser: bool, port: int | None, timeout: float) -> None:
     """Carry out a plan. Raises AntWifError."""
-    from ant_wif._http.transport import run
+    from ant_wif._http import run
     from ant_wif.errors import LoginError
 
     attempt = plan.attempt()
@@ -44,7 +44,7 @@ def log_in(session: Session, plan: Plan, *, browser: bool, port: int | None, tim
     with ExitStack() as stack:
         loopback = None
         if browser or port is not None:
-            from ant_wif._profiles.callback import Listener
+            from ant_wif._profiles import Listener
 
             listener = stack.enter_context(Listener(port or 0, outcomes.put))
             loopback = attempt.loopback_uri(listener.port)

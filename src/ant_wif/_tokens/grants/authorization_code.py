@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ant_wif._http.flow import Flow, Reply, Request, Unreachable, pause, send
-from ant_wif._http.retry import Backoff, is_transient
+from ant_wif._http import Backoff, Flow, Reply, Request, Unreachable, is_transient, pause, send
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.errors import ExchangeError, LoginError

@@ -11,9 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from ant_wif._http.flow import Reply, Request, Unreachable
-from ant_wif._http.retry import is_transient, retry_after
-from ant_wif._http.urls import check_url
+from ant_wif._http import Reply, Request, Unreachable, check_url, is_transient, retry_after
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is

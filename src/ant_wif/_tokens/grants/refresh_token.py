@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ant_wif._http.flow import Flow, Reply, Request, Unreachable, pause, send
-from ant_wif._http.retry import Backoff, is_transient, retry_after
-from ant_wif._http.urls import check_url
+from ant_wif._http import Backoff, Flow, Reply, Request, Unreachable, check_url, is_transient, pause, retry_after, send
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.errors import ExchangeError, LoginError

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ant_wif._config.settings import DEFAULT_BASE_URL
+from ant_wif._config import DEFAULT_BASE_URL
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._secrets import clean
 from ant_wif.errors import ConfigurationError

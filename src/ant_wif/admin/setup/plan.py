@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ant_wif._http.urls import is_loopback
+from ant_wif._http import is_loopback
 from ant_wif._secrets import clean
 from ant_wif.admin.client import Admin, Document, ResourceCollection, parsed
 from ant_wif.admin.documents import is_archived, read_issuer, read_rule, read_service_account
