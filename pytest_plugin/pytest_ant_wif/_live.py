@@ -14,7 +14,7 @@ from pytest_ant_wif._options import profile_of
 
 if TYPE_CHECKING:
     from ant_wif._http import Flow
-    from ant_wif._tokens import AccessToken, Wanted
+    from ant_wif._tokens import AccessToken, TokenRequest
     from ant_wif.credentials import Credentials
 
 __all__ = ["NoLiveCredentialError", "join_workers", "live_credentials"]
@@ -115,12 +115,12 @@ class _Relay:
     held: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+    def obtain(self, wanted: TokenRequest) -> Flow[AccessToken]:
         from ant_wif._http import call
 
         return (yield from call(lambda: self._token(wanted)))
 
-    def _token(self, wanted: Wanted) -> AccessToken:
+    def _token(self, wanted: TokenRequest) -> AccessToken:
         from ant_wif._secrets import SecretStr
         from ant_wif._tokens import AccessToken
         from ant_wif.errors import AntWifError

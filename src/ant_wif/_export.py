@@ -24,7 +24,7 @@ from ant_wif.errors import ConfigurationError
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
 
-__all__ = ["PROFILE", "Broker", "Handover", "in_variables", "variables_of"]
+__all__ = ["PROFILE", "ExportedProfile", "TokenRenewer", "in_variables", "variables_of"]
 
 PROFILE = "ant-exec"
 _PREFIX = "ant-exec-"
@@ -49,7 +49,7 @@ _CREDENTIAL_VARIABLES = (
 )
 
 
-class Handover:
+class ExportedProfile:
     """A configuration directory of its own (0700), with one profile whose token something else rotates.
 
     The folder is locked for as long as its maker lives: the next one removes what a killed one left.
@@ -203,7 +203,7 @@ _LONGEST_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 
 
-class Broker:
+class TokenRenewer:
     """Hands each new token that `obtain` returns to `put`, until it is closed.
 
     `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does. `put` raises
@@ -267,7 +267,7 @@ class Broker:
         with self._lock:
             pass
 
-    def __enter__(self) -> Broker:
+    def __enter__(self) -> TokenRenewer:
         return self
 
     def __exit__(

@@ -10,7 +10,7 @@ from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
 from ant_wif._http import arun, run
 from ant_wif._secrets import SecretStr
-from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenCache, Wanted
+from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenCache, TokenRequest
 from ant_wif.identity import Context, IdentitySource
 from ant_wif.integrations._auth import API_VERSION, OAUTH_BETA
 
@@ -75,7 +75,7 @@ class Credentials:
             return fresh
         if self._provider.held:
             return self._cache.get(self._client)
-        return run(self._provider.obtain(Wanted()), self._client)
+        return run(self._provider.obtain(TokenRequest()), self._client)
 
     async def aaccess_token(self) -> AccessToken:
         """Do what `access_token` does, without blocking the event loop."""
@@ -84,7 +84,7 @@ class Credentials:
             return fresh
         if self._provider.held:
             return await self._cache.aget(self._async_client)
-        return await arun(self._provider.obtain(Wanted()), self._async_client)
+        return await arun(self._provider.obtain(TokenRequest()), self._async_client)
 
     def token(self) -> str:
         """Return the bearer token (or API key), fresh."""

@@ -14,7 +14,7 @@ import pytest
 import ant_wif
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
-from ant_wif._export import PROFILE, Broker, Handover, in_variables
+from ant_wif._export import PROFILE, ExportedProfile, TokenRenewer, in_variables
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ConfigurationError, ExchangeError
@@ -61,13 +61,13 @@ def credentials(environ: Environment, clock: Clock) -> ant_wif.Credentials:
 
 
 @pytest.fixture
-def handover(environ: Environment, credentials: ant_wif.Credentials) -> Iterator[Handover]:
-    made = Handover(environ, credentials)
+def handover(environ: Environment, credentials: ant_wif.Credentials) -> Iterator[ExportedProfile]:
+    made = ExportedProfile(environ, credentials)
     yield made
     made.remove()
 
 
-def reader(handover: Handover, environ: Environment, clock: Clock) -> ant_wif.Credentials:
+def reader(handover: ExportedProfile, environ: Environment, clock: Clock) -> ant_wif.Credentials:
     """Whoever is below `ant exec` and reads the profile at each use."""
     variables = handover.variables(environ, "unused")
     return ant_wif.resolve(environ={**variables, "HOME": "/nonexistent"}, clock=clock)
@@ -79,13 +79,13 @@ def test_a_reader_never_finds_an_expired_token_over_six_lifetimes_and_each_costs
     emulator: Emulator,
     environ: Environment,
     credentials: ant_wif.Credentials,
-    handover: Handover,
+    handover: ExportedProfile,
     clock: Clock,
 ) -> None:
     emulator.update_rule("github", token_lifetime_seconds=lifetime)
     child = None
     end, renewed = clock.now + 6 * lifetime, 0.0
-    with Broker(credentials.access_token, handover.put, clock=clock) as broker:
+    with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
         while clock.now < end:
             if clock.now >= renewed:
                 renewed = clock.now + broker.step()
@@ -126,10 +126,10 @@ def test_an_outage_of_a_minute_before_each_expiry_is_not_noticed_by_readers(
     outage = Outage(clock)
     with httpx.Client(transport=outage) as client:
         credentials = ant_wif.resolve(environ=environ, clock=clock, http_client=client)
-        handover = Handover(environ, credentials)
+        handover = ExportedProfile(environ, credentials)
         child = None
         end, renewed = clock.now + 5 * 300, 0.0
-        with Broker(credentials.access_token, handover.put, clock=clock) as broker:
+        with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
             while clock.now < end:
                 if clock.now >= renewed:
                     renewed = clock.now + broker.step()
@@ -147,10 +147,10 @@ def test_an_outage_of_a_minute_before_each_expiry_is_not_noticed_by_readers(
 
 
 def test_a_renewal_that_fails_is_tried_again_while_the_token_lasts(
-    emulator: Emulator, environ: Environment, credentials: ant_wif.Credentials, handover: Handover, clock: Clock
+    emulator: Emulator, environ: Environment, credentials: ant_wif.Credentials, handover: ExportedProfile, clock: Clock
 ) -> None:
     emulator.update_rule("github", token_lifetime_seconds=300)
-    with Broker(credentials.access_token, handover.put, clock=clock) as broker:
+    with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
         broker.step()
         child = reader(handover, environ, clock)
         first = child.token()
@@ -164,10 +164,10 @@ def test_a_renewal_that_fails_is_tried_again_while_the_token_lasts(
 
 
 def test_a_credential_that_is_denied_in_the_middle_is_an_error_once_its_token_must_not_be_used(
-    emulator: Emulator, credentials: ant_wif.Credentials, handover: Handover, clock: Clock
+    emulator: Emulator, credentials: ant_wif.Credentials, handover: ExportedProfile, clock: Clock
 ) -> None:
     emulator.update_rule("github", token_lifetime_seconds=300)
-    with Broker(credentials.access_token, handover.put, clock=clock) as broker:
+    with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
         broker.step()
         emulator.update_rule("github", subject_prefix="repo:somebody/else")
         clock.now += 200
@@ -188,7 +188,7 @@ def test_what_cannot_be_handed_over_is_tried_again() -> None:
         if len(handed) == 1:
             raise ConfigurationError("the disk is full")
 
-    broker = Broker(lambda: token, put)
+    broker = TokenRenewer(lambda: token, put)
     with pytest.raises(ConfigurationError):
         broker.step()
     broker.step()
@@ -207,7 +207,7 @@ def test_after_closing_nothing_is_handed_over_though_a_renewal_was_under_way() -
         assert go_on.wait(30)
         return AccessToken(SecretStr("late"))
 
-    broker = Broker(obtain, handed.append)
+    broker = TokenRenewer(obtain, handed.append)
     broker.start()
     assert asked.wait(30)
     broker.close()
@@ -219,7 +219,7 @@ def test_after_closing_nothing_is_handed_over_though_a_renewal_was_under_way() -
 def test_the_folder_is_private_holds_one_externally_rotated_profile_and_is_gone_afterwards(
     environ: Environment, credentials: ant_wif.Credentials
 ) -> None:
-    handover = Handover(environ, credentials)
+    handover = ExportedProfile(environ, credentials)
     handover.put(credentials.access_token())
     directory = ConfigDir(handover.path)
     assert stat.S_IMODE(handover.path.stat().st_mode) == 0o700
@@ -245,7 +245,7 @@ def test_the_login_of_a_person_keeps_its_workspace(environ: Environment, emulato
     from ant_wif._secrets import SecretStr
 
     directory.write_credentials(path, {"access_token": SecretStr(login.access_token), "expires_at": int(clock()) + 900})
-    handover = Handover(environ, ant_wif.resolve(environ=environ, profile="dev", clock=clock))
+    handover = ExportedProfile(environ, ant_wif.resolve(environ=environ, profile="dev", clock=clock))
     assert ConfigDir(handover.path).read(PROFILE).document["workspace_id"] == login.workspace_id
     handover.remove()
 
@@ -253,14 +253,14 @@ def test_the_login_of_a_person_keeps_its_workspace(environ: Environment, emulato
 def test_a_folder_whose_maker_lives_is_left_alone_and_one_whose_maker_is_gone_is_removed(
     environ: Environment, credentials: ant_wif.Credentials
 ) -> None:
-    living = Handover(environ, credentials)
+    living = ExportedProfile(environ, credentials)
     dead = living.path.with_name("ant-exec-dead")
     dead.mkdir()
     (dead / "left").write_text("behind")
     dead.with_name("ant-exec-dead.lock").touch()
     foreign = living.path.with_name("ant-exec-unlocked")
     foreign.mkdir()
-    Handover(environ, credentials).remove()
+    ExportedProfile(environ, credentials).remove()
     assert living.path.is_dir()
     assert foreign.is_dir()
     assert not dead.exists()
@@ -272,7 +272,7 @@ def test_a_lock_that_is_a_link_is_not_followed(environ: Environment, credentials
     base = Path(environ["TMPDIR"])
     (base / "precious").write_text("precious")
     (base / "ant-exec-evil.lock").symlink_to(base / "precious")
-    Handover(environ, credentials).remove()
+    ExportedProfile(environ, credentials).remove()
     assert (base / "precious").read_text() == "precious"
 
 
@@ -283,7 +283,7 @@ def test_the_folder_is_where_the_job_s_temporary_files_are(
     runner = tmp_path / "runner"
     runner.mkdir()
     variables = {**environ, "GITHUB_ACTIONS": "true", "RUNNER_TEMP": str(runner)} if job else dict(environ)
-    handover = Handover(Environment(variables), credentials)
+    handover = ExportedProfile(Environment(variables), credentials)
     assert handover.path.is_relative_to(runner if job else environ["TMPDIR"])
     handover.remove()
 
@@ -294,12 +294,14 @@ def test_a_folder_in_which_others_could_replace_ours_is_passed_over(
     open_to_all, fine = tmp_path / "open", tmp_path / "tmp"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
-    handover = Handover(Environment({**environ, "XDG_RUNTIME_DIR": str(open_to_all), "TMPDIR": str(fine)}), credentials)
+    handover = ExportedProfile(
+        Environment({**environ, "XDG_RUNTIME_DIR": str(open_to_all), "TMPDIR": str(fine)}), credentials
+    )
     assert handover.path.parent == fine
     handover.remove()
     # As /tmp is: everybody may write, nobody may replace what is another's.
     open_to_all.chmod(0o1777)
-    handover = Handover(Environment({**environ, "XDG_RUNTIME_DIR": str(open_to_all)}), credentials)
+    handover = ExportedProfile(Environment({**environ, "XDG_RUNTIME_DIR": str(open_to_all)}), credentials)
     assert handover.path.parent == open_to_all
     handover.remove()
 
@@ -307,7 +309,7 @@ def test_a_folder_in_which_others_could_replace_ours_is_passed_over(
 def test_a_folder_whose_reader_took_away_the_right_to_write_is_removed_all_the_same(
     environ: Environment, credentials: ant_wif.Credentials
 ) -> None:
-    handover = Handover(environ, credentials)
+    handover = ExportedProfile(environ, credentials)
     handover.put(credentials.access_token())
     (handover.path / "credentials").chmod(0o500)
     handover.path.chmod(0o500)
@@ -318,7 +320,7 @@ def test_a_folder_whose_reader_took_away_the_right_to_write_is_removed_all_the_s
 
 def test_whatever_goes_wrong_in_the_thread_is_said_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     asked: list[int] = []
-    broker: Broker
+    broker: TokenRenewer
 
     def obtain() -> AccessToken:
         asked.append(1)
@@ -326,7 +328,7 @@ def test_whatever_goes_wrong_in_the_thread_is_said_and_tried_again(caplog: pytes
             broker.close()
         raise OSError("a surprise")
 
-    broker = Broker(obtain, lambda _: None, retry_seconds=0.01)
+    broker = TokenRenewer(obtain, lambda _: None, retry_seconds=0.01)
     broker.run()
     assert len(asked) == 2
     assert "a surprise" in caplog.text
@@ -340,7 +342,7 @@ def test_where_no_folder_can_be_made_the_error_names_each_that_was_tried(
         {**environ, "TMPDIR": str(tmp_path / "file"), "XDG_RUNTIME_DIR": str(tmp_path / "file" / "x")}
     )
     with pytest.raises(ConfigurationError, match="no folder for the credential can be made") as caught:
-        Handover(nowhere, credentials)
+        ExportedProfile(nowhere, credentials)
     assert "set TMPDIR" in str(caught.value.hint)
 
 
@@ -348,7 +350,7 @@ Variables = Callable[[dict[str, str]], dict[str, str]]
 
 
 def test_no_variable_of_a_credential_reaches_the_program_beside_those_that_are_meant_for_it(
-    environ: Environment, credentials: ant_wif.Credentials, handover: Handover
+    environ: Environment, credentials: ant_wif.Credentials, handover: ExportedProfile
 ) -> None:
     full = {
         **environ,

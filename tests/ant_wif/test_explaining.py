@@ -18,7 +18,7 @@ import pytest
 from ant_wif._environment import Environment
 from ant_wif._resolution import Resolution, ResolutionContext
 from ant_wif._secrets import SecretStr
-from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, Presented
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, AssertionUse
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.diagnostics.explain import Explanation, Registered, explain, explain_assertion
 from ant_wif.emulator import Emulator
@@ -191,8 +191,8 @@ def explained(assertion: str, federation: Federation | None, registered: Registe
     return explain_assertion(SecretStr(assertion), federation, registered, **complete)
 
 
-def presented(outcome: str) -> Presented:
-    return Presented(outcome, "f" * 64, NOW - 5, NOW + 600, 4711, "pytest")
+def presented(outcome: str) -> AssertionUse:
+    return AssertionUse(outcome, "f" * 64, NOW - 5, NOW + 600, 4711, "pytest")
 
 
 @contextmanager

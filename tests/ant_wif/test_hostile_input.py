@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 
 import ant_wif
 from ant_wif._environment import Environment
-from ant_wif._http.flow import Reply, Request, Unreachable, send
+from ant_wif._http.flow import Request, RequestFailure, Response, send
 from ant_wif._http.transport import arun, run
 from ant_wif._http.urls import check_url, is_loopback
-from ant_wif._tokens.access_token import Wanted
+from ant_wif._tokens.access_token import TokenRequest
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.emulator import Emulator
@@ -365,7 +365,7 @@ def obtained(source: IdentitySource, environ: dict[str, str], server: HostileSer
     """The token, after as many attempts as it takes, without the pauses between them."""
     federation = Federation(server.base_url, RULE, ORGANIZATION, None, None)
     provider = FederatedProvider(federation, source, Context(Environment(environ)), cache=None)
-    return run(at_once(provider.obtain(Wanted())), client).secret.get_secret_value()
+    return run(at_once(provider.obtain(TokenRequest())), client).secret.get_secret_value()
 
 
 @settings(relaxed, max_examples=150)
@@ -1203,8 +1203,8 @@ ANSWER = reply(grant())
 BODY_AT = ANSWER.index(b"\r\n\r\n") + 4
 
 
-def both_ways(request: Request) -> list[Reply | Unreachable]:
-    async def asynchronously() -> Reply | Unreachable:
+def both_ways(request: Request) -> list[Response | RequestFailure]:
+    async def asynchronously() -> Response | RequestFailure:
         return await arun(send(request))
 
     return [run(send(request)), anyio.run(asynchronously)]
@@ -1215,7 +1215,7 @@ def test_silence_ends_with_the_requests_timeout(server: HostileServer) -> None:
     server.behaviour = held(enough, ANSWER)
     try:
         for outcome in both_ways(Request("POST", server.base_url, json={}, timeout=0.2)):
-            assert isinstance(outcome, Unreachable)
+            assert isinstance(outcome, RequestFailure)
             assert outcome.maybe_received
             assert "no answer within 0.2 seconds" in outcome.reason
     finally:
@@ -1233,7 +1233,7 @@ def test_an_answer_that_trickles_in_is_given_up_at_the_requests_timeout(server: 
 
     server.behaviour = Act(do)
     for outcome in both_ways(Request("POST", server.base_url, json={}, timeout=0.3)):
-        assert isinstance(outcome, Unreachable)
+        assert isinstance(outcome, RequestFailure)
         assert outcome.maybe_received
         assert "in time" in outcome.reason
     assert not finished.is_set()
@@ -1242,7 +1242,7 @@ def test_an_answer_that_trickles_in_is_given_up_at_the_requests_timeout(server: 
 def test_a_slow_answer_within_the_timeout_is_taken(server: HostileServer) -> None:
     server.behaviour = trickle(ANSWER, at_once=20, pause=0.001)
     for outcome in both_ways(Request("POST", server.base_url, json={})):
-        assert isinstance(outcome, Reply)
+        assert isinstance(outcome, Response)
         assert json.loads(outcome.body) == grant()
 
 

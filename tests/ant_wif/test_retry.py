@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ant_wif
-from ant_wif._http.flow import Reply, Unreachable
+from ant_wif._http.flow import RequestFailure, Response
 from ant_wif._http.retry import (
     ATTEMPTS,
     DEADLINE_SECONDS,
@@ -229,11 +229,11 @@ def test_a_wait_beyond_the_deadline_is_given_up_at_once_and_the_hint_says_when(
 
 # --- the schedule -----------------------------------------------------------------------------------
 
-DOWN = Unreachable("no answer", maybe_received=True, transient=True)
+DOWN = RequestFailure("no answer", maybe_received=True, transient=True)
 
 
-def status(code: int, after: str | None = None) -> Reply:
-    return Reply(code, {} if after is None else {"retry-after": after}, b"")
+def status(code: int, after: str | None = None) -> Response:
+    return Response(code, {} if after is None else {"retry-after": after}, b"")
 
 
 class Time:
@@ -247,7 +247,7 @@ class Time:
 
 
 def waits(
-    backoff: Backoff, time: Time, answers: Callable[[], Reply | Unreachable], *, each_takes: float
+    backoff: Backoff, time: Time, answers: Callable[[], Response | RequestFailure], *, each_takes: float
 ) -> list[float]:
     """What is waited between attempts, until it is given up."""
     found: list[float] = []
@@ -282,7 +282,7 @@ def test_no_wait_passes_its_limit_or_the_deadline_or_comes_before_what_the_serve
     time, drawn, wanted = Time(start), iter(draws), iter(asked)
     given_: list[int | None] = []
 
-    def answer() -> Reply:
+    def answer() -> Response:
         given_.append(next(wanted))
         return status(503, None if given_[-1] is None else str(given_[-1]))
 

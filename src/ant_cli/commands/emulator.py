@@ -64,7 +64,7 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
 @pass_session
 def env(session: Session, platform: str, url: str | None) -> None:
     """Print the variables that point a shell at a running emulator."""
-    from ant_wif._http import Request, Unreachable, check_url, run, send
+    from ant_wif._http import Request, RequestFailure, check_url, run, send
     from ant_wif._secrets import clean
     from ant_wif.errors import AntWifError
 
@@ -74,7 +74,7 @@ def env(session: Session, platform: str, url: str | None) -> None:
         raise click.UsageError("which emulator? add --url with the address that `ant emulator` printed")
     base_url = check_url(base_url, what="--url")
     answer = run(send(Request("GET", f"{base_url}/_emulator/env/{platform}")))
-    if isinstance(answer, Unreachable):
+    if isinstance(answer, RequestFailure):
         raise AntWifError(f"no emulator answers at {base_url}: {answer.reason}", hint="start one with `ant emulator`")
     if answer.status != 200:
         raise AntWifError(

@@ -59,7 +59,7 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> i
 def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -> int:
     from ant_cli._process import Ended, Relay
     from ant_wif._environment import Environment
-    from ant_wif._export import Broker, Handover
+    from ant_wif._export import ExportedProfile, TokenRenewer
 
     session.failure = 1
     logs.warn_now_and_then()
@@ -74,9 +74,9 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
         return token
 
     with Relay() as relay:
-        handover = Handover(Environment(session.environ), credentials)
+        handover = ExportedProfile(Environment(session.environ), credentials)
         try:
-            with Broker(obtain, handover.put) as broker:
+            with TokenRenewer(obtain, handover.put) as broker:
                 broker.step()
                 child = relay.run(command, handover.variables(session.environ, credentials.base_url))
                 # Only now: a process with threads had better not fork.

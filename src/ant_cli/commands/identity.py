@@ -95,14 +95,14 @@ def claims(session: Session, audience: str | None) -> None:
 
 
 def _watch(session: Session, audience: str | None, output: str) -> None:
-    from ant_wif._export import Broker
+    from ant_wif._export import TokenRenewer
     from ant_wif._http import Flow
     from ant_wif._secrets import show_path
-    from ant_wif._tokens import TokenCache, Wanted
+    from ant_wif._tokens import TokenCache, TokenRequest
 
     source, context = _source(session, audience)
 
-    def obtain(_: Wanted) -> Flow[AccessToken]:
+    def obtain(_: TokenRequest) -> Flow[AccessToken]:
         fetched = yield from source.fetch(context)
         return _as_access_token(fetched, context.clock())
 
@@ -113,7 +113,7 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
 
     logs.warn_now_and_then()
     session.at_end.callback(logs.stop)
-    broker = Broker(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
+    broker = TokenRenewer(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
     broker.step()
     click.echo(
         f"wrote {show_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True

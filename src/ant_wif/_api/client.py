@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ant_wif._api.errors import broken, refusal, request_id_of, shown_request
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
-from ant_wif._api.request import Outgoing
+from ant_wif._api.request import ApiRequest
 from ant_wif._http import (
     USER_AGENT,
     Backoff,
-    Reply,
-    Unreachable,
+    RequestFailure,
+    Response,
     log_body,
     log_request,
     log_response,
+    request_failure,
     sent_secrets,
-    unreachable,
 )
 from ant_wif._secrets import clean
 from ant_wif._strict import read_json
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ant_wif.credentials import Credentials
 
-__all__ = ["Answer", "Api", "Bound", "Query", "is_json", "media_type", "read_answer"]
+__all__ = ["Api", "ApiResponse", "BoundTo", "Query", "is_json", "media_type", "read_answer"]
 
 LARGEST_ANSWER = 64 << 20
 _LARGEST_REFUSAL = 1 << 20
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """An answer that was read to its end: `headers` in lower case."""
 
     headers: Mapping[str, str]
@@ -57,7 +57,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundTo:
     """What the server says that a credential is bound to; `None` where it does not say."""
 
     organization_id: str | None
@@ -110,14 +110,14 @@ class Api:
         query: Query = (),
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send a request and read its answer. `body` is JSON, unless `headers` name another content type.
 
         Raises:
             ApiError: the API refused, failed or could not be reached.
             InsecureUrlError: `path` is a URL of another host.
         """
-        outgoing = Outgoing(method, path, query, body, headers or {})
+        outgoing = ApiRequest(method, path, query, body, headers or {})
         return self._succeed(outgoing, lambda request: self._answer(request, outgoing))
 
     @contextlib.contextmanager
@@ -136,7 +136,7 @@ class Api:
         """
         import httpx
 
-        response = self._succeed(Outgoing(method, path, query, body, headers or {}), self._response)
+        response = self._succeed(ApiRequest(method, path, query, body, headers or {}), self._response)
         problem = None
         try:
             with contextlib.closing(response):
@@ -186,26 +186,26 @@ class Api:
 
         return items(get, [*given, *query], name=bare, limit=limit, page_size=page_size)
 
-    def bound(self) -> Bound:
+    def bound(self) -> BoundTo:
         """Ask the server for the least there is, and return what it says of the credential. Raises as `call` does."""
         headers = self.call("GET", "/v1/models", query=[("limit", "1")]).headers
         found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
-        return Bound(*(clean(value, limit=64) if value else None for value in found))
+        return BoundTo(*(clean(value, limit=64) if value else None for value in found))
 
-    def _succeed(self, outgoing: Outgoing, attempt: Callable[[httpx.Request], T | Reply | Unreachable]) -> T:
+    def _succeed(self, outgoing: ApiRequest, attempt: Callable[[httpx.Request], T | Response | RequestFailure]) -> T:
         """Return what the first attempt has that succeeds."""
         backoff = self._backoff()
         while True:
             request = outgoing.build(self._client)
             outcome = attempt(request)
-            if not isinstance(outcome, (Reply, Unreachable)):
+            if not isinstance(outcome, (Response, RequestFailure)):
                 return outcome
             delay = backoff.delay(outcome) if outgoing.may_repeat(outcome) else None
             if delay is None:
                 raise refusal(request, outcome)
             self._sleep(delay)
 
-    def _response(self, request: httpx.Request) -> httpx.Response | Reply | Unreachable:
+    def _response(self, request: httpx.Request) -> httpx.Response | Response | RequestFailure:
         """Send a request, and return the open answer of a success."""
         import httpx
 
@@ -218,14 +218,14 @@ class Api:
         except httpx.HTTPError as error:
             return _unreachable(request, error)
         log_body(content, known=sent_secrets(request))
-        return Reply(response.status_code, dict(response.headers), content)
+        return Response(response.status_code, dict(response.headers), content)
 
-    def _answer(self, request: httpx.Request, outgoing: Outgoing) -> Answer | Reply | Unreachable:
+    def _answer(self, request: httpx.Request, outgoing: ApiRequest) -> ApiResponse | Response | RequestFailure:
         """Send a request, and return the whole answer of a success."""
         import httpx
 
         response = self._response(request)
-        if isinstance(response, (Reply, Unreachable)):
+        if isinstance(response, (Response, RequestFailure)):
             return response
         try:
             with contextlib.closing(response):
@@ -247,16 +247,16 @@ def is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def read_answer(response: httpx.Response) -> Answer:
+def read_answer(response: httpx.Response) -> ApiResponse:
     """Read an open answer to its end. Raises ApiError where it is too long."""
     content = _read(response, LARGEST_ANSWER)
     log_body(content, known=sent_secrets(response.request))
-    return Answer(dict(response.headers), content)
+    return ApiResponse(dict(response.headers), content)
 
 
-def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
+def _unreachable(request: httpx.Request, error: Exception) -> RequestFailure:
     seconds_of_silence = float(request.extensions["timeout"]["read"])
-    return unreachable(request.method, str(request.url), seconds_of_silence, error)
+    return request_failure(request.method, str(request.url), seconds_of_silence, error)
 
 
 def _read(response: httpx.Response, most: int) -> bytes:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._http import REQUEST_ID, Reply, Unreachable, sent_secrets
+from ant_wif._http import REQUEST_ID, RequestFailure, Response, sent_secrets
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError
@@ -25,9 +25,9 @@ _HINTS = {
 }
 
 
-def refusal(request: httpx.Request, outcome: Reply | Unreachable) -> ApiError:
+def refusal(request: httpx.Request, outcome: Response | RequestFailure) -> ApiError:
     """Return the error for an answer that is no success, or for none at all."""
-    if isinstance(outcome, Unreachable):
+    if isinstance(outcome, RequestFailure):
         host = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}"
         return ApiError(
             f"the API at {host} could not be reached: {outcome.reason}",

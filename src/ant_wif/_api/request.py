@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ant_wif._api.pagination import Query
-from ant_wif._http import TIMEOUT_SECONDS, Reply, Unreachable
+from ant_wif._http import TIMEOUT_SECONDS, RequestFailure, Response
 from ant_wif._secrets import clean
 from ant_wif.errors import InsecureUrlError
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Outgoing"]
+__all__ = ["ApiRequest"]
 
 # A long answer of a model takes minutes.
 ANSWER_SECONDS = 600.0
@@ -25,7 +25,7 @@ _ANSWER_LOST = {502, 504}
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class ApiRequest:
     """`path` is one of the API, or a whole URL of the same host. `body` is JSON unless `headers` say otherwise."""
 
     method: str
@@ -66,10 +66,10 @@ class Outgoing:
             request.headers.setdefault("Content-Type", "application/json")
         return request
 
-    def may_repeat(self, outcome: Reply | Unreachable) -> bool:
+    def may_repeat(self, outcome: Response | RequestFailure) -> bool:
         """Whether it may be sent again: surely where that does no more than sending it once."""
         if self.method in _IDEMPOTENT:
             return True
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, Response):
             return outcome.status not in _ANSWER_LOST
         return not outcome.maybe_received

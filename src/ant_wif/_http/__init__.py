@@ -1,9 +1,20 @@
 """Requests as values, and two drivers that send them."""
 
 from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
-from ant_wif._http.flow import REQUEST_ID, TIMEOUT_SECONDS, Flow, Reply, Request, T, Unreachable, call, pause, send
+from ant_wif._http.flow import (
+    REQUEST_ID,
+    TIMEOUT_SECONDS,
+    Flow,
+    Request,
+    RequestFailure,
+    Response,
+    T,
+    call,
+    pause,
+    send,
+)
 from ant_wif._http.retry import Backoff, is_transient, retry_after
-from ant_wif._http.transport import USER_AGENT, arun, run, unreachable
+from ant_wif._http.transport import USER_AGENT, arun, request_failure, run
 from ant_wif._http.urls import check_url, is_loopback
 
 __all__ = [
@@ -12,10 +23,10 @@ __all__ = [
     "USER_AGENT",
     "Backoff",
     "Flow",
-    "Reply",
     "Request",
+    "RequestFailure",
+    "Response",
     "T",
-    "Unreachable",
     "arun",
     "call",
     "check_url",
@@ -25,9 +36,9 @@ __all__ = [
     "log_request",
     "log_response",
     "pause",
+    "request_failure",
     "retry_after",
     "run",
     "send",
     "sent_secrets",
-    "unreachable",
 ]

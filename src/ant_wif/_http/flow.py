@@ -19,16 +19,16 @@ from ant_wif._secrets import SecretStr
 __all__ = [
     "REQUEST_ID",
     "TIMEOUT_SECONDS",
-    "Call",
+    "BlockingCall",
     "Flow",
     "Pause",
-    "Reply",
     "Request",
-    "Unreachable",
+    "RequestFailure",
+    "Response",
     "call",
     "pause",
-    "plain",
     "send",
+    "unwrap",
 ]
 
 T = TypeVar("T")
@@ -62,12 +62,12 @@ class Request:
 
     def body(self) -> bytes | None:
         if self.form is not None:
-            return urlencode({name: plain(value) for name, value in self.form.items()}).encode()
-        return None if self.json is None else json.dumps(self.json, default=plain).encode()
+            return urlencode({name: unwrap(value) for name, value in self.form.items()}).encode()
+        return None if self.json is None else json.dumps(self.json, default=unwrap).encode()
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """What a server answered: `headers` in lower case, at most 1 MiB of `body`."""
 
     status: int
@@ -81,7 +81,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Unreachable:
+class RequestFailure:
     """No usable answer came.
 
     `maybe_received` tells whether the server may have acted on the request, `transient` whether
@@ -94,7 +94,7 @@ class Unreachable:
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
+class BlockingCall(Generic[T]):
     """A call that may block, for the driver to make off the event loop."""
 
     function: Callable[[], T]
@@ -107,18 +107,18 @@ class Pause:
     seconds: float
 
 
-Step = Request | Call[Any] | Pause
+Step = Request | BlockingCall[Any] | Pause
 Flow = Generator[Step, Any, T]
 
 
-def send(request: Request) -> Flow[Reply | Unreachable]:
+def send(request: Request) -> Flow[Response | RequestFailure]:
     """Send one request. Redirects are not followed."""
-    return cast("Reply | Unreachable", (yield request))
+    return cast("Response | RequestFailure", (yield request))
 
 
 def call(function: Callable[[], T]) -> Flow[T]:
     """Make a call that may block, such as reading a file."""
-    return cast("T", (yield Call(function)))
+    return cast("T", (yield BlockingCall(function)))
 
 
 def pause(seconds: float) -> Flow[bool]:
@@ -126,7 +126,7 @@ def pause(seconds: float) -> Flow[bool]:
     return cast("bool", (yield Pause(seconds)))
 
 
-def plain(value: object) -> str:
+def unwrap(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, str):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from ant_wif._environment import elapsed
-from ant_wif._http.flow import Reply, Unreachable
+from ant_wif._http.flow import RequestFailure, Response
 
 __all__ = ["Backoff", "is_transient", "retry_after"]
 
@@ -18,9 +18,9 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 8.0
 
 
-def is_transient(answer: Reply | Unreachable) -> bool:
+def is_transient(answer: Response | RequestFailure) -> bool:
     """Whether the same request may succeed a little later; `x-should-retry` is the server's own word on it."""
-    if isinstance(answer, Unreachable):
+    if isinstance(answer, RequestFailure):
         return answer.transient
     stated = answer.headers.get("x-should-retry", "").strip().lower()
     # What was denied or malformed stays so, whatever the header says.
@@ -29,9 +29,9 @@ def is_transient(answer: Reply | Unreachable) -> bool:
     return answer.status in {408, 425, 429} or answer.status >= 500
 
 
-def retry_after(answer: Reply | Unreachable) -> float | None:
+def retry_after(answer: Response | RequestFailure) -> float | None:
     """Return the seconds that the server asks to wait: seconds, or a date beside its own (RFC 9110 §10.2.3)."""
-    if isinstance(answer, Unreachable):
+    if isinstance(answer, RequestFailure):
         return None
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         stated = answer.headers.get(name, "").strip()
@@ -66,7 +66,7 @@ class Backoff:
         self._until = now() + deadline
         self._draw = draw
 
-    def delay(self, answer: Reply | Unreachable) -> float | None:
+    def delay(self, answer: Response | RequestFailure) -> float | None:
         """Return the seconds to wait before the next attempt, or `None` to give up."""
         self._left -= 1
         if self._left <= 0 or not is_transient(answer):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
 from ant_wif._http.debug_log import log_failure, log_reply, log_request
-from ant_wif._http.flow import Flow, Pause, Reply, Request, Unreachable, plain
+from ant_wif._http.flow import Flow, Pause, Request, RequestFailure, Response, unwrap
 from ant_wif._secrets import clean
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "run", "unreachable"]
+__all__ = ["USER_AGENT", "arun", "request_failure", "run"]
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
         failure = None
 
 
-def _send(request: Request, client: httpx.Client | None) -> Reply | Unreachable:
+def _send(request: Request, client: httpx.Client | None) -> Response | RequestFailure:
     import httpx
 
     deadline = time.monotonic() + request.timeout
@@ -91,10 +91,10 @@ def _send(request: Request, client: httpx.Client | None) -> Reply | Unreachable:
                 body.add(chunk)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return unreachable(request.method, request.url, request.timeout, error)
+        return request_failure(request.method, request.url, request.timeout, error)
 
 
-async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | Unreachable:
+async def _asend(request: Request, client: httpx.AsyncClient | None) -> Response | RequestFailure:
     import httpx
 
     deadline = time.monotonic() + request.timeout
@@ -111,7 +111,7 @@ async def _asend(request: Request, client: httpx.AsyncClient | None) -> Reply | 
                 body.add(chunk)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return unreachable(request.method, request.url, request.timeout, error)
+        return request_failure(request.method, request.url, request.timeout, error)
 
 
 def _is_special(request: Request) -> bool:
@@ -159,7 +159,7 @@ def _outgoing(request: Request) -> httpx.Request:
         "Accept": "application/json",
         # A compressed answer could unpack to any size.
         "Accept-Encoding": "identity",
-        **{name: plain(value) for name, value in request.headers.items()},
+        **{name: unwrap(value) for name, value in request.headers.items()},
     }
     if request.content_type is not None:
         headers.setdefault("Content-Type", request.content_type)
@@ -174,15 +174,15 @@ def _outgoing(request: Request) -> httpx.Request:
     return outgoing
 
 
-def _reply(request: Request, response: httpx.Response, body: _Body) -> Reply:
+def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise _UnusableAnswerError("the answer is compressed, which was not asked for")
-    reply = Reply(response.status_code, dict(response.headers), bytes(body))
+    reply = Response(response.status_code, dict(response.headers), bytes(body))
     log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
     return reply
 
 
-def unreachable(method: str, url: str, timeout: float, error: Exception) -> Unreachable:
+def request_failure(method: str, url: str, timeout: float, error: Exception) -> RequestFailure:
     """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike."""
     import httpx
 
@@ -204,4 +204,4 @@ def unreachable(method: str, url: str, timeout: float, error: Exception) -> Unre
     log_failure(method, url, reason)
     never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
     transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)
-    return Unreachable(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))
+    return RequestFailure(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))

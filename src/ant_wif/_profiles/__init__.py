@@ -6,21 +6,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif._profiles.callback import Listener
     from ant_wif._profiles.editor import create_federation, get_value, set_value
-    from ant_wif._profiles.login import LoggedIn, Plan, plan
-    from ant_wif._profiles.stored_tokens import clear, kept, log_out, log_out_everywhere
+    from ant_wif._profiles.login import LoggedIn, LoginPlan, plan_login
+    from ant_wif._profiles.stored_tokens import clear, log_out, log_out_everywhere, stored_tokens
 
 __all__ = [
     "Listener",
     "LoggedIn",
-    "Plan",
+    "LoginPlan",
     "clear",
     "create_federation",
     "get_value",
-    "kept",
     "log_out",
     "log_out_everywhere",
-    "plan",
+    "plan_login",
     "set_value",
+    "stored_tokens",
 ]
 
 _HOMES = {
@@ -32,12 +32,12 @@ _HOMES = {
     ),
     "login": (
         "LoggedIn",
-        "Plan",
-        "plan",
+        "LoginPlan",
+        "plan_login",
     ),
     "stored_tokens": (
         "clear",
-        "kept",
+        "stored_tokens",
         "log_out",
         "log_out_everywhere",
     ),

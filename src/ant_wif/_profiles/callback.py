@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ant_wif._tokens import AnswerError, Reason
+from ant_wif._tokens import AuthorizationFailure, AuthorizationResponseError
 from ant_wif.errors import AntWifError, LoginError
 
 __all__ = ["Listener", "Page", "page"]
@@ -73,7 +73,12 @@ _REQUEST_SECONDS = 3
 _VERDICT_SECONDS = 60
 _ANSWER_SECONDS = 2
 _MOST_UNREAD = 64
-_PAGES: dict[Reason, Page] = {"state": Page.STATE, "denied": Page.DENIED, "code": Page.CODE, "refused": Page.FAILED}
+_PAGES: dict[AuthorizationFailure, Page] = {
+    "state": Page.STATE,
+    "denied": Page.DENIED,
+    "code": Page.CODE,
+    "refused": Page.FAILED,
+}
 
 Deliver = Callable[[dict[str, str]], None]
 
@@ -148,7 +153,7 @@ class _Server(ThreadingHTTPServer):
             return Page.WAITING
         if self._failure is None:
             return Page.SUCCESS
-        return _PAGES[self._failure.reason] if isinstance(self._failure, AnswerError) else Page.FAILED
+        return _PAGES[self._failure.reason] if isinstance(self._failure, AuthorizationResponseError) else Page.FAILED
 
     def let_them_answer(self) -> None:
         """Give the browsers that wait for the verdict the time to be told."""

@@ -13,10 +13,18 @@ from ant_wif._environment import Environment, steady
 from ant_wif._files import check_writable, is_there, try_lock
 from ant_wif._http import Flow, call, check_url, pause
 from ant_wif._secrets import clean, show_path
-from ant_wif._tokens import ABOUT, AccessToken, Answer, Attempt, Granted, ProfileShelf, redeem
+from ant_wif._tokens import (
+    ACCOUNT_FIELDS,
+    AccessToken,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    Granted,
+    ProfileStore,
+    redeem,
+)
 from ant_wif.errors import LoginError, ProfileError
 
-__all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "Plan", "plan"]
+__all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "LoginPlan", "plan_login"]
 
 log = logging.getLogger("ant_wif.login")
 
@@ -41,7 +49,7 @@ class LoggedIn:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoginPlan:
     """A login that may begin: everything that can be checked beforehand was."""
 
     directory: ConfigDir
@@ -55,9 +63,9 @@ class Plan:
     def credentials_path(self) -> Path:
         return self.directory.secrets_path(self.active.name)
 
-    def attempt(self) -> Attempt:
+    def attempt(self) -> AuthorizationRequest:
         """Begin: a verifier and a state of its own for every try."""
-        return Attempt(
+        return AuthorizationRequest(
             self.settings.console_url.rstrip("/"),
             self.client_id,
             self.scope,
@@ -65,7 +73,7 @@ class Plan:
             self.settings.organization_id,
         )
 
-    def finish(self, attempt: Attempt, answer: Answer) -> Flow[LoggedIn]:
+    def finish(self, attempt: AuthorizationRequest, answer: AuthorizationResponse) -> Flow[LoggedIn]:
         """Trade the code for tokens, and keep them.
 
         Raises:
@@ -102,20 +110,20 @@ class Plan:
                 )
 
     def _keep(self, granted: Granted, about: Mapping[str, str]) -> Flow[list[str]]:
-        shelf = ProfileShelf(self.directory, self.credentials_path, None)
-        release = yield from _locked(shelf.lock_path)
+        store = ProfileStore(self.directory, self.credentials_path, None)
+        release = yield from _locked(store.lock_path)
         try:
-            return (yield from call(lambda: self._write(shelf, granted, about)))
+            return (yield from call(lambda: self._write(store, granted, about)))
         finally:
             release()
 
-    def _write(self, shelf: ProfileShelf, granted: Granted, about: Mapping[str, str]) -> list[str]:
+    def _write(self, store: ProfileStore, granted: Granted, about: Mapping[str, str]) -> list[str]:
         """Store the login, and the profile unless there is one; return what the person should know."""
         # Looked at again: a person takes minutes in a browser, and what is there by now counts.
         document = _login_profile(self.directory, self.active.name)
         token = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
-        fields = {name: about.get(name) for name in ABOUT}
-        shelf.keep(token, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
+        fields = {name: about.get(name) for name in ACCOUNT_FIELDS}
+        store.keep(token, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
         if document is None:
             self.directory.write(self.active.name, self._new_profile(about))
         notes = self._notes(document or {}, about)
@@ -170,14 +178,14 @@ class Plan:
         return notes
 
 
-def plan(
+def plan_login(
     directory: ConfigDir,
     active: Active,
     arguments: Mapping[str, object],
     environ: Environment,
     *,
     clock: Callable[[], float] = steady,
-) -> Plan:
+) -> LoginPlan:
     """Check all that can be checked before a browser opens. `arguments` are those of `Settings.load`.
 
     Raises:
@@ -205,7 +213,7 @@ def plan(
             },
         )
     _check_places(directory, active.name)
-    return Plan(directory, active, settings, client_id, scope, clock)
+    return LoginPlan(directory, active, settings, client_id, scope, clock)
 
 
 def _login_profile(directory: ConfigDir, name: str) -> Mapping[str, object] | None:

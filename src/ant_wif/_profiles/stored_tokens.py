@@ -8,15 +8,15 @@ from pathlib import Path
 
 from ant_wif._config import CacheDir
 from ant_wif._resolution import Resolution
-from ant_wif._tokens import Federation, entries, forget_entries
+from ant_wif._tokens import Federation, cached_tokens, forget_cached_tokens
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
 
-__all__ = ["KeptToken", "clear", "kept", "log_out", "log_out_everywhere"]
+__all__ = ["StoredToken", "clear", "log_out", "log_out_everywhere", "stored_tokens"]
 
 
 @dataclass(frozen=True)
-class KeptToken:
+class StoredToken:
     """A token that other processes find: what it was minted for, until when (unix seconds). Never the token."""
 
     profile: str | None
@@ -34,11 +34,11 @@ class KeptToken:
         return asdict(self)
 
 
-def kept(resolution: Resolution) -> list[KeptToken]:
+def stored_tokens(resolution: Resolution) -> list[StoredToken]:
     """List the tokens of the shared folder and of federation profiles, expired ones included."""
     cache = _cache(resolution)
     found = [
-        KeptToken(
+        StoredToken(
             profile=None,
             **asdict(entry.federation),
             identity_source=entry.identity_source,
@@ -46,7 +46,7 @@ def kept(resolution: Resolution) -> list[KeptToken]:
             expires_at=token.expires_at,
             path=str(path),
         )
-        for path, entry, token in (entries(cache) if cache is not None else [])
+        for path, entry, token in (cached_tokens(cache) if cache is not None else [])
     ]
     return [*found, *(token for name in resolution.inputs.directory.names() for token in _of_profile(resolution, name))]
 
@@ -66,7 +66,7 @@ def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
             )
         return log_out(resolution, profile)
     cache, directory = _cache(resolution), resolution.inputs.directory
-    gone = forget_entries(cache) if cache is not None else []
+    gone = forget_cached_tokens(cache) if cache is not None else []
     for name in directory.names():
         with suppress(ConfigurationError):
             if resolution.inputs.federation_of(name) is not None:
@@ -81,7 +81,7 @@ def log_out(resolution: Resolution, profile: str) -> list[Path]:
     with suppress(ConfigurationError):
         federation = resolution.inputs.federation_of(profile)
     if cache is not None and federation is not None:
-        gone += forget_entries(cache, federation)
+        gone += forget_cached_tokens(cache, federation)
     return gone
 
 
@@ -91,7 +91,7 @@ def log_out_everywhere(resolution: Resolution) -> list[Path]:
     return [*gone, *resolution.inputs.directory.forget_all()]
 
 
-def _of_profile(resolution: Resolution, name: str) -> list[KeptToken]:
+def _of_profile(resolution: Resolution, name: str) -> list[StoredToken]:
     """List the token of a federation profile; nothing where a file cannot be used, which is no matter of this list."""
     with suppress(ConfigurationError):
         federation: Federation | None = resolution.inputs.federation_of(name)
@@ -99,7 +99,7 @@ def _of_profile(resolution: Resolution, name: str) -> list[KeptToken]:
         stored = resolution.inputs.directory.read_credentials(path) if federation is not None else None
         if federation is not None and stored is not None and stored.access_token is not None:
             return [
-                KeptToken(
+                StoredToken(
                     profile=name,
                     **asdict(federation),
                     identity_source=None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ant_wif._config import Active, Settings
 from ant_wif._http import check_url
 from ant_wif._resolution.inputs import ResolutionContext
-from ant_wif._tokens import AccessToken, Due, FederatedProvider, LoginProvider, ProfileShelf, due
+from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, ProfileStore, RefreshState, refresh_state
 from ant_wif.credentials import cache_of
 from ant_wif.errors import AntWifError, Candidate, ConfigurationError, ProfileError
 
@@ -100,12 +100,12 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
             raise _incomplete(candidate, settings)
         federation.check()
         cache = cache_of(settings, inputs.environ)
-        shelf = ProfileShelf(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
-        stored = inputs.directory.read_credentials(path) if shelf else None
+        store = ProfileStore(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
+        stored = inputs.directory.read_credentials(path) if store else None
         context = inputs.context(settings)
-        provider = FederatedProvider(federation, identity, context, profile=shelf, cache=cache)
+        provider = FederatedProvider(federation, identity, context, profile=store, cache=cache)
         token = shared_token(provider, inputs.clock)
-        stale = bool(shelf and stored and shelf.is_foreign(stored))
+        stale = bool(store and stored and store.is_foreign(stored))
         candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)
         unmet = identity.unmet(context)
         if unmet is not None and token is None:
@@ -131,6 +131,6 @@ def _incomplete(candidate: TierCandidate, settings: Settings) -> ProfileError:
 
 def shared_token(provider: FederatedProvider, clock: Callable[[], float]) -> AccessToken | None:
     """Return the token that other processes left, if it may be used now."""
-    shelf = provider.shelf()
-    token = shelf.read() if shelf is not None else None
-    return None if due(token, clock()) is Due.REQUIRED else token
+    store = provider.store()
+    token = store.read() if store is not None else None
+    return None if refresh_state(token, clock()) is RefreshState.REQUIRED else token

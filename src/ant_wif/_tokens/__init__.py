@@ -1,36 +1,43 @@
 """How an access token is obtained, kept and shared."""
 
-from ant_wif._tokens.access_token import AccessToken, Due, TokenCache, Wanted, due
-from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, Presented, SpentAssertions
-from ant_wif._tokens.grants.authorization_code import ABOUT, Answer, AnswerError, Attempt, Reason, redeem
+from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenCache, TokenRequest, refresh_state
+from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse
+from ant_wif._tokens.grants.authorization_code import (
+    ACCOUNT_FIELDS,
+    AuthorizationFailure,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    AuthorizationResponseError,
+    redeem,
+)
 from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, Provider, StaticProvider
-from ant_wif._tokens.store import ProfileShelf, entries, forget_entries
+from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tokens
 
 __all__ = [
-    "ABOUT",
+    "ACCOUNT_FIELDS",
     "GRANTED",
     "UNKNOWN",
     "AccessToken",
-    "Answer",
-    "AnswerError",
-    "Attempt",
-    "Due",
+    "AssertionLog",
+    "AssertionUse",
+    "AuthorizationFailure",
+    "AuthorizationRequest",
+    "AuthorizationResponse",
+    "AuthorizationResponseError",
     "FederatedProvider",
     "Federation",
     "Granted",
     "LoginProvider",
-    "Presented",
-    "ProfileShelf",
+    "ProfileStore",
     "Provider",
-    "Reason",
-    "SpentAssertions",
+    "RefreshState",
     "StaticProvider",
     "TokenCache",
-    "Wanted",
-    "due",
-    "entries",
-    "forget_entries",
+    "TokenRequest",
+    "cached_tokens",
+    "forget_cached_tokens",
     "redeem",
+    "refresh_state",
 ]

@@ -21,7 +21,7 @@ from ant_wif.errors import AntWifError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AccessToken", "Due", "TokenCache", "Wanted", "due"]
+__all__ = ["AccessToken", "RefreshState", "TokenCache", "TokenRequest", "refresh_state"]
 
 log = logging.getLogger("ant_wif.tokens")
 
@@ -58,7 +58,7 @@ class AccessToken:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TokenRequest:
     """What a caller needs: a token other than the one that the API rejected, if it did.
 
     `has_spare` says that the caller can go on with the token it has, so nobody need wait for long.
@@ -68,7 +68,7 @@ class Wanted:
     has_spare: bool = False
 
 
-class Due(Enum):
+class RefreshState(Enum):
     """What a token needs: nothing, a refresh that may fail, or a refresh that must succeed."""
 
     NOTHING = "nothing"
@@ -76,20 +76,20 @@ class Due(Enum):
     REQUIRED = "required"
 
 
-def due(token: AccessToken | None, now: float) -> Due:
+def refresh_state(token: AccessToken | None, now: float) -> RefreshState:
     """Decide on a token at unix time `now`.
 
     The two margins before expiry shrink with the token's lifetime: with fixed ones a 60-second
     token would be exchanged on every call.
     """
     if token is None:
-        return Due.REQUIRED
+        return RefreshState.REQUIRED
     start, end = fresh_between(token)
     if start <= now < end:
-        return Due.NOTHING
+        return RefreshState.NOTHING
     # Before its start the clock was set back, and says nothing about this token any more.
     required = now < start or (token.expires_at is not None and token.expires_at - now <= token.mandatory)
-    return Due.REQUIRED if required else Due.ADVISED
+    return RefreshState.REQUIRED if required else RefreshState.ADVISED
 
 
 def fresh_between(token: AccessToken) -> tuple[float, float]:
@@ -107,14 +107,16 @@ class TokenCache:
     to do is decided in one place.
     """
 
-    def __init__(self, obtain: Callable[[Wanted], Flow[AccessToken]], *, clock: Callable[[], float] = steady) -> None:
+    def __init__(
+        self, obtain: Callable[[TokenRequest], Flow[AccessToken]], *, clock: Callable[[], float] = steady
+    ) -> None:
         self._obtain = obtain
         self._clock = clock
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
         self._fresh: tuple[float, float, AccessToken | None] = (0.0, 0.0, None)
         self._rejected: SecretStr | None = None
-        self._flight: Flight | None = None
+        self._flight: InFlightRefresh | None = None
         self._failed_at = float("-inf")
 
     @property
@@ -137,13 +139,13 @@ class TokenCache:
             step = self._next_step(waits_on_this_thread=True)
             if isinstance(step, AccessToken):
                 return step
-            if isinstance(step, Flight):
+            if isinstance(step, InFlightRefresh):
                 landed = step.wait()
             else:
                 try:
-                    return self._land(step.flight, run(step.flow, client))
+                    return self._complete(step.in_flight, run(step.flow, client))
                 except BaseException as error:
-                    landed = self._crash(step, error)
+                    landed = self._fail(step, error)
                     if landed is None:
                         raise
             if landed is not None:
@@ -155,40 +157,40 @@ class TokenCache:
             step = self._next_step(waits_on_this_thread=False)
             if isinstance(step, AccessToken):
                 return step
-            if isinstance(step, Flight):
+            if isinstance(step, InFlightRefresh):
                 landed = await step.await_()
             else:
                 try:
-                    return self._land(step.flight, await arun(step.flow, client))
+                    return self._complete(step.in_flight, await arun(step.flow, client))
                 except BaseException as error:
-                    landed = self._crash(step, error)
+                    landed = self._fail(step, error)
                     if landed is None:
                         raise
             if landed is not None:
                 return landed
 
-    def _next_step(self, *, waits_on_this_thread: bool) -> AccessToken | Flight | Refresh:
-        """Decide for one caller: a token to use, a flight to wait for, or a refresh to make."""
+    def _next_step(self, *, waits_on_this_thread: bool) -> AccessToken | InFlightRefresh | Refresh:
+        """Decide for one caller: a token to use, a in_flight to wait for, or a refresh to make."""
         token = self.fresh()
         if token is not None:
             return token
         with self._lock:
             return self._decide(waits_on_this_thread=waits_on_this_thread)
 
-    def _decide(self, *, waits_on_this_thread: bool) -> AccessToken | Flight | Refresh:
+    def _decide(self, *, waits_on_this_thread: bool) -> AccessToken | InFlightRefresh | Refresh:
         token, now = self._token, self._clock()
-        need = due(token, now)
-        if token is not None and need is Due.NOTHING:
+        need = refresh_state(token, now)
+        if token is not None and need is RefreshState.NOTHING:
             return token
-        spare = token if need is Due.ADVISED else None
-        flight = self._flight
-        if spare is not None and (flight or 0 <= now - self._failed_at < RETRY_AFTER_FAILURE_SECONDS):
+        spare = token if need is RefreshState.ADVISED else None
+        in_flight = self._flight
+        if spare is not None and (in_flight or 0 <= now - self._failed_at < RETRY_AFTER_FAILURE_SECONDS):
             return spare
         # A blocking call inside a coroutine would wait for the very event loop that it stops.
-        if flight is not None and not (waits_on_this_thread and flight.flown_by_this_thread):
-            return flight
-        self._flight = Flight()
-        return Refresh(self._flight, self._obtain(Wanted(self._rejected, spare is not None)), spare)
+        if in_flight is not None and not (waits_on_this_thread and in_flight.runs_on_this_thread):
+            return in_flight
+        self._flight = InFlightRefresh()
+        return Refresh(self._flight, self._obtain(TokenRequest(self._rejected, spare is not None)), spare)
 
     def invalidate(self, rejected: SecretStr | None = None) -> None:
         """Drop the token, because the API rejected it. A token obtained since then is kept."""
@@ -198,32 +200,32 @@ class TokenCache:
             self._rejected, self._token = self._token.secret, None
             self._fresh = (0.0, 0.0, None)
 
-    def _land(self, flight: Flight, token: AccessToken) -> AccessToken:
+    def _complete(self, in_flight: InFlightRefresh, token: AccessToken) -> AccessToken:
         with self._lock:
             self._token, self._rejected = token, None
             self._fresh = (*fresh_between(token), token)
-            self._flight = None if self._flight is flight else self._flight
+            self._flight = None if self._flight is in_flight else self._flight
             # What came back was only what there was: the next attempt waits.
-            if due(token, self._clock()) is Due.ADVISED:
+            if refresh_state(token, self._clock()) is RefreshState.ADVISED:
                 self._failed_at = self._clock()
-        flight.outcome.set_result(token)
+        in_flight.outcome.set_result(token)
         return token
 
-    def _crash(self, refresh: Refresh, error: BaseException) -> AccessToken | None:
+    def _fail(self, refresh: Refresh, error: BaseException) -> AccessToken | None:
         """Release those who wait. Returns the token to go on with for now, or `None` to raise."""
         ours = isinstance(error, AntWifError)
         with self._lock:
             self._failed_at = self._clock()
-            self._flight = None if self._flight is refresh.flight else self._flight
+            self._flight = None if self._flight is refresh.in_flight else self._flight
         # The others share an error of ours; when the one who flew was interrupted, another flies.
-        refresh.flight.outcome.set_result(error if isinstance(error, AntWifError) else None)
+        refresh.in_flight.outcome.set_result(error if isinstance(error, AntWifError) else None)
         if refresh.spare is not None and ours:
             log.warning("the token could not be refreshed and is used while it lasts: %s", error)
             return refresh.spare
         return None
 
 
-class Flight:
+class InFlightRefresh:
     """One refresh that is under way, for the others to wait for.
 
     `outcome` gives the token, the error that all share, or `None` if it was abandoned.
@@ -234,7 +236,7 @@ class Flight:
         self._thread = threading.get_ident()
 
     @property
-    def flown_by_this_thread(self) -> bool:
+    def runs_on_this_thread(self) -> bool:
         return self._thread == threading.get_ident()
 
     def wait(self) -> AccessToken | None:
@@ -257,7 +259,7 @@ class Flight:
 class Refresh:
     """One caller's job: drive `flow` to its end. `spare` is served if that fails."""
 
-    flight: Flight
+    in_flight: InFlightRefresh
     flow: Flow[AccessToken]
     spare: AccessToken | None
 

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from ant_wif._config import CacheDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
-from ant_wif._http import Reply
+from ant_wif._http import Response
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
 
-__all__ = ["Presented", "SpentAssertions"]
+__all__ = ["AssertionLog", "AssertionUse"]
 
 log = logging.getLogger("ant_wif.store")
 
@@ -36,7 +36,7 @@ _LONGEST_SECONDS = 48 * 3600
 
 
 @dataclass(frozen=True)
-class Presented:
+class AssertionUse:
     """One assertion that was presented. `outcome` is `granted`, `denied`, or `unknown` where the answer was lost."""
 
     outcome: str
@@ -56,15 +56,15 @@ class Presented:
         return f"process {self.pid} ({self.program})"
 
 
-class SpentAssertions:
+class AssertionLog:
     """The records, in a folder that processes share, or in memory where there is none."""
 
     def __init__(self, cache: CacheDir | None, clock: Callable[[], float]) -> None:
         self._cache = cache
         self._clock = clock
-        self._memory: dict[str, Presented] = {}
+        self._memory: dict[str, AssertionUse] = {}
 
-    def find(self, assertion: SecretStr) -> Presented | None:
+    def find(self, assertion: SecretStr) -> AssertionUse | None:
         """Return what is known of an assertion; `None` if it was never presented from here."""
         name = _name(assertion)
         found = self._memory.get(name)
@@ -72,10 +72,10 @@ class SpentAssertions:
             found = _read(self._cache.spent / name) or found
         return found
 
-    def record(self, token: IdentityToken, federation: str, answer: Reply | None = None) -> None:
+    def record(self, token: IdentityToken, federation: str, answer: Response | None = None) -> None:
         """Keep what became of an assertion. Before it is answered, that is `unknown`."""
         now = self._clock()
-        record = Presented(
+        record = AssertionUse(
             _OUTCOMES.get(answer.status, UNKNOWN) if answer else UNKNOWN,
             federation,
             now,
@@ -126,7 +126,7 @@ def _program() -> str:
     return re.sub(r"[^\w.-]", "_", clean(Path(sys.argv[0] if sys.argv else "").name or "python", limit=40))
 
 
-def _read(path: Path) -> Presented | None:
+def _read(path: Path) -> AssertionUse | None:
     try:
         fields = read_object(path, what="record", secret=True, own=True)
     except ConfigurationError as error:
@@ -138,7 +138,7 @@ def _read(path: Path) -> Presented | None:
     return record
 
 
-def _parse(fields: Mapping[str, object]) -> Presented | None:
+def _parse(fields: Mapping[str, object]) -> AssertionUse | None:
     texts = {name: fields.get(name) for name in ("outcome", "federation", "program")}
     numbers = {name: fields.get(name) for name in ("at", "until", "pid")}
     request_id, status = fields.get("request_id"), fields.get("status")
@@ -152,7 +152,7 @@ def _parse(fields: Mapping[str, object]) -> Presented | None:
         return None
     if status is not None and not (isinstance(status, int) and 100 <= status < 1000):
         return None
-    return Presented(**texts, **numbers, request_id=request_id, status=status)  # type: ignore[arg-type]  # checked above, each
+    return AssertionUse(**texts, **numbers, request_id=request_id, status=status)  # type: ignore[arg-type]  # checked above, each
 
 
 def _forget(path: Path) -> None:

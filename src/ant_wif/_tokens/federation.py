@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from ant_wif._http import Backoff, Flow, Reply, Unreachable, call, pause, send
+from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, pause, send
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.assertion_log import DENIED, GRANTED, Presented, SpentAssertions
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, AssertionLog, AssertionUse
 from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, likely_causes, read_exchange
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 
-__all__ = ["mint"]
+__all__ = ["fetch_and_exchange"]
 
 
-def mint(
-    federation: Federation, source: IdentitySource, context: Context, spent: SpentAssertions, *, patient: bool = True
+def fetch_and_exchange(
+    federation: Federation, source: IdentitySource, context: Context, spent: AssertionLog, *, patient: bool = True
 ) -> Flow[AccessToken]:
     """Obtain an identity token that was not presented yet, and exchange it.
 
@@ -31,14 +31,14 @@ def mint(
     """
     federation.check()
     backoff = Backoff() if patient else Backoff(attempts=1)
-    token = yield from _unspent(federation, source, context, spent)
+    token = yield from _unused(federation, source, context, spent)
     while True:
         answer = yield from _present(federation, token, spent)
         delay = backoff.delay(answer)
         if delay is None:
             return read_exchange(answer, federation, token, context.clock())
         yield from pause(delay)
-        if isinstance(answer, Unreachable) and not answer.maybe_received:
+        if isinstance(answer, RequestFailure) and not answer.maybe_received:
             continue
         try:
             other = yield from source.another(token, context)
@@ -49,19 +49,19 @@ def mint(
         token = other
 
 
-def _present(federation: Federation, token: IdentityToken, spent: SpentAssertions) -> Flow[Reply | Unreachable]:
+def _present(federation: Federation, token: IdentityToken, spent: AssertionLog) -> Flow[Response | RequestFailure]:
     """Send the assertion once, and record what became of it: before the answer, because the process may be killed."""
     fingerprint = federation.fingerprint()
     yield from call(lambda: spent.record(token, fingerprint))
     answer = yield from send(exchange_request(federation, token))
-    if isinstance(answer, Reply):
+    if isinstance(answer, Response):
         yield from call(lambda: spent.record(token, fingerprint, answer))
         yield from call(spent.forget_expired)
     return answer
 
 
-def _unspent(
-    federation: Federation, source: IdentitySource, context: Context, spent: SpentAssertions
+def _unused(
+    federation: Federation, source: IdentitySource, context: Context, spent: AssertionLog
 ) -> Flow[IdentityToken]:
     """Fetch a token; if it was presented already, ask the source once for another."""
     try:
@@ -71,7 +71,7 @@ def _unspent(
         raw = yield from call(lambda: source.at_hand(context))
         used = (yield from call(lambda: spent.find(raw))) if raw is not None else None
         if used is not None and used.outcome == GRANTED:
-            raise _spent(used, f"{error}; it was exchanged", context.clock) from None
+            raise _already_used(used, f"{error}; it was exchanged", context.clock) from None
         raise
     before = yield from call(lambda: spent.find(token.assertion))
     if before is None:
@@ -80,16 +80,18 @@ def _unspent(
     again = yield from call(lambda: spent.find(other.assertion))
     if again is None:
         return other
-    _refuse_spent(again, federation, other, context.clock)
+    _refuse_used(again, federation, other, context.clock)
     # Its answer was lost: nobody knows whether it is spent, so it may still serve.
     return other
 
 
-def _refuse_spent(before: Presented, federation: Federation, token: IdentityToken, clock: Callable[[], float]) -> None:
+def _refuse_used(
+    before: AssertionUse, federation: Federation, token: IdentityToken, clock: Callable[[], float]
+) -> None:
     same = before.federation == federation.fingerprint()
     if before.outcome == GRANTED and token.is_single_use:
         elsewhere = "" if same else " for another rule, workspace or host"
-        raise _spent(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
+        raise _already_used(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
     if before.outcome == DENIED and same:
         request_id = f", request id {before.request_id}" if before.request_id else ""
         causes, status = likely_causes(federation, token), before.status or 401
@@ -105,7 +107,7 @@ def _refuse_spent(before: Presented, federation: Federation, token: IdentityToke
         )
 
 
-def _spent(before: Presented, what: str, clock: Callable[[], float]) -> IdentityTokenReusedError:
+def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -> IdentityTokenReusedError:
     at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
     return IdentityTokenReusedError(
         f"{what}, {_ago(before, clock)} (at {at}): with a `jti` it can be exchanged once, and the access token that "
@@ -117,5 +119,5 @@ def _spent(before: Presented, what: str, clock: Callable[[], float]) -> Identity
     )
 
 
-def _ago(before: Presented, clock: Callable[[], float]) -> str:
+def _ago(before: AssertionUse, clock: Callable[[], float]) -> str:
     return f"{max(0.0, clock() - before.at):.0f} seconds ago, by {before.used_by}"

@@ -14,15 +14,15 @@ from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._environment import steady
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, show_path
-from ant_wif._tokens.access_token import AccessToken, Wanted
+from ant_wif._tokens.access_token import AccessToken, TokenRequest
 from ant_wif._tokens.grants.jwt_bearer import Federation
-from ant_wif._tokens.store import Entry, EntryShelf, ProfileShelf, Shelf, token_of
+from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, TokenStore, token_of
 from ant_wif.errors import LoginError, ProfileError
 from ant_wif.identity import Context, IdentitySource, unverified_issuer_subject
 
 if TYPE_CHECKING:
     from ant_wif._config import StoredCredentials
-    from ant_wif._tokens.assertion_log import SpentAssertions
+    from ant_wif._tokens.assertion_log import AssertionLog
 
 __all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]
 
@@ -39,7 +39,7 @@ class Provider(Protocol):
     def held(self) -> bool:
         """Whether a token may be kept in memory; if not, it is obtained anew at each use."""
 
-    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+    def obtain(self, wanted: TokenRequest) -> Flow[AccessToken]:
         """Make the flow that obtains a token."""
 
 
@@ -50,16 +50,16 @@ class StaticProvider:
     secret: SecretStr
     held: bool = True
 
-    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
+    def obtain(self, wanted: TokenRequest) -> Flow[AccessToken]:
         del wanted  # a static secret has no successor
         yield from ()
         return AccessToken(self.secret)
 
 
 class FederatedProvider:
-    """Exchanges an identity token, once for all who share the shelf.
+    """Exchanges an identity token, once for all who share the store.
 
-    `profile` is the shelf of the profile that configures this, if one does; else, or where that cannot
+    `profile` is the store of the profile that configures this, if one does; else, or where that cannot
     be written, the token lies in `cache`. With neither, it is kept in memory only.
     """
 
@@ -71,7 +71,7 @@ class FederatedProvider:
         identity: IdentitySource,
         context: Context,
         *,
-        profile: ProfileShelf | None = None,
+        profile: ProfileStore | None = None,
         cache: CacheDir | None = None,
     ) -> None:
         self.federation = federation
@@ -79,33 +79,35 @@ class FederatedProvider:
         self.context = context
         self._profile = profile
         self._cache = cache
-        self._spent: SpentAssertions | None = None
+        self._assertions: AssertionLog | None = None
 
-    def shelf(self) -> Shelf | None:
+    def store(self) -> TokenStore | None:
         """Return where the token is shared; reads the identity token where that is a file or variable."""
         if self._profile is not None and (self._cache is None or self._profile.can_be_written()):
             return self._profile
         if self._cache is None:
             return None
-        party = unverified_issuer_subject(self.identity.at_hand(self.context))
-        return EntryShelf(self._cache, Entry.of(self.federation, self.identity.source, party))
+        issuer_subject = unverified_issuer_subject(self.identity.at_hand(self.context))
+        return CacheStore(self._cache, CacheKey.of(self.federation, self.identity.source, issuer_subject))
 
-    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
-        from ant_wif._tokens.shared_refresh import shared
+    def obtain(self, wanted: TokenRequest) -> Flow[AccessToken]:
+        from ant_wif._tokens.shared_refresh import refresh_shared
 
-        shelf = yield from call(self.shelf)
-        if shelf is None:
-            return (yield from self._mint(None, wanted))
-        return (yield from shared(shelf, partial(self._mint, shelf), wanted, self.context.clock))
+        store = yield from call(self.store)
+        if store is None:
+            return (yield from self._exchange(None, wanted))
+        return (yield from refresh_shared(store, partial(self._exchange, store), wanted, self.context.clock))
 
-    def _mint(self, shelf: Shelf | None, wanted: Wanted) -> Flow[AccessToken]:
-        from ant_wif._tokens.assertion_log import SpentAssertions
-        from ant_wif._tokens.federation import mint
+    def _exchange(self, store: TokenStore | None, wanted: TokenRequest) -> Flow[AccessToken]:
+        from ant_wif._tokens.assertion_log import AssertionLog
+        from ant_wif._tokens.federation import fetch_and_exchange
 
-        self._spent = self._spent or SpentAssertions(self._cache, self.context.clock)
-        token = yield from mint(self.federation, self.identity, self.context, self._spent, patient=not wanted.has_spare)
-        if shelf is not None:
-            yield from call(lambda: shelf.write(token))
+        self._assertions = self._assertions or AssertionLog(self._cache, self.context.clock)
+        token = yield from fetch_and_exchange(
+            self.federation, self.identity, self.context, self._assertions, patient=not wanted.has_spare
+        )
+        if store is not None:
+            yield from call(lambda: store.write(token))
         return token
 
 
@@ -130,14 +132,14 @@ class LoginProvider:
     def held(self) -> bool:
         return self.client_id is not None
 
-    def obtain(self, wanted: Wanted) -> Flow[AccessToken]:
-        from ant_wif._tokens.shared_refresh import shared
+    def obtain(self, wanted: TokenRequest) -> Flow[AccessToken]:
+        from ant_wif._tokens.shared_refresh import refresh_shared
 
         stored = yield from call(lambda: self.directory.read_credentials(self.path))
         if self.client_id is None or stored is None or stored.refresh_token is None:
             return self.token_of(stored)
-        shelf = ProfileShelf(self.directory, self.path, None)
-        return (yield from shared(shelf, partial(self._refresh, shelf), wanted, self.clock))
+        store = ProfileStore(self.directory, self.path, None)
+        return (yield from refresh_shared(store, partial(self._refresh, store), wanted, self.clock))
 
     def token_of(self, stored: StoredCredentials | None) -> AccessToken:
         """Return the token of a credentials file that was read.
@@ -163,7 +165,7 @@ class LoginProvider:
             )
         return token
 
-    def _refresh(self, shelf: ProfileShelf, wanted: Wanted) -> Flow[AccessToken]:
+    def _refresh(self, store: ProfileStore, wanted: TokenRequest) -> Flow[AccessToken]:
         """Run with the lock held, so what the file says now is what holds."""
         from ant_wif._tokens.grants.refresh_token import refresh
 
@@ -190,7 +192,7 @@ class LoginProvider:
             # Logged out, or logged in anew, while the server answered: that counts, and this grant does not.
             return self.token_of(stored)
         try:
-            yield from call(lambda: shelf.keep(fresh, refresh_token=successor))
+            yield from call(lambda: store.keep(fresh, refresh_token=successor))
         except ProfileError as error:
             self._unsaved[old] = successor
             log.warning(

@@ -13,44 +13,50 @@ from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, clean
-from ant_wif._tokens.access_token import AccessToken, Due, Wanted, due
-from ant_wif._tokens.store import Shelf
+from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenRequest, refresh_state
+from ant_wif._tokens.store import TokenStore
 from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
 
-__all__ = ["shared"]
+__all__ = ["refresh_shared"]
 
 log = logging.getLogger("ant_wif.store")
 
 LONGEST_WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.03
 
-Obtain = Callable[[Wanted], Flow[AccessToken]]
+Obtain = Callable[[TokenRequest], Flow[AccessToken]]
 
 _warned: set[str] = set()
 _holders: dict[Path, int] = {}
 """The locks that this process holds, each with the thread whose caller has it."""
 
 
-def shared(shelf: Shelf, obtain: Obtain, wanted: Wanted, clock: Callable[[], float]) -> Flow[AccessToken]:
-    """Return the token on the shelf, or obtain one, such that of many processes one does.
+def refresh_shared(
+    store: TokenStore, obtain: Obtain, wanted: TokenRequest, clock: Callable[[], float]
+) -> Flow[AccessToken]:
+    """Return the token in the store, or obtain one, such that of many processes one does.
 
-    `obtain` is run with the lock held, and puts what it obtains on the shelf. Where no lock can be
+    `obtain` is run with the lock held, and writes what it obtains to the store. Where no lock can be
     had, it is run without, after one warning. A token that is soon due is returned when somebody
     else is renewing it, or when renewing it fails.
 
     Raises:
         AntWifError: there is no usable token, and obtaining one failed.
     """
-    look = _Look(shelf, wanted.rejected, clock)
+    look = _StoreReader(store, wanted.rejected, clock)
     kept = yield from call(look)
-    if kept.need is Due.NOTHING:
+    if kept.need is RefreshState.NOTHING:
         return kept.usable()
-    turn = _Turn(shelf)
+    turn = _Lease(store)
     try:
         kept = yield from _wait_for(turn, look, kept)
-        if kept.need is Due.NOTHING or (turn.others and kept.need is Due.ADVISED):
+        if kept.need is RefreshState.NOTHING or (turn.others and kept.need is RefreshState.ADVISED):
             return kept.usable()
-        return (yield from obtain(Wanted(wanted.rejected, has_spare=wanted.has_spare or kept.need is Due.ADVISED)))
+        return (
+            yield from obtain(
+                TokenRequest(wanted.rejected, has_spare=wanted.has_spare or kept.need is RefreshState.ADVISED)
+            )
+        )
     except AntWifError as error:
         if not kept.outlasts(error):
             raise
@@ -60,14 +66,14 @@ def shared(shelf: Shelf, obtain: Obtain, wanted: Wanted, clock: Callable[[], flo
         turn.end()
 
 
-def _wait_for(turn: _Turn, look: _Look, kept: _Kept) -> Flow[_Kept]:
-    """Wait until it is this caller's turn, or there is a token to use. Return what the shelf holds then."""
+def _wait_for(turn: _Lease, look: _StoreReader, kept: _Snapshot) -> Flow[_Snapshot]:
+    """Wait until it is this caller's turn, or there is a token to use. Return what the store holds then."""
     until = elapsed() + LONGEST_WAIT_SECONDS
     yield from call(turn.prepare)
     while turn.possible:
         yield from call(turn.take)
         kept = yield from call(look)
-        if not turn.others or kept.need is not Due.REQUIRED:
+        if not turn.others or kept.need is not RefreshState.REQUIRED:
             break
         if elapsed() > until:
             _warn_once(f"{turn.path} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
@@ -79,21 +85,21 @@ def _wait_for(turn: _Turn, look: _Look, kept: _Kept) -> Flow[_Kept]:
     return kept
 
 
-class _Turn:
-    """This caller's turn to obtain a token: the shelf's lock."""
+class _Lease:
+    """This caller's turn to obtain a token: the store's lock."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
         self._release: Release | None = None
         self._thread = threading.get_ident()
-        self.path = shelf.lock_path
+        self.path = store.lock_path
         self.possible = True
         self.others = False
         """Whether somebody else has it."""
 
     def prepare(self) -> None:
         try:
-            self._shelf.prepare()
+            self._store.prepare()
         except ConfigurationError as error:
             self._impossible(str(error))
 
@@ -123,11 +129,11 @@ class _Turn:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What the shelf held at one moment, the token that the API rejected left out."""
+class _Snapshot:
+    """What the store held at one moment, the token that the API rejected left out."""
 
     token: AccessToken | None
-    need: Due
+    need: RefreshState
     lasts: bool
 
     def usable(self) -> AccessToken:
@@ -136,22 +142,22 @@ class _Kept:
 
     def outlasts(self, error: AntWifError) -> bool:
         """Whether the token serves in spite of the error: for good, or because no other can ever be had."""
-        return self.need is Due.ADVISED or (self.lasts and isinstance(error, IdentityTokenReusedError))
+        return self.need is RefreshState.ADVISED or (self.lasts and isinstance(error, IdentityTokenReusedError))
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Reads the shelf and judges what it holds."""
+class _StoreReader:
+    """Reads the store and judges what it holds."""
 
-    shelf: Shelf
+    store: TokenStore
     rejected: SecretStr | None
     clock: Callable[[], float]
 
-    def __call__(self) -> _Kept:
-        token, now = self.shelf.read(), self.clock()
+    def __call__(self) -> _Snapshot:
+        token, now = self.store.read(), self.clock()
         if token is None or token.secret == self.rejected:
-            return _Kept(None, Due.REQUIRED, lasts=False)
-        return _Kept(token, due(token, now), lasts=token.lasts(now))
+            return _Snapshot(None, RefreshState.REQUIRED, lasts=False)
+        return _Snapshot(token, refresh_state(token, now), lasts=token.lasts(now))
 
 
 def _warn_once(message: str) -> None:

@@ -22,14 +22,14 @@ from ant_wif.errors import ConfigurationError, ProfileError
 if TYPE_CHECKING:
     from ant_wif._config import StoredCredentials
 
-__all__ = ["Entry", "EntryShelf", "ProfileShelf", "Shelf", "entries", "forget_entries"]
+__all__ = ["CacheKey", "CacheStore", "ProfileStore", "TokenStore", "cached_tokens", "forget_cached_tokens"]
 
 log = logging.getLogger("ant_wif.store")
 
 _VERSION = 1
 
 
-class Shelf(Protocol):
+class TokenStore(Protocol):
     """The place of one token."""
 
     @property
@@ -54,7 +54,7 @@ class Shelf(Protocol):
         """
 
 
-class ProfileShelf:
+class ProfileStore:
     """`credentials/<profile>.json` of a federation profile, where every SDK looks.
 
     Beside the token stands what it was minted for, under the key `ant_wif`, tied to the token by
@@ -133,7 +133,7 @@ def _note_of(stored: StoredCredentials) -> Mapping[str, object]:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheKey:
     """What a token of the shared folder was minted for, by what identity."""
 
     base_url: str
@@ -146,9 +146,11 @@ class Entry:
     unverified_subject: str | None
 
     @classmethod
-    def of(cls, federation: Federation, identity_source: str, party: tuple[str | None, str | None]) -> Entry:
-        return cls(**asdict(federation), identity_source=identity_source, unverified_issuer=party[0],
-                   unverified_subject=party[1])  # fmt: skip
+    def of(
+        cls, federation: Federation, identity_source: str, issuer_subject: tuple[str | None, str | None]
+    ) -> CacheKey:
+        return cls(**asdict(federation), identity_source=identity_source, unverified_issuer=issuer_subject[0],
+                   unverified_subject=issuer_subject[1])  # fmt: skip
 
     @property
     def federation(self) -> Federation:
@@ -161,10 +163,10 @@ class Entry:
         return _hash(json.dumps(asdict(self), sort_keys=True))[:32]
 
 
-class EntryShelf:
+class CacheStore:
     """One entry of the shared folder. A file that cannot be used is replaced, never followed."""
 
-    def __init__(self, cache: CacheDir, entry: Entry) -> None:
+    def __init__(self, cache: CacheDir, entry: CacheKey) -> None:
         self._cache = cache
         self._entry = entry
         self._path = cache.path / f"{entry.name}.json"
@@ -202,17 +204,17 @@ class EntryShelf:
             log.debug("the token is not kept for the next process: %s", error)
 
 
-def entries(cache: CacheDir) -> list[tuple[Path, Entry, AccessToken]]:
+def cached_tokens(cache: CacheDir) -> list[tuple[Path, CacheKey, AccessToken]]:
     """Return what the shared folder holds, sorted by expiry; files that cannot be used are left out."""
     found = ((path, _read(path)) for path in (_entry_paths(cache) if cache.is_safe() else []))
     usable = [(path, *content) for path, content in found if content is not None]
     return sorted(usable, key=lambda each: each[2].expires_at or 0)
 
 
-def forget_entries(cache: CacheDir, federation: Federation | None = None) -> list[Path]:
+def forget_cached_tokens(cache: CacheDir, federation: Federation | None = None) -> list[Path]:
     """Remove the entries of one federation, or everything but locks that others may hold. Return what went."""
     if federation is not None:
-        doomed = [path for path, entry, _ in entries(cache) if entry.federation == federation]
+        doomed = [path for path, entry, _ in cached_tokens(cache) if entry.federation == federation]
     else:
         sweep(cache.path)
         sweep(cache.spent)
@@ -226,7 +228,7 @@ def _entry_paths(cache: CacheDir) -> list[Path]:
     return []
 
 
-def _read(path: Path) -> tuple[Entry, AccessToken] | None:
+def _read(path: Path) -> tuple[CacheKey, AccessToken] | None:
     """Read one entry; what is wrong with it is said at debug level."""
     try:
         document = read_object(path, what="cached token", secret=True, own=True)
@@ -241,7 +243,7 @@ def _read(path: Path) -> tuple[Entry, AccessToken] | None:
     return found
 
 
-def _parse(document: Mapping[str, object]) -> tuple[Entry, AccessToken] | None:
+def _parse(document: Mapping[str, object]) -> tuple[CacheKey, AccessToken] | None:
     minted_for, token, expires_at = (document.get(key) for key in ("minted_for", "access_token", "expires_at"))
     if document.get("version") != _VERSION or not isinstance(minted_for, dict):
         return None
@@ -252,7 +254,7 @@ def _parse(document: Mapping[str, object]) -> tuple[Entry, AccessToken] | None:
     if not isinstance(expires_at, int) or not 0 <= expires_at < 1e12:
         return None
     with suppress(TypeError):
-        return Entry(**minted_for), AccessToken(SecretStr(token), expires_at, _lifetime(document.get("lifetime")))
+        return CacheKey(**minted_for), AccessToken(SecretStr(token), expires_at, _lifetime(document.get("lifetime")))
     return None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ant_wif._http import run
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import SecretStr, clean
-from ant_wif._tokens import GRANTED, UNKNOWN, Federation, Presented, SpentAssertions
+from ant_wif._tokens import GRANTED, UNKNOWN, AssertionLog, AssertionUse, Federation
 from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.platform_hints import is_from, platform_causes
 from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
@@ -116,7 +116,7 @@ def explain(
         identity_source=source.source,
         expected_audience=getattr(source, "audience", None) or context.audience,
         now=resolution.inputs.clock(),
-        before=SpentAssertions(cache_of(settings, resolution.inputs.environ), resolution.inputs.clock).find(raw),
+        before=AssertionLog(cache_of(settings, resolution.inputs.environ), resolution.inputs.clock).find(raw),
         clock_drift_seconds=round(drifts[-1]) if drifts else None,
     )
 
@@ -129,7 +129,7 @@ def explain_assertion(
     identity_source: str,
     expected_audience: str,
     now: float,
-    before: Presented | None = None,
+    before: AssertionUse | None = None,
     clock_drift_seconds: float | None = None,
 ) -> Explanation:
     """Make the checks on an identity token. `now` is unix time; `before` is what is known of its earlier use.
@@ -225,7 +225,7 @@ def _of_the_clock(issuer_s: float | None, api_s: float | None) -> list[str]:
     )
 
 
-def _of_earlier_use(before: Presented | None, claims: Mapping[str, object]) -> list[str]:
+def _of_earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -> list[str]:
     if before is None or "jti" not in claims:
         return []
     if before.outcome == GRANTED:

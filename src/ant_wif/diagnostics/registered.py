@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ant_wif._constants import ADMIN_SCOPE
-from ant_wif._http import Flow, Reply, Request, T, is_loopback, run, send
+from ant_wif._http import Flow, Request, Response, T, is_loopback, run, send
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import clean, show_path
 from ant_wif.admin.client import Admin, Document, parsed, required_text
@@ -62,7 +62,7 @@ def noting_dates(flow: Flow[T], drifts: list[float], clock: Callable[[], float])
             except Exception as error:  # noqa: BLE001 - it is the flow's, and goes there
                 step = flow.throw(error)
                 continue
-            ahead = seconds_ahead(answer.headers, clock()) if isinstance(answer, Reply) else None
+            ahead = seconds_ahead(answer.headers, clock()) if isinstance(answer, Response) else None
             if ahead is not None:
                 drifts.append(ahead)
             step = flow.send(answer)
@@ -290,7 +290,7 @@ def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Clien
 
 def _document(request: Request, client: httpx.Client | None) -> Mapping[str, object]:
     answer = run(send(request), client)
-    if not isinstance(answer, Reply):
+    if not isinstance(answer, Response):
         raise KeySetUnavailableError(f"{clean(request.url)}: {answer.reason}")
     if answer.status != 200:
         raise KeySetUnavailableError(f"{clean(request.url)} was answered with HTTP {answer.status}")

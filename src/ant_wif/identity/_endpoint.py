@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ant_wif._http import Backoff, Flow, Reply, Request, Unreachable, pause, send
+from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, pause, send
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
@@ -16,7 +16,7 @@ ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
 _SHOWN_BYTES = 1 << 16
 
-Explain = Callable[[Reply, str], IdentityTokenError | None]
+Explain = Callable[[Response, str], IdentityTokenError | None]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Endpoint:
 
     def ask(
         self, request: Request, *, sent: Sequence[SecretStr] = (), explain: Explain = lambda _, __: None
-    ) -> Flow[Reply]:
+    ) -> Flow[Response]:
         """Send a request until it is answered; what passes by itself is tried again for a few seconds.
 
         `explain` may know more of another answer (it gets the start of the body, cleaned of what was
@@ -41,14 +41,14 @@ class Endpoint:
         backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
         while True:
             reply = yield from send(request)
-            if isinstance(reply, Reply) and reply.status in {200, 201}:
+            if isinstance(reply, Response) and reply.status in {200, 201}:
                 return reply
             delay = backoff.delay(reply)
             if delay is None:
                 raise self._failure(reply, sent, explain)
             yield from pause(delay)
 
-    def token_in(self, reply: Reply, *path: str) -> SecretStr:
+    def token_in(self, reply: Response, *path: str) -> SecretStr:
         """Return the token that stands in one field of a JSON answer; `path` leads to it through objects.
 
         Raises:
@@ -62,8 +62,10 @@ class Endpoint:
             )
         return found
 
-    def _failure(self, reply: Reply | Unreachable, sent: Sequence[SecretStr], explain: Explain) -> IdentityTokenError:
-        if isinstance(reply, Unreachable):
+    def _failure(
+        self, reply: Response | RequestFailure, sent: Sequence[SecretStr], explain: Explain
+    ) -> IdentityTokenError:
+        if isinstance(reply, RequestFailure):
             return IdentitySourceError(f"{self.name} could not be reached: {reply.reason}", hint=self.remedy)
         shown = clean(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
         return explain(reply, shown) or IdentitySourceError(

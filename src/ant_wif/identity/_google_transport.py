@@ -21,7 +21,7 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
-from ant_wif._http import Reply, Unreachable, is_transient
+from ant_wif._http import RequestFailure, Response, is_transient
 from ant_wif._secrets import SecretStr, clean
 
 __all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]
@@ -38,7 +38,7 @@ def ask(
     timeout: float,
     until: float,
     tls: ssl.SSLContext | None = None,
-) -> Reply | Unreachable:
+) -> Response | RequestFailure:
     """Send a request to where `url` points, and read the answer to its end.
 
     `timeout` is how many seconds the server may be silent; at `until`, in seconds of
@@ -46,7 +46,7 @@ def ask(
     """
     left = until - elapsed()
     if left <= 0:
-        return Unreachable("no time is left", maybe_received=False)
+        return RequestFailure("no time is left", maybe_received=False)
     target = urlsplit(url)._replace(scheme="", netloc="").geturl()
     try:
         with contextlib.closing(_connection(url, min(timeout, left), tls)) as connection:
@@ -63,10 +63,10 @@ def ask(
     if elapsed() >= until:
         reason = "the answer did not end in time"
     if reason is not None:
-        return Unreachable(reason, maybe_received=True, transient=True)
+        return RequestFailure(reason, maybe_received=True, transient=True)
     if len(content) > LARGEST_BODY:
-        return Unreachable(f"the answer is larger than {LARGEST_BODY} bytes", maybe_received=True)
-    return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+        return RequestFailure(f"the answer is larger than {LARGEST_BODY} bytes", maybe_received=True)
+    return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
 
 def _connection(url: str, timeout: float, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
@@ -103,7 +103,7 @@ _DEFAULT_UNIVERSE = "googleapis.com"
 class MetadataServerError(google.auth.exceptions.GoogleAuthError):
     """The metadata server cannot answer now. Not a `TransportError`, which google-auth waits out for 15 seconds."""
 
-    def __init__(self, message: str, outcome: Reply | Unreachable) -> None:
+    def __init__(self, message: str, outcome: Response | RequestFailure) -> None:
         super().__init__(message)  # type: ignore[no-untyped-call]  # google-auth has no types
         self.outcome = outcome
 
@@ -148,7 +148,7 @@ class CheckedRequest(google.auth.transport.requests.Request):
         # Where the metadata server has certificates, google-auth mounts an adapter that knows them.
         tls = getattr(self.session.get_adapter(url), "ssl_context", None)
         reply = ask(method, url, headers or {}, body, timeout=timeout, until=until, tls=tls)
-        if isinstance(reply, Unreachable):
+        if isinstance(reply, RequestFailure):
             raise MetadataServerError(f"the metadata server could not be reached: {reply.reason}", reply)
         self.status = reply.status
         if is_transient(reply):
@@ -164,7 +164,7 @@ class CheckedRequest(google.auth.transport.requests.Request):
 class _Answer(google.auth.transport.Response):
     """A reply, under the names by which google-auth reads one."""
 
-    reply: Reply
+    reply: Response
 
     @property
     def status(self) -> int:

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
 from ant_wif._constants import DEFAULT_AUDIENCE
-from ant_wif._http import Flow, Reply, Request, call, check_url
+from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
@@ -149,7 +149,7 @@ def _check_local(url: str) -> str:
     return check_url(url, what="the managed identity endpoint")
 
 
-def _explained(reply: Reply, shown: str, resource: str, name: str) -> IdentitySourceError | None:
+def _explained(reply: Response, shown: str, resource: str, name: str) -> IdentitySourceError | None:
     """Tell the errors that have one cure."""
     if "AADSTS500011" in shown or "AADSTS50001" in shown:
         return IdentitySourceError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
 
-from ant_wif._http import Flow, Reply, Request, check_url
+from ant_wif._http import Flow, Request, Response, check_url
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
@@ -69,7 +69,7 @@ _ENDPOINT = Endpoint(
 )
 
 
-def _explained(reply: Reply, shown: str) -> IdentitySourceError | None:
+def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
     del shown
     if reply.status not in {401, 403}:
         return None

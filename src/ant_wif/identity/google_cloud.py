@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ant_wif._environment import Environment, elapsed
-from ant_wif._http import Backoff, Flow, Reply, Unreachable, call, pause
+from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, pause
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
@@ -94,7 +94,7 @@ class _Refusal:
 
     message: str
     hint: str
-    outcome: Reply | Unreachable | None = None
+    outcome: Response | RequestFailure | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http import Flow, Reply, Request, call, check_url
+from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, show_path
 from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint
@@ -78,7 +78,7 @@ class Kubernetes(IdentitySource):
         if request is None:
             raise _until_rotation(token, "and this pod has no access to the cluster's API")
 
-        def explain(reply: Reply, _: str) -> IdentityTokenError | None:
+        def explain(reply: Response, _: str) -> IdentityTokenError | None:
             refused = f"and the cluster refuses to mint another (HTTP {reply.status})"
             return _until_rotation(token, refused) if reply.status in {401, 403, 404} else None
 

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 from pydantic import Field
 
-from ant_wif._http import Flow, Reply, Request, call, check_url
+from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
@@ -113,7 +113,7 @@ class OAuth(IdentitySource):
             return signed
         raise IdentitySourceError(f"the OAuth client's private key {show_path(path)} {signed[0]}", hint=signed[1])
 
-    def _explain(self, reply: Reply, shown: str) -> IdentitySourceError | None:
+    def _explain(self, reply: Response, shown: str) -> IdentitySourceError | None:
         if reply.status not in {400, 401, 403}:
             return None
         how = self.client_secret_variable or self.private_key_path

@@ -78,7 +78,7 @@ def login(
     """Log in with a browser, and keep the login in a profile that every official tool uses."""
     session.failure = 1
     from ant_cli.commands.auth.login import log_in, seconds
-    from ant_wif._profiles import plan
+    from ant_wif._profiles import plan_login
 
     session.reader_gone = 1
     patience = seconds(timeout)
@@ -86,7 +86,7 @@ def login(
     session.options.update({name: value for name, value in own.items() if value is not None})
     resolution = session.resolution(*own)
     active = resolution.inputs.directory.active(session.options.get("profile"))
-    prepared = plan(resolution.inputs.directory, active, resolution.inputs.arguments, resolution.inputs.environ)
+    prepared = plan_login(resolution.inputs.directory, active, resolution.inputs.arguments, resolution.inputs.environ)
     log_in(session, prepared, browser=not no_browser, port=callback_port, timeout=patience)
 
 

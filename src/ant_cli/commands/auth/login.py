@@ -20,8 +20,8 @@ import click
 from ant_cli._click.options import Session
 
 if TYPE_CHECKING:
-    from ant_wif._profiles import LoggedIn, Plan
-    from ant_wif._tokens import Answer, Attempt
+    from ant_wif._profiles import LoggedIn, LoginPlan
+    from ant_wif._tokens import AuthorizationRequest, AuthorizationResponse
 
 __all__ = ["log_in", "seconds"]
 
@@ -34,7 +34,7 @@ Outcome = Mapping[str, str] | str | None
 """What came: the query of a callback, a pasted text, or `None` for an end of input."""
 
 
-def log_in(session: Session, plan: Plan, *, browser: bool, port: int | None, timeout: float) -> None:
+def log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | None, timeout: float) -> None:
     """Carry out a plan. Raises AntWifError."""
     from ant_wif._http import run
     from ant_wif.errors import LoginError
@@ -61,7 +61,7 @@ def log_in(session: Session, plan: Plan, *, browser: bool, port: int | None, tim
     _say_what_is_used_instead(session, plan)
 
 
-def _invite(session: Session, attempt: Attempt, loopback: str | None, *, browser: bool) -> None:
+def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | None, *, browser: bool) -> None:
     if loopback is not None:
         url = attempt.authorize_url(loopback)
         opens = browser and _has_desktop(session.environ)
@@ -117,8 +117,8 @@ def _read_pasted(outcomes: queue.SimpleQueue[Outcome]) -> None:
 
 
 def _wait(
-    outcomes: queue.SimpleQueue[Outcome], attempt: Attempt, loopback: str | None, indicator: _Indicator
-) -> Answer | None:
+    outcomes: queue.SimpleQueue[Outcome], attempt: AuthorizationRequest, loopback: str | None, indicator: _Indicator
+) -> AuthorizationResponse | None:
     """Wait for whichever comes first. Raises LoginError: what came is no answer to this attempt."""
     from ant_wif.errors import LoginError
 
@@ -178,7 +178,7 @@ class _Indicator:
         sys.stderr.flush()
 
 
-def _tell(found: LoggedIn, plan: Plan) -> None:
+def _tell(found: LoggedIn, plan: LoginPlan) -> None:
     def both(name: str | None, key: str | None) -> str:
         return f"{name} ({key})" if name and key else name or key or "not named by the server"
 
@@ -191,7 +191,7 @@ def _tell(found: LoggedIn, plan: Plan) -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def _say_what_is_used_instead(session: Session, plan: Plan) -> None:
+def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
     """Name what the next command, without any option, would use in place of this login."""
     from ant_wif._environment import Environment
     from ant_wif._resolution import Resolution, ResolutionContext

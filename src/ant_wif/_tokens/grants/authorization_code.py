@@ -11,14 +11,21 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ant_wif._http import Backoff, Flow, Reply, Request, Unreachable, is_transient, pause, send
+from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, pause, send
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.errors import ExchangeError, LoginError
 
-__all__ = ["ABOUT", "Answer", "AnswerError", "Attempt", "Reason", "redeem"]
+__all__ = [
+    "ACCOUNT_FIELDS",
+    "AuthorizationFailure",
+    "AuthorizationRequest",
+    "AuthorizationResponse",
+    "AuthorizationResponseError",
+    "redeem",
+]
 
-ABOUT = {
+ACCOUNT_FIELDS = {
     "organization_uuid": ("organization", "uuid"),
     "organization_name": ("organization", "name"),
     "account_email": ("account", "email_address"),
@@ -28,8 +35,10 @@ ABOUT = {
 """Fields of a credentials file, and where in the answer they stand."""
 
 
-def redeem(base_url: str, attempt: Attempt, answer: Answer) -> Flow[tuple[Granted, dict[str, str]]]:
-    """Trade a code for tokens; return them with who and what they are bound to, by the names in `ABOUT`.
+def redeem(
+    base_url: str, attempt: AuthorizationRequest, answer: AuthorizationResponse
+) -> Flow[tuple[Granted, dict[str, str]]]:
+    """Trade a code for tokens; return them with who and what they are bound to, by the names in `ACCOUNT_FIELDS`.
 
     Raises:
         LoginError: the code was refused.
@@ -56,15 +65,15 @@ def redeem(base_url: str, attempt: Attempt, answer: Answer) -> Flow[tuple[Grante
         yield from pause(delay)
 
 
-def _left_the_code_alone(reply: Reply | Unreachable) -> bool:
+def _left_the_code_alone(reply: Response | RequestFailure) -> bool:
     """A code works once: a request is sent again only where it was surely not looked at."""
-    if isinstance(reply, Unreachable):
+    if isinstance(reply, RequestFailure):
         return not reply.maybe_received
     return reply.status in {429, 503, 529}
 
 
-def _read(reply: Reply | Unreachable, url: str, sent: list[SecretStr]) -> tuple[Granted, dict[str, str]]:
-    if isinstance(reply, Unreachable):
+def _read(reply: Response | RequestFailure, url: str, sent: list[SecretStr]) -> tuple[Granted, dict[str, str]]:
+    if isinstance(reply, RequestFailure):
         raise ExchangeError(
             f"the login could not be completed: {url} could not be used: {reply.reason}",
             hint="check the network, the proxy variables and --base-url, then log in again",
@@ -93,29 +102,29 @@ def _about(body: bytes) -> dict[str, str]:
     """Return who and what the token is bound to, as far as the answer says so."""
     fields = json.loads(body)
     found: dict[str, str] = {}
-    for name, (group, key) in ABOUT.items():
+    for name, (group, key) in ACCOUNT_FIELDS.items():
         value = fields[group].get(key) if isinstance(fields.get(group), dict) else None
         if isinstance(value, str) and value:
             found[name] = clean(value)
     return found
 
 
-Reason = Literal["state", "denied", "refused", "code"]
+AuthorizationFailure = Literal["state", "denied", "refused", "code"]
 """What is wrong with an answer: another run's state, a person's no, the Console's no, or no code in it."""
 
 _AGAIN = "run the command again, and use the page that this run opens"
 
 
-class AnswerError(LoginError):
+class AuthorizationResponseError(LoginError):
     """What came back does not log anybody in."""
 
-    def __init__(self, message: str, *, hint: str | None = None, reason: Reason = "refused") -> None:
+    def __init__(self, message: str, *, hint: str | None = None, reason: AuthorizationFailure = "refused") -> None:
         super().__init__(message, hint=hint)
-        self.reason: Reason = reason
+        self.reason: AuthorizationFailure = reason
 
 
 @dataclass(frozen=True)
-class Answer:
+class AuthorizationResponse:
     """An authorization code, with the redirect URI that it was issued for."""
 
     code: SecretStr
@@ -123,7 +132,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AuthorizationRequest:
     """A verifier, its challenge, and a state that ties the answer to this run."""
 
     console_url: str
@@ -160,31 +169,31 @@ class Attempt:
         known = {name: value for name, value in query.items() if value}
         return f"{self.console_url}/oauth/authorize?{urlencode(known)}"
 
-    def answer(self, query: dict[str, str], redirect_uri: str) -> Answer:
+    def answer(self, query: dict[str, str], redirect_uri: str) -> AuthorizationResponse:
         """Read what the Console sent to a redirect URI.
 
         Raises:
             AnswerError: the state is not this run's, consent was denied, or the code is missing.
         """
         if not self._is_ours(query.get("state", "")):
-            raise AnswerError(
+            raise AuthorizationResponseError(
                 "the answer belongs to another login: its state is not the one of this run", hint=_AGAIN, reason="state"
             )
         if query.get("error") == "access_denied":
-            raise AnswerError(
+            raise AuthorizationResponseError(
                 "the login was denied on the consent page", hint="run the command again, and approve", reason="denied"
             )
         if query.get("error"):
-            raise AnswerError(
+            raise AuthorizationResponseError(
                 f"the Console refused the login ({_shown(query, 'error', 'error_description')})",
                 hint="check --scope, --client-id, --organization-id, --workspace-id and --console-url",
                 reason="refused",
             )
         if not query.get("code"):
-            raise AnswerError("the answer holds no code", hint=_AGAIN, reason="code")
-        return Answer(SecretStr(query["code"]), redirect_uri)
+            raise AuthorizationResponseError("the answer holds no code", hint=_AGAIN, reason="code")
+        return AuthorizationResponse(SecretStr(query["code"]), redirect_uri)
 
-    def pasted(self, text: str, loopback_uri: str | None) -> Answer:
+    def pasted(self, text: str, loopback_uri: str | None) -> AuthorizationResponse:
         """Read what a person pasted: `code#state`, a bare code, or the whole address that the browser ended at.
 
         Raises:
@@ -196,7 +205,7 @@ class Attempt:
                 parts = urlsplit(text)
                 query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=50).items()}
             except ValueError:
-                raise AnswerError("what was pasted is no address", hint=_AGAIN, reason="code") from None
+                raise AuthorizationResponseError("what was pasted is no address", hint=_AGAIN, reason="code") from None
             at_loopback = loopback_uri is not None and parts.path == urlsplit(loopback_uri).path
             return self.answer(query, loopback_uri if at_loopback and loopback_uri else self.paste_uri)
         code, separator, state = text.partition("#")

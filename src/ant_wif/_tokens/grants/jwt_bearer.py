@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from ant_wif._http import Reply, Request, Unreachable, check_url, is_transient, retry_after
+from ant_wif._http import Request, RequestFailure, Response, check_url, is_transient, retry_after
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
@@ -92,14 +92,16 @@ def exchange_request(federation: Federation, token: IdentityToken) -> Request:
     )
 
 
-def read_exchange(answer: Reply | Unreachable, federation: Federation, token: IdentityToken, now: float) -> AccessToken:
+def read_exchange(
+    answer: Response | RequestFailure, federation: Federation, token: IdentityToken, now: float
+) -> AccessToken:
     """Read the answer to `exchange_request`; `now` is unix seconds.
 
     Raises:
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
     endpoint = token_endpoint(federation.base_url)
-    if isinstance(answer, Unreachable):
+    if isinstance(answer, RequestFailure):
         raise ExchangeError(
             f"the token endpoint {endpoint} could not be used: {answer.reason}",
             hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
@@ -119,7 +121,7 @@ def read_exchange(answer: Reply | Unreachable, federation: Federation, token: Id
     return AccessToken(granted.access_token, int(now) + granted.expires_in, lifetime=granted.expires_in)
 
 
-def _refusal(answer: Reply, federation: Federation, token: IdentityToken, now: float) -> ExchangeError:
+def _refusal(answer: Response, federation: Federation, token: IdentityToken, now: float) -> ExchangeError:
     body = error_fields(answer.body, [token.assertion])
     said = " ".join(body.values()) or f"its body is {what_it_is(answer.body)}"
     request_id = f", request id {answer.request_id}" if answer.request_id else ""
@@ -144,7 +146,7 @@ def _refusal(answer: Reply, federation: Federation, token: IdentityToken, now: f
     )
 
 
-def _hint(answer: Reply, causes: tuple[str, ...]) -> str:
+def _hint(answer: Response, causes: tuple[str, ...]) -> str:
     if causes:
         steps = "; ".join(f"({number}) {cause}" for number, cause in enumerate(causes, 1))
         return f"the Console's authentication history names the reason; check in this order: {steps}"

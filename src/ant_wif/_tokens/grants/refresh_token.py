@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from ant_wif._http import Backoff, Flow, Reply, Request, Unreachable, check_url, is_transient, pause, retry_after, send
+from ant_wif._http import (
+    Backoff,
+    Flow,
+    Request,
+    RequestFailure,
+    Response,
+    check_url,
+    is_transient,
+    pause,
+    retry_after,
+    send,
+)
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.errors import ExchangeError, LoginError
@@ -38,9 +49,9 @@ def refresh(
         yield from pause(delay)
 
 
-def _read(answer: Reply | Unreachable, url: str, sent: SecretStr, profile: str) -> Granted:
+def _read(answer: Response | RequestFailure, url: str, sent: SecretStr, profile: str) -> Granted:
     failed = f"the login of profile {profile!r} could not be refreshed"
-    if isinstance(answer, Unreachable):
+    if isinstance(answer, RequestFailure):
         raise ExchangeError(
             f"{failed}: {url} could not be used: {answer.reason}",
             hint="check the network, the proxy variables and the profile's base_url, then run again",
