@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ant_wif import Credentials
     from ant_wif.emulator import Emulator
 
-__all__ = ["ACCOUNT", "Aws", "Platform"]
+__all__ = ["ACCOUNT", "MotoAws", "Platform"]
 
 ACCOUNT = "123456789012"
 _ROLE = "ci"
@@ -35,7 +35,7 @@ class Platform:
         return ant_wif.resolve()
 
 
-class Aws:
+class MotoAws:
     """moto in this process: an account that issues identity tokens, and a role `ci` to be."""
 
     account_id = ACCOUNT
@@ -45,7 +45,7 @@ class Aws:
         self._env = env
         self._stack = ExitStack()
 
-    def __enter__(self) -> Aws:
+    def __enter__(self) -> MotoAws:
         from moto import mock_aws
 
         from pytest_ant_wif import moto_web_identity

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # whoever does not use a fixture shall not wait for what it n
     from ant_wif.emulator import Emulator
     from pytest_ant_wif._command import CommandLine
     from pytest_ant_wif._environment import AntEnv
-    from pytest_ant_wif._platforms import Aws, Platform
+    from pytest_ant_wif._platforms import MotoAws, Platform
 
 _T = TypeVar("_T")
 
@@ -42,7 +42,7 @@ __all__ = [
 
 @pytest.fixture(scope="session")
 def ant_emulator() -> Iterator[Emulator]:
-    """A local stand-in for the Claude Platform, on loopback for the whole session; `.fresh()` starts a private one.
+    """A local stand-in for the Claude Platform, on loopback for the whole session; `.spawn()` starts a private one.
 
     Where a proxy is set, loopback is left out of what goes through it.
     """
@@ -162,11 +162,11 @@ def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: 
 
 
 @pytest.fixture
-def ant_aws(ant_env: AntEnv, ant_emulator: Emulator) -> Iterator[Aws]:
+def ant_aws(ant_env: AntEnv, ant_emulator: Emulator) -> Iterator[MotoAws]:
     """moto's AWS, whose STS issues identity tokens that the emulator trusts."""
-    from pytest_ant_wif._platforms import Aws
+    from pytest_ant_wif._platforms import MotoAws
 
-    with Aws(ant_emulator, ant_env) as aws:
+    with MotoAws(ant_emulator, ant_env) as aws:
         yield aws
 
 

@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ant_wif._config import DEFAULT_BASE_URL, CacheDir, Settings
-from ant_wif._constants import DEFAULT_AUDIENCE
+from ant_wif._constants import DEFAULT_AUDIENCE, OAUTH_BETA
 from ant_wif._environment import Environment, steady
 from ant_wif._http import arun, run
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenCache, TokenRequest
 from ant_wif.identity import Context, IdentitySource
-from ant_wif.integrations._auth import API_VERSION, OAUTH_BETA
+from ant_wif.integrations import API_VERSION
 
 if TYPE_CHECKING:
     import httpx
 
     from ant_wif._tokens import Provider
-    from ant_wif.integrations.httpx import CredentialAuth
+    from ant_wif.integrations.httpx import HttpxAuth
 
 __all__ = ["Credentials", "cache_of", "federate"]
 
@@ -58,7 +58,7 @@ class Credentials:
         self._workspace_header = workspace_header
         self._client, self._async_client = _by_kind(http_client)
         self._cache = TokenCache(provider.obtain, clock=clock)
-        self._auth: CredentialAuth | None = None
+        self._auth: HttpxAuth | None = None
         self._made: tuple[AccessToken | None, dict[str, str]] = (None, {})
 
     def __repr__(self) -> str:
@@ -122,12 +122,12 @@ class Credentials:
         return self._workspace_header and self.workspace_id is not None
 
     @property
-    def auth(self) -> CredentialAuth:
+    def auth(self) -> HttpxAuth:
         """An `httpx.Auth` for `httpx.Client(auth=…)` and `httpx.AsyncClient(auth=…)`."""
         if self._auth is None:
-            from ant_wif.integrations.httpx import CredentialAuth
+            from ant_wif.integrations.httpx import HttpxAuth
 
-            self._auth = CredentialAuth(self)
+            self._auth = HttpxAuth(self)
         return self._auth
 
     def _headers(self, token: AccessToken) -> dict[str, str]:

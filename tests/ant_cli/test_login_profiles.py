@@ -117,7 +117,7 @@ def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
 def test_an_answer_without_a_workspace_makes_a_profile_without_one_and_says_so(
     words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:
-    emulator.left_out_of_logins = {"workspace", "account"}
+    emulator.omit_login_fields = {"workspace", "account"}
     status, text, _ = log_in(emulator, *words, environ=environ)
     assert status == 0
     assert "Logged in\n" in text.replace("\r", "")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
-from ant_wif.emulator._state.state import Expiring
+from ant_wif.emulator._state.state import ExpiringMap
 
 
 def emulator_threads(base_url: str) -> list[threading.Thread]:
@@ -149,7 +149,7 @@ def test_an_algorithm_that_cannot_be_signed_with_is_refused(emulator: Emulator) 
 
 
 def test_what_expires_is_forgotten() -> None:
-    memory: Expiring[int, str] = Expiring()
+    memory: ExpiringMap[int, str] = ExpiringMap()
     for number in range(5000):
         memory.put(number, "seen", until=number + 10, now=number)
     assert memory.get(4999, now=5000) == "seen"

@@ -78,7 +78,7 @@ def test_a_clock_of_ones_own_is_moved_like_any_other() -> None:
         assert jwt.decode(emulator.issue(), options={"verify_signature": False})["iat"] == NOW + 10
         emulator.clock = lambda: NOW + 5.0
         assert emulator.now == NOW + 15
-        other = emulator.fresh()
+        other = emulator.spawn()
         emulator.advance(1)
         assert other.now == emulator.now == NOW + 16
 

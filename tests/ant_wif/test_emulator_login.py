@@ -55,7 +55,7 @@ def emulator(running: Emulator) -> Emulator:
     running.clear_history()
     running.clear_faults()
     running.clock = Clock()
-    running.left_out_of_logins = ()
+    running.omit_login_fields = ()
     return running
 
 
@@ -443,16 +443,16 @@ def test_another_client_is_known_once_it_is_registered(emulator: Emulator, clien
 @pytest.mark.parametrize("field", ["workspace", "organization", "account", "refresh_token", "scope"])
 def test_the_answer_to_a_login_can_lack_a_field(emulator: Emulator, client: httpx.Client, field: str) -> None:
     complete = redeem(client, approved_code(client)).json()
-    emulator.left_out_of_logins = {field}
+    emulator.omit_login_fields = {field}
     lacking = redeem(client, approved_code(client)).json()
-    assert complete.keys() - lacking.keys() == emulator.left_out_of_logins == {field}
+    assert complete.keys() - lacking.keys() == emulator.omit_login_fields == {field}
 
 
 def test_a_field_that_no_answer_has_cannot_be_left_out(emulator: Emulator) -> None:
     for wrong in ({"workspaces"}, "workspace"):
         with pytest.raises(ValueError, match=r"there are .*'workspace'"):
-            emulator.left_out_of_logins = wrong
-    assert emulator.left_out_of_logins == set()
+            emulator.omit_login_fields = wrong
+    assert emulator.omit_login_fields == set()
 
 
 def every_page(emulator: Emulator, client: httpx.Client) -> list[httpx.Response]:

@@ -328,7 +328,7 @@ def test_a_stream_that_breaks_in_the_middle_is_an_error_of_the_connection(
 
 
 def test_ten_thousand_models_are_a_hundred_pages(emulator: Emulator) -> None:
-    other = emulator.fresh()
+    other = emulator.spawn()
     try:
         other.serve_models(f"claude-{number}" for number in range(10_000))
         with anthropic.Anthropic(api_key=other.api_key, base_url=other.base_url) as sdk:

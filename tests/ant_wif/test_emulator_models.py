@@ -73,7 +73,7 @@ def test_every_claude_model_is_served(sdk: anthropic.Anthropic, model_id: str, n
 
 
 def test_models_that_are_set_are_the_only_ones_served(emulator: Emulator) -> None:
-    other = emulator.fresh()
+    other = emulator.spawn()
     try:
         other.serve_models(["claude-one", "two"])
         with anthropic.Anthropic(api_key=other.api_key, base_url=other.base_url, max_retries=0) as sdk:

@@ -84,7 +84,7 @@ def test_a_seed_file_adds_to_what_every_emulator_has(tmp_path: Path) -> None:
         models = client.get("/v1/models", headers=headers)
         assert models.headers["anthropic-workspace-id"] == emulator.rule().workspace_ids[0] != "wrkspc_eng"
         assert emulator.rule("anywhere").applies_to_all_workspaces
-        with emulator.fresh() as other:
+        with emulator.spawn() as other:
             assert other.rule("github").id == "fdrl_github"
 
 

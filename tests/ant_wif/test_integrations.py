@@ -16,7 +16,7 @@ import ant_wif
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
-from ant_wif.integrations.httpx2 import CredentialAuth
+from ant_wif.integrations.httpx2 import Httpx2Auth
 
 MANY = 12
 
@@ -35,7 +35,7 @@ def credentials(emulator: Emulator) -> Credentials:
 def test_a_client_of_httpx2_is_authenticated_and_survives_a_revoked_token(
     emulator: Emulator, credentials: Credentials
 ) -> None:
-    with httpx2.Client(base_url=credentials.base_url, auth=CredentialAuth(credentials)) as client:
+    with httpx2.Client(base_url=credentials.base_url, auth=Httpx2Auth(credentials)) as client:
         assert client.get("/v1/models").status_code == 200
         emulator.revoke(credentials.token())
         assert client.get("/v1/models").status_code == 200
@@ -44,7 +44,7 @@ def test_a_client_of_httpx2_is_authenticated_and_survives_a_revoked_token(
 
 def test_an_asynchronous_client_of_httpx2_likewise(emulator: Emulator, credentials: Credentials) -> None:
     async def story() -> list[int]:
-        async with httpx2.AsyncClient(base_url=credentials.base_url, auth=CredentialAuth(credentials)) as client:
+        async with httpx2.AsyncClient(base_url=credentials.base_url, auth=Httpx2Auth(credentials)) as client:
             first = await client.get("/v1/models")
             emulator.revoke(await credentials.atoken())
             return [first.status_code, (await client.get("/v1/models")).status_code]
@@ -60,7 +60,7 @@ def test_a_streamed_body_of_httpx2_is_not_replayed_and_the_error_says_why(
         yield b"{}"
 
     async def story() -> None:
-        async with httpx2.AsyncClient(base_url=credentials.base_url, auth=CredentialAuth(credentials)) as client:
+        async with httpx2.AsyncClient(base_url=credentials.base_url, auth=Httpx2Auth(credentials)) as client:
             emulator.revoke(await credentials.atoken())
             with pytest.raises(ApiError, match="its body was streamed") as caught:
                 await client.request("GET", "/v1/models", content=chunks())
@@ -71,12 +71,12 @@ def test_a_streamed_body_of_httpx2_is_not_replayed_and_the_error_says_why(
 
 
 def test_httpx2_too_sends_the_credential_to_no_other_host(credentials: Credentials) -> None:
-    with httpx2.Client(auth=CredentialAuth(credentials)) as client, pytest.raises(InsecureUrlError):
+    with httpx2.Client(auth=Httpx2Auth(credentials)) as client, pytest.raises(InsecureUrlError):
         client.get("https://api.anthropic.com/v1/models")
 
 
 def test_many_calls_that_are_rejected_at_once_cause_one_exchange(emulator: Emulator, credentials: Credentials) -> None:
-    with httpx2.Client(base_url=credentials.base_url, auth=CredentialAuth(credentials)) as client:
+    with httpx2.Client(base_url=credentials.base_url, auth=Httpx2Auth(credentials)) as client:
         client.get("/v1/models")
         emulator.revoke(credentials.token())
         together = threading.Barrier(MANY)

@@ -14,7 +14,7 @@ def test_a_job_needs_no_key(ant_platform: Platform, ant_cli: CommandLine) -> Non
 
 @pytest.mark.ant_platform("gitlab")
 def test_what_happens_when_the_rule_is_gone(ant_platform: Platform) -> None:
-    private = ant_platform.emulator.fresh()
+    private = ant_platform.emulator.spawn()
     private.update_rule("gitlab", archived=True)
     for name, value in private.env("gitlab").items():
         ant_platform.env.setenv(name, value)

@@ -111,7 +111,7 @@ def test_the_emulator_runs(ant_emulator):
 
 
 def test_a_fresh_emulator_shares_nothing_with_the_session_s(ant_emulator):
-    fresh = ant_emulator.fresh()
+    fresh = ant_emulator.spawn()
     assert fresh.base_url != ant_emulator.base_url
     assert fresh.organization_id != ant_emulator.organization_id
     creds = ant_wif.resolve(environ=fresh.env("github") | {"HOME": "/nonexistent"})
@@ -124,7 +124,7 @@ def test_a_fresh_emulator_shares_nothing_with_the_session_s(ant_emulator):
 
 
 def test_a_fresh_emulator_may_be_a_context_manager(ant_emulator):
-    with ant_emulator.fresh() as fresh:
+    with ant_emulator.spawn() as fresh:
         assert httpx.get(f"{fresh.base_url}/v1/models").status_code == 401
     with pytest.raises(RuntimeError):
         fresh.base_url

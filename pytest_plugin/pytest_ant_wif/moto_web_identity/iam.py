@@ -9,7 +9,7 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from pytest_ant_wif.moto_web_identity.exceptions import FeatureDisabledError, FeatureEnabledError
-from pytest_ant_wif.moto_web_identity.signing import ExternalIssuer, Issuer, account_issuer
+from pytest_ant_wif.moto_web_identity.signing import ExternalIssuer, SigningIssuer, account_issuer
 
 
 class OutboundFederationBackend(IAMBackend):
@@ -19,7 +19,7 @@ class OutboundFederationBackend(IAMBackend):
     external_token_issuer: ExternalIssuer | None = None
 
     @property
-    def token_issuer(self) -> Issuer:
+    def token_issuer(self) -> SigningIssuer:
         return self.external_token_issuer or account_issuer(self.account_id, self.partition)
 
     @property

@@ -21,7 +21,7 @@ _KEY_IDS = {"RS256": "RSA_0", "ES384": "EC384_0"}
 _SECONDS = 10
 
 
-class Issuer(Protocol):
+class SigningIssuer(Protocol):
     """`claimed` goes into the tokens as `iss`; `None` leaves that to the signer."""
 
     @property

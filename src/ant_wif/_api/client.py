@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ant_wif._api.errors import broken, refusal, request_id_of, shown_request
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
-from ant_wif._api.request import ApiRequest
+from ant_wif._api.request import ApiRequest, broken, refusal, request_id_of, shown_request
 from ant_wif._http import (
     USER_AGENT,
     Backoff,
@@ -30,7 +29,7 @@ from ant_wif.errors import ApiError, ConfigurationError
 if TYPE_CHECKING:
     import httpx
 
-    from ant_wif.credentials import Credentials
+    from ant_wif.integrations import ApiCredential
 
 __all__ = ["Api", "ApiResponse", "BoundTo", "Query", "is_json", "media_type", "read_answer"]
 
@@ -74,7 +73,7 @@ class Api:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: ApiCredential,
         *,
         backoff: Callable[[], Backoff] = Backoff,
         sleep: Callable[[float], None] = time.sleep,

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._api.errors import broken, failed
+from ant_wif._api.request import broken, failed
 from ant_wif._http import log_body, sent_secrets
 from ant_wif._strict import read_json
 

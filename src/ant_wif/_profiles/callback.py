@@ -93,7 +93,7 @@ class Listener:
     def __init__(self, port: int, deliver: Deliver) -> None:
         """Raises LoginError: the port is taken, or may not be used."""
         try:
-            self._server = _Server(("127.0.0.1", port), deliver)
+            self._server = _ListenerServer(("127.0.0.1", port), deliver)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise LoginError(
@@ -121,7 +121,7 @@ class Listener:
         self._server.settle(failure)
 
 
-class _Server(ThreadingHTTPServer):
+class _ListenerServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     # On POSIX this lets the next run have the port of the one before, and never two at the same time.
@@ -193,7 +193,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _ListenerServer
     timeout = _REQUEST_SECONDS
     server_version = "ant"
     sys_version = ""

@@ -15,18 +15,17 @@ from ant_wif.emulator._app import build_app
 from ant_wif.emulator._console.browser import Landing, decide
 from ant_wif.emulator._console.consent import own_origins
 from ant_wif.emulator._http.server import ServerThread, is_loopback
-from ant_wif.emulator._issuers.files import Folder, write_privately
 from ant_wif.emulator._issuers.keys import KeyChoice
+from ant_wif.emulator._issuers.provider import Folder, write_privately
 from ant_wif.emulator._oauth import jwt_bearer
 from ant_wif.emulator._oauth import refresh_token as refresh
 from ant_wif.emulator._oauth import sessions as logins
 from ant_wif.emulator._oauth.sessions import Login
 from ant_wif.emulator._seed.seed import seeded_state
 from ant_wif.emulator._seed.seed_file import Config, read_seed
-from ant_wif.emulator._state.clock import MovedClock
 from ant_wif.emulator._state.history import ExchangeRecord
-from ant_wif.emulator._state.models import Catalogue
-from ant_wif.emulator._state.state import registered_name
+from ant_wif.emulator._state.models import ModelList
+from ant_wif.emulator._state.state import MovedClock, registered_name
 from ant_wif.emulator.faults import Fault, FaultPlan
 from ant_wif.emulator.platforms import Platforms
 from ant_wif.emulator.platforms.oauth import OAuthClient
@@ -90,7 +89,7 @@ class Emulator:
                 raise
         return self
 
-    def fresh(self) -> Emulator:
+    def spawn(self) -> Emulator:
         """Start another: it shares nothing with this one but the clock, and stops with it at the latest."""
         other = Emulator(self._host, clock=self._now, allow_remote=True, config=self._config).start()
         self._others.append(other)
@@ -204,7 +203,7 @@ class Emulator:
 
         Raises ValueError for an id that is empty or there twice.
         """
-        self._state.models = Catalogue.of(ids)
+        self._state.models = ModelList.of(ids)
 
     def login(
         self,
@@ -229,19 +228,19 @@ class Emulator:
             self._state.client_ids.add(client_id)
 
     @property
-    def left_out_of_logins(self) -> AbstractSet[str]:
+    def omit_login_fields(self) -> AbstractSet[str]:
         """Fields that the answer to a login lacks, such as `workspace`; a refresh has them nevertheless."""
-        return self._state.left_out_of_logins
+        return self._state.omit_login_fields
 
-    @left_out_of_logins.setter
-    def left_out_of_logins(self, fields: Iterable[str]) -> None:
+    @omit_login_fields.setter
+    def omit_login_fields(self, fields: Iterable[str]) -> None:
         """Raises ValueError for a field that the answer does not have."""
         wanted = frozenset(fields)
         if not wanted <= logins.ANSWER_FIELDS:
             raise ValueError(
                 f"no fields {sorted(wanted - logins.ANSWER_FIELDS)}; there are {sorted(logins.ANSWER_FIELDS)}"
             )
-        self._state.left_out_of_logins = wanted
+        self._state.omit_login_fields = wanted
 
     def is_live_refresh_token(self, token: str) -> bool:
         """Return whether a refresh with this token would be granted: handed out, not used, not revoked."""

@@ -178,7 +178,6 @@ class GoogleCloud(IdentitySource):
         from google.oauth2 import service_account
 
         from ant_wif.identity._google_transport import universe
-        from ant_wif.identity.google_cloud import impersonated, loaded
 
         email = self.service_account_email
         if path is None:

@@ -6,16 +6,18 @@ Nothing here imports either library; `ant_wif.integrations.httpx` and `.httpx2` 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, MutableMapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ant_wif._http import check_url
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import ApiError, InsecureUrlError
 
-__all__ = ["API_VERSION", "OAUTH_BETA", "Bearer", "CredentialFlow", "apply"]
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["API_VERSION", "ApiCredential", "Bearer", "CredentialFlow", "apply"]
 
 API_VERSION = "2026-10-21"
-OAUTH_BETA = "oauth-2025-04-20"
 
 
 def apply(headers: MutableMapping[str, str], credential: Mapping[str, str]) -> None:
@@ -40,6 +42,18 @@ class Bearer(Protocol):
     def headers(self) -> dict[str, str]: ...
     async def aheaders(self) -> dict[str, str]: ...
     def invalidate(self, rejected: SecretStr | None = None) -> None: ...
+
+
+class ApiCredential(Bearer, Protocol):
+    """What clients of the API and the adapter for the official SDK need beside that."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def auth(self) -> httpx.Auth: ...
+    def token(self) -> str: ...
 
 
 class CredentialFlow:

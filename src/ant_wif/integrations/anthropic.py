@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from ant_wif._environment import elapsed
 from ant_wif._secrets import clean
 from ant_wif.errors import ConfigurationError, InsecureUrlError
+from ant_wif.integrations._auth import ApiCredential
 
 if TYPE_CHECKING:
     from anthropic.lib.credentials import AccessToken
 
-    from ant_wif.credentials import Credentials
 
 __all__ = ["AnthropicCredentials", "anthropic_credentials"]
 
@@ -31,7 +31,7 @@ class AnthropicCredentials:
     that outlives a call, so there is nothing to close.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: ApiCredential) -> None:
         self._credentials = credentials
         self._lock = threading.Lock()
         self._renewed_at = float("-inf")
@@ -67,7 +67,7 @@ class AnthropicCredentials:
                 self._renewed_at = elapsed()
 
 
-def anthropic_credentials(credentials: Credentials) -> AnthropicCredentials:
+def anthropic_credentials(credentials: ApiCredential) -> AnthropicCredentials:
     """Make what the official SDK takes as `credentials=`.
 
     Pass `base_url=credentials.base_url` to the client as well; a client for another host is refused.

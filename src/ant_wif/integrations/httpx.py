@@ -6,10 +6,10 @@ import httpx
 
 from ant_wif.integrations._auth import CredentialFlow
 
-__all__ = ["CredentialAuth"]
+__all__ = ["HttpxAuth"]
 
 
-class CredentialAuth(CredentialFlow, httpx.Auth):
+class HttpxAuth(CredentialFlow, httpx.Auth):
     """`httpx.Client(auth=CredentialAuth(creds))`, and likewise for `AsyncClient`."""
 
     _whole_bodies = httpx.ByteStream

@@ -6,10 +6,10 @@ import httpx2
 
 from ant_wif.integrations._auth import CredentialFlow
 
-__all__ = ["CredentialAuth"]
+__all__ = ["Httpx2Auth"]
 
 
-class CredentialAuth(CredentialFlow, httpx2.Auth):
+class Httpx2Auth(CredentialFlow, httpx2.Auth):
     """`httpx2.Client(auth=CredentialAuth(creds))`, and likewise for `AsyncClient`."""
 
     _whole_bodies = httpx2.ByteStream

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA, UUID
 from ant_wif._http import Request, RequestFailure, Response, check_url, is_transient, retry_after
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._tokens.access_token import AccessToken
@@ -67,11 +68,11 @@ def _is_workspace(value: str) -> bool:
 
 
 def _is_uuid(value: str) -> bool:
-    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value) is not None
+    return re.fullmatch(UUID, value) is not None
 
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
+BETA = f"{OAUTH_BETA},{FEDERATION_BETA}"
 
 
 def exchange_request(federation: Federation, token: IdentityToken) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ant_wif._constants import OAUTH_BETA
 from ant_wif._http import (
     Backoff,
     Flow,
@@ -20,8 +21,6 @@ from ant_wif.errors import ExchangeError, LoginError
 
 __all__ = ["refresh"]
 
-BETA = "oauth-2025-04-20"
-
 
 def refresh(
     base_url: str, client_id: str, refresh_token: SecretStr, *, profile: str, patient: bool = True
@@ -37,7 +36,7 @@ def refresh(
     request = Request(
         "POST",
         token_endpoint(base_url),
-        headers={"anthropic-beta": BETA},
+        headers={"anthropic-beta": OAUTH_BETA},
         json={"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
     )
     backoff = Backoff() if patient else Backoff(attempts=1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.resource import Body, Kind, given, timestamp
+from ant_wif.emulator._admin.resource import Body, Resource, given, timestamp
 from ant_wif.emulator._admin.rules import needs_console
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.protocol import Refusal
@@ -17,7 +17,7 @@ from ant_wif.rules.registration import check_tenant
 _PLAIN = ("name", "issuer_url", "max_jwt_lifetime_seconds", "check_jti")
 
 
-class Issuers(Kind[Issuer]):
+class Issuers(Resource[Issuer]):
     path = "federation_issuers"
     title = "federation issuer"
     parameter = "federation_issuer_id"

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.resource import MOST, ROOT, Kind
+from ant_wif.emulator._admin.resource import MOST, MOST_IDS, ROOT, Resource
 from ant_wif.emulator._admin.rules import Enablements
 from ant_wif.emulator._admin.schemas import Schema
 from ant_wif.emulator._admin.service_accounts import Memberships
-from ant_wif.emulator._admin.workspaces import MOST_IDS
 from ant_wif.emulator._http.fields import DEFAULT_LIMIT, MOST_BY_ID
 
 _Object = dict[str, object]
@@ -56,7 +55,7 @@ _WORKSPACES = [
 ]
 
 
-def document(kinds: Iterable[Kind[Any]], workspaces: Iterable[Memberships | Enablements]) -> dict[str, object]:
+def document(kinds: Iterable[Resource[Any]], workspaces: Iterable[Memberships | Enablements]) -> dict[str, object]:
     """Return the OpenAPI document of the routes of these, and of the organization's workspaces."""
     paths: dict[str, object] = {}
     for kind in kinds:
@@ -85,7 +84,7 @@ def document(kinds: Iterable[Kind[Any]], workspaces: Iterable[Memberships | Enab
     }
 
 
-def _paths_of(kind: Kind[Any]) -> dict[str, object]:
+def _paths_of(kind: Resource[Any]) -> dict[str, object]:
     path, identifier = f"{ROOT}/{kind.path}", _path_parameter(kind.parameter)
     filters = [*_PAGING, _ARCHIVED, *([_ISSUER] if kind.path == "federation_rules" else [])]
     one = f"{path}/{{{kind.parameter}}}"

@@ -11,12 +11,11 @@ from starlette.routing import Route
 
 from ant_wif.emulator._admin.issuers import Issuers
 from ant_wif.emulator._admin.openapi import document
-from ant_wif.emulator._admin.resource import ROOT, Body, Kind
+from ant_wif.emulator._admin.resource import ROOT, Body, Resource, Workspaces
 from ant_wif.emulator._admin.rules import Enablements, Rules
 from ant_wif.emulator._admin.schemas import NOTHING, Schema
 from ant_wif.emulator._admin.service_accounts import Accounts, Memberships
 from ant_wif.emulator._admin.validation import check_structure
-from ant_wif.emulator._admin.workspaces import Workspaces
 from ant_wif.emulator._api.authentication import authenticate_admin
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
 from ant_wif.emulator._state.state import State
@@ -41,7 +40,7 @@ def admin_routes(state: State) -> list[Route]:
     ]
 
 
-def _routes_of(state: State, kind: Kind[Any]) -> list[Route]:
+def _routes_of(state: State, kind: Resource[Any]) -> list[Route]:
     def create(_: Request, body: Body, actor: str) -> dict[str, object]:
         return kind.show(kind.create(body, actor))
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from starlette.datastructures import QueryParams
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.resource import Body, Kind, given, timestamp
+from ant_wif.emulator._admin.resource import Body, Resource, given, timestamp
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.fields import single
 from ant_wif.emulator._http.protocol import Refusal
@@ -53,7 +53,7 @@ def check_registered_rule(state: State, rule: Rule) -> None:
     check_terms(rule, issuer_url=state.known_as(issuer), organization_role=account.organization_role)
 
 
-class Rules(Kind[Rule]):
+class Rules(Resource[Rule]):
     path = "federation_rules"
     title = "federation rule"
     parameter = "federation_rule_id"

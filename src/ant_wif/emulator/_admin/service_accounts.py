@@ -8,7 +8,7 @@ from typing import cast
 from starlette.datastructures import QueryParams
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.resource import Body, Kind, page, read_wish
+from ant_wif.emulator._admin.resource import Body, Resource, page, read_wish
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.state import Membership
@@ -16,7 +16,7 @@ from ant_wif.rules import RegistrationError, ServiceAccount, check_name
 from ant_wif.rules.models import OrganizationRole
 
 
-class Accounts(Kind[ServiceAccount]):
+class Accounts(Resource[ServiceAccount]):
     path = "service_accounts"
     title = "service account"
     parameter = "service_account_id"

@@ -8,23 +8,14 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from ant_wif.emulator._http.protocol import Refusal, add_response_header, listed
+from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, add_response_header, bearer, listed
 from ant_wif.emulator._state.state import Access, State
 from ant_wif.rules import ADMIN_SCOPE
-
-OAUTH_BETA = "oauth-2025-04-20"
 
 MODEL_SCOPES = frozenset({"workspace:developer", "workspace:inference", "user:developer", "user:inference"})
 """A token with one of these may use the models."""
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-def bearer(request: Request) -> str | None:
-    """Return the bearer token (RFC 6750 §2.1), or `None` where there is not exactly one."""
-    lines = request.headers.getlist("authorization")
-    scheme, _, token = lines[0].partition(" ") if len(lines) == 1 else ("", "", "")
-    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def authenticate(state: State, request: Request, scopes: AbstractSet[str] = MODEL_SCOPES) -> Access:

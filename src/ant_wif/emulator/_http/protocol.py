@@ -30,6 +30,9 @@ _ERROR_TYPES = {
 }
 
 
+OAUTH_BETA = "oauth-2025-04-20"
+
+
 class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
     """Raised in a route: answered with this status in the API's error shape."""
 
@@ -129,3 +132,10 @@ class RequestIds:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def bearer(request: Request) -> str | None:
+    """Return the bearer token (RFC 6750 §2.1), or `None` where there is not exactly one."""
+    lines = request.headers.getlist("authorization")
+    scheme, _, token = lines[0].partition(" ") if len(lines) == 1 else ("", "", "")
+    return token.strip() if scheme.lower() == "bearer" else None

@@ -21,7 +21,7 @@ from ant_wif.emulator._http.fields import Field, read_fields
 from ant_wif.emulator._http.protocol import Refusal, json_response, request_id
 from ant_wif.emulator._oauth.sessions import LIFETIME_SECONDS, issue_tokens, token_answer
 from ant_wif.emulator._state.history import ExchangeRecord
-from ant_wif.emulator._state.state import AuthorizationCode, Consent, Session, State, Workspace
+from ant_wif.emulator._state.state import AuthorizationCode, Consent, LoginSession, State, Workspace
 
 GRANT_TYPE = "authorization_code"
 CODE_SECONDS = 60
@@ -100,12 +100,12 @@ def _same(sent: str, bound: str) -> bool:
 
 def _begin(state: State, found: AuthorizationCode, now: float) -> dict[str, object]:
     consent = found.consent
-    found.session = Session(consent.client_id, consent.scope, found.workspace, LIFETIME_SECONDS, refresh_token="")
+    found.session = LoginSession(consent.client_id, consent.scope, found.workspace, LIFETIME_SECONDS, refresh_token="")
     answer = token_answer(state, found.session, issue_tokens(state, found.session, now))
-    return {name: value for name, value in answer.items() if name not in state.left_out_of_logins}
+    return {name: value for name, value in answer.items() if name not in state.omit_login_fields}
 
 
-def _end(state: State, session: Session) -> None:
+def _end(state: State, session: LoginSession) -> None:
     session.ended = True
     for token in session.access_tokens:
         state.access_tokens.drop(token)

@@ -7,10 +7,9 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ant_wif.emulator._api.authentication import OAUTH_BETA
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.fields import Field, read_fields
-from ant_wif.emulator._http.protocol import Refusal, error_response, json_response, listed, request_id
+from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, error_response, json_response, listed, request_id
 from ant_wif.emulator._oauth.jwks import fetch_keys
 from ant_wif.emulator._state.history import ExchangeRecord, displayable_claims
 from ant_wif.emulator._state.state import Access, State

@@ -16,13 +16,12 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ant_wif.emulator._api.authentication import OAUTH_BETA
 from ant_wif.emulator._http.fields import Field, read_fields
-from ant_wif.emulator._http.protocol import Refusal, json_response, listed, request_id
+from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, json_response, listed, request_id
 from ant_wif.emulator._oauth.jwt_bearer import FEDERATION_BETA
 from ant_wif.emulator._oauth.sessions import issue_tokens, token_answer
 from ant_wif.emulator._state.history import ExchangeRecord
-from ant_wif.emulator._state.state import Session, State
+from ant_wif.emulator._state.state import LoginSession, State
 
 GRANT_TYPE = "refresh_token"
 
@@ -66,7 +65,7 @@ def refresh(state: State, request: Request, body: dict[str, object]) -> Response
     return json_response(token_answer(state, session, tokens), headers=_NO_STORE)
 
 
-def _why_not(session: Session | None, presented: str, client_id: str) -> str | None:
+def _why_not(session: LoginSession | None, presented: str, client_id: str) -> str | None:
     if session is None:
         return "refresh_token_unknown"
     if session.refresh_token != presented:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._state.state import Access, Session, State
+from ant_wif.emulator._state.state import Access, LoginSession, State
 
 CLIENT_ID = "41077d10-94b8-4194-be48-d251e9eb21b4"
 """The public client id of the official command line."""
@@ -37,7 +37,7 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenPair:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
 
@@ -51,7 +51,7 @@ def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int,
         if workspace is None:
             raise ValueError(f"no workspace {workspace_id!r}; there are {', '.join(state.workspaces)}")
         state.client_ids.add(client_id)
-        session = Session(client_id, scope, workspace, lifetime, refresh_token="")
+        session = LoginSession(client_id, scope, workspace, lifetime, refresh_token="")
         now = state.clock()
         tokens = issue_tokens(state, session, now)
     return Login(
@@ -68,12 +68,12 @@ def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int,
     )
 
 
-def issue_tokens(state: State, session: Session, now: float) -> Tokens:
+def issue_tokens(state: State, session: LoginSession, now: float) -> TokenPair:
     """Give the session its next tokens, which makes its present refresh token a used one.
 
     Access tokens that it has already stay valid until they expire.
     """
-    tokens = Tokens(ids.access_token(), ids.refresh_token())
+    tokens = TokenPair(ids.access_token(), ids.refresh_token())
     access = Access(session.workspace.id, session.scope, may_choose_workspace=True, actor_id=state.user.actor_id)
     session.access_tokens.append(tokens.access_token)
     state.access_tokens.put(tokens.access_token, access, until=now + session.lifetime, now=now)
@@ -82,7 +82,7 @@ def issue_tokens(state: State, session: Session, now: float) -> Tokens:
     return tokens
 
 
-def token_answer(state: State, session: Session, tokens: Tokens) -> dict[str, object]:
+def token_answer(state: State, session: LoginSession, tokens: TokenPair) -> dict[str, object]:
     """Return what the token endpoint answers where tokens were granted."""
     return {
         "access_token": tokens.access_token,

@@ -23,14 +23,14 @@ _FIELDS = {"workspace_id": "workspaces", "issuer_id": "issuer", "target.service_
 _KEY = "sk-ant-api03-"
 
 
-class _Named(Protocol):
+class _NamedEntry(Protocol):
     @property
     def id(self) -> str: ...
     @property
     def name(self) -> str: ...
 
 
-T = TypeVar("T", bound=_Named)
+T = TypeVar("T", bound=_NamedEntry)
 
 
 def register(state: State, seed: SeedFile) -> None:
@@ -156,7 +156,7 @@ def _required(among: Iterable[T], entry: Entry, field: str) -> T:
     return found
 
 
-def _id(found: _Named | None, entry: Entry, tag: str) -> str:
+def _id(found: _NamedEntry | None, entry: Entry, tag: str) -> str:
     return found.id if found else str(entry.get("id") or ids.tagged_id(tag))
 
 

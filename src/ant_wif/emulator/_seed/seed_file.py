@@ -136,7 +136,7 @@ def _load(path: Path) -> object:
     """
     import yaml  # late: few emulators have a seed file
 
-    class Loader(yaml.SafeLoader):
+    class SeedLoader(yaml.SafeLoader):
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             if self.check_event(yaml.AliasEvent):
                 problem, mark = "aliases are not taken, write it out", self.current_event.start_mark
@@ -161,7 +161,7 @@ def _load(path: Path) -> object:
     if len(data) > _LARGEST_FILE:
         raise ConfigurationError(f"the seed file {shown} has more than {_LARGEST_FILE} bytes", hint="shorten it")
     try:
-        document = yaml.load(data, Loader)  # noqa: S506  # a SafeLoader
+        document = yaml.load(data, SeedLoader)  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""

@@ -36,7 +36,7 @@ _VERSION = re.compile(r"(?<=\d) (?=\d)")
 _UNKNOWN_DATE = "1970-01-01"  # as the API has it: the epoch, where the date of a release is not known
 
 
-class Catalogue:
+class ModelList:
     """Immutable: to serve other models, make another catalogue."""
 
     def __init__(self, models: Iterable[Model], *, serves_unlisted: bool) -> None:
@@ -45,12 +45,12 @@ class Catalogue:
         self._serves_unlisted = serves_unlisted
 
     @classmethod
-    def seeded(cls) -> Catalogue:
+    def seeded(cls) -> ModelList:
         """Return the current models. Other `claude-*` ids are served, but not listed."""
         return cls((_model(*entry) for entry in _CURRENT), serves_unlisted=True)
 
     @classmethod
-    def of(cls, ids: Iterable[str]) -> Catalogue:
+    def of(cls, ids: Iterable[str]) -> ModelList:
         """Return these models and no others. Raises ValueError for an id that is empty or there twice."""
         names = list(ids)
         if "" in names or len(set(names)) != len(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,8 +13,65 @@ from typing import Generic, TypeVar
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._state.history import History
-from ant_wif.emulator._state.models import Catalogue
+from ant_wif.emulator._state.models import ModelList
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
+
+# No date can be written after the year 9999: from its beginning there is time left to go by.
+_LATEST = 253_370_764_800
+_BEYOND = "the clock can be moved between the years 1970 and 9999 only"
+
+
+class MovedClock:
+    """Unix time of another clock, moved. `skew` is what the service's own clock is ahead of that, in seconds.
+
+    Thread-safe.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._moved = 0.0
+        self._skew = 0.0
+
+    def now(self) -> float:
+        """Return the time of the platforms, which issue identity tokens."""
+        return self._clock() + self._moved
+
+    def service_now(self) -> float:
+        """Return the time that the service judges by."""
+        return self.now() + self._skew
+
+    def advance(self, seconds: float) -> None:
+        """Raises ValueError where that leads beyond the years 1970 to 9999, as the others do."""
+        with self._lock:
+            self._set(self._moved + _float(seconds), self._skew)
+
+    def move_to(self, moment: float) -> None:
+        with self._lock:
+            self._set(_float(moment) - self._clock(), self._skew)
+
+    def skew(self, seconds: float) -> None:
+        with self._lock:
+            self._set(self._moved, _float(seconds))
+
+    def reset(self) -> None:
+        with self._lock:
+            self._moved = self._skew = 0.0
+
+    def _set(self, moved: float, skew: float) -> None:
+        for moment in (self._clock() + moved, self._clock() + moved + skew):
+            if not (math.isfinite(moment) and 0 <= moment <= _LATEST):
+                raise ValueError(_BEYOND)
+        self._moved, self._skew = moved, skew
+
+
+def _float(seconds: float) -> float:
+    # Callers may give an integer, which has no bounds.
+    try:
+        return float(seconds)
+    except OverflowError:
+        raise ValueError(_BEYOND) from None
+
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -21,7 +79,7 @@ V = TypeVar("V")
 _SMALLEST_SWEEP = 1024
 
 
-class Expiring(Generic[K, V]):
+class ExpiringMap(Generic[K, V]):
     """Not thread-safe. Times are unix times, and passed in."""
 
     def __init__(self) -> None:
@@ -160,7 +218,7 @@ class User:
 
 
 @dataclass
-class Session:
+class LoginSession:
     """One login. `refresh_token` is the only one of its tokens that can still be used, unless it `ended`.
 
     `lifetime` is that of its access tokens, in seconds.
@@ -200,7 +258,7 @@ class AuthorizationCode:
     consent: Consent
     workspace: Workspace
     expires_at: float
-    session: Session | None = None
+    session: LoginSession | None = None
 
 
 @dataclass
@@ -223,18 +281,18 @@ class State:
     rules: dict[str, Rule] = field(default_factory=dict)
     notes: Notes = field(init=False)
     api_keys: dict[str, Access] = field(default_factory=dict)
-    access_tokens: Expiring[str, Access] = field(default_factory=Expiring)
+    access_tokens: ExpiringMap[str, Access] = field(default_factory=ExpiringMap)
     # By every refresh token ever handed out, so that a used one is told from an unknown one.
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, LoginSession] = field(default_factory=dict)
     # The clients that the consent page knows, and what its open pages ask, by their tickets.
     client_ids: set[str] = field(default_factory=set)
-    tickets: Expiring[str, Consent] = field(default_factory=Expiring)
+    tickets: ExpiringMap[str, Consent] = field(default_factory=ExpiringMap)
     # Every code ever handed out, so that a used or expired one is told from an unknown one.
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
-    left_out_of_logins: AbstractSet[str] = frozenset()
-    spent: Expiring[tuple[str, str], bool] = field(default_factory=Expiring)
+    omit_login_fields: AbstractSet[str] = frozenset()
+    spent: ExpiringMap[tuple[str, str], bool] = field(default_factory=ExpiringMap)
     history: History = field(default_factory=History)
-    models: Catalogue = field(default_factory=Catalogue.seeded)
+    models: ModelList = field(default_factory=ModelList.seeded)
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)

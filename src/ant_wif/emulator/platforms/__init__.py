@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ant_wif.emulator._issuers.files import Folder
-from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator.platforms.aws import Aws
-from ant_wif.emulator.platforms.azure import Azure
-from ant_wif.emulator.platforms.buildkite import Buildkite
-from ant_wif.emulator.platforms.circleci import CircleCI
-from ant_wif.emulator.platforms.github import GitHub
-from ant_wif.emulator.platforms.gitlab import GitLab
-from ant_wif.emulator.platforms.google_cloud import GoogleCloud
-from ant_wif.emulator.platforms.kubernetes import Kubernetes
+from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator.platforms.aws import EmulatedAws
+from ant_wif.emulator.platforms.azure import EmulatedAzure
+from ant_wif.emulator.platforms.buildkite import EmulatedBuildkite
+from ant_wif.emulator.platforms.circleci import EmulatedCircleCI
+from ant_wif.emulator.platforms.github import EmulatedGitHub
+from ant_wif.emulator.platforms.gitlab import EmulatedGitLab
+from ant_wif.emulator.platforms.google_cloud import EmulatedGoogleCloud
+from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
 from ant_wif.emulator.platforms.oauth import OAuthServer
-from ant_wif.emulator.platforms.spiffe import Spiffe
+from ant_wif.emulator.platforms.spiffe import EmulatedSpiffe
 
 _ALIASES = {"gcp": "google_cloud"}
 
@@ -24,19 +23,19 @@ class Platforms:
     """One of each. `clock` returns unix time; the files of jobs go to `folder`."""
 
     def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
-        self.google_cloud = GoogleCloud(clock, folder)
-        self.kubernetes = Kubernetes(clock, folder)
-        self.circleci = CircleCI(clock, folder)
-        self.buildkite = Buildkite(clock, folder)
+        self.google_cloud = EmulatedGoogleCloud(clock, folder)
+        self.kubernetes = EmulatedKubernetes(clock, folder)
+        self.circleci = EmulatedCircleCI(clock, folder)
+        self.buildkite = EmulatedBuildkite(clock, folder)
         self.oauth = OAuthServer(clock, folder)
-        self.spiffe = Spiffe(clock, folder)
+        self.spiffe = EmulatedSpiffe(clock, folder)
         self._all: tuple[IdentityProvider, ...] = (
-            GitHub(clock, folder),
+            EmulatedGitHub(clock, folder),
             self.google_cloud,
-            Aws(clock, folder),
-            Azure(clock, folder, self.kubernetes),
+            EmulatedAws(clock, folder),
+            EmulatedAzure(clock, folder, self.kubernetes),
             self.kubernetes,
-            GitLab(clock, folder),
+            EmulatedGitLab(clock, folder),
             self.circleci,
             self.buildkite,
             self.oauth,

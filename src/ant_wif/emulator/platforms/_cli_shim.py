@@ -19,10 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._api.authentication import bearer
-from ant_wif.emulator._http.protocol import Refusal, json_response, read_body
-from ant_wif.emulator._issuers.files import Folder, write_privately
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._http.protocol import Refusal, bearer, json_response, read_body
+from ant_wif.emulator._issuers.provider import Folder, IdentityProvider, write_privately
 from ant_wif.rules.jwt import read_json_object
 
 # The first line after that of the shell is a command to the shell, and a string to Python: so the path

@@ -16,7 +16,7 @@ _ROLE = f"arn:aws:iam::{_ACCOUNT}:role/ci"
 _REGION = "us-east-1"
 
 
-class Aws(IdentityProvider):
+class EmulatedAws(IdentityProvider):
     name = "aws"
     source = "aws"
     subject = _ROLE

@@ -18,11 +18,10 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import OAuthError, granted, read_form
 from ant_wif.emulator._http.protocol import json_response
-from ant_wif.emulator._issuers.files import Folder
-from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator._state.state import Expiring
+from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._state.state import ExpiringMap
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
-from ant_wif.emulator.platforms.kubernetes import Kubernetes
+from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
 from ant_wif.rules import VerificationKey
 
 _APP_SERVICE_VERSION = "2019-08-01"
@@ -30,7 +29,7 @@ _IMDS_VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
 _SELECTORS = ("client_id", "object_id", "principal_id", "msi_res_id", "mi_res_id")
 
 
-class Tokens(Protocol):
+class EntraTokens(Protocol):
     def __call__(self, resource: str, *, bypass_cache: bool) -> tuple[str, int]:
         """Return a token and when it was issued, in unix time. Raises `EntraError`."""
 
@@ -39,7 +38,7 @@ class ManagedIdentity:
     """`known` are the client and object ids of the one identity that there is."""
 
     def __init__(
-        self, tokens: Tokens, identity_header: str, known: Collection[str], clock: Callable[[], float]
+        self, tokens: EntraTokens, identity_header: str, known: Collection[str], clock: Callable[[], float]
     ) -> None:
         self._tokens = tokens
         self._identity_header = identity_header
@@ -254,7 +253,7 @@ _DAY_SECONDS = 86_400
 _RENEWED_SECONDS = 300
 
 
-class Azure(IdentityProvider):
+class EmulatedAzure(IdentityProvider):
     name = "azure"
     source = "azure"
     subject = _OBJECT
@@ -267,12 +266,12 @@ class Azure(IdentityProvider):
         self,
         clock: Callable[[], float] = time.time,
         folder: Folder | None = None,
-        cluster: Kubernetes | None = None,
+        cluster: EmulatedKubernetes | None = None,
     ) -> None:
         super().__init__(clock, folder)
-        self._cluster = cluster or Kubernetes(clock, folder)
+        self._cluster = cluster or EmulatedKubernetes(clock, folder)
         self._identity_header = secrets.token_hex(16).upper()
-        self._cache: Expiring[str, tuple[str, int]] = Expiring()
+        self._cache: ExpiringMap[str, tuple[str, int]] = ExpiringMap()
 
     @property
     def issuer_path(self) -> str:

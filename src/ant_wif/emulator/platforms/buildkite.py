@@ -18,7 +18,7 @@ _OPTIONAL_CLAIMS = {
 }
 
 
-class Buildkite(CommandProvider):
+class EmulatedBuildkite(CommandProvider):
     name = "buildkite"
     source = "buildkite"
     real_issuer = "https://agent.buildkite.com"

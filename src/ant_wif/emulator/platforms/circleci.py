@@ -18,7 +18,7 @@ _ORIGIN = "github.com/acme/app"
 _REF = "refs/heads/main"
 
 
-class CircleCI(CommandProvider):
+class EmulatedCircleCI(CommandProvider):
     name = "circleci"
     source = "circleci"
     program = "circleci"

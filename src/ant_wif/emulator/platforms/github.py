@@ -12,10 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._api.authentication import bearer
-from ant_wif.emulator._http.protocol import Refusal, json_response
-from ant_wif.emulator._issuers.files import Folder
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._http.protocol import Refusal, bearer, json_response
+from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
 
 _OWNER = "acme"
 _REPOSITORY = f"{_OWNER}/app"
@@ -27,7 +25,7 @@ _RUN_ID = "17283940561"
 _BACKDATED_SECONDS = 600
 
 
-class GitHub(IdentityProvider):
+class EmulatedGitHub(IdentityProvider):
     name = "github"
     source = "github_actions"
     real_issuer = "https://token.actions.githubusercontent.com"

@@ -14,7 +14,7 @@ _SHA = "6f1e0d5c3b2a49788796a5b4c3d2e1f00f1e2d3c"
 _SERVER = "https://gitlab.com"
 
 
-class GitLab(IdentityProvider):
+class EmulatedGitLab(IdentityProvider):
     name = "gitlab"
     source = "gitlab"
     real_issuer = "https://gitlab.com"

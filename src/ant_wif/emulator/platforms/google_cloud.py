@@ -14,10 +14,9 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant, required
 from ant_wif.emulator._http.protocol import json_response
-from ant_wif.emulator._issuers.files import Folder
 from ant_wif.emulator._issuers.keys import SigningKey
-from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator._state.state import Expiring
+from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._state.state import ExpiringMap
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 
 UNIQUE_ID = "104857600123456789012"
@@ -106,7 +105,7 @@ _FLAVOR = {"metadata-flavor": "Google", "server": "Metadata Server for VM"}
 _RENEWED_SECONDS = 300
 
 
-class GoogleCloud(IdentityProvider):
+class EmulatedGoogleCloud(IdentityProvider):
     name = "google_cloud"
     source = "google_cloud"
     real_issuer = "https://accounts.google.com"
@@ -116,7 +115,7 @@ class GoogleCloud(IdentityProvider):
     def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
         super().__init__(clock, folder)
         self.service_account = ServiceAccountKey(self._for_key, lambda: f"{self.issuer_url}/token", clock)
-        self._cache: Expiring[tuple[str, bool], str] = Expiring()
+        self._cache: ExpiringMap[tuple[str, bool], str] = ExpiringMap()
 
     @property
     def issuer_path(self) -> str:

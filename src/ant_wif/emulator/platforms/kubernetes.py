@@ -12,10 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif._secrets import clean
-from ant_wif.emulator._api.authentication import bearer
-from ant_wif.emulator._http.protocol import json_response, read_body
-from ant_wif.emulator._issuers.files import write_privately
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._http.protocol import bearer, json_response, read_body
+from ant_wif.emulator._issuers.provider import IdentityProvider, write_privately
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.rules import DEFAULT_AUDIENCE
 from ant_wif.rules.jwt import read_json_object
@@ -37,7 +35,7 @@ class _Failure(Exception):  # noqa: N818  # an answer, on its way to the client
 class TokenRequests:
     """`pod` is the one pod that tokens can be bound to, with its name and uid."""
 
-    def __init__(self, cluster: Kubernetes, pod: Mapping[str, str]) -> None:
+    def __init__(self, cluster: EmulatedKubernetes, pod: Mapping[str, str]) -> None:
         self._cluster = cluster
         self._pod = pod
 
@@ -149,7 +147,7 @@ _YEAR_SECONDS = 31_536_000
 _WARN_AFTER_SECONDS = 3607
 
 
-class Kubernetes(IdentityProvider):
+class EmulatedKubernetes(IdentityProvider):
     name = "kubernetes"
     source = "kubernetes"
     subject = f"system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}"

@@ -17,9 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant
-from ant_wif.emulator._issuers.files import Folder
-from ant_wif.emulator._issuers.provider import IdentityProvider
-from ant_wif.emulator._state.state import Expiring
+from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._state.state import ExpiringMap
 from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
 from ant_wif.rules import VerificationKey
 
@@ -108,7 +107,7 @@ class OAuthClient:
 class OAuthClients:
     def __init__(self) -> None:
         self._clients: dict[str, OAuthClient] = {}
-        self._spent: Expiring[tuple[str, str], bool] = Expiring()
+        self._spent: ExpiringMap[tuple[str, str], bool] = ExpiringMap()
 
     def register(self, client_id: str | None = None, public_key: str | None = None) -> OAuthClient:
         """Add or replace a client. Raises ValueError for a public key that is none."""

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from ant_wif.emulator._issuers.provider import IdentityProvider
 
 
-class Spiffe(IdentityProvider):
+class EmulatedSpiffe(IdentityProvider):
     name = "spiffe"
     source = "spiffe"
     subject = "spiffe://acme.example/ns/ci/sa/builder"
