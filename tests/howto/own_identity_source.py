@@ -1,9 +1,17 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http.flow import Flow, call
-from ant_wif._secrets import SecretStr
-from ant_wif.identity import Context, Detection, IdentitySource, IdentityToken, detected, not_detected
+from ant_wif.identity import (
+    Context,
+    Detection,
+    Flow,
+    IdentitySource,
+    IdentityToken,
+    SecretStr,
+    call,
+    detected,
+    not_detected,
+)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ def cache(session: Session) -> None:
 @pass_session
 def list_(session: Session) -> None:
     """Say what is kept: minted for what, until when. Shows no token."""
-    from ant_wif._profiles import stored_tokens
+    from ant_wif._profiles import list_stored_tokens
 
-    found = stored_tokens(session.resolution())
+    found = list_stored_tokens(session.resolution())
     if session.format != "auto":
         from ant_cli._output import print_items
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from ant_wif._profiles.callback import Listener
     from ant_wif._profiles.editor import create_federation, get_value, set_value
     from ant_wif._profiles.login import LoggedIn, LoginPlan, plan_login
-    from ant_wif._profiles.stored_tokens import clear, log_out, log_out_everywhere, stored_tokens
+    from ant_wif._profiles.stored_tokens import clear, list_stored_tokens, log_out, log_out_everywhere
 
 __all__ = [
     "Listener",
@@ -16,11 +16,11 @@ __all__ = [
     "clear",
     "create_federation",
     "get_value",
+    "list_stored_tokens",
     "log_out",
     "log_out_everywhere",
     "plan_login",
     "set_value",
-    "stored_tokens",
 ]
 
 _HOMES = {
@@ -37,7 +37,7 @@ _HOMES = {
     ),
     "stored_tokens": (
         "clear",
-        "stored_tokens",
+        "list_stored_tokens",
         "log_out",
         "log_out_everywhere",
     ),

@@ -12,7 +12,7 @@ from ant_wif._tokens import Federation, cached_tokens, forget_cached_tokens
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
 
-__all__ = ["StoredToken", "clear", "log_out", "log_out_everywhere", "stored_tokens"]
+__all__ = ["StoredToken", "clear", "list_stored_tokens", "log_out", "log_out_everywhere"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class StoredToken:
         return asdict(self)
 
 
-def stored_tokens(resolution: Resolution) -> list[StoredToken]:
+def list_stored_tokens(resolution: Resolution) -> list[StoredToken]:
     """List the tokens of the shared folder and of federation profiles, expired ones included."""
     cache = _cache(resolution)
     found = [

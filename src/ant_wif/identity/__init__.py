@@ -9,6 +9,8 @@ Sources are loaded on first use (PEP 562): a process pays for the platform that 
 from __future__ import annotations
 
 from ant_wif._constants import DEFAULT_AUDIENCE
+from ant_wif._http import Flow, call
+from ant_wif._secrets import SecretStr
 from ant_wif.identity._registry import BUILT_IN, detect, detect_all, jobs, read_source, source_by_name
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken, unverified_issuer_subject
@@ -40,6 +42,7 @@ __all__ = [
     "Detection",
     "Env",
     "File",
+    "Flow",
     "GitHubActions",
     "GitLab",
     "GoogleCloud",
@@ -48,7 +51,9 @@ __all__ = [
     "Kubernetes",
     "Literal",
     "OAuth",
+    "SecretStr",
     "Spiffe",
+    "call",
     "detect",
     "detect_all",
     "detected",
