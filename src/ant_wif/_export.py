@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
-import shutil
-import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
 from ant_wif._environment import Environment, steady
-from ant_wif._files import Release, try_lock
+from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif._tokens import AccessToken
 from ant_wif.errors import ConfigurationError
@@ -28,7 +25,6 @@ __all__ = ["PROFILE", "ExportedProfile", "TokenRenewer", "in_variables", "variab
 
 PROFILE = "ant-exec"
 _PREFIX = "ant-exec-"
-_LOCK = ".lock"
 
 # What would win over the profile, or be taken for a part of it.
 _CREDENTIAL_VARIABLES = (
@@ -61,7 +57,8 @@ class ExportedProfile:
         Raises:
             ConfigurationError: no temp folder can be written.
         """
-        self.path, self._release = _make(environ)
+        self._folder = _make(environ)
+        self.path = self._folder.path
         try:
             self._directory = ConfigDir(self.path, environ=environ)
             document = {
@@ -92,8 +89,7 @@ class ExportedProfile:
 
     def remove(self) -> None:
         """Remove the folder, and release its lock."""
-        _remove(self.path)
-        self._release()
+        self._folder.remove(first=f"credentials/{PROFILE}.json")
 
 
 def variables_of(credentials: Credentials, token: AccessToken) -> dict[str, str]:
@@ -113,28 +109,27 @@ def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
 
 
-def _make(environ: Environment) -> tuple[Path, Release]:
+def _make(environ: Environment) -> PrivateFolder:
     problems = []
     for base in _bases(environ):
         try:
-            base.mkdir(mode=0o700, exist_ok=True)
-            if _could_be_swapped(base.stat()):
+            make_folder(base, mode=0o700)
+            # Judged as what lies above the folder: others may write there, but not replace what is in it.
+            check_place(base, top=None, what="temp folder")
+            if not _is_of_this_user_or_root(base):
                 problems.append(f"{show_path(base)}: others could replace what is in it")
                 continue
-            _sweep(base)
-            while True:
-                folder = base / f"{_PREFIX}{secrets.token_hex(16)}"
-                # The lock comes first: a folder without one would be anybody's to sweep away.
-                release = try_lock(_lock_of(folder))
-                if release is not None:
-                    folder.mkdir(mode=0o700)
-                    return folder, release
-        except OSError as error:
-            problems.append(f"{show_path(base)}: {error.strerror or type(error).__name__}")
+            return PrivateFolder(base, _PREFIX)
+        except (OSError, ConfigurationError) as error:
+            problems.append(f"{show_path(base)}: {getattr(error, 'strerror', None) or error}")
     raise ConfigurationError(
         f"no folder for the credential can be made ({'; '.join(problems)})",
         hint="set TMPDIR to a folder that this user can write",
     )
+
+
+def _is_of_this_user_or_root(base: Path) -> bool:
+    return os.name != "posix" or base.stat().st_uid in owners_in()
 
 
 def _bases(environ: Environment) -> Iterator[Path]:
@@ -147,53 +142,6 @@ def _bases(environ: Environment) -> Iterator[Path]:
     if os.path.isabs(environ.get("XDG_RUNTIME_DIR", "")):
         yield Path(environ["XDG_RUNTIME_DIR"])
     yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp").absolute()  # noqa: S108  # random names in it
-
-
-def _sweep(base: Path) -> None:
-    """Remove the folders whose makers are gone."""
-    for entry in os.scandir(base):
-        if not (entry.name.startswith(_PREFIX) and entry.name.endswith(_LOCK)):
-            continue
-        with contextlib.suppress(OSError):
-            if not entry.is_file(follow_symlinks=False) or _is_anothers(entry.stat(follow_symlinks=False)):
-                continue
-            lock = Path(entry.path)
-            release = try_lock(lock)
-            if release is not None:
-                _remove(lock.with_suffix(""))
-                release()
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, the secret first; where something of it stays, its lock stays for the next to find."""
-    for path, folders, _ in os.walk(folder):
-        for each in (Path(path), *(Path(path, name) for name in folders)):
-            # Its reader may have taken the right to write from it.
-            with contextlib.suppress(OSError):
-                if not each.is_symlink():
-                    each.chmod(0o700)
-    with contextlib.suppress(OSError):
-        ConfigDir(folder).credentials_path(PROFILE).unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-    if not os.path.lexists(folder):
-        with contextlib.suppress(OSError):
-            _lock_of(folder).unlink()
-
-
-def _could_be_swapped(base: os.stat_result) -> bool:
-    """Whether somebody else could put another folder in the place of ours."""
-    if os.name != "posix":
-        return False
-    open_to_others = base.st_mode & 0o022 and not base.st_mode & stat.S_ISVTX
-    return base.st_uid not in {0, os.geteuid()} or bool(open_to_others)
-
-
-def _is_anothers(status: os.stat_result) -> bool:
-    return os.name == "posix" and status.st_uid != os.geteuid()
-
-
-def _lock_of(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}{_LOCK}")
 
 
 log = logging.getLogger("ant_wif.broker")

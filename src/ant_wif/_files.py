@@ -1,25 +1,235 @@
-"""Files that hold settings or secrets: read only when nobody else could have touched them, replaced atomically."""
+"""Places and owners: the one module that touches the disk. Nothing is used that somebody else could have changed."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import json
-import logging
 import os
 import re
+import secrets
+import shlex
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif._secrets import show_path
 from ant_wif.errors import ProfileError
 
-__all__ = ["Release", "check_writable", "is_there", "read_object", "remove", "sweep", "try_lock", "write_atomically"]
-
-log = logging.getLogger("ant_wif.store")
+__all__ = [
+    "Draft",
+    "PrivateFolder",
+    "Release",
+    "check_place",
+    "check_writable",
+    "draft_of",
+    "findings",
+    "is_there",
+    "make_folder",
+    "owners_in",
+    "read_object",
+    "remove",
+    "remove_folder",
+    "sweep",
+    "try_lock",
+    "write_atomically",
+]
 
 Release = Callable[[], None]
+
+LARGEST_FILE = 1 << 20
+TEMPORARY = ".tmp"
+_SWEPT_AFTER_SECONDS = 3600
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_MOST_LINKS = 40
+_SPARE_BYTES = 16 << 10
+"""How much larger a successor may be than the file that it replaces, and still have its place proven."""
+
+
+def owners_in(home: Path | None = None) -> frozenset[int]:
+    """Whose files are used: this user's and root's. Root in another user's `home` also uses that user's."""
+    if os.name != "posix":
+        return frozenset()
+    owners = {0, os.geteuid()}
+    if home is not None and os.geteuid() == 0:
+        with contextlib.suppress(OSError):
+            owners.add(home.stat().st_uid)
+    return frozenset(owners)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a place that a person should know; `refused` where it keeps the place from being used."""
+
+    problem: str
+    hint: str
+    refused: bool
+
+
+def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = None) -> Iterator[Finding]:
+    """Judge `path` and every folder on the way, links included: strictly from `top`, the project's own folder, on.
+
+    Yields nothing where the system has no owners and modes. What is not there yet is not judged.
+    """
+    if os.name != "posix":
+        return
+    trusted = owners if owners is not None else owners_in()
+    own, strictly = "", set[str]()
+    if top is not None:
+        own = os.path.realpath(top)
+        strictly = {own, os.path.join(os.path.realpath(top.parent), top.name), os.path.realpath(path)}
+    seen: dict[str, os.stat_result] = {}
+    for holder, name, status in _steps(path):
+        seen[name] = status
+        if name in strictly or (own and name.startswith(own.rstrip("/") + "/")):
+            yield from _about_own(name, status, trusted)
+        elif not stat.S_ISLNK(status.st_mode):
+            yield from _about_above(name, status, trusted)
+        if holder in seen and holder not in strictly:
+            yield from _about_next(holder, seen[holder], name, status, trusted)
+
+
+def check_place(path: Path, *, top: Path | None, what: str, owners: Collection[int] | None = None) -> None:
+    """Refuse a place in which somebody else could have put what is read, or could replace what is written.
+
+    Raises:
+        ProfileError: what was found, with the command that mends it.
+    """
+    for finding in findings(path, top=top, owners=owners):
+        if finding.refused:
+            raise ProfileError(f"the {what} {show_path(path)} is not used: {finding.problem}", hint=finding.hint)
+
+
+def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Walk from the root as the system does, through links, as far as there is anything.
+
+    Yields each name as `lstat` sees it, after the folder that it is in.
+    """
+    here, *pending = path.absolute().parts
+    links = 0
+    with contextlib.suppress(OSError, ValueError):
+        yield "", here, os.lstat(here)
+        while pending:
+            name = pending.pop(0)
+            if name == "..":
+                here = os.path.dirname(here)
+                continue
+            there = os.path.join(here, name)
+            status = os.lstat(there)
+            yield here, there, status
+            if not stat.S_ISLNK(status.st_mode):
+                here = there
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return
+            pending = [*Path(os.readlink(there)).parts, *pending]
+            if pending and os.path.isabs(pending[0]):
+                here = pending.pop(0)
+
+
+def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[Finding]:
+    """A file or folder of the project's own."""
+    mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(show_path(Path(name)))
+    elsewhere = (
+        "; where that changes nothing, set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
+        if stat.S_ISDIR(status.st_mode)
+        else ""
+    )
+    if status.st_uid not in owners:
+        yield Finding(
+            f"{show_path(Path(name))} belongs to another user (uid {status.st_uid}, mode {mode:04o})",
+            f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{os.geteuid()} {quoted}{elsewhere}",
+            refused=True,
+        )
+    if stat.S_ISLNK(status.st_mode):
+        return
+    if mode & 0o002 or (mode & 0o020 and status.st_gid != os.getegid()):
+        who = "everybody" if mode & 0o002 else f"the group {status.st_gid}"
+        yield Finding(
+            f"{show_path(Path(name))} can be written by group or others "
+            f"({who}; uid {status.st_uid}, mode {mode:04o}), who could point it at a host of theirs",
+            f"chmod go-w {quoted}{elsewhere}",
+            refused=True,
+        )
+    elif mode & 0o020:
+        yield Finding(
+            f"{show_path(Path(name))} can be written by this user's own group (gid {status.st_gid}, mode {mode:04o})",
+            f"chmod g-w {quoted}",
+            refused=False,
+        )
+
+
+def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[Finding]:
+    """A folder above those: whoever could put another one in the place of ours."""
+    mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(name)
+    if mode & 0o002 and not mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode):
+        yield Finding(
+            f"everybody can write {show_path(Path(name))} (uid {status.st_uid}, mode {mode:04o}), "
+            "and put another folder in its place",
+            f"chmod o-w {quoted}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder",
+            refused=True,
+        )
+    elif status.st_uid not in owners or (mode & 0o020 and status.st_gid not in {0, os.getegid()}):
+        yield Finding(
+            f"{show_path(Path(name))} belongs to, or can be written by, another user or group "
+            f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
+            f"chown {os.geteuid()} {quoted}",
+            refused=False,
+        )
+
+
+def _about_next(
+    holder: str, of_holder: os.stat_result, name: str, status: os.stat_result, owners: Collection[int]
+) -> Iterator[Finding]:
+    """In a folder that everybody can write, the sticky bit guards a name for its owner only."""
+    if of_holder.st_mode & 0o002 and of_holder.st_mode & stat.S_ISVTX and status.st_uid not in owners:
+        yield Finding(
+            f"everybody can write {show_path(Path(holder))}, and {show_path(Path(name))} in it "
+            f"belongs to another user (uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})",
+            f"chown {os.geteuid()} {shlex.quote(name)}; or set ANTHROPIC_CONFIG_DIR to another folder",
+            refused=True,
+        )
+
+
+def make_folder(path: Path, *, mode: int, owners: Collection[int] | None = None) -> None:
+    """Make a folder unless it is there, with this mode whatever the umask; folders above it are made 0700.
+
+    Raises:
+        OSError: it cannot be made, or something else is there.
+    """
+    missing = [path]
+    while not os.path.isdir(missing[-1].parent) and missing[-1].parent != missing[-1]:
+        missing.append(missing[-1].parent)
+    for folder in reversed(missing):
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(folder):
+                raise
+            continue
+        if os.name == "posix":
+            with _opened(folder, follow=False) as descriptor:
+                _give(descriptor, os.stat(folder.parent), owners)
+                os.fchmod(descriptor, mode if folder is path else 0o700)
+
+
+def _give(descriptor: int, like: os.stat_result, owners: Collection[int] | None) -> None:
+    """Where root works for another user, what it makes is that user's, who would be locked out otherwise."""
+    if os.geteuid() == 0 and like.st_uid in (owners or ()):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path | str, *, follow: bool = True, dir_fd: int | None = None) -> Iterator[int]:
+    descriptor = os.open(folder, _FOLDER | (0 if follow else _NOFOLLOW), dir_fd=dir_fd)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def try_lock(path: Path) -> Release | None:
@@ -28,10 +238,12 @@ def try_lock(path: Path) -> Release | None:
     The system releases it when the process ends, however it ends.
 
     Raises:
-        OSError: there can be no lock here (a read-only or network file system, a path that is no file).
+        OSError: there can be no lock here (a read-only or network file system, a link, a path that is no file).
     """
     from filelock import FileLock, Timeout
 
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, f"{path.name} is a link")
     # Not bound to a thread: the flow that took it may be driven on by another.
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:
@@ -43,19 +255,18 @@ def try_lock(path: Path) -> Release | None:
     return lock.release
 
 
-LARGEST_FILE = 1 << 20
-TEMPORARY = ".tmp"
-
-
-def read_object(path: Path, *, what: str, secret: bool, own: bool = False) -> dict[str, object] | None:
+def read_object(
+    path: Path, *, what: str, secret: bool, owners: Collection[int] | None = None
+) -> dict[str, object] | None:
     """Read a JSON object, or return `None` if there is no file. `what` names the file in messages.
 
     Raises:
-        ProfileError: others could write it (`secret`: read it, or it is a symlink; `own`: another
-            user owns it), or it holds something else. The message never quotes the file.
+        ProfileError: it is another user's, others could write it (`secret`: read it, or it is a
+            symlink), or it holds something else. The message never quotes the file.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | _flags(secret=secret))
+        # Non-blocking, because opening a FIFO would otherwise wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (_NOFOLLOW if secret else 0))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -63,7 +274,7 @@ def read_object(path: Path, *, what: str, secret: bool, own: bool = False) -> di
         raise ProfileError(f"the {what} {show_path(path)} {problem}", hint=hint) from None
     try:
         # Judged by the descriptor, so that nothing can be put in its place between look and read.
-        _refuse(path, os.fstat(descriptor), what=what, secret=secret, own=own)
+        _refuse(path, os.fstat(descriptor), what=what, secret=secret, owners=owners)
         document = _decoded(_read(descriptor))
     finally:
         os.close(descriptor)
@@ -72,54 +283,159 @@ def read_object(path: Path, *, what: str, secret: bool, own: bool = False) -> di
     raise ProfileError(f"the {what} {show_path(path)} {document}", hint=f"mend or remove {show_path(path)}")
 
 
-def write_atomically(path: Path, content: Callable[[], bytes], *, mode: int, folder_mode: int) -> None:
+class Draft:
+    """The successor of a file, under a name of its own in the same folder until `replace` puts it in place.
+
+    Its place can be proven before there is anything to write: `reserve` pads it to the size that it will
+    need, so that a full disk, a quota or a read-only folder is found out first.
+    """
+
+    def __init__(self, path: Path, *, mode: int, folder_mode: int, owners: Collection[int] | None = None) -> None:
+        """Make the folder and the empty draft. Raises OSError; nothing is left behind."""
+        self._path, self._mode = path, mode
+        make_folder(path.parent, mode=folder_mode, owners=owners)
+        # Windows opens no folders; there, and only there, names are used as they are.
+        self._folder = os.open(path.parent, _FOLDER) if os.name == "posix" else None
+        try:
+            while True:
+                self._name = f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}"
+                with contextlib.suppress(FileExistsError):
+                    # 0600, so the file is at no moment wider than `mode`.
+                    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
+                    self._descriptor = os.open(self._at(self._name), flags, 0o600, dir_fd=self._folder)
+                    break
+        except BaseException:
+            self._close_folder()
+            raise
+        try:
+            self._take_after(owners)
+        except BaseException:
+            self.discard()
+            raise
+
+    def reserve(self, size: int) -> None:
+        """Fill the draft up to a size. Raises OSError: there is no room."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        _write(self._descriptor, b"\0" * size)
+        os.fsync(self._descriptor)
+
+    def replace(self, content: Callable[[], bytes]) -> None:
+        """Write the content and put it in place. Raises OSError; the old file is as it was then."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.ftruncate(self._descriptor, _write(self._descriptor, content()))
+        os.fsync(self._descriptor)
+        if self._folder is None:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        os.replace(self._at(self._name), self._at(self._path.name), src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        self._name = ""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._folder)
+
+    def discard(self) -> None:
+        """Remove what was not put in place. May be called at any time, also after `replace`."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._name:
+            with contextlib.suppress(OSError):
+                os.unlink(self._at(self._name), dir_fd=self._folder)
+            self._name = ""
+        self._close_folder()
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    def _at(self, name: str) -> str:
+        return name if self._folder is not None else str(self._path.parent / name)
+
+    def _take_after(self, owners: Collection[int] | None) -> None:
+        """Owner, group and mode of the file that is replaced are kept, as far as it is a file and they are narrow."""
+        if self._folder is None:
+            return
+        mode = self._mode
+        try:
+            old = os.stat(self._path.name, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            _give(self._descriptor, os.fstat(self._folder), owners)
+        else:
+            if stat.S_ISREG(old.st_mode) and old.st_uid in (owners if owners is not None else owners_in()):
+                mode = (stat.S_IMODE(old.st_mode) & mode) | 0o400
+                new = os.fstat(self._descriptor)
+                if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+                    # Only root can give a file away; a group is kept by its members.
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(self._descriptor, old.st_uid if os.geteuid() == 0 else -1, old.st_gid)
+        os.fchmod(self._descriptor, mode)
+
+    def _close_folder(self) -> None:
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+            self._path = Path()
+
+
+def draft_of(path: Path, *, mode: int, folder_mode: int, owners: Collection[int] | None = None) -> Draft:
+    """Open a successor whose place is proven: there is room for it, and it can be renamed.
+
+    Raises:
+        ProfileError: there is none; nothing is left behind.
+    """
+    try:
+        draft = Draft(path, mode=mode, folder_mode=folder_mode, owners=owners)
+        try:
+            draft.reserve((path.stat().st_size if path.exists() else 0) + _SPARE_BYTES)
+        except BaseException:
+            draft.discard()
+            raise
+    except OSError as error:
+        raise _not_written(path, error) from None
+    return draft
+
+
+def write_atomically(
+    path: Path,
+    content: Callable[[], bytes],
+    *,
+    mode: int,
+    folder_mode: int,
+    owners: Collection[int] | None = None,
+    draft: Draft | None = None,
+) -> None:
     """Replace a file such that a reader, or a crash at any moment, finds the old one or the new one.
 
-    `content` is called for the bytes, so that no frame on the way of an error holds them.
+    `content` is called for the bytes, so that no frame on the way of an error holds them. A `draft`
+    that was opened for this path before is used up.
 
     Raises:
         ProfileError: the folder cannot be made or written; nothing is left behind.
     """
-    import tempfile
-
-    temporary: str | None = None
     try:
-        path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
-        # mkstemp creates with 0600, so the file is at no moment wider than `mode`.
-        prefix = f".{path.name}.{os.getpid()}."
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=TEMPORARY)
-        with os.fdopen(descriptor, "wb") as file:
-            if os.name == "posix":
-                os.fchmod(descriptor, mode)
-            file.write(content())
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-        temporary = None
-        _sync_folder(path.parent)
+        with draft or Draft(path, mode=mode, folder_mode=folder_mode, owners=owners) as successor:
+            successor.replace(content)
     except OSError as error:
-        raise ProfileError(
-            f"{show_path(path)} could not be written: {error.strerror or type(error).__name__}",
-            hint=f"check owner, mode and free space of {show_path(path.parent)}",
-        ) from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        raise _not_written(path, error) from None
 
 
-def check_writable(folder: Path, *, folder_mode: int) -> None:
+def _not_written(path: Path, error: OSError) -> ProfileError:
+    return ProfileError(
+        f"{show_path(path)} could not be written: {error.strerror or type(error).__name__}",
+        hint=f"check owner, mode and free space of {show_path(path.parent)}",
+    )
+
+
+def check_writable(folder: Path, *, folder_mode: int, owners: Collection[int] | None = None) -> None:
     """Make a folder if need be, and a file in it for a moment.
 
     Raises:
         ProfileError: that cannot be done.
     """
-    import tempfile
-
     try:
-        folder.mkdir(mode=folder_mode, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{os.getpid()}.", suffix=TEMPORARY):
-            pass
+        Draft(folder / "probe", mode=0o600, folder_mode=folder_mode, owners=owners).discard()
     except OSError as error:
         raise ProfileError(
             f"{show_path(folder)} cannot be written: {error.strerror or type(error).__name__}",
@@ -128,26 +444,19 @@ def check_writable(folder: Path, *, folder_mode: int) -> None:
 
 
 def sweep(folder: Path, *, of: str = "") -> None:
-    """Remove what processes left behind that were killed while they wrote (`of`: to the file of that name only)."""
-    if os.name != "posix":
-        return
-    pattern = re.compile(rf"\.{re.escape(of) or '.+'}\.(\d+)\.[^.]+{re.escape(TEMPORARY)}")
+    """Remove what processes left behind that were killed while they wrote.
+
+    With `of`, drafts of the file of that name: the caller holds the lock under which that file is written.
+    Without, drafts of any file, if nobody has touched them for an hour. No process id is looked at, which
+    means nothing in a folder that several hosts or containers share.
+    """
+    pattern = re.compile(rf"\.{re.escape(of) or '.+'}\.[^.]+(\.[^.]+)?{re.escape(TEMPORARY)}")
     with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            found = pattern.fullmatch(entry.name)
-            if found and not _is_alive(int(found[1])):
-                with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            with contextlib.suppress(OSError):
+                found = pattern.fullmatch(entry.name)
+                if found and (of or entry.stat(follow_symlinks=False).st_mtime < time.time() - _SWEPT_AFTER_SECONDS):
                     os.unlink(entry.path)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def remove(path: Path) -> bool:
@@ -168,9 +477,142 @@ def remove(path: Path) -> bool:
     return True
 
 
-def _flags(*, secret: bool) -> int:
-    # Non-blocking, because opening a FIFO would otherwise wait for a writer.
-    return getattr(os, "O_NONBLOCK", 0) | (getattr(os, "O_NOFOLLOW", 0) if secret else 0)
+def remove_folder(path: Path, *, first: str = "") -> bool:
+    """Remove a folder of this user's with all in it, never through a link; say whether it is gone.
+
+    What lies under the name `first` goes first. Only what is this user's by its descriptor is opened or changed.
+    """
+    if os.name != "posix":
+        import shutil
+
+        with contextlib.suppress(OSError):
+            os.unlink(path / first) if first else None
+        shutil.rmtree(path, ignore_errors=True)
+        return not os.path.lexists(path)
+    with contextlib.suppress(OSError), _opened(path.parent) as parent:
+        _remove_in(parent, path.name, first.split("/") if first else [])
+    return not os.path.lexists(path)
+
+
+def _remove_in(parent: int, name: str, first: list[str]) -> None:
+    with contextlib.suppress(OSError), _opened(name, follow=False, dir_fd=parent) as descriptor:
+        _empty(descriptor, first)
+    with contextlib.suppress(OSError):
+        os.rmdir(name, dir_fd=parent)
+
+
+def _empty(folder: int, first: list[str]) -> None:
+    """Remove what is in an open folder."""
+    if os.fstat(folder).st_uid != os.geteuid():
+        return
+    with contextlib.suppress(OSError):
+        # Its reader may have taken the right to write from it.
+        os.fchmod(folder, 0o700)
+    for name in sorted(os.listdir(folder), key=lambda name: name not in first):
+        with contextlib.suppress(OSError):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                os.unlink(name, dir_fd=folder)
+            elif status.st_uid == os.geteuid():
+                if not status.st_mode & 0o400 and os.geteuid() != 0:
+                    # It cannot be opened as it is. Nobody else can write here, so the name still means it.
+                    os.chmod(name, 0o700, dir_fd=folder)
+                _remove_in(folder, name, first)
+
+
+class PrivateFolder:
+    """A new folder (0700) under a fresh random name in a place that others may share, locked while its maker lives.
+
+    The lock is on the folder itself, so there is no second name that tells others the first one beforehand.
+    """
+
+    def __init__(self, base: Path, prefix: str) -> None:
+        """Make it, after sweeping away those whose makers are gone. Raises OSError."""
+        sweep_private(base, prefix)
+        while True:
+            self.path = base / f"{prefix}{secrets.token_hex(16)}"
+            # A name that exists is somebody else's: not taken over, but another one drawn.
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                os.mkdir(self.path, 0o700)
+                self._release = _lock_folder(self.path, made=True)
+                if self._release is not None:
+                    return
+
+    def remove(self, *, first: str = "") -> None:
+        """Remove it, what lies under `first` before all else, and release its lock."""
+        if remove_folder(self.path, first=first) and os.name != "posix":
+            self._unlock()
+            with contextlib.suppress(OSError):
+                os.unlink(_lock_beside(self.path))
+        self._unlock()
+
+    def _unlock(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+
+def sweep_private(base: Path, prefix: str) -> None:
+    """Remove the private folders of this user whose makers are gone."""
+    name = re.compile(rf"{re.escape(prefix)}[0-9a-f]{{32}}")
+    for found in os.listdir(base):
+        if name.fullmatch(found):
+            with contextlib.suppress(OSError):
+                release = _lock_folder(base / found)
+                if release is not None:
+                    try:
+                        remove_folder(base / found, first="credentials")
+                    finally:
+                        release()
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def _lock_folder(path: Path, *, made: bool = False) -> Release | None:
+    """Lock a folder that is this user's alone, if nobody has; `None` where it is not, or somebody has.
+
+    Raises:
+        OSError: it is gone, a link or no folder.
+    """
+    if os.name != "posix":
+        return try_lock(_lock_beside(path))
+    import fcntl
+
+    descriptor = os.open(path, _FOLDER | _NOFOLLOW)
+    try:
+        # Where its sweeper had the lock before us, the name is gone, or another's, by now.
+        if _is_locked(descriptor, fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB, made=made) and os.path.samestat(
+            os.fstat(descriptor), os.lstat(path)
+        ):
+            held, descriptor = descriptor, -1
+            return lambda: os.close(held)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    return None
+
+
+def _is_locked(descriptor: int, flock: Callable[[int, int], None], how: int, *, made: bool) -> bool:
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        return False
+    try:
+        flock(descriptor, how)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return made  # a file system without locks: nothing is swept there, since that needs one
+    return True
+
+
+def _write(descriptor: int, content: bytes) -> int:
+    """Write all of it; return how much that was. A full disk may take a part first."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    return len(content)
 
 
 def _read(descriptor: int) -> bytes:
@@ -194,25 +636,20 @@ def _why_not_opened(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     return f"could not be read: {error.strerror or type(error).__name__}", f"check {show_path(path)}"
 
 
-def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, own: bool) -> None:
+def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, owners: Collection[int] | None) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
         raise ProfileError(f"the {what} {show_path(path)} is no regular file", hint=f"move {show_path(path)} away")
     if os.name != "posix":
         return
-    if own and status.st_uid != os.geteuid():
-        raise ProfileError(f"the {what} {show_path(path)} is another user's", hint=f"remove {show_path(path)}")
     if secret and mode & 0o077:
         raise ProfileError(
             f"the {what} {show_path(path)} can be read or written by group or others (mode {mode:04o}), expected 0600",
             hint=f"chmod 600 {show_path(path)}",
         )
-    if mode & 0o022:
-        raise ProfileError(
-            f"the {what} {show_path(path)} can be written by group or others (mode {mode:04o}), "
-            "who could point it at a host of theirs",
-            hint=f"chmod go-w {show_path(path)}",
-        )
+    for finding in _about_own(str(path), status, owners if owners is not None else owners_in()):
+        if finding.refused:
+            raise ProfileError(f"the {what} is not used: {finding.problem}", hint=finding.hint)
 
 
 def _decoded(raw: bytes) -> dict[str, object] | str:
@@ -228,16 +665,6 @@ def _decoded(raw: bytes) -> dict[str, object] | str:
     except (ValueError, RecursionError):
         return "is no JSON that can be read"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, expected an object"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a crash, where folders can be opened."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def is_there(path: Path) -> bool:

@@ -254,17 +254,15 @@ def test_a_folder_whose_maker_lives_is_left_alone_and_one_whose_maker_is_gone_is
     environ: Environment, credentials: ant_wif.Credentials
 ) -> None:
     living = ExportedProfile(environ, credentials)
-    dead = living.path.with_name("ant-exec-dead")
-    dead.mkdir()
+    dead = living.path.with_name("ant-exec-" + 32 * "d")
+    dead.mkdir(mode=0o700)
     (dead / "left").write_text("behind")
-    dead.with_name("ant-exec-dead.lock").touch()
     foreign = living.path.with_name("ant-exec-unlocked")
     foreign.mkdir()
     ExportedProfile(environ, credentials).remove()
     assert living.path.is_dir()
     assert foreign.is_dir()
     assert not dead.exists()
-    assert not dead.with_name("ant-exec-dead.lock").exists()
     living.remove()
 
 

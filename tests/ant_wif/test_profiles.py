@@ -95,7 +95,7 @@ def test_a_credentials_file_open_to_others_is_refused_with_the_chmod(directory: 
 
 
 @posix
-@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+@pytest.mark.parametrize("mode", [0o646, 0o666])
 def test_a_profile_that_others_may_write_is_refused_with_the_chmod(directory: ConfigDir, mode: int) -> None:
     directory.write("default", federation_profile())
     path = directory.config_path("default")

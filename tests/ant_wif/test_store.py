@@ -374,13 +374,19 @@ def a_file(root: Path) -> Path:
     return root / "file"
 
 
+def of_somebodys_group(root: Path) -> Path:
+    folder = with_mode(0o770)(root)
+    os.chown(folder, -1, SOMEBODY)
+    return folder
+
+
 FOLDERS = pytest.mark.parametrize(
     "make",
     [
         pytest.param(a_link, id="a link"),
         pytest.param(a_dangling_link, id="a dangling link"),
         pytest.param(of_somebody, id="another user's", marks=as_root),
-        pytest.param(with_mode(0o770), id="writable by the group"),
+        pytest.param(of_somebodys_group, id="writable by another group", marks=as_root),
         pytest.param(with_mode(0o702), id="writable by the world"),
         pytest.param(with_mode(0o1777), id="sticky"),
         pytest.param(a_file, id="a file"),
@@ -607,7 +613,7 @@ def test_a_holder_of_the_lock_that_is_killed_blocks_nobody(emulator: Emulator, t
     assert emulator.exchanges == 2
 
 
-def test_what_a_killed_writer_left_is_swept_by_the_next_run_and_what_a_living_one_writes_is_not(job: Job) -> None:
+def test_what_a_killed_writer_left_is_swept_under_the_lock_or_where_there_is_none_after_an_hour(job: Job) -> None:
     job.token()
     entry, record = job.entry(), job.record()
     for path in (entry, record):
@@ -618,8 +624,10 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_run_and_what_a_living_on
         assert run(sys.executable, "-c", code).returncode == -signal.SIGKILL
     left = [*job.folder.rglob("*.tmp")]
     assert len(left) == 2
-    living = left[0].with_name(left[0].name.replace(left[0].name.split(".")[3], str(os.getpid())))
+    (of_the_record,) = [path for path in left if path.parent.name == "spent"]
+    living = of_the_record.with_name(f".{record.name}.0123456789abcdef.tmp")
     living.touch()
+    os.utime(of_the_record, (time.time() - 3700,) * 2)
     entry.unlink()
     job.rotate()
     job.token()

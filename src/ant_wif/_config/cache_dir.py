@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif._environment import Environment
+from ant_wif._files import findings, make_folder, remove_folder
 from ant_wif._secrets import show_path
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import jobs
@@ -55,7 +56,7 @@ class CacheDir:
     def is_safe(self) -> bool:
         """Whether the folder is there, and nobody else could have tampered with what is in it."""
         try:
-            return _unsafe(self.path.lstat()) is None
+            return _unsafe(self.path) is None
         except OSError:
             return False
 
@@ -68,38 +69,41 @@ class CacheDir:
         try:
             if not os.path.lexists(self.path):
                 self._make()
-            problem = _unsafe(self.path.lstat())
-            if problem is None:
-                self.spent.mkdir(mode=0o700, exist_ok=True)
+            self.check()
+            make_folder(self.spent, mode=0o700)
         except OSError as error:
             raise ConfigurationError(
                 f"the cache folder {show_path(self.path)} cannot be used: {error.strerror or type(error).__name__}",
                 hint="set ANT_CACHE_DIR to a folder of this user's own",
             ) from None
+
+    def check(self) -> None:
+        """Refuse the folder where others could tamper with what is in it.
+
+        Raises:
+            ConfigurationError: what was found.
+        """
+        problem = None
+        with contextlib.suppress(OSError):
+            problem = _unsafe(self.path)
         if problem is not None:
             raise ConfigurationError(
-                f"the cache folder {show_path(self.path)} is not used: it {problem}",
+                f"the cache folder {show_path(self.path)} is not used: {problem}",
                 hint=f"chmod 700 {show_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
             )
 
     def _make(self) -> None:
-        jobs = self.path.parent
-        ours = [jobs.parent, jobs, self.path] if jobs.name == _JOBS_FOLDER else [self.path]
-        ours[0].parent.mkdir(parents=True, exist_ok=True)
-        for folder in ours:
-            folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.path, mode=0o700)
         self._forget_old_jobs()
 
     def _forget_old_jobs(self) -> None:
         """Where job folders outlive their jobs, remove those that have long ended."""
         if self.path.parent.name != _JOBS_FOLDER:
             return
-        import shutil
-
         with contextlib.suppress(OSError):
             for other in os.scandir(self.path.parent):
                 if other.stat(follow_symlinks=False).st_mtime < time.time() - _JOB_SECONDS:
-                    shutil.rmtree(other.path, ignore_errors=True)
+                    remove_folder(Path(other.path))
 
 
 def _of_user(environ: Environment) -> Path | None:
@@ -116,12 +120,8 @@ def _of_user(environ: Environment) -> Path | None:
     return home / ".cache" / "ant-wif" if home else None
 
 
-def _unsafe(status: os.stat_result) -> str | None:
-    if not stat.S_ISDIR(status.st_mode):
-        return "is no folder, or a link to one"
-    if os.name != "posix":
-        return None
-    if status.st_uid != os.geteuid():
-        return "is another user's"
-    mode = stat.S_IMODE(status.st_mode)
-    return f"can be written by group or others (mode {mode:04o})" if mode & 0o022 else None
+def _unsafe(path: Path) -> str | None:
+    """Say what is wrong with the folder. Raises OSError: it is not there."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        return "it is no folder, or a link to one"
+    return next((finding.problem for finding in findings(path, top=path) if finding.refused), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,16 @@ from typing import TYPE_CHECKING, Literal
 
 from ant_wif._config import locations as profile_names
 from ant_wif._environment import Environment
-from ant_wif._files import read_object, remove, try_lock, write_atomically
+from ant_wif._files import (
+    Draft,
+    check_place,
+    draft_of,
+    owners_in,
+    read_object,
+    remove,
+    try_lock,
+    write_atomically,
+)
 from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif.errors import ProfileError
 
@@ -27,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Active", "ConfigDir", "Via", "check_name"]
 
 Via = Literal["flag", "env", "active_config", "default"]
+
+log = logging.getLogger("ant_wif.profiles")
 
 FILE_VERSION = "1.0"
 
@@ -71,6 +83,19 @@ class ConfigDir:
         """Find it, see `ant_wif._config.locations`."""
         path, via = profile_names.locate(environ, explicit)
         return cls(path, via, environ=environ)
+
+    @property
+    def owners(self) -> frozenset[int]:
+        """Whose files are used here. Root in another user's home works for that user."""
+        return owners_in(self._environ.home if self.via == "default" else None)
+
+    def check(self, folder: Path | None = None) -> None:
+        """Refuse a place in which somebody else could have put a profile: profiles name commands and hosts.
+
+        Raises:
+            ProfileError: what was found, with the command that mends it.
+        """
+        check_place(folder or self.path, top=self.path, what="configuration directory", owners=self.owners)
 
     @property
     def pointer_path(self) -> Path:
@@ -120,7 +145,9 @@ class ConfigDir:
         from ant_wif._config.documents import Profile
 
         path = self.config_path(name)
-        document = read_object(path, what="profile", secret=False)
+        self.check(path.parent)
+        self.check(self.pointer_path)
+        document = read_object(path, what="profile", secret=False, owners=self.owners)
         if document is None:
             raise ProfileError(
                 f"the profile {clean(name, limit=64)!r} does not exist: there is no file {show_path(path)}",
@@ -134,7 +161,7 @@ class ConfigDir:
         Raises:
             ProfileError: it is a symlink, others could read it, or it is not what it should be.
         """
-        found = _stored(path)
+        found = _stored(path, self.owners)
         if isinstance(found, ProfileError):
             raise found
         return found
@@ -143,29 +170,44 @@ class ConfigDir:
         """Write a profile's configuration, readable by all: it holds no secret."""
         path = self.config_path(name)
         content = _encoded({"version": FILE_VERSION, **document})
-        write_atomically(path, lambda: content, mode=0o644, folder_mode=0o755)
+        self.check(path.parent)
+        write_atomically(path, lambda: content, mode=0o644, folder_mode=0o755, owners=self.owners)
         return path
 
-    def write_credentials(self, path: Path, changes: Mapping[str, object]) -> None:
+    def draft_credentials(self, path: Path) -> Draft:
+        """Prove that a credentials file can be replaced, before what it will hold is asked for.
+
+        Raises:
+            ProfileError: it cannot.
+        """
+        self._check_holder(path)
+        return draft_of(path, mode=0o600, folder_mode=0o700, owners=self.owners)
+
+    def _check_holder(self, path: Path) -> None:
+        if path.parent == self.path / "credentials":
+            self.check(path.parent)
+
+    def write_credentials(self, path: Path, changes: Mapping[str, object], draft: Draft | None = None) -> None:
         """Write secrets, keeping every field of the present file that `changes` does not name; `None` drops one.
 
         Values of `changes` that are secret are `SecretStr`. A present file that cannot be used is
-        replaced, except where writing there would be unsafe.
+        replaced, except where writing there would be unsafe. `draft` is that of `draft_credentials`.
 
         Raises:
             ProfileError: the path is a symlink, or cannot be written.
         """
+        self._check_holder(path)
         if path.is_symlink():
             read_object(path, what="credentials file", secret=True)
 
         def content() -> bytes:
             present: dict[str, object] = {}
             with contextlib.suppress(ProfileError):
-                present = read_object(path, what="credentials file", secret=True) or {}
+                present = read_object(path, what="credentials file", secret=True, owners=self.owners) or {}
             merged = {**present, "version": FILE_VERSION, "type": "oauth_token", **changes}
             return _encoded({name: value for name, value in merged.items() if value is not None})
 
-        write_atomically(path, content, mode=0o600, folder_mode=0o700)
+        write_atomically(path, content, mode=0o600, folder_mode=0o700, owners=self.owners, draft=draft)
 
     def activate(self, name: str) -> None:
         """Make a profile the active one.
@@ -174,7 +216,7 @@ class ConfigDir:
             ProfileError: there is no such profile, or it is broken.
         """
         self.read(name)
-        write_atomically(self.pointer_path, f"{name}\n".encode, mode=0o644, folder_mode=0o755)
+        write_atomically(self.pointer_path, f"{name}\n".encode, mode=0o644, folder_mode=0o700, owners=self.owners)
 
     def secrets_path(self, name: str) -> Path:
         """Where this profile's secrets are, as far as its configuration can be read."""
@@ -184,19 +226,42 @@ class ConfigDir:
         return self.credentials_path(name, override)
 
     def forget(self, name: str) -> Path | None:
-        """Remove a profile's secrets; return the path if there were any."""
+        """Remove a profile's secrets; return the path if there were any.
+
+        Raises:
+            ProfileError: others could have named the file, or it is elsewhere and no credentials file.
+        """
+        self.check(self.path / "configs")
         path = self.secrets_path(name)
+        self._check_holder(path)
+        if path != self.credentials_path(name) and os.path.lexists(path):
+            self._refuse_what_is_none(path)
         return path if remove(path) else None
+
+    def _refuse_what_is_none(self, path: Path) -> None:
+        """A profile may name any file of the user's; only one that holds credentials is removed."""
+        stored = self.read_credentials(path)
+        if stored is None or stored.access_token is None:
+            raise ProfileError(
+                f"{show_path(path)}, which the profile names as credentials_path, is no credentials file "
+                "and is left alone",
+                hint="correct authentication.credentials_path in the profile",
+            )
 
     def delete(self, name: str) -> list[Path]:
         """Remove a profile with its secrets, and the pointer if it pointed there. Return what went."""
-        doomed = [self.secrets_path(name), self.config_path(name)]
-        if self.pointed() == name:
-            doomed.append(self.pointer_path)
-        return [path for path in doomed if remove(path)]
+        gone = []
+        try:
+            gone += [path for path in [self.forget(name)] if path is not None]
+        except ProfileError as error:
+            self.check(self.path / "configs")
+            log.warning("%s", error)
+        doomed = [self.config_path(name), *([self.pointer_path] if self.pointed() == name else [])]
+        return [*gone, *(path for path in doomed if remove(path))]
 
     def forget_all(self) -> list[Path]:
         """Remove `configs/`, `credentials/` and `active_config`, never the directory. Return what went."""
+        self.check(self.path / "configs")
         gone: list[Path] = []
         for folder in (self.path / "credentials", self.path / "configs"):
             if folder.is_dir() and not folder.is_symlink():
@@ -221,10 +286,10 @@ def _remove_unless_held(lock: Path) -> None:
             release()
 
 
-def _stored(path: Path) -> StoredCredentials | ProfileError | None:
+def _stored(path: Path, owners: frozenset[int]) -> StoredCredentials | ProfileError | None:
     """Read and validate in a frame that no error passes through, because it holds the bare secrets."""
     try:
-        document = read_object(path, what="credentials file", secret=True)
+        document = read_object(path, what="credentials file", secret=True, owners=owners)
     except ProfileError as error:
         return error
     if document is None:

@@ -45,6 +45,8 @@ def locate(environ: Environment, explicit: str | os.PathLike[str] | None = None)
 def names(directory: Path) -> list[str]:
     """Return the profiles there are, sorted."""
     with contextlib.suppress(OSError):
-        found = (entry.stem for entry in (directory / "configs").iterdir() if entry.suffix == ".json")
+        found = (
+            entry.stem for entry in (directory / "configs").iterdir() if entry.suffix == ".json" and not entry.is_dir()
+        )
         return sorted(name for name in found if is_name(name))
     return []

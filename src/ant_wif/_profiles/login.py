@@ -123,7 +123,7 @@ class LoginPlan:
         document = _login_profile(self.directory, self.active.name)
         token = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
         fields = {name: about.get(name) for name in ACCOUNT_FIELDS}
-        store.keep(token, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
+        store.keep(token, None, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
         if document is None:
             self.directory.write(self.active.name, self._new_profile(about))
         notes = self._notes(document or {}, about)
@@ -259,9 +259,10 @@ def _check_places(directory: ConfigDir, name: str) -> None:
             f"the login cannot be stored in {show_path(path)}: it is no regular file",
             hint=f"remove {show_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
         )
-    check_writable(path.parent, folder_mode=0o700)
+    directory.check(path.parent if path.parent == directory.path / "credentials" else None)
+    check_writable(path.parent, folder_mode=0o700, owners=directory.owners)
     if not is_there(directory.config_path(name)):
-        check_writable(directory.config_path(name).parent, folder_mode=0o755)
+        check_writable(directory.config_path(name).parent, folder_mode=0o755, owners=directory.owners)
 
 
 def _same(asked: object, *others: str) -> bool:

@@ -77,17 +77,21 @@ def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
 def log_out(resolution: Resolution, profile: str) -> list[Path]:
     """Remove a profile's stored credentials, and what the shared folder holds for the same federation."""
     gone = [path for path in [resolution.inputs.directory.forget(profile)] if path is not None]
+    return [*gone, *_forget_shared(resolution, profile)]
+
+
+def _forget_shared(resolution: Resolution, profile: str) -> list[Path]:
     cache, federation = _cache(resolution), None
     with suppress(ConfigurationError):
         federation = resolution.inputs.federation_of(profile)
-    if cache is not None and federation is not None:
-        gone += forget_cached_tokens(cache, federation)
-    return gone
+    return forget_cached_tokens(cache, federation) if cache is not None and federation is not None else []
 
 
 def log_out_everywhere(resolution: Resolution) -> list[Path]:
     """Remove every profile and what is stored for it, never the configuration directory itself."""
-    gone = [path for name in resolution.inputs.directory.names() for path in log_out(resolution, name)]
+    gone: list[Path] = []
+    for name in resolution.inputs.directory.names():
+        gone += _forget_shared(resolution, name)
     return [*gone, *resolution.inputs.directory.forget_all()]
 
 

@@ -128,7 +128,7 @@ def _program() -> str:
 
 def _read(path: Path) -> AssertionUse | None:
     try:
-        fields = read_object(path, what="record", secret=True, own=True)
+        fields = read_object(path, what="record", secret=True)
     except ConfigurationError as error:
         log.debug("a record is ignored: %s", error)
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ from ant_wif.identity import Context, IdentitySource, unverified_issuer_subject
 
 if TYPE_CHECKING:
     from ant_wif._config import StoredCredentials
+    from ant_wif._files import Draft
     from ant_wif._tokens.assertion_log import AssertionLog
 
 __all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]
@@ -136,9 +136,9 @@ class LoginProvider:
         from ant_wif._tokens.shared_refresh import refresh_shared
 
         stored = yield from call(lambda: self.directory.read_credentials(self.path))
-        if self.client_id is None or stored is None or stored.refresh_token is None:
-            return self.token_of(stored)
         store = ProfileStore(self.directory, self.path, None)
+        if self.client_id is None or stored is None or stored.refresh_token is None or store.is_foreign(stored):
+            return self.token_of(stored)
         return (yield from refresh_shared(store, partial(self._refresh, store), wanted, self.clock))
 
     def token_of(self, stored: StoredCredentials | None) -> AccessToken:
@@ -149,6 +149,12 @@ class LoginProvider:
             LoginError: it has expired, and nothing here can refresh it.
         """
         login = f"ant auth login --profile {self.profile}"
+        if stored is not None and ProfileStore(self.directory, self.path, None).is_foreign(stored):
+            raise ProfileError(
+                f"the profile {self.profile!r} holds no login: "
+                f"the token in {show_path(self.path)} came of a federation",
+                hint=f"log in: {login}",
+            )
         token = token_of(stored) if stored is not None else None
         if stored is None or token is None:
             raise ProfileError(
@@ -167,18 +173,22 @@ class LoginProvider:
 
     def _refresh(self, store: ProfileStore, wanted: TokenRequest) -> Flow[AccessToken]:
         """Run with the lock held, so what the file says now is what holds."""
-        from ant_wif._tokens.grants.refresh_token import refresh
-
         stored = yield from call(lambda: self.directory.read_credentials(self.path))
         token = self.token_of(stored)
         if stored is None or stored.refresh_token is None or self.client_id is None:
             return token
-        self._refuse_where_it_cannot_be_kept()
-        old = stored.refresh_token
+        with (yield from call(lambda: self._place(store))) as draft:
+            return (yield from self._redeem(store, draft, self.client_id, stored.refresh_token, wanted))
+
+    def _redeem(
+        self, store: ProfileStore, draft: Draft, client_id: str, old: SecretStr, wanted: TokenRequest
+    ) -> Flow[AccessToken]:
+        from ant_wif._tokens.grants.refresh_token import refresh
+
         sent = self._unsaved.get(old, old)
         try:
             granted = yield from refresh(
-                self.base_url, self.client_id, sent, profile=self.profile, patient=not wanted.has_spare
+                self.base_url, client_id, sent, profile=self.profile, patient=not wanted.has_spare
             )
         except LoginError:
             elsewhere = yield from self._refreshed_elsewhere(old)
@@ -192,7 +202,7 @@ class LoginProvider:
             # Logged out, or logged in anew, while the server answered: that counts, and this grant does not.
             return self.token_of(stored)
         try:
-            yield from call(lambda: store.keep(fresh, refresh_token=successor))
+            yield from call(lambda: store.keep(fresh, draft, refresh_token=successor))
         except ProfileError as error:
             self._unsaved[old] = successor
             log.warning(
@@ -215,13 +225,19 @@ class LoginProvider:
             yield from pause(_LOOK_SECONDS)
         return None
 
-    def _refuse_where_it_cannot_be_kept(self) -> None:
-        """A refresh token works once: where its successor cannot be written, using it would end the login."""
-        folder = self.path.parent
-        if not os.access(folder, os.W_OK):
+    def _place(self, store: ProfileStore) -> Draft:
+        """A refresh token works once: where its successor cannot be written, using it would end the login.
+
+        Raises:
+            LoginError: it cannot.
+        """
+        try:
+            return store.draft()
+        except ProfileError as error:
+            folder = self.path.parent
             raise LoginError(
                 f"the login of profile {self.profile!r} is due for a refresh, but {show_path(folder)} cannot be "
-                "written: the new refresh token would be lost",
-                hint=f"make {show_path(folder)} writable, or copy the configuration directory and set "
-                "ANTHROPIC_CONFIG_DIR to the copy",
-            )
+                f"written: the new refresh token would be lost ({error})",
+                hint=f"make {show_path(folder)} writable and see that there is room, or copy the configuration "
+                "directory and set ANTHROPIC_CONFIG_DIR to the copy",
+            ) from None

@@ -110,6 +110,7 @@ class _Lease:
             self.others = self._release is None
             if self._release is not None:
                 _holders[self.path] = self._thread
+                self._store.sweep()
         except OSError as error:
             self._impossible(f"no lock could be had ({clean(error, limit=120)})")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ant_wif._config import CacheDir, ConfigDir
-from ant_wif._files import read_object, remove, sweep, write_atomically
+from ant_wif._files import Draft, make_folder, read_object, remove, sweep, write_atomically
 from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.jwt_bearer import Federation
@@ -47,11 +47,14 @@ class TokenStore(Protocol):
         """Keep a token. Where that fails, it is said at debug level and life goes on."""
 
     def prepare(self) -> None:
-        """Make what a lock needs, and remove what a killed writer left. Call `write` with the lock held.
+        """Make what a lock needs. Call `write` with the lock held.
 
         Raises:
             ConfigurationError: nothing can be kept here.
         """
+
+    def sweep(self) -> None:
+        """Remove what a killed writer left. Call it with the lock held."""
 
 
 class ProfileStore:
@@ -78,9 +81,11 @@ class ProfileStore:
 
     def prepare(self) -> None:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent, mode=0o700, owners=self._directory.owners)
         except OSError as error:
             raise ConfigurationError(f"{self._path.parent}: {error.strerror or type(error).__name__}") from None
+
+    def sweep(self) -> None:
         sweep(self._path.parent, of=self._path.name)
 
     def read(self) -> AccessToken | None:
@@ -95,18 +100,26 @@ class ProfileStore:
         return None if self._fingerprint is not None and token is not None and token.expires_at is None else token
 
     def is_foreign(self, stored: StoredCredentials) -> bool:
-        """Whether the stored token is known to have been minted for other settings than the present ones."""
-        noted = _note_of(stored).get("fingerprint")
-        return noted is not None and noted != self._fingerprint
+        """Whether the stored token is known to be another's: for other settings, or a login's where this is none."""
+        note = _note_of(stored)
+        if note:
+            return note.get("fingerprint") != self._fingerprint
+        # Nothing of ours says so, but a federation's token has neither successor nor account.
+        is_login = stored.refresh_token is not None or stored.account_email is not None
+        return self._fingerprint is not None and is_login
 
     def write(self, token: AccessToken) -> None:
         try:
-            self.keep(token)
+            self.keep(token, None)
         except ProfileError as error:
             log.debug("the token is not kept for the next process: %s", error)
 
-    def keep(self, token: AccessToken, **others: object) -> None:
-        """Write a token, and other fields with it.
+    def draft(self) -> Draft:
+        """Prove that a token can be kept, before it is asked for. Raises ProfileError: it cannot."""
+        return self._directory.draft_credentials(self._path)
+
+    def keep(self, token: AccessToken, draft: Draft | None, **others: object) -> None:
+        """Write a token, and other fields with it, in place of a `draft` where there is one.
 
         Raises:
             ProfileError: the file cannot be written.
@@ -114,8 +127,10 @@ class ProfileStore:
         note = {"token": _hash(token.secret.get_secret_value()), "lifetime": token.lifetime}
         if self._fingerprint is not None:
             note["fingerprint"] = self._fingerprint
+            # What is left of a login would make the token look like one.
+            others = {"refresh_token": None, "account_email": None, **others}
         changes = {"access_token": token.secret, "expires_at": token.expires_at, **others, "ant_wif": note}
-        self._directory.write_credentials(self._path, changes)
+        self._directory.write_credentials(self._path, changes, draft)
 
 
 def token_of(stored: StoredCredentials) -> AccessToken | None:
@@ -177,6 +192,8 @@ class CacheStore:
 
     def prepare(self) -> None:
         self._cache.prepare()
+
+    def sweep(self) -> None:
         sweep(self._path.parent, of=self._path.name)
 
     def read(self) -> AccessToken | None:
@@ -216,6 +233,7 @@ def forget_cached_tokens(cache: CacheDir, federation: Federation | None = None) 
     if federation is not None:
         doomed = [path for path, entry, _ in cached_tokens(cache) if entry.federation == federation]
     else:
+        cache.check()
         sweep(cache.path)
         sweep(cache.spent)
         doomed = [*_entry_paths(cache), *sorted(cache.spent.glob("*.json"))]
@@ -231,7 +249,7 @@ def _entry_paths(cache: CacheDir) -> list[Path]:
 def _read(path: Path) -> tuple[CacheKey, AccessToken] | None:
     """Read one entry; what is wrong with it is said at debug level."""
     try:
-        document = read_object(path, what="cached token", secret=True, own=True)
+        document = read_object(path, what="cached token", secret=True)
     except ConfigurationError as error:
         log.debug("a cached token is ignored: %s", error)
         return None

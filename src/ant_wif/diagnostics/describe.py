@@ -81,7 +81,7 @@ def _about_candidate(candidate: TierCandidate, workspace: WorkspaceStatus) -> It
     error, name = candidate.error, candidate.profile.name if candidate.profile else ""
     if isinstance(error, LoginError):
         yield _warn("login_expired", str(error), f"ant auth login --profile {name}")
-    elif isinstance(error, ConfigurationError) and (error.hint or "").startswith("chmod"):
+    elif isinstance(error, ConfigurationError) and (error.hint or "").startswith(("chmod", "chown")):
         yield _warn("file_mode", str(error), (error.hint or "").split(";")[0])
     if candidate.stale:
         yield _warn(

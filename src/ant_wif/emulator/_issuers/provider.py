@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ant_wif._files import Draft, PrivateFolder
 from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator._issuers.keys import KeyChoice, SigningKey
 from ant_wif.rules import DEFAULT_AUDIENCE
@@ -35,9 +35,10 @@ class Folder:
     def path(self) -> Path:
         with self._lock:
             if self._path is None:
-                self._path = Path(tempfile.mkdtemp(prefix="ant-emulator-"))
+                folder = PrivateFolder(Path(tempfile.gettempdir()), "ant-emulator-")
+                self._path = folder.path
                 # For an emulator that is not stopped before the process ends.
-                self._removal = weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
+                self._removal = weakref.finalize(self, folder.remove)
             return self._path
 
     def write(self, name: str, text: str) -> str:
@@ -58,17 +59,8 @@ def write_privately(path: str | os.PathLike[str], text: str, *, mode: int = 0o60
     Folders are made as needed, for the owner only. Raises OSError.
     """
     target = Path(path)
-    for folder in reversed([folder for folder in target.parents if not folder.exists()]):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).chmod(mode)
-        Path(draft).replace(target)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with Draft(target, mode=mode, folder_mode=0o700) as draft:
+        draft.replace(text.encode)
     return str(target)
 
 
