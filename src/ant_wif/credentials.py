@@ -47,6 +47,7 @@ class Credentials:
         workspace_header: bool = False,
         clock: Callable[[], float] = steady,
         http_client: httpx.Client | httpx.AsyncClient | None = None,
+        environ: Environment | None = None,
     ) -> None:
         self.source = source
         self.origin = origin
@@ -57,7 +58,8 @@ class Credentials:
         self._provider = provider
         self._workspace_header = workspace_header
         self._client, self._async_client = _by_kind(http_client)
-        self._cache = TokenCache(provider.obtain, clock=clock)
+        self._environ = environ or Environment()
+        self._cache = TokenCache(provider.obtain, clock=clock, environ=self._environ)
         self._auth: HttpxAuth | None = None
         self._made: tuple[AccessToken | None, dict[str, str]] = (None, {})
 
@@ -75,7 +77,7 @@ class Credentials:
             return fresh
         if self._provider.held:
             return self._cache.get(self._client)
-        return run(self._provider.obtain(TokenRequest()), self._client)
+        return run(self._provider.obtain(TokenRequest()), self._client, self._environ)
 
     async def aaccess_token(self) -> AccessToken:
         """Do what `access_token` does, without blocking the event loop."""
@@ -84,7 +86,7 @@ class Credentials:
             return fresh
         if self._provider.held:
             return await self._cache.aget(self._async_client)
-        return await arun(self._provider.obtain(TokenRequest()), self._async_client)
+        return await arun(self._provider.obtain(TokenRequest()), self._async_client, self._environ)
 
     def token(self) -> str:
         """Return the bearer token (or API key), fresh."""
@@ -120,6 +122,11 @@ class Credentials:
     def sends_workspace(self) -> bool:
         """Whether requests name the workspace: a login's do, a federated token is bound to one."""
         return self._workspace_header and self.workspace_id is not None
+
+    @property
+    def environ(self) -> Environment:
+        """The variables that say how hosts are reached."""
+        return self._environ
 
     @property
     def auth(self) -> HttpxAuth:
@@ -211,4 +218,5 @@ def federate(
         identity_source=identity.source,
         clock=clock,
         http_client=http_client,
+        environ=variables,
     )

@@ -1,5 +1,6 @@
 """Requests as values, and two drivers that send them."""
 
+from ant_wif._http.deadline import Deadline
 from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
 from ant_wif._http.flow import (
     REQUEST_ID,
@@ -14,7 +15,7 @@ from ant_wif._http.flow import (
     send,
 )
 from ant_wif._http.retry import Backoff, is_transient, retry_after
-from ant_wif._http.transport import USER_AGENT, arun, request_failure, run
+from ant_wif._http.transport import USER_AGENT, arun, client_for, request_failure, run
 from ant_wif._http.urls import check_url, is_loopback
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "TIMEOUT_SECONDS",
     "USER_AGENT",
     "Backoff",
+    "Deadline",
     "Flow",
     "Request",
     "RequestFailure",
@@ -30,6 +32,7 @@ __all__ = [
     "arun",
     "call",
     "check_url",
+    "client_for",
     "is_loopback",
     "is_transient",
     "log_body",

@@ -1,0 +1,309 @@
+"""Connections that end at a deadline and read heads of a limited size.
+
+httpx and httpcore limit the silence between two bytes, not the time that a whole response takes, and skip any
+number of informational responses. So the streams below are what httpcore reads from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import httpx
+
+from ant_wif._http.content import Unpacker
+from ant_wif._http.deadline import Deadline
+from ant_wif._http.network import proxy_for, tls_context
+
+__all__ = ["AsyncTransport", "LimitError", "Transport"]
+
+Headers = list[tuple[bytes, bytes]]
+
+LARGEST_HEAD = 64 << 10
+MOST_INFORMATIONAL = 16
+_HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
+
+
+class LimitError(httpx.RemoteProtocolError):
+    """The head of an answer is larger than what is read."""
+
+
+class _OverLimitError(httpcore.RemoteProtocolError):
+    """The same, as httpcore passes it on."""
+
+
+class _Head:
+    """Follows the bytes of one response up to the end of its head, and counts what comes before."""
+
+    def __init__(self) -> None:
+        self._seen = bytearray()
+        self._informational = 0
+        self._size = 0
+        self._done = False
+
+    def add(self, chunk: bytes) -> None:
+        """Raises _OverLimitError: the head is too large, or too many informational responses precede it."""
+        if self._done:
+            return
+        self._seen += chunk
+        while (end := _HEAD_ENDS.search(self._seen)) is not None:
+            self._size += end.end()
+            status = self._seen.split(b" ", 2)[1:2]
+            if not status or not status[0].startswith(b"1") or status[0].startswith(b"101"):
+                self._done = True
+                break
+            self._informational += 1
+            if self._informational > MOST_INFORMATIONAL:
+                raise _OverLimitError(f"more than {MOST_INFORMATIONAL} informational responses came")
+            del self._seen[: end.end()]
+        if self._size + (0 if self._done else len(self._seen)) > LARGEST_HEAD:
+            raise _OverLimitError(f"the headers of the answer are larger than {LARGEST_HEAD} bytes")
+        if self._done:
+            self._seen.clear()
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline, self._head = stream, deadline, _Head()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        chunk = self._stream.read(max_bytes, self._deadline.left(timeout))
+        self._head.add(chunk)
+        return chunk
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            self._head = _Head()
+        self._stream.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(
+            self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _AsyncStream(httpcore.AsyncNetworkStream):
+    def __init__(self, stream: httpcore.AsyncNetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline, self._head = stream, deadline, _Head()
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        chunk = await self._stream.read(max_bytes, self._deadline.left(timeout))
+        self._head.add(chunk)
+        return chunk
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            self._head = _Head()
+        await self._stream.write(buffer, self._deadline.left(timeout))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        return _AsyncStream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.NetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._backend, self._deadline = httpcore.SyncBackend(), deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout)
+        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        return _Stream(stream, self._deadline)
+
+
+class _AsyncBackend(httpcore.AsyncNetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._backend, self._deadline = httpcore.AnyIOBackend(), deadline
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        left = self._deadline.left(timeout)
+        stream = await self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        return _AsyncStream(stream, self._deadline)
+
+
+@contextlib.contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Raise what httpcore raises as the exception of httpx that has the same name."""
+    try:
+        yield
+    except (
+        httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError,
+        httpcore.ProxyError, httpcore.UnsupportedProtocol,
+    ) as error:  # fmt: skip
+        named = (getattr(httpx, base.__name__, None) for base in type(error).__mro__)
+        kind = LimitError if isinstance(error, _OverLimitError) else next(filter(None, named))
+        problem = kind(str(error))
+        problem.__cause__ = error.__cause__ or error.__context__
+    else:
+        return
+    raise problem
+
+
+class _Body(httpx.SyncByteStream):
+    """The body of a response, unpacked: httpx would unpack a whole piece at once, whatever it comes to."""
+
+    def __init__(self, parts: Any, unpacker: Unpacker) -> None:
+        self._parts, self._unpacker = parts, unpacker
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx():
+            for part in self._parts:
+                yield from self._unpacker.feed(part)
+
+    def close(self) -> None:
+        self._parts.close()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    def __init__(self, parts: Any, unpacker: Unpacker) -> None:
+        self._parts, self._unpacker = parts, unpacker
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx():
+            async for part in self._parts:
+                for piece in self._unpacker.feed(part):
+                    yield piece
+
+    async def aclose(self) -> None:
+        await self._parts.aclose()
+
+
+def _pool(
+    url: str,
+    environ: Mapping[str, str],
+    backend: _Backend | _AsyncBackend,
+    *,
+    ca_file: Path | None,
+    direct: bool,
+) -> Any:
+    """Make the pool of connections to the host of `url`. Raises as `proxy_for` and `tls_context` do."""
+    proxy = None if direct else proxy_for(url, environ)
+    needs_tls = url.lower().startswith("https:") or (proxy or "").lower().startswith("https:")
+    # Reading the authorities takes 10 ms or more, and plain http needs none.
+    context = tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    options: dict[str, Any] = {"ssl_context": context, "network_backend": backend, "keepalive_expiry": 5.0}
+    awaited = isinstance(backend, _AsyncBackend)
+    if proxy is None:
+        return (httpcore.AsyncConnectionPool if awaited else httpcore.ConnectionPool)(**options)
+    found = httpx.Proxy(proxy)
+    to = httpcore.URL(scheme=found.url.raw_scheme, host=found.url.raw_host, port=found.url.port, target=b"/")
+    if found.url.scheme.startswith("socks"):
+        kind: Any = httpcore.AsyncSOCKSProxy if awaited else httpcore.SOCKSProxy
+    else:
+        kind = httpcore.AsyncHTTPProxy if awaited else httpcore.HTTPProxy
+    return kind(proxy_url=to, proxy_auth=found.raw_auth, **options)
+
+
+def _outgoing(request: httpx.Request) -> httpcore.Request:
+    url = request.url
+    return httpcore.Request(
+        request.method,
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+def _unpacked(headers: Headers) -> tuple[Unpacker, Headers]:
+    """Return what unpacks an answer, and its headers without those that then are not true any more."""
+    codings = [value for name, value in headers if name.lower() == b"content-encoding"]
+    if not codings:
+        return Unpacker(""), headers
+    rest = [(name, value) for name, value in headers if name.lower() not in {b"content-encoding", b"content-length"}]
+    return Unpacker(b",".join(codings).decode("latin-1")), rest
+
+
+class Transport(httpx.BaseTransport):
+    """Reaches the host of one URL, as the variables of `environ` say. `direct` leaves out proxies."""
+
+    def __init__(
+        self,
+        url: str,
+        environ: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        ca_file: Path | None = None,
+        direct: bool = False,
+    ) -> None:
+        self._pool = _pool(url, environ, _Backend(deadline), ca_file=ca_file, direct=direct)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with _as_httpx():
+            found = self._pool.handle_request(_outgoing(request))
+        try:
+            unpacker, headers = _unpacked(found.headers)
+        except httpx.DecodingError:
+            found.close()
+            raise
+        return httpx.Response(
+            found.status, headers=headers, stream=_Body(found.stream, unpacker), extensions=found.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class AsyncTransport(httpx.AsyncBaseTransport):
+    """What `Transport` does, awaited."""
+
+    def __init__(
+        self,
+        url: str,
+        environ: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        ca_file: Path | None = None,
+        direct: bool = False,
+    ) -> None:
+        self._pool = _pool(url, environ, _AsyncBackend(deadline), ca_file=ca_file, direct=direct)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with _as_httpx():
+            found = await self._pool.handle_async_request(_outgoing(request))
+        try:
+            unpacker, headers = _unpacked(found.headers)
+        except httpx.DecodingError:
+            await found.aclose()
+            raise
+        return httpx.Response(
+            found.status, headers=headers, stream=_AsyncBody(found.stream, unpacker), extensions=found.extensions
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
