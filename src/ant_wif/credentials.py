@@ -61,7 +61,6 @@ class Credentials:
         self._environ = environ or Environment()
         self._cache = TokenCache(provider.obtain, clock=clock, environ=self._environ)
         self._auth: HttpxAuth | None = None
-        self._made: tuple[AccessToken | None, dict[str, str]] = (None, {})
 
     def __repr__(self) -> str:
         return f"<Credentials {self.source} from {self.origin} for {self.base_url}>"
@@ -138,19 +137,12 @@ class Credentials:
         return self._auth
 
     def _headers(self, token: AccessToken) -> dict[str, str]:
-        """Make them once for each token: most calls have the one before."""
-        made_for, headers = self._made
-        if made_for is not token:
-            headers = self._make_headers(token)
-            self._made = (token, headers)
-        return dict(headers)
-
-    def _make_headers(self, token: AccessToken) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {token.secret.get_secret_value()}",
             "anthropic-version": API_VERSION,
         }
-        if self.source != "api_key":
+        # Gateways refuse beta flags that they do not know, and their tokens have other shapes.
+        if token.secret.get_secret_value().startswith("sk-ant-oat"):
             headers["anthropic-beta"] = OAUTH_BETA
         if self.sends_workspace and self.workspace_id is not None:
             headers["anthropic-workspace-id"] = self.workspace_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
-from ant_wif._api.request import ApiRequest, broken, refusal, request_id_of, shown_request
+from ant_wif._api.request import ApiRequest, broken, refusal, shown_request
 from ant_wif._http import (
     Backoff,
     Deadline,
@@ -21,6 +21,7 @@ from ant_wif._http import (
     log_request,
     log_response,
     request_failure,
+    request_id_of,
     sent_secrets,
 )
 from ant_wif._secrets import clean

@@ -12,6 +12,7 @@ from ant_wif._http.flow import (
     T,
     call,
     pause,
+    request_id_of,
     send,
 )
 from ant_wif._http.retry import Backoff, is_transient, retry_after
@@ -40,6 +41,7 @@ __all__ = [
     "log_response",
     "pause",
     "request_failure",
+    "request_id_of",
     "retry_after",
     "run",
     "send",

@@ -27,6 +27,7 @@ __all__ = [
     "Response",
     "call",
     "pause",
+    "request_id_of",
     "send",
     "unwrap",
 ]
@@ -35,6 +36,12 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the id by which the server knows the request, under either name; `None` if it is not well-formed."""
+    found = headers.get("request-id") or headers.get("x-request-id")
+    return found if found and REQUEST_ID.fullmatch(found) else None
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,7 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        found = self.headers.get("request-id") or self.headers.get("x-request-id")
-        return found if found and REQUEST_ID.fullmatch(found) else None
+        return request_id_of(self.headers)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ __all__ = ["CacheKey", "CacheStore", "ProfileStore", "TokenStore", "cached_token
 log = logging.getLogger("ant_wif.store")
 
 _VERSION = 1
+_ISSUED_BY = "login_base_url"
 
 
 class TokenStore(Protocol):
@@ -105,8 +106,8 @@ class ProfileStore:
         except ProfileError as error:
             log.debug("the token is not kept for the next process: %s", error)
 
-    def keep(self, token: AccessToken, **others: object) -> None:
-        """Write a token, and other fields with it.
+    def keep(self, token: AccessToken, *, issued_by: str | None = None, **others: object) -> None:
+        """Write a token, and other fields with it. `issued_by` is the base URL at which a person logged in.
 
         Raises:
             ProfileError: the file cannot be written.
@@ -114,6 +115,8 @@ class ProfileStore:
         note = {"token": _hash(token.secret.get_secret_value()), "lifetime": token.lifetime}
         if self._fingerprint is not None:
             note["fingerprint"] = self._fingerprint
+        if issued_by is not None:
+            note[_ISSUED_BY] = issued_by
         changes = {"access_token": token.secret, "expires_at": token.expires_at, **others, "ant_wif": note}
         self._directory.write_credentials(self._path, changes)
 
@@ -123,6 +126,12 @@ def token_of(stored: StoredCredentials) -> AccessToken | None:
     if stored.access_token is None:
         return None
     return AccessToken(stored.access_token, stored.expires_at, _lifetime(_note_of(stored).get("lifetime")))
+
+
+def issuer_of(stored: StoredCredentials) -> str | None:
+    """Return the base URL at which a person logged in, if it was recorded; other tools replace the token only."""
+    found = (stored.ant_wif or {}).get(_ISSUED_BY)
+    return found if isinstance(found, str) and found else None
 
 
 def _note_of(stored: StoredCredentials) -> Mapping[str, object]:
