@@ -1,10 +1,10 @@
 """Requests as values, and two drivers that send them."""
 
-from ant_wif._http.deadline import Deadline
 from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
 from ant_wif._http.flow import (
     REQUEST_ID,
     TIMEOUT_SECONDS,
+    Deadline,
     Flow,
     Request,
     RequestFailure,

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
 from ant_wif._environment import Environment
-from ant_wif._http.deadline import Deadline
 from ant_wif._http.debug_log import log_failure, log_reply, log_request
-from ant_wif._http.flow import Flow, Pause, Request, RequestFailure, Response, unwrap
+from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
 from ant_wif._secrets import clean
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ def _send(
 ) -> Response | RequestFailure:
     import httpx
 
-    from ant_wif._http.connection import Transport
-    from ant_wif._http.content import Unpacker
+    from ant_wif._http.connection import Transport, Unpacker
 
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
@@ -114,8 +112,7 @@ async def _asend(
 ) -> Response | RequestFailure:
     import httpx
 
-    from ant_wif._http.connection import AsyncTransport
-    from ant_wif._http.content import Unpacker
+    from ant_wif._http.connection import AsyncTransport, Unpacker
 
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
@@ -148,8 +145,7 @@ def client_for(url: str, environ: Mapping[str, str], deadline: Deadline, **optio
     """
     import httpx
 
-    from ant_wif._http.connection import Transport
-    from ant_wif._http.content import ACCEPTED
+    from ant_wif._http.connection import ACCEPTED, Transport
 
     headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": ACCEPTED}
     return httpx.Client(transport=Transport(url, environ, deadline), trust_env=False, headers=headers, **options)
