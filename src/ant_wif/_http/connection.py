@@ -43,7 +43,7 @@ class _OverLimitError(httpcore.RemoteProtocolError):
     """The same, as httpcore passes it on."""
 
 
-class _Head:
+class _ResponseHead:
     """Follows the bytes of one response up to the end of its head, and counts what comes before."""
 
     def __init__(self) -> None:
@@ -73,9 +73,9 @@ class _Head:
             self._seen.clear()
 
 
-class _Stream(httpcore.NetworkStream):
+class _LimitedStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._stream, self._deadline, self._head = stream, deadline, _Head()
+        self._stream, self._deadline, self._head = stream, deadline, _ResponseHead()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         chunk = self._stream.read(max_bytes, self._deadline.left(timeout))
@@ -84,7 +84,7 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
-            self._head = _Head()
+            self._head = _ResponseHead()
         self._stream.write(buffer, self._deadline.left(timeout))
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(
+        return _LimitedStream(
             self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline
         )
 
@@ -101,9 +101,9 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class _AsyncStream(httpcore.AsyncNetworkStream):
+class _AsyncLimitedStream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream, deadline: Deadline) -> None:
-        self._stream, self._deadline, self._head = stream, deadline, _Head()
+        self._stream, self._deadline, self._head = stream, deadline, _ResponseHead()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         chunk = await self._stream.read(max_bytes, self._deadline.left(timeout))
@@ -112,7 +112,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
-            self._head = _Head()
+            self._head = _ResponseHead()
         await self._stream.write(buffer, self._deadline.left(timeout))
 
     async def aclose(self) -> None:
@@ -122,13 +122,13 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         stream = await self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
-        return _AsyncStream(stream, self._deadline)
+        return _AsyncLimitedStream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-class _Backend(httpcore.NetworkBackend):
+class _DeadlineBackend(httpcore.NetworkBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._backend, self._deadline = httpcore.SyncBackend(), deadline
 
@@ -142,10 +142,10 @@ class _Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         left = self._deadline.left(timeout)
         stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
-        return _Stream(stream, self._deadline)
+        return _LimitedStream(stream, self._deadline)
 
 
-class _AsyncBackend(httpcore.AsyncNetworkBackend):
+class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._backend, self._deadline = httpcore.AnyIOBackend(), deadline
 
@@ -159,7 +159,7 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         left = self._deadline.left(timeout)
         stream = await self._backend.connect_tcp(host, port, left, local_address, socket_options)
-        return _AsyncStream(stream, self._deadline)
+        return _AsyncLimitedStream(stream, self._deadline)
 
 
 @contextlib.contextmanager
@@ -180,7 +180,7 @@ def _as_httpx() -> Iterator[None]:
     raise problem
 
 
-class _Body(httpx.SyncByteStream):
+class _UnpackedBody(httpx.SyncByteStream):
     """The body of a response, unpacked: httpx would unpack a whole piece at once, whatever it comes to."""
 
     def __init__(self, parts: Any, unpacker: Unpacker) -> None:
@@ -195,7 +195,7 @@ class _Body(httpx.SyncByteStream):
         self._parts.close()
 
 
-class _AsyncBody(httpx.AsyncByteStream):
+class _AsyncUnpackedBody(httpx.AsyncByteStream):
     def __init__(self, parts: Any, unpacker: Unpacker) -> None:
         self._parts, self._unpacker = parts, unpacker
 
@@ -279,7 +279,7 @@ class _Inflater:
 def _pool(
     url: str,
     environ: Mapping[str, str],
-    backend: _Backend | _AsyncBackend,
+    backend: _DeadlineBackend | _AsyncDeadlineBackend,
     *,
     ca_file: Path | None,
     direct: bool,
@@ -290,7 +290,7 @@ def _pool(
     # Reading the authorities takes 10 ms or more, and plain http needs none.
     context = tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     options: dict[str, Any] = {"ssl_context": context, "network_backend": backend, "keepalive_expiry": 5.0}
-    awaited = isinstance(backend, _AsyncBackend)
+    awaited = isinstance(backend, _AsyncDeadlineBackend)
     if proxy is None:
         return (httpcore.AsyncConnectionPool if awaited else httpcore.ConnectionPool)(**options)
     found = httpx.Proxy(proxy)
@@ -334,7 +334,7 @@ class Transport(httpx.BaseTransport):
         ca_file: Path | None = None,
         direct: bool = False,
     ) -> None:
-        self._pool = _pool(url, environ, _Backend(deadline), ca_file=ca_file, direct=direct)
+        self._pool = _pool(url, environ, _DeadlineBackend(deadline), ca_file=ca_file, direct=direct)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with _as_httpx():
@@ -345,7 +345,7 @@ class Transport(httpx.BaseTransport):
             found.close()
             raise
         return httpx.Response(
-            found.status, headers=headers, stream=_Body(found.stream, unpacker), extensions=found.extensions
+            found.status, headers=headers, stream=_UnpackedBody(found.stream, unpacker), extensions=found.extensions
         )
 
     def close(self) -> None:
@@ -364,7 +364,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         ca_file: Path | None = None,
         direct: bool = False,
     ) -> None:
-        self._pool = _pool(url, environ, _AsyncBackend(deadline), ca_file=ca_file, direct=direct)
+        self._pool = _pool(url, environ, _AsyncDeadlineBackend(deadline), ca_file=ca_file, direct=direct)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with _as_httpx():
@@ -375,7 +375,10 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             await found.aclose()
             raise
         return httpx.Response(
-            found.status, headers=headers, stream=_AsyncBody(found.stream, unpacker), extensions=found.extensions
+            found.status,
+            headers=headers,
+            stream=_AsyncUnpackedBody(found.stream, unpacker),
+            extensions=found.extensions,
         )
 
     async def aclose(self) -> None:
