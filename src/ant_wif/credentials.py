@@ -47,6 +47,7 @@ class Credentials:
         workspace_header: bool = False,
         clock: Callable[[], float] = steady,
         http_client: httpx.Client | httpx.AsyncClient | None = None,
+        environ: Environment | None = None,
     ) -> None:
         self.source = source
         self.origin = origin
@@ -57,9 +58,9 @@ class Credentials:
         self._provider = provider
         self._workspace_header = workspace_header
         self._client, self._async_client = _by_kind(http_client)
-        self._cache = TokenCache(provider.obtain, clock=clock)
+        self._environ = environ or Environment()
+        self._cache = TokenCache(provider.obtain, clock=clock, environ=self._environ)
         self._auth: HttpxAuth | None = None
-        self._made: tuple[AccessToken | None, dict[str, str]] = (None, {})
 
     def __repr__(self) -> str:
         return f"<Credentials {self.source} from {self.origin} for {self.base_url}>"
@@ -75,7 +76,7 @@ class Credentials:
             return fresh
         if self._provider.held:
             return self._cache.get(self._client)
-        return run(self._provider.obtain(TokenRequest()), self._client)
+        return run(self._provider.obtain(TokenRequest()), self._client, self._environ)
 
     async def aaccess_token(self) -> AccessToken:
         """Do what `access_token` does, without blocking the event loop."""
@@ -84,7 +85,7 @@ class Credentials:
             return fresh
         if self._provider.held:
             return await self._cache.aget(self._async_client)
-        return await arun(self._provider.obtain(TokenRequest()), self._async_client)
+        return await arun(self._provider.obtain(TokenRequest()), self._async_client, self._environ)
 
     def token(self) -> str:
         """Return the bearer token (or API key), fresh."""
@@ -122,6 +123,11 @@ class Credentials:
         return self._workspace_header and self.workspace_id is not None
 
     @property
+    def environ(self) -> Environment:
+        """The variables that say how hosts are reached."""
+        return self._environ
+
+    @property
     def auth(self) -> HttpxAuth:
         """An `httpx.Auth` for `httpx.Client(auth=…)` and `httpx.AsyncClient(auth=…)`."""
         if self._auth is None:
@@ -131,19 +137,12 @@ class Credentials:
         return self._auth
 
     def _headers(self, token: AccessToken) -> dict[str, str]:
-        """Make them once for each token: most calls have the one before."""
-        made_for, headers = self._made
-        if made_for is not token:
-            headers = self._make_headers(token)
-            self._made = (token, headers)
-        return dict(headers)
-
-    def _make_headers(self, token: AccessToken) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {token.secret.get_secret_value()}",
             "anthropic-version": API_VERSION,
         }
-        if self.source != "api_key":
+        # Gateways refuse beta flags that they do not know, and their tokens have other shapes.
+        if token.secret.get_secret_value().startswith("sk-ant-oat"):
             headers["anthropic-beta"] = OAUTH_BETA
         if self.sends_workspace and self.workspace_id is not None:
             headers["anthropic-workspace-id"] = self.workspace_id
@@ -211,4 +210,5 @@ def federate(
         identity_source=identity.source,
         clock=clock,
         http_client=http_client,
+        environ=variables,
     )

@@ -16,7 +16,7 @@ import ant_wif
 from ant_wif._api.client import Api
 from ant_wif._api.streaming import events, json_lines, message_events, text_of
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
+from ant_wif.errors import ApiError, InsecureUrlError
 from kept_secrets import assert_explains_and_keeps
 from listing import Scripted, cut, models, stream
 from loopback import Recorded, TokenEndpoint
@@ -243,15 +243,6 @@ def test_a_password_in_a_url_is_not_quoted(waits: Waits) -> None:
             with pytest.raises(InsecureUrlError) as caught:
                 api.call("GET", url)
             assert "hunter2" not in str(caught.value)
-
-
-def test_surroundings_in_which_no_connection_can_be_made_are_named(
-    waits: Waits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1")
-    with TokenEndpoint() as endpoint, pytest.raises(ConfigurationError, match="no connection can be made") as caught:
-        client(endpoint, waits)
-    assert "ALL_PROXY" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -1113,7 +1113,7 @@ def test_a_base_url_within_authentication_does_not_replace_the_profiles(granting
         (reply({**grant(), "access_token": 7}), "access_token"),
         (large_body(), "larger than"),
         (chunked_large_body(), "larger than"),
-        (gzip_bomb(), "compressed"),
+        (gzip_bomb(), "larger than"),
         (reply(grant(), headers={"Content-Length": "99999"}), "could not be used"),
         (b"", "could not be used"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "could not be used"),
@@ -1235,7 +1235,7 @@ def test_an_answer_that_trickles_in_is_given_up_at_the_requests_timeout(server: 
     for outcome in both_ways(Request("POST", server.base_url, json={}, timeout=0.3)):
         assert isinstance(outcome, RequestFailure)
         assert outcome.maybe_received
-        assert "in time" in outcome.reason
+        assert "within 0.3 seconds" in outcome.reason
     assert not finished.is_set()
 
 

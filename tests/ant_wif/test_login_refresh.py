@@ -20,6 +20,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, LoginError, ProfileError
+from hostile import HostileServer
 from many import forked
 
 MANY = 20
@@ -285,3 +286,24 @@ def test_a_profile_made_by_this_project_is_refreshed_by_the_official_sdk_and_bac
     path.write_text(json.dumps({**stored(path), "expires_at": int(time.time()) - 5}))
     assert ant_wif.resolve(environ=environ).token() not in {ours, theirs}
     assert len(emulator.refreshes) == 3
+
+
+def test_a_refresh_token_goes_to_the_host_that_issued_it_only(
+    emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = logged_in(tmp_path, emulator)
+    path.write_text(json.dumps({**stored(path), "ant_wif": {"login_base_url": emulator.base_url}}))
+    with HostileServer() as gateway:
+        environ = {**variables(tmp_path, emulator), "ANTHROPIC_BASE_URL": gateway.base_url}
+        path_of_profile = tmp_path / ".config" / "anthropic" / "configs" / "default.json"
+        profile = json.loads(path_of_profile.read_text())
+        path_of_profile.write_text(json.dumps({**profile, "base_url": gateway.base_url}))
+        assert ant_wif.resolve(environ=environ).token() == stored(path)["access_token"]
+        assert gateway.connections == 0
+    assert len(emulator.refreshes) == 1
+    note = stored(path)["ant_wif"]
+    assert isinstance(note, dict)
+    assert note["login_base_url"] == emulator.base_url
+    warned = [record.getMessage() for record in caplog.records if "issued by" in record.getMessage()]
+    assert len(warned) == 1
+    assert gateway.base_url in warned[0]

@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
-from ant_wif._api.request import ApiRequest, broken, refusal, request_id_of, shown_request
+from ant_wif._api.request import ApiRequest, broken, refusal, shown_request
 from ant_wif._http import (
-    USER_AGENT,
     Backoff,
+    Deadline,
     RequestFailure,
     Response,
+    client_for,
     log_body,
     log_request,
     log_response,
     request_failure,
+    request_id_of,
     sent_secrets,
 )
 from ant_wif._secrets import clean
 from ant_wif._strict import read_json
-from ant_wif.errors import ApiError, ConfigurationError
+from ant_wif.errors import ApiError
 
 if TYPE_CHECKING:
     import httpx
@@ -78,22 +80,17 @@ class Api:
         backoff: Callable[[], Backoff] = Backoff,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        import httpx
-
         self._backoff = backoff
         self._sleep = sleep
-        try:
-            self._client = httpx.Client(
-                base_url=credentials.base_url,
-                auth=credentials.auth,
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-                event_hooks={"request": [log_request], "response": [log_response]},
-            )
-        except (OSError, ValueError, ImportError) as error:
-            raise ConfigurationError(
-                f"no connection can be made with these surroundings: {clean(error) or type(error).__name__}",
-                hint="check the variables SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY",
-            ) from None
+        self._deadline = Deadline()
+        self._client = client_for(
+            credentials.base_url,
+            credentials.environ,
+            self._deadline,
+            base_url=credentials.base_url,
+            auth=credentials.auth,
+            event_hooks={"request": [log_request], "response": [log_response]},
+        )
 
     def __enter__(self) -> Api:
         return self
@@ -136,6 +133,7 @@ class Api:
         import httpx
 
         response = self._succeed(ApiRequest(method, path, query, body, headers or {}), self._response)
+        self._deadline.until = None  # a stream may last
         problem = None
         try:
             with contextlib.closing(response):
@@ -208,6 +206,7 @@ class Api:
         """Send a request, and return the open answer of a success."""
         import httpx
 
+        self._deadline.until = time.monotonic() + float(request.extensions["timeout"]["read"])
         try:
             response = self._client.send(request, stream=True)
             if response.is_success:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ant_wif._api.pagination import Query
-from ant_wif._http import REQUEST_ID, TIMEOUT_SECONDS, RequestFailure, Response, sent_secrets
+from ant_wif._http import REQUEST_ID, TIMEOUT_SECONDS, RequestFailure, Response, request_id_of, sent_secrets
 from ant_wif._secrets import SecretStr, clean
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError, InsecureUrlError
@@ -16,7 +16,7 @@ from ant_wif.errors import ApiError, InsecureUrlError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ApiRequest", "broken", "failed", "refusal", "request_id_of", "shown_request"]
+__all__ = ["ApiRequest", "broken", "failed", "refusal", "shown_request"]
 
 _HINTS = {
     401: "`ant auth status` shows which credential was used and where it comes from",
@@ -78,11 +78,6 @@ def _error_fields(answer: object, known: Iterable[SecretStr] = ()) -> dict[str, 
     found = answer.get("error") if isinstance(answer, Mapping) else None
     error = found if isinstance(found, dict) else {}
     return {name: clean(error[name], known=known) for name in ("type", "message") if isinstance(error.get(name), str)}
-
-
-def request_id_of(headers: Mapping[str, str]) -> str | None:
-    stated = headers.get("request-id", "")
-    return stated if REQUEST_ID.fullmatch(stated) else None
 
 
 def shown_request(request: httpx.Request) -> str:

@@ -4,6 +4,7 @@ from ant_wif._http.debug_log import log_body, log_request, log_response, sent_se
 from ant_wif._http.flow import (
     REQUEST_ID,
     TIMEOUT_SECONDS,
+    Deadline,
     Flow,
     Request,
     RequestFailure,
@@ -11,10 +12,11 @@ from ant_wif._http.flow import (
     T,
     call,
     pause,
+    request_id_of,
     send,
 )
 from ant_wif._http.retry import Backoff, is_transient, retry_after
-from ant_wif._http.transport import USER_AGENT, arun, request_failure, run
+from ant_wif._http.transport import USER_AGENT, arun, client_for, request_failure, run
 from ant_wif._http.urls import check_url, is_loopback
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "TIMEOUT_SECONDS",
     "USER_AGENT",
     "Backoff",
+    "Deadline",
     "Flow",
     "Request",
     "RequestFailure",
@@ -30,6 +33,7 @@ __all__ = [
     "arun",
     "call",
     "check_url",
+    "client_for",
     "is_loopback",
     "is_transient",
     "log_body",
@@ -37,6 +41,7 @@ __all__ = [
     "log_response",
     "pause",
     "request_failure",
+    "request_id_of",
     "retry_after",
     "run",
     "send",

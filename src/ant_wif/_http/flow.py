@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "Response",
     "call",
     "pause",
+    "request_id_of",
     "send",
     "unwrap",
 ]
@@ -35,6 +37,39 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the id by which the server knows the request, under either name; `None` if it is not well-formed."""
+    found = headers.get("request-id") or headers.get("x-request-id")
+    return found if found and REQUEST_ID.fullmatch(found) else None
+
+
+@dataclass
+class Deadline:
+    """The moment at which whatever is sent and read on a connection ends; `None` is never."""
+
+    until: float | None = None
+    """Seconds of `time.monotonic`."""
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def passed(self) -> bool:
+        return self.until is not None and time.monotonic() >= self.until
+
+    def left(self, timeout: float | None) -> float | None:
+        """Return how long one operation may take. Raises httpcore.ReadTimeout: no time is left."""
+        if self.until is None:
+            return timeout
+        left = self.until - time.monotonic()
+        if left <= 0:
+            import httpcore
+
+            raise httpcore.ReadTimeout("the answer did not end in time")
+        return left if timeout is None else min(left, timeout)
 
 
 @dataclass(frozen=True)
@@ -76,8 +111,7 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        found = self.headers.get("request-id") or self.headers.get("x-request-id")
-        return found if found and REQUEST_ID.fullmatch(found) else None
+        return request_id_of(self.headers)
 
 
 @dataclass(frozen=True)

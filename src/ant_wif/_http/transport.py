@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
+from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request
-from ant_wif._http.flow import Flow, Pause, Request, RequestFailure, Response, unwrap
+from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
 from ant_wif._secrets import clean
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "request_failure", "run"]
+__all__ = ["USER_AGENT", "arun", "client_for", "request_failure", "run"]
 
 T = TypeVar("T")
 
@@ -22,8 +24,11 @@ USER_AGENT = f"ant-wif/{__version__}"
 LARGEST_BODY = 1 << 20
 
 
-def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
-    """Drive a flow to its result with blocking calls; a given `client` is used and left open."""
+def run(flow: Flow[T], client: httpx.Client | None = None, environ: Mapping[str, str] | None = None) -> T:
+    """Drive a flow to its result with blocking calls; a given `client` is used and left open.
+
+    Without one, the variables for proxies and certificates are those of `environ`, by default the process's own.
+    """
     outcome: object = None
     failure: BaseException | None = None
     try:
@@ -32,7 +37,7 @@ def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
             outcome, failure = None, None
             try:
                 if isinstance(step, Request):
-                    outcome = _send(step, client)
+                    outcome = _send(step, client, environ)
                 elif isinstance(step, Pause):
                     time.sleep(step.seconds)
                     outcome = False
@@ -46,7 +51,7 @@ def run(flow: Flow[T], client: httpx.Client | None = None) -> T:
         failure = None  # an exception must not hold the frame that holds it
 
 
-async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
+async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None, environ: Mapping[str, str] | None = None) -> T:
     """Drive a flow to its result without blocking the event loop."""
     import anyio
     import anyio.to_thread
@@ -59,7 +64,7 @@ async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
             outcome, failure = None, None
             try:
                 if isinstance(step, Request):
-                    outcome = await _asend(step, client)
+                    outcome = await _asend(step, client, environ)
                 elif isinstance(step, Pause):
                     await anyio.sleep(step.seconds)
                     outcome = True
@@ -74,56 +79,81 @@ async def arun(flow: Flow[T], client: httpx.AsyncClient | None = None) -> T:
         failure = None
 
 
-def _send(request: Request, client: httpx.Client | None) -> Response | RequestFailure:
+def _send(
+    request: Request, client: httpx.Client | None, environ: Mapping[str, str] | None
+) -> Response | RequestFailure:
     import httpx
 
-    deadline = time.monotonic() + request.timeout
+    from ant_wif._http.connection import Transport, Unpacker
+
+    deadline = Deadline.after(request.timeout)
+    environ = Environment() if environ is None else environ
     try:
         with contextlib.ExitStack() as stack:
-            special = httpx.Client(**_options(request)) if _is_special(request) else None
-            sender = special or client or httpx.Client()
-            if sender is not client:
+            sender = None if _is_special(request) else client
+            if sender is None:
+                transport = Transport(request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct)
+                sender = httpx.Client(transport=transport, trust_env=False)
                 stack.enter_context(sender)
             response = sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.callback(response.close)
             body = _Body(deadline)
+            unpacker = Unpacker(response.headers.get("content-encoding", ""))
             for chunk in response.iter_raw():
-                body.add(chunk)
+                for piece in unpacker.feed(chunk):
+                    body.add(piece)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return request_failure(request.method, request.url, request.timeout, error)
 
 
-async def _asend(request: Request, client: httpx.AsyncClient | None) -> Response | RequestFailure:
+async def _asend(
+    request: Request, client: httpx.AsyncClient | None, environ: Mapping[str, str] | None
+) -> Response | RequestFailure:
     import httpx
 
-    deadline = time.monotonic() + request.timeout
+    from ant_wif._http.connection import AsyncTransport, Unpacker
+
+    deadline = Deadline.after(request.timeout)
+    environ = Environment() if environ is None else environ
     try:
         async with contextlib.AsyncExitStack() as stack:
-            special = httpx.AsyncClient(**_options(request)) if _is_special(request) else None
-            sender = special or client or httpx.AsyncClient()
-            if sender is not client:
+            sender = None if _is_special(request) else client
+            if sender is None:
+                transport = AsyncTransport(
+                    request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct
+                )
+                sender = httpx.AsyncClient(transport=transport, trust_env=False)
                 await stack.enter_async_context(sender)
             response = await sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.push_async_callback(response.aclose)
             body = _Body(deadline)
+            unpacker = Unpacker(response.headers.get("content-encoding", ""))
             async for chunk in response.aiter_raw():
-                body.add(chunk)
+                for piece in unpacker.feed(chunk):
+                    body.add(piece)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return request_failure(request.method, request.url, request.timeout, error)
+
+
+def client_for(url: str, environ: Mapping[str, str], deadline: Deadline, **options: Any) -> httpx.Client:
+    """Make a client for the host of `url` that is reached as `environ` says; `options` are those of httpx.
+
+    Raises:
+        ConfigurationError: a variable for proxies or certificates cannot be used.
+    """
+    import httpx
+
+    from ant_wif._http.connection import ACCEPTED, Transport
+
+    headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": ACCEPTED}
+    return httpx.Client(transport=Transport(url, environ, deadline), trust_env=False, headers=headers, **options)
 
 
 def _is_special(request: Request) -> bool:
     """Whether a client made for anything else would not do."""
     return request.direct or request.ca_file is not None
-
-
-def _options(request: Request) -> dict[str, Any]:
-    import ssl
-
-    verify = True if request.ca_file is None else ssl.create_default_context(cafile=str(request.ca_file))
-    return {"verify": verify, "trust_env": not request.direct}
 
 
 class _UnusableAnswerError(ValueError):
@@ -133,7 +163,7 @@ class _UnusableAnswerError(ValueError):
 class _Body:
     """Collects a response body within the limits of size and time."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
         self._chunks: list[bytes] = []
         self._size = 0
@@ -142,7 +172,7 @@ class _Body:
         self._size += len(chunk)
         if self._size > LARGEST_BODY:
             raise _UnusableAnswerError(f"the answer is larger than {LARGEST_BODY} bytes")
-        if time.monotonic() > self._deadline:
+        if self._deadline.passed:
             raise _UnusableAnswerError("the answer did not end in time")
         self._chunks.append(chunk)
 
@@ -157,7 +187,6 @@ def _outgoing(request: Request) -> httpx.Request:
     headers = {
         "User-Agent": USER_AGENT,
         "Accept": "application/json",
-        # A compressed answer could unpack to any size.
         "Accept-Encoding": "identity",
         **{name: unwrap(value) for name, value in request.headers.items()},
     }
@@ -175,8 +204,6 @@ def _outgoing(request: Request) -> httpx.Request:
 
 
 def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _UnusableAnswerError("the answer is compressed, which was not asked for")
     reply = Response(response.status_code, dict(response.headers), bytes(body))
     log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
     return reply
@@ -185,6 +212,8 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
 def request_failure(method: str, url: str, timeout: float, error: Exception) -> RequestFailure:
     """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike."""
     import httpx
+
+    from ant_wif._http.connection import LimitError
 
     before_sending = (
         httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
@@ -196,7 +225,9 @@ def request_failure(method: str, url: str, timeout: float, error: Exception) -> 
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         reason = "a header or the URL holds a character that cannot be sent"
     elif isinstance(error, httpx.RemoteProtocolError):
-        reason = "the connection ended early, or what answers there does not speak HTTP"
+        # The limits of `ant_wif._http.connection` are told as they are; h11's words may quote the answer.
+        known = str(error) if isinstance(error, LimitError) else None
+        reason = known or "the connection ended early, or what answers there does not speak HTTP"
     elif isinstance(error, httpx.TimeoutException):
         reason = f"no answer within {timeout:g} seconds"
     else:

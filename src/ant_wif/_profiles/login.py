@@ -123,7 +123,14 @@ class LoginPlan:
         document = _login_profile(self.directory, self.active.name)
         token = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
         fields = {name: about.get(name) for name in ACCOUNT_FIELDS}
-        store.keep(token, None, refresh_token=granted.refresh_token, scope=granted.scope or self.scope, **fields)
+        store.keep(
+            token,
+            None,
+            refresh_token=granted.refresh_token,
+            scope=granted.scope or self.scope,
+            issued_by=self.settings.base_url.rstrip("/"),
+            **fields,
+        )
         if document is None:
             self.directory.write(self.active.name, self._new_profile(about))
         notes = self._notes(document or {}, about)

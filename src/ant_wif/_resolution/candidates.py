@@ -78,7 +78,13 @@ def _login(inputs: ResolutionContext, candidate: TierCandidate, profile: Profile
     settings = candidate.settings or inputs.settings
     client_id = getattr(profile.known.authentication, "client_id", None)
     provider = LoginProvider(
-        inputs.directory, path, profile.name, settings.base_url.rstrip("/"), client_id, inputs.clock
+        inputs.directory,
+        path,
+        profile.name,
+        settings.base_url.rstrip("/"),
+        client_id,
+        inputs.clock,
+        base_url_from=settings.origin("base_url").name,
     )
     try:
         stored = inputs.directory.read_credentials(path)

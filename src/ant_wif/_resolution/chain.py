@@ -116,6 +116,7 @@ class Resolution:
             workspace_header=login and settings.workspace_id is not None,
             clock=self.inputs.clock,
             http_client=http_client,
+            environ=self.inputs.environ,
         )
 
     def _next_step(self) -> str:

@@ -7,7 +7,7 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -108,9 +108,14 @@ class TokenCache:
     """
 
     def __init__(
-        self, obtain: Callable[[TokenRequest], Flow[AccessToken]], *, clock: Callable[[], float] = steady
+        self,
+        obtain: Callable[[TokenRequest], Flow[AccessToken]],
+        *,
+        clock: Callable[[], float] = steady,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._obtain = obtain
+        self._environ = environ
         self._clock = clock
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
@@ -143,7 +148,7 @@ class TokenCache:
                 landed = step.wait()
             else:
                 try:
-                    return self._complete(step.in_flight, run(step.flow, client))
+                    return self._complete(step.in_flight, run(step.flow, client, self._environ))
                 except BaseException as error:
                     landed = self._fail(step, error)
                     if landed is None:
@@ -161,7 +166,7 @@ class TokenCache:
                 landed = await step.await_()
             else:
                 try:
-                    return self._complete(step.in_flight, await arun(step.flow, client))
+                    return self._complete(step.in_flight, await arun(step.flow, client, self._environ))
                 except BaseException as error:
                     landed = self._fail(step, error)
                     if landed is None:

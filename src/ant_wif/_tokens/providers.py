@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._environment import steady
 from ant_wif._http import Flow, call, pause
-from ant_wif._secrets import SecretStr, show_path
+from ant_wif._secrets import SecretStr, clean, show_path
 from ant_wif._tokens.access_token import AccessToken, TokenRequest
 from ant_wif._tokens.grants.jwt_bearer import Federation
-from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, TokenStore, token_of
+from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, TokenStore, issuer_of, token_of
 from ant_wif.errors import LoginError, ProfileError
 from ant_wif.identity import Context, IdentitySource, unverified_issuer_subject
 
@@ -125,6 +125,9 @@ class LoginProvider:
     base_url: str
     client_id: str | None = None
     clock: Callable[[], float] = steady
+    base_url_from: str = ""
+    """The variable, option or profile that names `base_url`."""
+    _warned: bool = field(default=False, repr=False)
     _unsaved: dict[SecretStr, SecretStr] = field(default_factory=dict, repr=False)
     """Refresh tokens that could not be written, each under the one that it replaced."""
 
@@ -136,10 +139,25 @@ class LoginProvider:
         from ant_wif._tokens.shared_refresh import refresh_shared
 
         stored = yield from call(lambda: self.directory.read_credentials(self.path))
+        self._warn_of_another_host(stored)
         store = ProfileStore(self.directory, self.path, None)
         if self.client_id is None or stored is None or stored.refresh_token is None or store.is_foreign(stored):
             return self.token_of(stored)
         return (yield from refresh_shared(store, partial(self._refresh, store), wanted, self.clock))
+
+    def _warn_of_another_host(self, stored: StoredCredentials | None) -> None:
+        issued_by = issuer_of(stored) if stored is not None else None
+        if issued_by is None or issued_by == self.base_url or self._warned:
+            return
+        self._warned = True
+        log.warning(
+            "the login of profile %r was issued by %s; %s sends its access token to %s. "
+            "The refresh token is sent to the issuer only",
+            self.profile,
+            clean(issued_by, limit=128),
+            self.base_url_from or "the base URL",
+            self.base_url,
+        )
 
     def token_of(self, stored: StoredCredentials | None) -> AccessToken:
         """Return the token of a credentials file that was read.
@@ -178,17 +196,24 @@ class LoginProvider:
         if stored is None or stored.refresh_token is None or self.client_id is None:
             return token
         with (yield from call(lambda: self._place(store))) as draft:
-            return (yield from self._redeem(store, draft, self.client_id, stored.refresh_token, wanted))
+            return (yield from self._redeem(store, draft, self.client_id, stored, stored.refresh_token, wanted=wanted))
 
     def _redeem(
-        self, store: ProfileStore, draft: Draft, client_id: str, old: SecretStr, wanted: TokenRequest
+        self,
+        store: ProfileStore,
+        draft: Draft,
+        client_id: str,
+        stored: StoredCredentials,
+        old: SecretStr,
+        *,
+        wanted: TokenRequest,
     ) -> Flow[AccessToken]:
         from ant_wif._tokens.grants.refresh_token import refresh
 
-        sent = self._unsaved.get(old, old)
+        sent, issued_by = self._unsaved.get(old, old), issuer_of(stored)
         try:
             granted = yield from refresh(
-                self.base_url, client_id, sent, profile=self.profile, patient=not wanted.has_spare
+                issued_by or self.base_url, client_id, sent, profile=self.profile, patient=not wanted.has_spare
             )
         except LoginError:
             elsewhere = yield from self._refreshed_elsewhere(old)
@@ -197,12 +222,12 @@ class LoginProvider:
             return elsewhere
         fresh = AccessToken(granted.access_token, int(self.clock()) + granted.expires_in, granted.expires_in)
         successor = granted.refresh_token or sent
-        stored = yield from call(lambda: self.directory.read_credentials(self.path))
-        if stored is None or stored.refresh_token != old:
+        present = yield from call(lambda: self.directory.read_credentials(self.path))
+        if present is None or present.refresh_token != old:
             # Logged out, or logged in anew, while the server answered: that counts, and this grant does not.
-            return self.token_of(stored)
+            return self.token_of(present)
         try:
-            yield from call(lambda: store.keep(fresh, draft, refresh_token=successor))
+            yield from call(lambda: store.keep(fresh, draft, refresh_token=successor, issued_by=issued_by))
         except ProfileError as error:
             self._unsaved[old] = successor
             log.warning(

@@ -27,6 +27,7 @@ __all__ = ["CacheKey", "CacheStore", "ProfileStore", "TokenStore", "cached_token
 log = logging.getLogger("ant_wif.store")
 
 _VERSION = 1
+_ISSUED_BY = "login_base_url"
 
 
 class TokenStore(Protocol):
@@ -118,8 +119,10 @@ class ProfileStore:
         """Prove that a token can be kept, before it is asked for. Raises ProfileError: it cannot."""
         return self._directory.draft_credentials(self._path)
 
-    def keep(self, token: AccessToken, draft: Draft | None, **others: object) -> None:
+    def keep(self, token: AccessToken, draft: Draft | None, *, issued_by: str | None = None, **others: object) -> None:
         """Write a token, and other fields with it, in place of a `draft` where there is one.
+
+        `issued_by` is the base URL at which a person logged in.
 
         Raises:
             ProfileError: the file cannot be written.
@@ -129,6 +132,8 @@ class ProfileStore:
             note["fingerprint"] = self._fingerprint
             # What is left of a login would make the token look like one.
             others = {"refresh_token": None, "account_email": None, **others}
+        if issued_by is not None:
+            note[_ISSUED_BY] = issued_by
         changes = {"access_token": token.secret, "expires_at": token.expires_at, **others, "ant_wif": note}
         self._directory.write_credentials(self._path, changes, draft)
 
@@ -138,6 +143,12 @@ def token_of(stored: StoredCredentials) -> AccessToken | None:
     if stored.access_token is None:
         return None
     return AccessToken(stored.access_token, stored.expires_at, _lifetime(_note_of(stored).get("lifetime")))
+
+
+def issuer_of(stored: StoredCredentials) -> str | None:
+    """Return the base URL at which a person logged in, if it was recorded; other tools replace the token only."""
+    found = (stored.ant_wif or {}).get(_ISSUED_BY)
+    return found if isinstance(found, str) and found else None
 
 
 def _note_of(stored: StoredCredentials) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ant_wif._http import check_url
+from ant_wif._http import check_url, request_id_of
 from ant_wif._secrets import SecretStr, clean
 from ant_wif.errors import ApiError, InsecureUrlError
 
@@ -51,6 +51,8 @@ class ApiCredential(Bearer, Protocol):
     def source(self) -> str: ...
     @property
     def origin(self) -> str: ...
+    @property
+    def environ(self) -> Mapping[str, str]: ...
     @property
     def auth(self) -> httpx.Auth: ...
     def token(self) -> str: ...
@@ -125,14 +127,13 @@ class CredentialFlow:
 
 
 def _not_replayed(response: Any) -> ApiError:
-    request_id = response.headers.get("request-id", "")
     return ApiError(
         "the API rejected the token (HTTP 401), and the request could not be sent again: its body was streamed, "
         "and is spent",
         hint="send the request again, the token has been renewed; or give the body as bytes, which are sent again "
         "by themselves",
         status=401,
-        request_id=clean(request_id, limit=64) or None,
+        request_id=request_id_of(response.headers),
     )
 
 

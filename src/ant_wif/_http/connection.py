@@ -1,0 +1,385 @@
+"""Connections that end at a deadline and read heads of a limited size.
+
+httpx and httpcore limit the silence between two bytes, not the time that a whole response takes, and skip any
+number of informational responses. So the streams below are what httpcore reads from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import httpx
+
+from ant_wif._http.flow import Deadline
+from ant_wif._http.network import proxy_for, tls_context
+
+__all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "Transport", "Unpacker"]
+
+Headers = list[tuple[bytes, bytes]]
+
+ACCEPTED = "gzip, deflate"
+LARGEST_LINE = 64 << 20
+_MOST_CODINGS = 2
+_PIECE = 64 << 10
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+LARGEST_HEAD = 64 << 10
+MOST_INFORMATIONAL = 16
+_HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
+
+
+class LimitError(httpx.RemoteProtocolError):
+    """The head of an answer is larger than what is read."""
+
+
+class _OverLimitError(httpcore.RemoteProtocolError):
+    """The same, as httpcore passes it on."""
+
+
+class _ResponseHead:
+    """Follows the bytes of one response up to the end of its head, and counts what comes before."""
+
+    def __init__(self) -> None:
+        self._seen = bytearray()
+        self._informational = 0
+        self._size = 0
+        self._done = False
+
+    def add(self, chunk: bytes) -> None:
+        """Raises _OverLimitError: the head is too large, or too many informational responses precede it."""
+        if self._done:
+            return
+        self._seen += chunk
+        while (end := _HEAD_ENDS.search(self._seen)) is not None:
+            self._size += end.end()
+            status = self._seen.split(b" ", 2)[1:2]
+            if not status or not status[0].startswith(b"1") or status[0].startswith(b"101"):
+                self._done = True
+                break
+            self._informational += 1
+            if self._informational > MOST_INFORMATIONAL:
+                raise _OverLimitError(f"more than {MOST_INFORMATIONAL} informational responses came")
+            del self._seen[: end.end()]
+        if self._size + (0 if self._done else len(self._seen)) > LARGEST_HEAD:
+            raise _OverLimitError(f"the headers of the answer are larger than {LARGEST_HEAD} bytes")
+        if self._done:
+            self._seen.clear()
+
+
+class _LimitedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline, self._head = stream, deadline, _ResponseHead()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        chunk = self._stream.read(max_bytes, self._deadline.left(timeout))
+        self._head.add(chunk)
+        return chunk
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            self._head = _ResponseHead()
+        self._stream.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _LimitedStream(
+            self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _AsyncLimitedStream(httpcore.AsyncNetworkStream):
+    def __init__(self, stream: httpcore.AsyncNetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline, self._head = stream, deadline, _ResponseHead()
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        chunk = await self._stream.read(max_bytes, self._deadline.left(timeout))
+        self._head.add(chunk)
+        return chunk
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            self._head = _ResponseHead()
+        await self._stream.write(buffer, self._deadline.left(timeout))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        return _AsyncLimitedStream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._backend, self._deadline = httpcore.SyncBackend(), deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout)
+        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        return _LimitedStream(stream, self._deadline)
+
+
+class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._backend, self._deadline = httpcore.AnyIOBackend(), deadline
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        left = self._deadline.left(timeout)
+        stream = await self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        return _AsyncLimitedStream(stream, self._deadline)
+
+
+@contextlib.contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Raise what httpcore raises as the exception of httpx that has the same name."""
+    try:
+        yield
+    except (
+        httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError,
+        httpcore.ProxyError, httpcore.UnsupportedProtocol,
+    ) as error:  # fmt: skip
+        named = (getattr(httpx, base.__name__, None) for base in type(error).__mro__)
+        kind = LimitError if isinstance(error, _OverLimitError) else next(filter(None, named))
+        problem = kind(str(error))
+        problem.__cause__ = error.__cause__ or error.__context__
+    else:
+        return
+    raise problem
+
+
+class _UnpackedBody(httpx.SyncByteStream):
+    """The body of a response, unpacked: httpx would unpack a whole piece at once, whatever it comes to."""
+
+    def __init__(self, parts: Any, unpacker: Unpacker) -> None:
+        self._parts, self._unpacker = parts, unpacker
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx():
+            for part in self._parts:
+                yield from self._unpacker.feed(part)
+
+    def close(self) -> None:
+        self._parts.close()
+
+
+class _AsyncUnpackedBody(httpx.AsyncByteStream):
+    def __init__(self, parts: Any, unpacker: Unpacker) -> None:
+        self._parts, self._unpacker = parts, unpacker
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx():
+            async for part in self._parts:
+                for piece in self._unpacker.feed(part):
+                    yield piece
+
+    async def aclose(self) -> None:
+        await self._parts.aclose()
+
+
+class Unpacker:
+    """Undoes the codings that a `Content-Encoding` header names (RFC 9110 §8.4), in pieces of at most 64 KiB."""
+
+    def __init__(self, encoding: str) -> None:
+        """Raises httpx.DecodingError: there are more than two codings, or one that was not asked for."""
+        names = [
+            name for name in (part.strip().lower() for part in encoding.split(",")) if name not in {"", "identity"}
+        ]
+        if len(names) > _MOST_CODINGS:
+            raise httpx.DecodingError(f"the answer is compressed {len(names)} times; at most {_MOST_CODINGS} are read")
+        if not set(names) <= set(_WINDOWS):
+            raise httpx.DecodingError("the answer is compressed in a way that was not asked for")
+        self._decoders = [_Inflater(_WINDOWS[name]) for name in reversed(names)]
+        self._run = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what a part of the answer unpacks to.
+
+        Raises:
+            httpx.DecodingError: it is damaged, or one line of it is longer than any that is read.
+        """
+        for piece in _through(self._decoders, chunk):
+            last = piece.rfind(b"\n")
+            self._run = len(piece) - last - 1 if last >= 0 else self._run + len(piece)
+            if self._run > LARGEST_LINE:
+                raise httpx.DecodingError(f"a line of the answer is longer than {LARGEST_LINE} bytes")
+            yield piece
+
+
+def _through(decoders: list[_Inflater], chunk: bytes) -> Iterator[bytes]:
+    if not decoders:
+        yield chunk
+        return
+    for piece in decoders[0].feed(chunk):
+        yield from _through(decoders[1:], piece)
+
+
+class _Inflater:
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._decoder = zlib.decompressobj(window)
+        self._begun = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            try:
+                piece = self._decoder.decompress(chunk, _PIECE)
+            except zlib.error:
+                if self._begun or self._window != 15:
+                    raise httpx.DecodingError("the compressed answer is damaged") from None
+                # Some servers send "deflate" without the header that RFC 9110 §8.4.1.2 asks for.
+                self._window, self._decoder = -15, zlib.decompressobj(-15)
+                continue
+            self._begun = True
+            chunk = self._decoder.unconsumed_tail
+            if self._decoder.eof:
+                # A gzip stream may have several members (RFC 1952 §2.2).
+                chunk, self._decoder = self._decoder.unused_data, zlib.decompressobj(self._window)
+            if piece:
+                yield piece
+            elif not chunk:
+                break
+        # What zlib kept back because the piece was full comes with an empty input.
+        while self._begun and not self._decoder.eof and (piece := self._decoder.decompress(b"", _PIECE)):
+            yield piece
+
+
+def _pool(
+    url: str,
+    environ: Mapping[str, str],
+    backend: _DeadlineBackend | _AsyncDeadlineBackend,
+    *,
+    ca_file: Path | None,
+    direct: bool,
+) -> Any:
+    """Make the pool of connections to the host of `url`. Raises as `proxy_for` and `tls_context` do."""
+    proxy = None if direct else proxy_for(url, environ)
+    needs_tls = url.lower().startswith("https:") or (proxy or "").lower().startswith("https:")
+    # Reading the authorities takes 10 ms or more, and plain http needs none.
+    context = tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    options: dict[str, Any] = {"ssl_context": context, "network_backend": backend, "keepalive_expiry": 5.0}
+    awaited = isinstance(backend, _AsyncDeadlineBackend)
+    if proxy is None:
+        return (httpcore.AsyncConnectionPool if awaited else httpcore.ConnectionPool)(**options)
+    found = httpx.Proxy(proxy)
+    to = httpcore.URL(scheme=found.url.raw_scheme, host=found.url.raw_host, port=found.url.port, target=b"/")
+    if found.url.scheme.startswith("socks"):
+        kind: Any = httpcore.AsyncSOCKSProxy if awaited else httpcore.SOCKSProxy
+    else:
+        kind = httpcore.AsyncHTTPProxy if awaited else httpcore.HTTPProxy
+    return kind(proxy_url=to, proxy_auth=found.raw_auth, **options)
+
+
+def _outgoing(request: httpx.Request) -> httpcore.Request:
+    url = request.url
+    return httpcore.Request(
+        request.method,
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+def _unpacked(headers: Headers) -> tuple[Unpacker, Headers]:
+    """Return what unpacks an answer, and its headers without those that then are not true any more."""
+    codings = [value for name, value in headers if name.lower() == b"content-encoding"]
+    if not codings:
+        return Unpacker(""), headers
+    rest = [(name, value) for name, value in headers if name.lower() not in {b"content-encoding", b"content-length"}]
+    return Unpacker(b",".join(codings).decode("latin-1")), rest
+
+
+class Transport(httpx.BaseTransport):
+    """Reaches the host of one URL, as the variables of `environ` say. `direct` leaves out proxies."""
+
+    def __init__(
+        self,
+        url: str,
+        environ: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        ca_file: Path | None = None,
+        direct: bool = False,
+    ) -> None:
+        self._pool = _pool(url, environ, _DeadlineBackend(deadline), ca_file=ca_file, direct=direct)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with _as_httpx():
+            found = self._pool.handle_request(_outgoing(request))
+        try:
+            unpacker, headers = _unpacked(found.headers)
+        except httpx.DecodingError:
+            found.close()
+            raise
+        return httpx.Response(
+            found.status, headers=headers, stream=_UnpackedBody(found.stream, unpacker), extensions=found.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class AsyncTransport(httpx.AsyncBaseTransport):
+    """What `Transport` does, awaited."""
+
+    def __init__(
+        self,
+        url: str,
+        environ: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        ca_file: Path | None = None,
+        direct: bool = False,
+    ) -> None:
+        self._pool = _pool(url, environ, _AsyncDeadlineBackend(deadline), ca_file=ca_file, direct=direct)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with _as_httpx():
+            found = await self._pool.handle_async_request(_outgoing(request))
+        try:
+            unpacker, headers = _unpacked(found.headers)
+        except httpx.DecodingError:
+            await found.aclose()
+            raise
+        return httpx.Response(
+            found.status,
+            headers=headers,
+            stream=_AsyncUnpackedBody(found.stream, unpacker),
+            extensions=found.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()

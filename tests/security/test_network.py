@@ -1,0 +1,257 @@
+"""Hosts are reached as the protocol says: loopback directly, proxies and authorities by name, within one deadline."""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+import ant_wif
+from ant_wif._api.client import Api
+from ant_wif._http import Request, RequestFailure, Response, arun, request_id_of, run, send
+from ant_wif._http.network import proxy_for, tls_context
+from ant_wif.errors import ApiError, ConfigurationError
+from hostile import Act, HostileServer, Received, forged_jwt, reply
+
+PROXY = "http://proxy.example:3128"
+KEY = "sk-ant-api03-0123456789abcdef0123456789abcdef"
+PASSWORD = "hunter2hunter2"
+DEADLINE = 0.5
+MARGIN = 2.0
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.8.7", "[::1]"])
+def test_a_loopback_host_is_never_reached_through_a_proxy(name: str, host: str) -> None:
+    for scheme in ("http", "https"):
+        assert proxy_for(f"{scheme}://{host}:8080/v1/models", {name: PROXY}) is None
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_sees_no_request_to_this_machine(name: str) -> None:
+    with HostileServer(reply({"data": []})) as api, HostileServer(reply({"data": []})) as proxy:
+        environ = {name: proxy.base_url, "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.base_url, "HOME": "/gone"}
+        with Api(ant_wif.resolve(environ=environ)) as client:
+            client.get("/v1/models")
+        for answer in both_ways(Request("GET", api.base_url), environ):
+            assert isinstance(answer, Response)
+        assert proxy.connections == 0
+        assert len(api.requests) == 3
+
+
+def test_the_proxy_of_the_passed_environment_is_used() -> None:
+    with HostileServer(reply({})) as proxy:
+        for answer in both_ways(Request("GET", "http://api.example/x"), {"HTTP_PROXY": proxy.base_url}):
+            assert isinstance(answer, Response)
+        assert [request.target for request in proxy.requests] == ["http://api.example/x"] * 2
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "exempt"),
+    [
+        ("*", "https://api.example", True),
+        ("localhost,[::1]", "https://api.example", False),
+        ("[2001:db8::1]", "https://[2001:db8::1]/x", True),
+        ("[2001:db8::1]:444", "https://[2001:db8::1]/x", False),
+        ("2001:db8::/32", "https://[2001:db8::7]", True),
+        ("10.0.0.0/8", "https://10.1.2.3", True),
+        ("10.0.0.0/8", "https://11.1.2.3", False),
+        ("10.0.0.0/8", "https://10.example", False),
+        ("10.1.2.3", "https://10.1.2.3:8443", True),
+        ("api.example", "https://api.example", True),
+        ("api.example", "https://eu.api.example", True),
+        ("api.example", "https://notapi.example", False),
+        (".example", "https://api.example", True),
+        ("*.example", "https://api.example", True),
+        ("*.example:443", "https://api.example", True),
+        ("*.example:8443", "https://api.example", False),
+        ("API.Example.", "https://api.example", True),
+        (" , ,\tapi.example ,", "https://api.example", True),
+        ("one.example api.example", "https://api.example", True),
+        ("https://api.example", "https://api.example", False),
+        ("[::1", "https://api.example", False),
+        (":::,10.0.0.0/99,a b\x00,%", "https://api.example", False),
+    ],
+)
+def test_no_proxy_is_read_as_curl_and_go_read_it(no_proxy: str, url: str, *, exempt: bool) -> None:
+    assert (proxy_for(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}) is None) is exempt
+
+
+def test_an_entry_that_nobody_understands_is_ignored_with_a_debug_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "ant_wif.http")
+    assert proxy_for("https://api.example", {"HTTPS_PROXY": PROXY, "NO_PROXY": f"http://joe:{PASSWORD}@x/"}) == PROXY
+    assert "NO_PROXY" in caplog.text
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("ALL_PROXY", f"socks5://joe:{PASSWORD}@proxy.example:1080", "socks5://proxy.example:1080"),
+        ("HTTPS_PROXY", f"gopher://joe:{PASSWORD}@proxy.example", "gopher://proxy.example"),
+        ("https_proxy", f"http://joe:{PASSWORD}@[::1", "http://[::1"),
+        ("HTTPS_PROXY", f"http://joe:{PASSWORD}@proxy.example:99999", "http://proxy.example:99999"),
+        ("HTTPS_PROXY", "http://", "http://"),
+        ("SSL_CERT_FILE", "/gone/ca.pem", "/gone/ca.pem"),
+        ("SSL_CERT_FILE", "/dev/null", "/dev/null"),
+        ("SSL_CERT_DIR", "/gone", "/gone"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_before_anything_is_sent(
+    name: str, value: str, shown: str, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(forged_jwt())
+    environ = {name: value, "HOME": str(tmp_path)}
+    federated = ant_wif.federate(
+        ant_wif.identity.File(str(token)),
+        federation_rule_id="fdrl_01",
+        organization_id="8f2b5a40-1d0e-4c8e-9a55-0f2d3c4b5a69",
+        environ=environ,
+    )
+    request = Request("GET", "https://api.example")
+
+    async def asynchronously() -> object:
+        return await arun(send(request), environ=environ)
+
+    entries: list[Callable[[], object]] = [
+        federated.token,
+        lambda: run(send(request), environ=environ),
+        lambda: anyio.run(asynchronously),
+        lambda: Api(ant_wif.resolve(environ={**environ, "ANTHROPIC_API_KEY": KEY})),
+    ]
+    for entry in entries:
+        with pytest.raises(ConfigurationError, match=name) as caught:
+            entry()
+        assert shown in str(caught.value)
+        assert PASSWORD not in f"{caught.value} {caught.value.hint}"
+        assert caught.value.hint
+
+
+def test_the_authorities_of_a_file_are_trusted(tmp_path: Path) -> None:
+    import certifi
+
+    copy = tmp_path / "ca.pem"
+    copy.write_bytes(Path(certifi.where()).read_bytes())
+    assert tls_context({"SSL_CERT_FILE": str(copy)}).cert_store_stats()["x509_ca"] > 0
+
+
+# --- limits -------------------------------------------------------------------------------------------
+
+
+def endlessly(start: bytes, piece: bytes, pause: float) -> Act:
+    def do(connection: socket.socket, _: Received) -> None:
+        connection.sendall(start)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            connection.sendall(piece)
+            if pause:
+                time.sleep(pause)
+
+    return Act(do)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+TWICE = gzip.compress(gzip.compress(b" " * (256 << 20), 9), 9)
+ENDLESS = {
+    "a header byte at a time": endlessly(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.05),
+    "headers without end": endlessly(b"HTTP/1.1 200 OK\r\n", b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 0),
+    "informational responses, slowly": endlessly(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.04),
+    "informational responses, fast": endlessly(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0),
+    "a trailer without end": endlessly(CHUNKED + b"0\r\nX: ", b"y", 0.05),
+    "a chunk extension without end": endlessly(CHUNKED + b"5;x=", b"y", 0.05),
+    "a body without end": endlessly(CHUNKED, b"1\r\nx\r\n", 0),
+    "a body byte at a time": endlessly(CHUNKED, b"1\r\nx\r\n", 0.05),
+    "a bomb": reply(gzip.compress(b" " * (256 << 20)), headers={"Content-Encoding": "gzip"}),
+    "a bomb in a bomb": reply(TWICE, headers={"Content-Encoding": "gzip, gzip"}),
+    "three codings": reply(TWICE, headers={"Content-Encoding": "gzip, gzip, gzip"}),
+    "an unknown coding": reply(b"x", headers={"Content-Encoding": "br"}),
+    "damaged gzip": reply(b"\x1f\x8bnot gzip", headers={"Content-Encoding": "gzip"}),
+}
+
+
+def both_ways(request: Request, environ: dict[str, str] | None = None) -> list[Response | RequestFailure]:
+    async def asynchronously() -> Response | RequestFailure:
+        return await arun(send(request), environ=environ or {})
+
+    return [run(send(request), environ=environ or {}), anyio.run(asynchronously)]
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_answer_without_end_ends_at_the_deadline_or_a_limit(name: str) -> None:
+    with HostileServer(ENDLESS[name]) as server:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        begun = time.monotonic()
+        for answer in both_ways(Request("POST", server.base_url, json={}, timeout=DEADLINE)):
+            assert isinstance(answer, RequestFailure)
+            assert answer.maybe_received
+        assert time.monotonic() - begun < 2 * (DEADLINE + MARGIN)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10  # KiB
+
+
+@pytest.mark.parametrize("name", ["a bomb", "a bomb in a bomb", "three codings", "headers without end"])
+def test_an_answer_of_the_api_has_limits_too(name: str) -> None:
+    with HostileServer(ENDLESS[name]) as server:
+        environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with Api(ant_wif.resolve(environ=environ), sleep=lambda _: None) as api, pytest.raises(ApiError) as caught:
+            api.get("/v1/models")
+        assert KEY not in str(caught.value)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+@pytest.mark.parametrize("hints", [0, 16])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "gzip, gzip"])
+def test_a_usual_answer_is_read(hints: int, coding: str) -> None:
+    body = b'{"ok": true}'
+    for _ in range(coding.count("gzip")):
+        body = gzip.compress(body)
+    answer = b"HTTP/1.1 103 Early Hints\r\n\r\n" * hints + reply(body, headers={"Content-Encoding": coding})
+    with HostileServer(answer) as server:
+        for found in both_ways(Request("GET", server.base_url)):
+            assert isinstance(found, Response)
+            assert found.body == b'{"ok": true}'
+
+
+# --- one policy each ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"request-id": "req_1", "x-request-id": "req_2"}, "req_1"),
+        ({"x-request-id": "req_2"}, "req_2"),
+        ({"x-request-id": "\x1b[31m"}, None),
+        ({}, None),
+    ],
+)
+def test_a_request_id_is_found_under_either_name(headers: dict[str, str], found: str | None) -> None:
+    assert request_id_of(headers) == found
+
+
+def test_an_error_of_the_api_names_the_other_request_id_too() -> None:
+    with HostileServer(reply({}, status=404, headers={"x-request-id": "req_other"})) as server:
+        environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
+        with Api(ant_wif.resolve(environ=environ)) as api, pytest.raises(ApiError) as caught:
+            api.get("/v1/models")
+    assert caught.value.request_id == "req_other"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "beta"),
+    [
+        ("ANTHROPIC_AUTH_TOKEN", "gateway-token-123", None),
+        ("ANTHROPIC_AUTH_TOKEN", "sk-ant-oat01-abcdef", "oauth-2025-04-20"),
+        ("ANTHROPIC_API_KEY", KEY, None),
+    ],
+)
+def test_only_the_platforms_own_tokens_come_with_its_beta_flag(name: str, value: str, beta: str | None) -> None:
+    creds = ant_wif.resolve(environ={name: value, "HOME": "/gone"})
+    assert creds.headers().get("anthropic-beta") == beta
+    assert value not in str(vars(creds))
