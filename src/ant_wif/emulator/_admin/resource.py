@@ -13,7 +13,6 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from starlette.datastructures import QueryParams
 
 from ant_wif._secrets import clean
-from ant_wif.emulator._admin.schemas import Schema
 from ant_wif.emulator._http.fields import is_set, limit_of, page_answer, page_by_id, single
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.state import State, Workspace
@@ -96,9 +95,10 @@ class Resource(ABC, Generic[T]):
     title: ClassVar[str]
     parameter: ClassVar[str]
     """What a path has for an id, in its description."""
-    answer: ClassVar[Schema]
-    creation: ClassVar[Schema]
-    change: ClassVar[Schema]
+    answer: ClassVar[str]
+    """The name of a model of `schemas`, which is imported at first use, as the next two."""
+    creation: ClassVar[str]
+    change: ClassVar[str]
 
     def __init__(self, state: State) -> None:
         self.state = state

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import cast
 
 from ant_wif._secrets import clean, show_path
-from ant_wif.emulator._admin.schemas import JWKS, MATCH, Schema, closed, within
 from ant_wif.emulator._admin.validation import check_structure
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import RegistrationError
-from ant_wif.rules.registration import MAX_JWT_LIFETIMES, TOKEN_LIFETIMES
 
 Config = str | os.PathLike[str] | Mapping[str, object]
 """A seed file, or what stands in one."""
@@ -23,61 +21,6 @@ Config = str | os.PathLike[str] | Mapping[str, object]
 Entry = dict[str, object]
 
 _LARGEST_FILE = 1024 * 1024
-_STRING: Schema = {"type": "string"}
-_STRINGS: Schema = {"type": "array", "items": _STRING}
-_BOOLEAN: Schema = {"type": "boolean"}
-
-
-def _entries(properties: Mapping[str, Schema], *required: str) -> Schema:
-    return {"type": "array", "items": closed(properties, required)}
-
-
-_FILE = closed(
-    {
-        "organization": closed({"id": _STRING, "name": _STRING}),
-        "workspaces": _entries({"name": _STRING, "id": _STRING}, "name"),
-        "service_accounts": _entries(
-            {
-                "name": _STRING,
-                "id": _STRING,
-                "description": _STRING,
-                "organization_role": {"type": "string", "enum": ["admin", "developer"]},
-                "workspaces": _STRINGS,
-            },
-            "name",
-        ),
-        "issuers": _entries(
-            {
-                "name": _STRING,
-                "issuer_url": _STRING,
-                "platform": _STRING,
-                "jwks": JWKS,
-                "max_jwt_lifetime_seconds": within(MAX_JWT_LIFETIMES),
-                "check_jti": _BOOLEAN,
-            },
-            "name",
-        ),
-        "rules": _entries(
-            {
-                "name": _STRING,
-                "id": _STRING,
-                "description": _STRING,
-                "issuer": _STRING,
-                "service_account": _STRING,
-                "match": MATCH,
-                "workspaces": _STRINGS,
-                "applies_to_all_workspaces": _BOOLEAN,
-                "oauth_scope": _STRING,
-                "token_lifetime_seconds": within(TOKEN_LIFETIMES),
-            },
-            "name",
-            "issuer",
-            "service_account",
-            "match",
-        ),
-        "api_keys": _entries({"key": _STRING, "workspace": _STRING}, "key"),
-    }
-)
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IDS = {"workspaces": "wrkspc", "service_accounts": "svac", "rules": "fdrl"}
 _UNIQUE = {"workspaces": "name", "service_accounts": "name", "issuers": "name", "rules": "name", "api_keys": "key"}
@@ -92,7 +35,9 @@ class SeedFile:
 
     def check(self) -> None:
         """Raises RegistrationError for what cannot be meant, whatever is registered."""
-        check_structure(self._document, _FILE)
+        from ant_wif.emulator._seed.schema import Seed
+
+        check_structure(self._document, Seed)
         _check_ids(self)
 
     def organization(self) -> Entry:
