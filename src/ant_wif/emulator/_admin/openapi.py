@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ant_wif.emulator._admin.resource import MOST, MOST_IDS, ROOT, Resource
+from ant_wif.emulator._admin.resource import MOST, MOST_IDS, ROOT, Resource, model_named
 from ant_wif.emulator._admin.rules import Enablements
 from ant_wif.emulator._admin.service_accounts import Memberships
-from ant_wif.emulator._admin.validation import model_named
 from ant_wif.emulator._http.fields import DEFAULT_LIMIT, MOST_BY_ID
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from starlette.routing import Route
 
 from ant_wif.emulator._admin.issuers import Issuers
 from ant_wif.emulator._admin.openapi import document
-from ant_wif.emulator._admin.resource import ROOT, Body, Resource, Workspaces
+from ant_wif.emulator._admin.resource import ROOT, Body, Resource, Workspaces, check_structure, model_named
 from ant_wif.emulator._admin.rules import Enablements, Rules
 from ant_wif.emulator._admin.service_accounts import Accounts, Memberships
-from ant_wif.emulator._admin.validation import check_structure, model_named
 from ant_wif.emulator._api.authentication import authenticate_admin
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
 from ant_wif.emulator._state.state import State
