@@ -21,8 +21,7 @@ from ant_wif.emulator._oauth import jwt_bearer
 from ant_wif.emulator._oauth import refresh_token as refresh
 from ant_wif.emulator._oauth import sessions as logins
 from ant_wif.emulator._oauth.sessions import Login
-from ant_wif.emulator._seed.seed import seeded_state
-from ant_wif.emulator._seed.seed_file import Config, read_seed
+from ant_wif.emulator._seed.seed import Config, read_seed, seeded_state
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.state import MovedClock, registered_name

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from ant_wif.emulator._admin import schemas
 from ant_wif.emulator._admin.resource import Body, Resource, given, timestamp
 from ant_wif.emulator._admin.rules import needs_console
 from ant_wif.emulator._http import ids
@@ -21,7 +20,7 @@ class Issuers(Resource[Issuer]):
     path = "federation_issuers"
     title = "federation issuer"
     parameter = "federation_issuer_id"
-    answer, creation, change = schemas.ISSUER, schemas.ISSUER_CREATE, schemas.ISSUER_UPDATE
+    answer, creation, change = "IssuerResource", "IssuerCreate", "IssuerUpdate"
 
     @property
     def all(self) -> dict[str, Issuer]:

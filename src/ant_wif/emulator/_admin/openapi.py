@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._admin.resource import MOST, MOST_IDS, ROOT, Resource
+from ant_wif.emulator._admin.resource import MOST, MOST_IDS, ROOT, Resource, model_named
 from ant_wif.emulator._admin.rules import Enablements
-from ant_wif.emulator._admin.schemas import Schema
 from ant_wif.emulator._admin.service_accounts import Memberships
 from ant_wif.emulator._http.fields import DEFAULT_LIMIT, MOST_BY_ID
 
+if TYPE_CHECKING:
+    from ant_wif.emulator._http.validation import Strict
+
 _Object = dict[str, object]
+
+_REFERENCE = "#/components/schemas/{model}"
 
 _REFUSALS = {
     400: "The request is malformed, or the platform does not register that",
@@ -28,15 +31,15 @@ _VERSION: _Object = {
     "required": True,
     "schema": {"type": "string", "format": "date", "examples": ["2026-10-21"]},
 }
-_STRING: Schema = {"type": "string"}
+_STRING: _Object = {"type": "string"}
 
 
-def _query(name: str, schema: Schema, **more: object) -> _Object:
+def _query(name: str, schema: _Object, **more: object) -> _Object:
     return {"name": name, "in": "query", "schema": schema, **more}
 
 
 def _limit(most: int) -> _Object:
-    return _query("limit", {**schemas.within(range(1, most + 1)), "default": DEFAULT_LIMIT})
+    return _query("limit", {"type": "integer", "minimum": 1, "maximum": most, "default": DEFAULT_LIMIT})
 
 
 def _flag(name: str) -> _Object:
@@ -55,7 +58,7 @@ _WORKSPACES = [
 ]
 
 
-def document(kinds: Iterable[Resource[Any]], workspaces: Iterable[Memberships | Enablements]) -> dict[str, object]:
+def document(kinds: Sequence[Resource[Any]], workspaces: Sequence[Memberships | Enablements]) -> dict[str, object]:
     """Return the OpenAPI document of the routes of these, and of the organization's workspaces."""
     paths: dict[str, object] = {}
     for kind in kinds:
@@ -73,11 +76,12 @@ def document(kinds: Iterable[Resource[Any]], workspaces: Iterable[Memberships | 
         "security": [{"token": []}],
         "paths": paths,
         "components": {
+            "schemas": _models(kinds, workspaces),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "An OAuth token with the scope org:admin"}
             },
             "responses": {
-                str(status): {"description": sentence, "content": _json(schemas.ERROR)}
+                str(status): {"description": sentence, "content": _json("ErrorBody")}
                 for status, sentence in _REFUSALS.items()
             },
         },
@@ -90,7 +94,7 @@ def _paths_of(kind: Resource[Any]) -> dict[str, object]:
     one = f"{path}/{{{kind.parameter}}}"
     return {
         path: {
-            "get": _operation(f"List every {kind.title}", schemas.page_of(kind.answer), (400,), parameters=filters),
+            "get": _operation(f"List every {kind.title}", f"Page:{kind.answer}", (400,), parameters=filters),
             "post": _operation(f"Create a {kind.title}", kind.answer, (400, 409, 413), body=kind.creation),
         },
         one: {
@@ -101,7 +105,7 @@ def _paths_of(kind: Resource[Any]) -> dict[str, object]:
         f"{one}/archive": {
             "parameters": [identifier],
             "post": _operation(
-                f"Archive a {kind.title}", kind.answer, (400, 404, 413), body=schemas.NOTHING, needs_body=False
+                f"Archive a {kind.title}", kind.answer, (400, 404, 413), body="Nothing", needs_body=False
             ),
         },
     }
@@ -113,9 +117,7 @@ def _workspace_paths(group: Memberships | Enablements) -> dict[str, object]:
     return {
         path: {
             "parameters": [identifier],
-            "get": _operation(
-                f"List every {group.title}", schemas.page_of(group.answer), (400, 404), parameters=_PAGING
-            ),
+            "get": _operation(f"List every {group.title}", f"Page:{group.answer}", (400, 404), parameters=_PAGING),
             "post": _operation(f"Add a {group.title}", group.answer, (400, 404, 413), body=group.creation),
         },
         f"{path}/{{workspace_id}}": {
@@ -127,11 +129,11 @@ def _workspace_paths(group: Memberships | Enablements) -> dict[str, object]:
 
 def _operation(
     summary: str,
-    answer: Schema,
+    answer: str,
     refusals: Iterable[int],
     *,
     parameters: Iterable[_Object] = (),
-    body: Schema | None = None,
+    body: str | None = None,
     needs_body: bool = True,
 ) -> _Object:
     described: _Object = {
@@ -148,8 +150,30 @@ def _operation(
     return described
 
 
-def _json(schema: Schema) -> Mapping[str, object]:
-    return {"application/json": {"schema": schema}}
+def _json(model: str) -> _Object:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=_component(model))}}}
+
+
+def _component(model: str) -> str:
+    """Return the name that pydantic gives to the schema of a model, such as `ResourcePage[RuleResource]`."""
+    return model.replace("[", "_").replace("]", "_")
+
+
+def _models(kinds: Sequence[Resource[Any]], workspaces: Sequence[Memberships | Enablements]) -> object:
+    """Return every model that a body is, as JSON Schema."""
+    from pydantic.json_schema import models_json_schema
+
+    from ant_wif.emulator._admin import schemas
+
+    listed = [model_named(each.answer) for each in (*kinds, *workspaces)]
+    names = [name for kind in kinds for name in (kind.creation, kind.change)]
+    names += [name for group in workspaces for name in (group.creation, group.deletion)]
+    models: list[type[Strict]] = [*listed, *map(model_named, [*names, "Nothing", "ErrorBody", "WorkspaceResource"])]
+    models += [schemas.ResourcePage[model] for model in listed]  # type: ignore[valid-type]  # a model made at run time
+    models.append(schemas.PageById[schemas.WorkspaceResource])
+    modes: list[tuple[type[Strict], Literal["validation"]]] = [(model, "validation") for model in models]
+    _, described = models_json_schema(modes, ref_template=_REFERENCE)
+    return described["$defs"]
 
 
 def _path_parameter(name: str) -> _Object:
@@ -158,12 +182,10 @@ def _path_parameter(name: str) -> _Object:
 
 _READING: _Object = {
     f"{ROOT}/workspaces": {
-        "get": _operation(
-            "List every workspace", schemas.page_by_id(schemas.WORKSPACE), (400,), parameters=_WORKSPACES
-        ),
+        "get": _operation("List every workspace", "PageById:WorkspaceResource", (400,), parameters=_WORKSPACES),
     },
     f"{ROOT}/workspaces/{{workspace_id}}": {
         "parameters": [_path_parameter("workspace_id")],
-        "get": _operation("Read a workspace", schemas.WORKSPACE, (400, 404)),
+        "get": _operation("Read a workspace", "WorkspaceResource", (400, 404)),
     },
 }

@@ -8,15 +8,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from starlette.datastructures import QueryParams
 
 from ant_wif._secrets import clean
-from ant_wif.emulator._admin.schemas import Schema
 from ant_wif.emulator._http.fields import is_set, limit_of, page_answer, page_by_id, single
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.state import State, Workspace
+from ant_wif.rules import RegistrationError
+
+if TYPE_CHECKING:
+    from ant_wif.emulator._http.validation import Strict
 
 MOST = 100
 
@@ -96,9 +99,10 @@ class Resource(ABC, Generic[T]):
     title: ClassVar[str]
     parameter: ClassVar[str]
     """What a path has for an id, in its description."""
-    answer: ClassVar[Schema]
-    creation: ClassVar[Schema]
-    change: ClassVar[Schema]
+    answer: ClassVar[str]
+    """The name of a model of `schemas`, which is imported at first use, as the next two."""
+    creation: ClassVar[str]
+    change: ClassVar[str]
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -239,3 +243,22 @@ class Workspaces:
             "tags": {},
             "user_profile_id": None,
         }
+
+
+def check_structure(body: object, model: type[Strict]) -> None:
+    """Raises `RegistrationError` with the place that is wrong first, such as `match.claims` or `keys[0].kty`."""
+    from ant_wif.emulator._http.validation import find_flaw
+
+    flaw = find_flaw(model, body)
+    if flaw is not None:
+        place, sentence = flaw
+        shown = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in place)
+        raise RegistrationError(shown.removeprefix(".") or "body", sentence)
+
+
+def model_named(name: str) -> type[Strict]:
+    """Return a model of `schemas`."""
+    from ant_wif.emulator._admin import schemas
+
+    found: type[Strict] = getattr(schemas, name)
+    return found

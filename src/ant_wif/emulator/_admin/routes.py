@@ -11,17 +11,17 @@ from starlette.routing import Route
 
 from ant_wif.emulator._admin.issuers import Issuers
 from ant_wif.emulator._admin.openapi import document
-from ant_wif.emulator._admin.resource import ROOT, Body, Resource, Workspaces
+from ant_wif.emulator._admin.resource import ROOT, Body, Resource, Workspaces, check_structure, model_named
 from ant_wif.emulator._admin.rules import Enablements, Rules
-from ant_wif.emulator._admin.schemas import NOTHING, Schema
 from ant_wif.emulator._admin.service_accounts import Accounts, Memberships
-from ant_wif.emulator._admin.validation import check_structure
 from ant_wif.emulator._api.authentication import authenticate_admin
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
 from ant_wif.emulator._state.state import State
 from ant_wif.rules import RegistrationError
 
-Answer = Callable[[Request, Body, str], dict[str, object]]
+_NO_FIELDS = "Nothing"
+
+_Handler = Callable[[Request, Body, str], dict[str, object]]
 """From a request, its body and who calls to what is answered."""
 
 
@@ -61,7 +61,7 @@ def _routes_of(state: State, kind: Resource[Any]) -> list[Route]:
     return [
         _route(state, path, {"GET": (list_all, None), "POST": (create, kind.creation)}),
         _route(state, f"{path}/{{id}}", {"GET": (get, None), "POST": (update, kind.change)}),
-        _route(state, f"{path}/{{id}}/archive", {"POST": (archive, NOTHING)}),
+        _route(state, f"{path}/{{id}}/archive", {"POST": (archive, _NO_FIELDS)}),
     ]
 
 
@@ -93,8 +93,8 @@ def _workspace_routes(state: State, workspaces: Memberships | Enablements) -> li
     ]
 
 
-def _route(state: State, path: str, methods: Mapping[str, tuple[Answer, Schema | None]]) -> Route:
-    """Return a route that answers by method. Where there is a schema there is a body, which has to fit it."""
+def _route(state: State, path: str, methods: Mapping[str, tuple[_Handler, str | None]]) -> Route:
+    """Return a route that answers by method. Where a model is named there is a body, which has to fit it."""
 
     async def endpoint(request: Request) -> Response:
         answer, schema = methods["GET" if request.method == "HEAD" else request.method]
@@ -102,7 +102,7 @@ def _route(state: State, path: str, methods: Mapping[str, tuple[Answer, Schema |
         body = {} if schema is None else await _read(request, schema)
         try:
             if schema is not None:
-                check_structure(body, schema)
+                check_structure(body, model_named(schema))
             with state.lock:
                 return json_response(answer(request, body, actor))
         except RegistrationError as error:
@@ -111,7 +111,7 @@ def _route(state: State, path: str, methods: Mapping[str, tuple[Answer, Schema |
     return Route(path, endpoint, methods=list(methods))
 
 
-async def _read(request: Request, schema: Schema) -> dict[str, object]:
+async def _read(request: Request, schema: str) -> dict[str, object]:
     # Where no field is known a body may be missing, and with it what says that it is JSON.
     is_empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
-    return {} if schema is NOTHING and is_empty else await read_json(request)
+    return {} if schema == _NO_FIELDS and is_empty else await read_json(request)

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from starlette.datastructures import QueryParams
 
-from ant_wif.emulator._admin import schemas
 from ant_wif.emulator._admin.resource import Body, Resource, given, timestamp
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.fields import single
@@ -57,7 +56,7 @@ class Rules(Resource[Rule]):
     path = "federation_rules"
     title = "federation rule"
     parameter = "federation_rule_id"
-    answer, creation, change = schemas.RULE, schemas.RULE_CREATE, schemas.RULE_UPDATE
+    answer, creation, change = "RuleResource", "RuleCreate", "RuleUpdate"
 
     @property
     def all(self) -> dict[str, Rule]:
@@ -143,7 +142,7 @@ class Enablements:
     """The workspaces of a rule, as a whole: there is no second page."""
 
     path = "workspaces"
-    answer, creation, deletion = schemas.ENABLEMENT, schemas.ENABLEMENT_CREATE, schemas.ENABLEMENT_DELETED
+    answer, creation, deletion = "EnablementResource", "EnablementCreate", "EnablementDeleted"
     title = "workspace of a federation rule"
 
     def __init__(self, rules: Rules) -> None:

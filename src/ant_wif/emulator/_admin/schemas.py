@@ -1,258 +1,282 @@
-"""What the Admin API takes and answers, as JSON Schema: read by the checks of a body, and by whoever asks for it.
+"""What the Admin API takes and answers, as pydantic models. Imported at first use: start-up time counts.
 
-A check of a body looks at structure only: fields, types, what is required, constants. Bounds and forms stand here
-for the reader, and are checked where the rest of a registration is, by `ant_wif.rules`.
+A model looks at structure only: fields, types, what is required, constants. Bounds and forms stand here for the
+reader of the OpenAPI document, and are checked where the rest of a registration is, by `ant_wif.rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from ant_wif.emulator._http.validation import OrNull, Strict
 from ant_wif.rules.registration import MAX_JWT_LIFETIMES, NAME_FORM, SCOPES, TOKEN_LIFETIMES
 
-Schema = Mapping[str, object]
+T = TypeVar("T")
 
-WORKSPACE_ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
-
-_STRING: Schema = {"type": "string"}
-_BOOLEAN: Schema = {"type": "boolean"}
-_TEXT: Schema = {"type": "string", "minLength": 1}
-_NAME: Schema = {"type": "string", "pattern": f"^{NAME_FORM}$"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_STRINGS: Schema = {"type": "object", "additionalProperties": _STRING}
-_ROLE: Schema = {"type": "string", "enum": ["admin", "developer"]}
-_SCOPE: Schema = {"type": "string", "examples": list(SCOPES)}
+# Deeper than any key, and far from where a reader or writer of JSON gives up.
+_DEEPEST = 8
 
 
-def within(allowed: range) -> Schema:
-    return {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1]}
+def _shallow(value: object) -> object:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _DEEPEST:
+            raise PydanticCustomError("too_deep", "is nested too deeply")
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for items in inner for item in items]
+    return value
 
 
-def constant(value: str) -> Schema:
-    return {"type": "string", "const": value}
+def _false(value: bool) -> bool:  # noqa: FBT001  # called by pydantic
+    if value:
+        raise PydanticCustomError("only_false", "must be false")
+    return value
 
 
-def or_null(schema: Schema) -> Schema:
-    return {"oneOf": [schema, {"type": "null"}]} if "enum" in schema else {**schema, "type": [schema["type"], "null"]}
+def _shown_bounds(allowed: range) -> Any:
+    return Field(json_schema_extra={"minimum": allowed[0], "maximum": allowed[-1]})
 
 
-def closed(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
-    """Return the schema of an object that has no other fields."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(required),
-        "additionalProperties": False,
-    }
+Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_FORM}$"})]
+Text = Annotated[str, Field(json_schema_extra={"minLength": 1})]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Scope = Annotated[str, Field(examples=list(SCOPES))]
+Role = Literal["admin", "developer"]
+WorkspaceRole = Literal["workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user"]
+JwtLifetime = Annotated[int, _shown_bounds(MAX_JWT_LIFETIMES)]
+TokenLifetime = Annotated[int, _shown_bounds(TOKEN_LIFETIMES)]
 
 
-def answered(properties: Mapping[str, Schema]) -> Schema:
-    """Return the schema of an object that has all of these fields and no others."""
-    return closed(properties, list(properties))
+class Discovery(Strict):
+    type: Literal["discovery"]
+    discovery_base: OrNull[str] = None
+    ca_cert_pem: OrNull[str] = None
 
 
-def _deleted(kind: str, owner: str) -> Schema:
-    return answered({"type": constant(kind), owner: _STRING, "workspace_id": _STRING})
+class ExplicitUrl(Strict):
+    type: Literal["explicit_url"]
+    url: str
+    ca_cert_pem: OrNull[str] = None
 
 
-_FETCHED: Mapping[str, Schema] = {"ca_cert_pem": or_null(_STRING)}
-_JWKS_KINDS: Mapping[str, tuple[Mapping[str, Schema], Sequence[str]]] = {
-    "discovery": ({"discovery_base": or_null(_STRING), **_FETCHED}, ()),
-    "explicit_url": ({"url": _STRING, **_FETCHED}, ("url",)),
-    "inline": ({"keys": {"type": "array", "items": {"type": "object"}, "minItems": 1}}, ("keys",)),
-}
+class Inline(Strict):
+    type: Literal["inline"]
+    keys: Annotated[list[dict[str, Annotated[Any, AfterValidator(_shallow)]]], Field(json_schema_extra={"minItems": 1})]
 
 
-def _jwks(*, nullable: bool = False) -> Schema:
-    kinds: list[Schema] = [
-        closed({"type": constant(kind), **fields}, ["type", *required])
-        for kind, (fields, required) in _JWKS_KINDS.items()
-    ]
-    return {"oneOf": [*kinds, {"type": "null"}] if nullable else kinds}
+Jwks = Annotated[Discovery | ExplicitUrl | Inline, Field(discriminator="type")]
 
 
-JWKS = _jwks()
-MATCH = closed(
-    {
-        "subject_prefix": or_null(_TEXT),
-        "audience": or_null(_TEXT),
-        "claims": or_null(_STRINGS),
-        "condition": or_null(_TEXT),
-    }
-)
-TARGET = closed(
-    {
-        "type": constant("service_account"),
-        "service_account_id": _STRING,
-        "service_account_name": or_null(_STRING),
-    },
-    ["type", "service_account_id"],
-)
-
-ACCOUNT_CREATE = closed({"name": _NAME, "description": or_null(_STRING), "organization_role": _ROLE}, ["name"])
-ACCOUNT_UPDATE = closed({"description": or_null(_STRING), "organization_role": or_null(_ROLE)})
-ISSUER_CREATE = closed(
-    {
-        "name": _NAME,
-        "issuer_url": _TEXT,
-        "jwks": JWKS,
-        "max_jwt_lifetime_seconds": or_null(within(MAX_JWT_LIFETIMES)),
-        "check_jti": or_null(_BOOLEAN),
-    },
-    ["name", "issuer_url"],
-)
-ISSUER_UPDATE = closed(
-    {
-        "name": or_null(_NAME),
-        "issuer_url": or_null(_TEXT),
-        "jwks": _jwks(nullable=True),
-        "max_jwt_lifetime_seconds": or_null(within(MAX_JWT_LIFETIMES)),
-        "check_jti": or_null(_BOOLEAN),
-        "jwks_polling_disabled": {"type": ["boolean", "null"], "enum": [False, None]},
-    }
-)
-_RULE_FIELDS: Mapping[str, Schema] = {
-    "name": _NAME,
-    "description": or_null(_STRING),
-    "match": MATCH,
-    "target": TARGET,
-    "workspace_id": or_null(_STRING),
-    "applies_to_all_workspaces": _BOOLEAN,
-    "oauth_scope": _SCOPE,
-    "token_lifetime_seconds": within(TOKEN_LIFETIMES),
-    "attributes": or_null({**_STRINGS, "maxProperties": 0}),
-}
-RULE_CREATE = closed({"issuer_id": _STRING, **_RULE_FIELDS}, ["issuer_id", "match", "name", "oauth_scope", "target"])
-RULE_UPDATE = closed(
-    {
-        field: schema if field in {"description", "workspace_id", "attributes"} else or_null(schema)
-        for field, schema in _RULE_FIELDS.items()
-    }
-)
-MEMBERSHIP_CREATE = closed(
-    {"workspace_id": _STRING, "workspace_role": {"type": "string", "enum": list(WORKSPACE_ROLES)}},
-    ["workspace_id", "workspace_role"],
-)
-ENABLEMENT_CREATE = closed({"workspace_id": _STRING}, ["workspace_id"])
-NOTHING = closed({})
-
-_ACTORS: Mapping[str, Schema] = {
-    "created_at": _TIME,
-    "created_by_actor_id": or_null(_STRING),
-    "updated_at": _TIME,
-    "updated_by_actor_id": or_null(_STRING),
-    "archived_at": or_null(_TIME),
-    "archived_by_actor_id": or_null(_STRING),
-}
-
-ACCOUNT = answered(
-    {
-        "type": constant("service_account"),
-        "id": _STRING,
-        "name": _NAME,
-        "description": or_null(_STRING),
-        "organization_role": _ROLE,
-        **_ACTORS,
-    }
-)
-_POLL_STATUS = answered(
-    {
-        "consecutive_failures": {"type": "integer", "minimum": 0},
-        "last_fetched_at": or_null(_TIME),
-        "next_poll_at": or_null(_TIME),
-    }
-)
-ISSUER = answered(
-    {
-        "type": constant("federation_issuer"),
-        "id": _STRING,
-        "name": _NAME,
-        "issuer_url": _STRING,
-        "jwks": JWKS,
-        "max_jwt_lifetime_seconds": within(MAX_JWT_LIFETIMES),
-        "check_jti": _BOOLEAN,
-        "jwks_polling_disabled_at": or_null(_TIME),
-        "poll_status": or_null(_POLL_STATUS),
-        **_ACTORS,
-    }
-)
-RULE = answered(
-    {
-        "type": constant("federation_rule"),
-        "id": _STRING,
-        "name": _NAME,
-        "description": or_null(_STRING),
-        "issuer_id": _STRING,
-        "issuer_name": _STRING,
-        "match": MATCH,
-        "target": answered(
-            {
-                "type": constant("service_account"),
-                "service_account_id": _STRING,
-                "service_account_name": _STRING,
-            }
-        ),
-        "workspace_id": {"type": "null"},
-        "workspace_ids": {"type": "array", "items": _STRING},
-        "applies_to_all_workspaces": _BOOLEAN,
-        "oauth_scope": _SCOPE,
-        "token_lifetime_seconds": within(TOKEN_LIFETIMES),
-        "attributes": {"type": "null"},
-        **_ACTORS,
-    }
-)
-MEMBERSHIP = answered(
-    {
-        "type": constant("service_account_workspace_member"),
-        "service_account_id": _STRING,
-        "workspace_id": _STRING,
-        "workspace_role": {"type": "string", "enum": list(WORKSPACE_ROLES)},
-        "created_by_actor_id": or_null(_STRING),
-        "implicit": _BOOLEAN,
-    }
-)
-MEMBERSHIP_DELETED = _deleted("service_account_workspace_member_deleted", "service_account_id")
-ENABLEMENT = answered(
-    {
-        "type": constant("federation_rule_workspace"),
-        "federation_rule_id": _STRING,
-        "workspace_id": _STRING,
-        "workspace_name": or_null(_STRING),
-        "created_at": _TIME,
-        "created_by_actor_id": or_null(_STRING),
-    }
-)
-ENABLEMENT_DELETED = _deleted("federation_rule_workspace_deleted", "federation_rule_id")
-WORKSPACE = answered(
-    {
-        "type": constant("workspace"),
-        "id": _STRING,
-        "name": _STRING,
-        "archived_at": or_null(_TIME),
-        "compartment_id": _STRING,
-        "created_at": _TIME,
-        "data_residency": answered(
-            {"allowed_inference_geos": _STRING, "default_inference_geo": _STRING, "workspace_geo": _STRING}
-        ),
-        "display_color": _STRING,
-        "external_key_id": or_null(_STRING),
-        "tags": _STRINGS,
-        "user_profile_id": or_null(_STRING),
-    }
-)
-ERROR = answered(
-    {
-        "type": constant("error"),
-        "error": answered({"type": _STRING, "message": _STRING}),
-        "request_id": _STRING,
-    }
-)
+class Match(Strict):
+    subject_prefix: OrNull[Text] = None
+    audience: OrNull[Text] = None
+    claims: OrNull[dict[str, str]] = None
+    condition: OrNull[Text] = None
 
 
-def page_of(schema: Schema) -> Schema:
-    return answered({"data": {"type": "array", "items": schema}, "next_page": or_null(_STRING)})
+class Target(Strict):
+    type: Literal["service_account"]
+    service_account_id: str
+    service_account_name: OrNull[str] = None
 
 
-def page_by_id(schema: Schema) -> Schema:
-    ids = {"first_id": or_null(_STRING), "last_id": or_null(_STRING)}
-    return answered({"data": {"type": "array", "items": schema}, "has_more": _BOOLEAN, **ids})
+class ServiceAccountCreate(Strict):
+    name: Name
+    description: OrNull[str] = None
+    organization_role: Role = "developer"
+
+
+class ServiceAccountUpdate(Strict):
+    description: OrNull[str] = None
+    organization_role: OrNull[Role] = None
+
+
+class IssuerCreate(Strict):
+    name: Name
+    issuer_url: Text
+    jwks: Jwks = Discovery.model_construct(type="discovery")
+    max_jwt_lifetime_seconds: OrNull[JwtLifetime] = None
+    check_jti: OrNull[bool] = None
+
+
+class IssuerUpdate(Strict):
+    name: OrNull[Name] = None
+    issuer_url: OrNull[Text] = None
+    jwks: OrNull[Jwks] = None
+    max_jwt_lifetime_seconds: OrNull[JwtLifetime] = None
+    check_jti: OrNull[bool] = None
+    jwks_polling_disabled: OrNull[
+        Annotated[bool, AfterValidator(_false), Field(json_schema_extra={"enum": [False]})]
+    ] = None
+
+
+_NoAttributes = Annotated[dict[str, str], Field(json_schema_extra={"maxProperties": 0})]
+
+
+class RuleCreate(Strict):
+    name: Name
+    issuer_id: str
+    match: Match
+    target: Target
+    oauth_scope: Scope
+    description: OrNull[str] = None
+    workspace_id: OrNull[str] = None
+    applies_to_all_workspaces: bool = False
+    token_lifetime_seconds: TokenLifetime = 3600
+    attributes: OrNull[_NoAttributes] = None
+
+
+class RuleUpdate(Strict):
+    name: OrNull[Name] = None
+    match: OrNull[Match] = None
+    target: OrNull[Target] = None
+    oauth_scope: OrNull[Scope] = None
+    description: OrNull[str] = None
+    workspace_id: OrNull[str] = None
+    applies_to_all_workspaces: OrNull[bool] = None
+    token_lifetime_seconds: OrNull[TokenLifetime] = None
+    attributes: OrNull[_NoAttributes] = None
+
+
+class MembershipCreate(Strict):
+    workspace_id: str
+    workspace_role: WorkspaceRole
+
+
+class EnablementCreate(Strict):
+    workspace_id: str
+
+
+class Nothing(Strict):
+    pass
+
+
+class _Resource(Strict):
+    id: str
+    name: Name
+    created_at: Time
+    created_by_actor_id: str | None
+    updated_at: Time
+    updated_by_actor_id: str | None
+    archived_at: Time | None
+    archived_by_actor_id: str | None
+
+
+class ServiceAccountResource(_Resource):
+    type: Literal["service_account"]
+    description: str | None
+    organization_role: Role
+
+
+class PollStatus(Strict):
+    consecutive_failures: Annotated[int, Field(ge=0)]
+    last_fetched_at: Time | None
+    next_poll_at: Time | None
+
+
+class IssuerResource(_Resource):
+    type: Literal["federation_issuer"]
+    issuer_url: str
+    jwks: Jwks
+    max_jwt_lifetime_seconds: JwtLifetime
+    check_jti: bool
+    jwks_polling_disabled_at: Time | None
+    poll_status: PollStatus | None
+
+
+class NamedTarget(Strict):
+    type: Literal["service_account"]
+    service_account_id: str
+    service_account_name: str
+
+
+class RuleResource(_Resource):
+    type: Literal["federation_rule"]
+    description: str | None
+    issuer_id: str
+    issuer_name: str
+    match: Match
+    target: NamedTarget
+    workspace_id: None
+    workspace_ids: list[str]
+    applies_to_all_workspaces: bool
+    oauth_scope: Scope
+    token_lifetime_seconds: TokenLifetime
+    attributes: None
+
+
+class MembershipResource(Strict):
+    type: Literal["service_account_workspace_member"]
+    service_account_id: str
+    workspace_id: str
+    workspace_role: WorkspaceRole
+    created_by_actor_id: str | None
+    implicit: bool
+
+
+class MembershipDeleted(Strict):
+    type: Literal["service_account_workspace_member_deleted"]
+    service_account_id: str
+    workspace_id: str
+
+
+class EnablementResource(Strict):
+    type: Literal["federation_rule_workspace"]
+    federation_rule_id: str
+    workspace_id: str
+    workspace_name: str | None
+    created_at: Time
+    created_by_actor_id: str | None
+
+
+class EnablementDeleted(Strict):
+    type: Literal["federation_rule_workspace_deleted"]
+    federation_rule_id: str
+    workspace_id: str
+
+
+class DataResidency(Strict):
+    allowed_inference_geos: str
+    default_inference_geo: str
+    workspace_geo: str
+
+
+class WorkspaceResource(Strict):
+    type: Literal["workspace"]
+    id: str
+    name: str
+    archived_at: Time | None
+    compartment_id: str
+    created_at: Time
+    data_residency: DataResidency
+    display_color: str
+    external_key_id: str | None
+    tags: dict[str, str]
+    user_profile_id: str | None
+
+
+class ErrorDetail(Strict):
+    type: str
+    message: str
+
+
+class ErrorBody(Strict):
+    type: Literal["error"]
+    error: ErrorDetail
+    request_id: str
+
+
+class ResourcePage(Strict, Generic[T]):
+    data: list[T]
+    next_page: str | None
+
+
+class PageById(Strict, Generic[T]):
+    data: list[T]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None

@@ -7,7 +7,6 @@ from typing import cast
 
 from starlette.datastructures import QueryParams
 
-from ant_wif.emulator._admin import schemas
 from ant_wif.emulator._admin.resource import Body, Resource, page, read_wish
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.protocol import Refusal
@@ -20,7 +19,7 @@ class Accounts(Resource[ServiceAccount]):
     path = "service_accounts"
     title = "service account"
     parameter = "service_account_id"
-    answer, creation, change = schemas.ACCOUNT, schemas.ACCOUNT_CREATE, schemas.ACCOUNT_UPDATE
+    answer, creation, change = "ServiceAccountResource", "ServiceAccountCreate", "ServiceAccountUpdate"
 
     @property
     def all(self) -> dict[str, ServiceAccount]:
@@ -71,7 +70,7 @@ class Memberships:
     """Every service account is in the default workspace, without anybody's doing."""
 
     path = "workspaces"
-    answer, creation, deletion = schemas.MEMBERSHIP, schemas.MEMBERSHIP_CREATE, schemas.MEMBERSHIP_DELETED
+    answer, creation, deletion = "MembershipResource", "MembershipCreate", "MembershipDeleted"
     title = "membership of a service account"
 
     def __init__(self, accounts: Accounts) -> None:

@@ -1,30 +1,94 @@
-"""The body of a request to the messages API: what it must have, what it may have, and where it is wrong."""
+"""The body of a request to the messages API, as pydantic models. Imported at first use: start-up time counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from ant_wif.emulator._http.fields import refuse_unknown
+from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
 from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._http.validation import OrNull, Strict, find_flaw
 
-MAX_BYTES = 32 << 20
+_Object = dict[str, Any]
+_Words = Annotated[str, Field(min_length=1)]
+_Fraction = Annotated[float, Field(ge=0, le=1)]
 
-_ROLES = ("user", "assistant", "system")
-_MESSAGE_FIELDS = ("role", "content")
+
+class Block(Strict, extra="allow"):
+    type: _Words
+    text: Any = Field(default=None, validate_default=True)
+
+    @field_validator("text")
+    @classmethod
+    def _check_text(cls, text: object, info: ValidationInfo) -> object:
+        if info.data.get("type") == "text" and not (isinstance(text, str) and text):
+            raise PydanticCustomError("no_text", "must be a non-empty string")
+        return text
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What a field may be; `description` ends the sentence `must be ...`."""
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return text
 
-    accepts: Callable[[object], bool]
-    description: str
+
+_Content = Annotated[
+    Annotated[str, Tag("str")] | Annotated[list[Block], Tag("list")],
+    Discriminator(
+        lambda value: type(value).__name__,
+        custom_error_type="content",
+        custom_error_message="must be a string or a list of blocks",
+    ),
+]
+
+
+class Message(Strict):
+    role: Literal["user", "assistant", "system"]
+    content: _Content
+
+
+class CountingBody(Strict):
+    model: _Words
+    messages: Annotated[list[Message], Field(min_length=1), FailFast()]
+    system: _Content = ""
+    tools: Annotated[list[_Object], FailFast()] = Field(default_factory=list)
+    tool_choice: _Object = Field(default_factory=dict)
+    thinking: _Object = Field(default_factory=dict)
+    output_config: _Object = Field(default_factory=dict)
+    cache_control: OrNull[_Object] = None
+    speed: OrNull[Literal["standard", "fast"]] = None
+    # These need a beta of their own at the real service, and are taken as they come.
+    billing_policy: Any = None
+    compaction: Any = None
+    context_management: Any = None
+    mcp_servers: Any = None
+
+
+class GenerationBody(CountingBody):
+    max_tokens: Annotated[int, Field(ge=1)]
+    stream: bool = False
+    stop_sequences: Annotated[list[Annotated[str, AfterValidator(_not_blank)]], FailFast()] = Field(
+        default_factory=list
+    )
+    temperature: _Fraction = 1.0
+    top_p: _Fraction = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0
+    metadata: _Object = Field(default_factory=dict)
+    service_tier: OrNull[Literal["auto", "standard_only"]] = None
+    inference_geo: OrNull[str] = None
+    container: Any = None
+    diagnostics: Any = None
+    fallback_credit_token: Any = None
+    fallbacks: Any = None
+    thread: Any = None
 
 
 @dataclass(frozen=True)
 class MessageRequest:
-    """A request that is in order. `max_tokens` is 0 where nothing is generated, only counted."""
+    """A valid request. `max_tokens` is 0 where nothing is generated, only counted."""
 
     model: str
     messages: tuple[Mapping[str, object], ...]
@@ -43,65 +107,25 @@ class MessageRequest:
         return ""
 
 
-def read_generation(body: Mapping[str, object]) -> MessageRequest:
-    """Read the body of `POST /v1/messages`. Raises `Refusal` (400) that names the place of what is wrong."""
-    return _read(body, {**_COMMON, **_GENERATION}, required=("model", "max_tokens", "messages"))
-
-
-def read_counting(body: Mapping[str, object]) -> MessageRequest:
-    """Read the body of `POST /v1/messages/count_tokens`. Raises as `read_generation` does."""
-    return _read(body, _COMMON, required=("model", "messages"))
-
-
-def _read(body: Mapping[str, object], known: Mapping[str, _Kind], *, required: tuple[str, ...]) -> MessageRequest:
-    refuse_unknown(body, known)
-    for name in required:
-        if name not in body:
-            raise Refusal(400, f"{name}: this field is required")
-    for name, value in body.items():
-        if not known[name].accepts(value):
-            raise Refusal(400, f"{name}: must be {known[name].description}")
-    _check_blocks("system", body.get("system"))
-    limit = body.get("max_tokens")
-    return MessageRequest(
-        model=str(body["model"]),
-        messages=_messages(body["messages"]),
-        instructions=(body.get("system"), body.get("tools")),
-        max_tokens=limit if isinstance(limit, int) else 0,
-        stop_sequences=tuple(_strings(body.get("stop_sequences"))),
-        stream=body.get("stream") is True,
-    )
-
-
-def _messages(value: object) -> tuple[Mapping[str, object], ...]:
-    messages = value if isinstance(value, list) else []
+def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> MessageRequest:
+    """Raises `Refusal` (400) that names the place of what is wrong."""
+    flaw = find_flaw(model, body)
+    if flaw is not None:
+        place, sentence = flaw
+        raise Refusal(400, f"{'.'.join(map(str, place)) or 'body'}: {sentence}")
+    messages = tuple(body["messages"])
     for number, message in enumerate(messages):
-        place = f"messages.{number}"
-        if not isinstance(message, dict):
-            raise Refusal(400, f"{place}: must be an object")
-        refuse_unknown(message, _MESSAGE_FIELDS, place=f"{place}.")
-        if message.get("role") not in _ROLES:
-            raise Refusal(400, f"{place}.role: must be {', '.join(_ROLES[:-1])} or {_ROLES[-1]}")
-        content = message.get("content")
-        if not isinstance(content, str | list):
-            raise Refusal(400, f"{place}.content: must be a string or a list of blocks")
         # The last message may be an empty beginning of the answer.
-        if not content and (message["role"] != "assistant" or number < len(messages) - 1):
-            raise Refusal(400, f"{place}.content: must not be empty")
-        _check_blocks(f"{place}.content", content)
-    return tuple(messages)
-
-
-def _check_blocks(place: str, content: object) -> None:
-    for number, block in enumerate(content if isinstance(content, list) else []):
-        if not isinstance(block, dict):
-            raise Refusal(400, f"{place}.{number}: must be an object")
-        kind = block.get("type")
-        if not isinstance(kind, str) or not kind:
-            raise Refusal(400, f"{place}.{number}.type: must be a non-empty string")
-        text = block.get("text")
-        if kind == "text" and (not isinstance(text, str) or not text):
-            raise Refusal(400, f"{place}.{number}.text: must be a non-empty string")
+        if not message["content"] and (message["role"] != "assistant" or number < len(messages) - 1):
+            raise Refusal(400, f"messages.{number}.content: must not be empty")
+    return MessageRequest(
+        model=body["model"],
+        messages=messages,
+        instructions=(body.get("system"), body.get("tools")),
+        max_tokens=body.get("max_tokens", 0),
+        stop_sequences=tuple(body.get("stop_sequences", ())),
+        stream=body.get("stream", False),
+    )
 
 
 def _texts(content: object) -> Iterator[str]:
@@ -109,69 +133,4 @@ def _texts(content: object) -> Iterator[str]:
         yield content
     for block in content if isinstance(content, list) else []:
         if block["type"] == "text":
-            yield str(block["text"])
-
-
-def _strings(value: object) -> list[str]:
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
-
-
-def _at_least(least: int) -> _Kind:
-    def accepts(value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    return _Kind(accepts, f"a whole number of at least {least}")
-
-
-def _one_of(*words: str) -> _Kind:
-    return _Kind(lambda value: value is None or value in words, " or ".join(words))
-
-
-_OBJECT = _Kind(lambda value: isinstance(value, dict), "an object")
-_OPTIONAL_OBJECT = _Kind(lambda value: value is None or isinstance(value, dict), "an object or null")
-_OBJECTS = _Kind(
-    lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value), "a list of objects"
-)
-_STRING = _Kind(lambda value: isinstance(value, str) and bool(value), "a non-empty string")
-_OPTIONAL_STRING = _Kind(lambda value: value is None or isinstance(value, str), "a string or null")
-_FRACTION = _Kind(
-    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1,
-    "a number from 0 to 1",
-)
-_ANYTHING = _Kind(lambda _: True, "anything")
-
-_COMMON: Mapping[str, _Kind] = {
-    "model": _STRING,
-    "messages": _Kind(lambda value: isinstance(value, list) and bool(value), "a non-empty list of messages"),
-    "system": _Kind(lambda value: isinstance(value, str | list), "a string or a list of blocks"),
-    "tools": _OBJECTS,
-    "tool_choice": _OBJECT,
-    "thinking": _OBJECT,
-    "output_config": _OBJECT,
-    "cache_control": _OPTIONAL_OBJECT,
-    "speed": _one_of("standard", "fast"),
-    # These need a beta of their own at the real service, and are taken as they come.
-    "billing_policy": _ANYTHING,
-    "compaction": _ANYTHING,
-    "context_management": _ANYTHING,
-    "mcp_servers": _ANYTHING,
-}
-_GENERATION: Mapping[str, _Kind] = {
-    "max_tokens": _at_least(1),
-    "stream": _Kind(lambda value: isinstance(value, bool), "true or false"),
-    "stop_sequences": _Kind(
-        lambda value: isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value),
-        "a list of strings that are not blank",
-    ),
-    "temperature": _FRACTION,
-    "top_p": _FRACTION,
-    "top_k": _at_least(0),
-    "metadata": _OBJECT,
-    "service_tier": _one_of("auto", "standard_only"),
-    "inference_geo": _OPTIONAL_STRING,
-    "container": _ANYTHING,
-    "diagnostics": _ANYTHING,
-    "fallback_credit_token": _ANYTHING,
-    "fallbacks": _ANYTHING,
-    "thread": _ANYTHING,
-}
+            yield block["text"]

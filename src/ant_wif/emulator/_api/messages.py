@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ant_wif.emulator._api.authentication import authenticate
-from ant_wif.emulator._api.message_schema import MAX_BYTES, MessageRequest, read_counting, read_generation
 from ant_wif.emulator._api.models import unknown_model
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import json_response, read_json
 from ant_wif.emulator._state.state import State
 
+if TYPE_CHECKING:
+    from ant_wif.emulator._api.message_schema import MessageRequest
+
 # Real models cut text otherwise; what counts is that the same text gives the same number.
 _TOKEN = re.compile(r"\s*\S{1,5}|\s+")
+_MAX_BYTES = 32 << 20
 _FRAME_TOKENS = 3
 """What every message costs beyond its content."""
 _PICTURE_TOKENS = 1500
@@ -135,12 +139,9 @@ def _event(kind: str, **members: Mapping[str, object] | int) -> bytes:
     return f"event: {kind}\ndata: {data}\n\n".encode("ascii")
 
 
-_Reader = Callable[[Mapping[str, object]], MessageRequest]
-
-
 def message_routes(state: State) -> list[Route]:
     async def generate(request: Request) -> Response:
-        asked = await _read(state, request, read_generation)
+        asked = await _read(state, request, "GenerationBody")
         echo = Echo.of(asked)
         if not asked.stream:
             return json_response(echo.message())
@@ -149,7 +150,7 @@ def message_routes(state: State) -> list[Route]:
         )
 
     async def count(request: Request) -> Response:
-        return json_response({"input_tokens": count_input(await _read(state, request, read_counting))})
+        return json_response({"input_tokens": count_input(await _read(state, request, "CountingBody"))})
 
     return [
         Route("/v1/messages", generate, methods=["POST"]),
@@ -157,9 +158,12 @@ def message_routes(state: State) -> list[Route]:
     ]
 
 
-async def _read(state: State, request: Request, read: _Reader) -> MessageRequest:
+async def _read(state: State, request: Request, kind: Literal["GenerationBody", "CountingBody"]) -> MessageRequest:
     authenticate(state, request)
-    asked = read(await read_json(request, limit=MAX_BYTES))
+    body = await read_json(request, limit=_MAX_BYTES)
+    from ant_wif.emulator._api import message_schema
+
+    asked = message_schema.read_message_request(body, getattr(message_schema, kind))
     if asked.model not in state.models:
         raise unknown_model(asked.model)
     return asked
