@@ -11,13 +11,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_ant_wif._command import CommandLine, CommandOutcome
     from pytest_ant_wif._environment import AntEnv, UnknownPlatformError
-    from pytest_ant_wif._platforms import Aws, Platform
+    from pytest_ant_wif._platforms import MotoAws, Platform
 
-__all__ = ["AntEnv", "Aws", "CommandLine", "CommandOutcome", "Platform", "UnknownPlatformError"]
+__all__ = ["AntEnv", "CommandLine", "CommandOutcome", "MotoAws", "Platform", "UnknownPlatformError"]
 
 _MODULES = {
     "AntEnv": "_environment",
-    "Aws": "_platforms",
+    "MotoAws": "_platforms",
     "CommandLine": "_command",
     "CommandOutcome": "_command",
     "Platform": "_platforms",
