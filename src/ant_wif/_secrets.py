@@ -1,69 +1,138 @@
-"""Masking. No other module prints or formats a secret, and text from outside passes through `clean`.
+"""Masking. No other module prints or formats a secret, and text from outside passes through `sanitize`.
+
+What looks like a secret is defined here once, for the library, the command line and the pytest plugin. Every
+search takes time linear in the length of the text.
 
 `SecretStr` is pydantic's: its `repr` is stars, so a frame that holds one can be printed.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
-__all__ = ["SecretStr", "clean", "hidden", "is_sendable", "mask", "scrub", "show_path"]
+__all__ = [
+    "LABELS",
+    "SecretStr",
+    "as_secret",
+    "clean",
+    "hidden",
+    "is_sendable",
+    "labelled_values",
+    "mask",
+    "may_hold_secret",
+    "redact",
+    "sanitize",
+    "sanitize_path",
+    "scrub",
+    "show_path",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The pytest plugin reads this module in every run, and pydantic takes longer to import than most suites wait.
+    if name == "SecretStr":
+        from pydantic import SecretStr
+
+        return SecretStr
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _SHOWN = 16
 _SHORTEST_SEGMENT = 8  # below this a "known secret" would erase ordinary words
 
-# Fields whose value is a secret wherever they stand: JSON, form, query, header or Python repr.
-_FIELDS = (
-    "access_token|refresh_token|id_token|identity_token|auth_token|api_key|assertion|client_assertion|"
-    "client_secret|code_verifier|code|password|secret|value"
+# Names whose value is a secret: in JSON, a form, a query, a header, YAML or a Python repr.
+LABELS = (
+    "access_token", "refresh_token", "id_token", "identity_token", "auth_token", "token", "api_key", "assertion",
+    "client_assertion", "client_secret", "secret", "authorization_code", "code_verifier", "verifier", "password",
+)  # fmt: skip
+_HEADERS = ("authorization", "x-api-key", "x-identity-header")
+# Ordinary words as well: a value after a colon counts only in quotes. `value` is too common for text of any origin.
+_WORDS = ("code", "value")
+# What a text must contain, in lower case, to hold a secret that gives itself away. Each label contains one of these.
+_MARKS = (
+    "authorization", "x-api-key", "x-identity-header", "bearer", "token", "api_key", "assertion", "secret", "code",
+    "verifier", "password",
+)  # fmt: skip
+_SHAPE_MARKS = ("sk-ant-", "eyj", "private key-----")
+
+
+@functools.cache
+def _label(*, certain: bool) -> re.Pattern[str]:
+    """What stands before a secret. Compiled on first use, as all of these: start-up time counts."""
+    words = "code" if certain else "|".join(_WORDS)
+    labels, blank, mark = "|".join(LABELS), r"(?:\s|%20){1,4}", r"\\?['\"]"
+    byte = rf"(?:b(?={mark}))?"
+    equals = rf"(?:==?|%3D)\s*{byte}"
+    return re.compile(
+        rf"(?i)(?<![A-Za-z0-9_\-])(?:"
+        rf"(?:{labels})(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark})|(?P<bare>:)\s*)"
+        rf"|(?:{words})(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark}))"
+        rf"|(?:{'|'.join(_HEADERS)})(?:{mark})?\s*(?:[:=]\s*{byte}|,\s*b?(?={mark}))(?:{mark})?(?:(?:bearer|basic){blank})?"
+        rf"|bearer{blank})",
+        re.ASCII,
+    )
+
+
+@functools.cache
+def _values() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A value: in quotes; without; one that is random enough to be a secret in any text; and what follows none."""
+    return (
+        re.compile(r"(?P<quote>['\"])(?P<value>(?:(?!(?P=quote))[^\\]|\\.)+)", re.DOTALL),
+        re.compile(r"(?:\\['\"])?(?P<value>[^\s'\",;&\\]+)"),
+        re.compile(r"\\?['\"]?(?P<value>[\w~+%\-]+=*)", re.ASCII),
+        re.compile(r"[\w(./\[]", re.ASCII),
+    )
+
+
+@functools.cache
+def _shapes(*, certain: bool) -> re.Pattern[str]:
+    """What is a secret by its form alone. What stands before a JWT may be an escape, of a URL or a line break."""
+    start = r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))" if certain else ""
+    return re.compile(rf"sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.)?|{start}eyJ[\w\-]{{8,}}(?:\.[\w\-]*)*", re.ASCII)
+
+
+@functools.cache
+def _pem() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A marker; a line of the key with what may stand before it in a representation or a traceback; a long word."""
+    return (
+        re.compile(r"-----(BEGIN|END) [A-Z ]{0,40}PRIVATE KEY-----"),
+        re.compile(
+            r"(?:[\\\s\"'|,>()]|(?<=\\)[nr]|[E+\-](?=\s))*(?:(?=[A-Za-z_+/\-]*[0-9+/])[\w+/\-]{20,}=*|[\w+/\-]+=+)(?![\w(])",
+            re.ASCII,
+        ),
+        re.compile(r"[\w+/\-]{16,}=*", re.ASCII),
+    )
+
+
+# Controls, line separators, and characters that reorder text or that nobody sees.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
 )
-
-
-@functools.cache
-def _shapes() -> tuple[re.Pattern[str], ...]:
-    """What is a secret by its form alone. Compiled on first use: start-up time counts."""
-    return (
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-        re.compile(r"sk-ant-[A-Za-z0-9]+-[A-Za-z0-9_\-]+"),
-        re.compile(r"eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)*"),
-    )
-
-
-@functools.cache
-def _labelled() -> tuple[re.Pattern[str], ...]:
-    """What is a secret because of the name before it."""
-    return (
-        re.compile(
-            r"(?i)(?P<label>\b(?:authorization|x-api-key|x-identity-header)['\"]?\s*[:=]\s*['\"]?"
-            r"(?:(?:bearer|basic)\s+)?)(?P<secret>[^\s'\",;]+)"
-        ),
-        re.compile(r"(?i)(?P<label>\bbearer\s+)(?P<secret>[A-Za-z0-9._~+/=\-]{8,})"),
-        re.compile(
-            rf"(?i)(?P<label>['\"](?:{_FIELDS})['\"]\s*:\s*(?P<quote>['\"]))(?P<secret>(?:(?!(?P=quote))[^\\]|\\.)+)"
-        ),
-        re.compile(rf"(?i)(?P<label>(?:^|[?&\s])(?:{_FIELDS})=)(?P<secret>[^&\s]+)"),
-    )
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# How a line of a build log becomes a command: GitHub's old and new syntax, Azure Pipelines, TeamCity.
+_COMMAND = re.compile(r"(?<!\S)::(?=[A-Za-z])|##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 
 def mask(secret: SecretStr | str) -> str:
     """Return what may be shown of a secret: its first 16 characters, or only its length if it has no more."""
-    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    text = secret if isinstance(secret, str) else secret.get_secret_value()
     if len(text) <= _SHOWN:
         return f"({len(text)} characters)"
-    return f"{_CONTROL.sub('?', text[:_SHOWN])}..."
+    return f"{_UNSAFE.sub('?', text[:_SHOWN])}..."
 
 
-def hidden(secret: SecretStr | str | None) -> SecretStr | str | None:
+def as_secret(secret: SecretStr | str | None) -> SecretStr | str | None:
     """Wrap a secret that came as plain text. Nothing stays nothing, and empty stays recognisably empty."""
+    from pydantic import SecretStr
+
     return SecretStr(secret) if isinstance(secret, str) and secret else secret
 
 
@@ -72,26 +141,111 @@ def is_sendable(secret: SecretStr) -> bool:
     return re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()) is not None
 
 
-def show_path(path: object) -> str:
+def sanitize_path(path: object) -> str:
     """Return a path for a message: whole, but a secret that was put in its place is masked."""
-    return clean(path, limit=4096)
+    return sanitize(path, limit=4096)
 
 
-def scrub(text: str, known: Iterable[SecretStr] = ()) -> str:
-    """Return `text` with every secret masked: those in `known`, and whatever has the shape of one.
+def sanitize(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256) -> str:
+    """Return outside text fit for a message or a build log: secrets masked, harmless, cut to `limit`.
+
+    Control and invisible characters are escaped, and no build system takes a part of it for a command.
+    """
+    # Masked before it is cut, or the cut could divide a secret into a part that has no known shape.
+    shown = redact(str(text), known)
+    shown = _UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), shown)
+    shown = _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1]}", shown)
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
+
+
+def may_hold_secret(text: str) -> bool:
+    """Whether a search is worth its time: a cheap look that most texts do not pass."""
+    lowered = text.lower()
+    return any(mark in lowered for mark in (*_SHAPE_MARKS, *_MARKS))
+
+
+def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False) -> str:
+    """Return `text` with every secret masked: those in `known`, and whatever has the shape or the label of one.
 
     Of a known secret also each dot-separated part is removed, because a server may echo a JWT's
     payload or signature alone, and the ways to write it in JSON and in a URL.
+
+    With `certain`, prose and source code that only speak of secrets stay: a JWT must have a header that is JSON,
+    a private key must have lines, and a labelled value must be long and random.
     """
+    before = text
     for secret in known:
         for part in sorted(_ways_to_write(secret.get_secret_value()), key=len, reverse=True):
             if len(part) >= _SHORTEST_SEGMENT:
                 text = text.replace(part, "[masked]")
-    for shape in _shapes():
-        text = shape.sub(_mask_shape, text)
-    for labelled in _labelled():
-        text = labelled.sub(_mask_labelled, text)
-    return text
+    if text != before:  # An echo that was cut in a JWT ends with a piece that is no part of it.
+        text = re.sub(r"\[masked\](?:\.(?:\[masked\]|[A-Za-z0-9_\-]+))+", "[masked]", text)
+    if "PRIVATE KEY-----" in text:
+        text = "".join(_without_pem(text, certain=certain))
+    if "sk-ant-" in text or "eyJ" in text:
+        text = _shapes(certain=certain).sub(_mask_certain if certain else _mask_shape, text)
+    done, parts = 0, []
+    for start, end in _labelled(text, certain=certain):
+        parts.append(f"{text[done:start]}[masked]")
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def labelled_values(text: str) -> Iterator[str]:
+    """What `text` names as a secret, and which is long and random."""
+    for start, end in _labelled(text, certain=True):
+        yield text[start:end]
+
+
+def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
+    """Where what follows a label begins and ends. A label is looked for by its name: that costs least."""
+    lowered = text.replace("\u0130", "I").lower()  # the one character that has another length in lower case
+    label = _label(certain=certain)
+    quoted, plain, random, _ = _values()
+    done = 0
+    for at in _places(lowered, (*_HEADERS, *LABELS, "bearer", *_WORDS)):
+        if at < done or (found := label.match(text, at)) is None:
+            continue
+        if certain:
+            value = random.match(text, found.end())
+            wanted = value is not None and _is_random(text, value)
+        else:
+            value = quoted.match(text, found.end()) or plain.match(text, found.end())
+            wanted = value is not None and not _is_word(found, value["value"])
+        if value is not None and wanted:
+            yield value.span("value")
+        if value is not None and (wanted or certain):
+            done = value.end()
+
+
+def _places(text: str, words: Iterable[str]) -> list[int]:
+    places = set()
+    for word in words:
+        at = text.find(word)
+        while at >= 0:
+            places.add(at)
+            at = text.find(word, at + len(word))
+    return sorted(places)
+
+
+def _is_random(text: str, value: re.Match[str]) -> bool:
+    """Whether the value of a label is a secret in prose or source code."""
+    run = value["value"].rstrip("=")
+    return (
+        len(run) >= 20
+        and re.search("[0-9]", run) is not None
+        and re.search("[A-Za-z]", run) is not None
+        and _values()[3].match(text, value.end()) is None
+    )
+
+
+def _is_word(label: re.Match[str], value: str) -> bool:
+    """Whether what follows a label is masked already, or after a bare colon no more than a word of a sentence."""
+    if value.startswith(("[masked", "[JWT", "[private")) or value.endswith("..."):
+        return True
+    if label.group().lower().startswith("bearer") or label["bare"]:
+        return len(value) < 8 or (bool(label["bare"]) and re.search("[0-9]", value) is None)
+    return False
 
 
 def _ways_to_write(value: str) -> set[str]:
@@ -104,25 +258,57 @@ def _ways_to_write(value: str) -> set[str]:
     return ways
 
 
-def clean(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256) -> str:
-    """Return outside text fit for a message: secrets masked, control characters escaped, cut to `limit`."""
-    # Masked before it is cut, or the cut could divide a secret into a part that has no known shape.
-    shown = scrub(str(text), known)
-    shown = _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), shown)
-    return shown if len(shown) <= limit else f"{shown[:limit]}..."
-
-
 def _mask_shape(found: re.Match[str]) -> str:
     secret = found.group()
-    if secret.startswith("-----"):
-        return "[private key]"
     if secret.startswith("eyJ"):
         return f"[JWT of {len(secret)} characters]"
-    already = len(secret) == _SHOWN and found.string.startswith("...", found.end())
+    already = len(secret) == _SHOWN + 3 and secret.endswith("...")
     return secret if already else mask(secret)
 
 
-def _mask_labelled(found: re.Match[str]) -> str:
-    secret = found.group("secret")
-    already = secret.startswith(("[masked", "[JWT", "[private")) or secret.endswith("...")
-    return found.group() if already else f"{found.group('label')}[masked]"
+def _mask_certain(found: re.Match[str]) -> str:
+    is_jwt = found.group().startswith("eyJ")
+    return found.group() if is_jwt and not _is_jwt(found.group()) else _mask_shape(found)
+
+
+def _is_jwt(text: str) -> bool:
+    """Whether this has a payload and a signature, which may be empty, behind a header that is a JSON object."""
+    header, *rest = text.split(".")
+    if len(rest) < 2 or not rest[0]:
+        return False
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _without_pem(text: str, *, certain: bool) -> Iterator[str]:
+    marker, line, _ = _pem()
+    markers = list(marker.finditer(text))
+    done = 0
+    for number, begin in enumerate(markers):
+        if begin.group(1) == "END" or begin.start() < done:
+            continue
+        after = markers[number + 1] if number + 1 < len(markers) else None
+        end = begin.end()
+        if not certain:  # all that follows, up to the end of the key or of the text
+            end = next((each.end() for each in markers[number + 1 :] if each.group(1) == "END"), len(text))
+        elif after is not None and after.group(1) == "END" and _is_key(text[end : after.start()]):
+            end = after.end()
+        else:
+            limit = after.start() if after is not None else len(text)
+            while found := line.match(text, end, limit):
+                end = found.end()
+        if end > begin.end():
+            yield f"{text[done : begin.start()]}[private key]"
+            done = end
+    yield text[done:]
+
+
+def _is_key(body: str) -> bool:
+    """Whether most of what stands between the markers is base64, not words."""
+    words = [word for word in _pem()[2].findall(body) if re.search(r"[0-9+/]", word)]
+    return 2 * sum(map(len, words)) > len(body)
+
+
+clean, scrub, hidden, show_path = sanitize, redact, as_secret, sanitize_path

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ant_wif._secrets import SecretStr, clean, mask, scrub
+from ant_wif._secrets import LABELS, SecretStr, clean, mask, may_hold_secret, redact, sanitize, scrub
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -263,3 +263,32 @@ def test_a_masked_secret_stays_as_it_is() -> None:
     once = clean("the token sk-ant-oat01-" + "a" * 40 + " was used")
     assert once == "the token sk-ant-oat01-aaa... was used"
     assert clean(once) == once
+
+
+# --- one table for the library and the pytest plugin --------------------------------------------------
+
+
+@pytest.mark.parametrize("label", [*LABELS, "code"])
+@pytest.mark.parametrize("form", ['{{"{}": "{}"}}', "{}={}", "{} = '{}'", "{}: '{}'", "x&{}%3D{}"])
+@pytest.mark.parametrize("certain", [False, True])
+def test_a_label_is_known_to_both_users_of_the_table(label: str, form: str, *, certain: bool) -> None:
+    text = form.format(label, "S3cretS3cretS3cretS3cret")
+    assert "S3cretS3cret" not in redact(text, certain=certain)
+    assert may_hold_secret(text)
+
+
+@pytest.mark.parametrize("cut", range(40, 200, 7))
+def test_an_echo_that_is_cut_in_a_jwt_is_masked_to_its_end(cut: int) -> None:
+    token = jwt({"sub": "someone"}, bytes(range(64)))
+    echoed = sanitize(f"denied: {token[:cut]}", known=[SecretStr(token)])
+    assert leaked(token.split(".")[2], echoed, shown=0, window=4) is None
+
+
+@given(
+    st.lists(
+        st.sampled_from(["::", "set-output", "##", "#", "[", "vso[", "TeamCity[", " ", "\n", "\u200e", "\U000e0041"])
+    )
+)
+def test_sanitized_text_is_no_command_of_a_build_system(pieces: list[str]) -> None:
+    shown = sanitize("".join(pieces))
+    assert not re.search(r"(?i)^\s*::[a-z]|##(vso|teamcity)?\[|[\u061c\u200e\u200f\U000e0000-\U000e007f]", shown)

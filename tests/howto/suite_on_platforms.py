@@ -1,8 +1,7 @@
 import pytest
 
 import ant_wif
-from pytest_ant_wif._command import CommandLine
-from pytest_ant_wif._platforms import Platform
+from pytest_ant_wif import CommandLine, Platform
 
 
 @pytest.mark.parametrize("ant_platform", ["github", "gitlab", "kubernetes", "aws"], indirect=True)

@@ -99,14 +99,7 @@ def test_setup(kind, before): ...
 @every
 def test_teardown(kind, after): ...
 
-@pytest.mark.parametrize("value", [KINDS["access"], KINDS["jwt"]])
-def test_clean_but_for_its_parameter(value): ...
-
-@pytest.mark.parametrize("value", [pytest.param(1, id=KINDS["refresh"])])
-def test_clean_but_for_its_id(value): ...
-
-def test_clean_but_for_attributes(record_xml_attribute, record_testsuite_property):
-    record_xml_attribute("token", KINDS["access"])
+def test_clean_but_for_attributes(record_testsuite_property):
     record_testsuite_property("token", KINDS["jwt"])
 
 def test_clean_but_for_a_warning():
@@ -133,7 +126,7 @@ PLACES = {
     "setup": "captured stdout setup",
     "teardown": "captured stdout teardown",
 }
-CLEAN = 6  # parameter (2), id, attributes, warning, nothing
+CLEAN = 3  # property of the run, warning, nothing
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_ant_wif._leaks.reports import HINTS, VARIABLES, subtest_of, text_of
+from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, subtest_of, text_of
 from pytest_ant_wif._leaks.writers import CleanFile, CleanFormatter, CleanStream
 from pytest_ant_wif._options import is_worker
 
@@ -69,7 +69,9 @@ class LeakGuard:
         return any(self.clean(text) != text for text in map(str, values))
 
     def _may_leak(self, text: str) -> bool:
-        return self._knows or any(hint in text for hint in HINTS)
+        from ant_wif._secrets import may_hold_secret
+
+        return self._knows or may_hold_secret(text)
 
     @contextmanager
     def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
@@ -111,7 +113,7 @@ class LeakGuard:
         report = cast("pytest.TestReport", (yield))
         if item.get_closest_marker(ALLOWED) is not None:
             report.user_properties = [*report.user_properties, _MARK]
-        elif self._fail:
+        elif self._fail and not is_bare(report):
             with self._knowing(report):
                 self._accuse(report)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
@@ -124,7 +126,9 @@ class LeakGuard:
         """
         for stream in self._streams:
             stream.flush()
-        if _MARK not in report.user_properties:
+        if is_bare(report):
+            pass
+        elif _MARK not in report.user_properties:
             with self._knowing(report):
                 if self._fail and not str(report.longrepr).startswith(_ACCUSED):
                     self._accuse(report)
@@ -144,23 +148,6 @@ class LeakGuard:
         text = str(warning_message.message)
         if self.leaks(text):
             warning_message.message = UserWarning(self.clean(text))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_make_parametrize_id(self, val: object) -> Iterator[None]:
-        """A parameter becomes part of the test's name, which stands everywhere."""
-        made = cast("str | None", (yield))
-        if made is None and isinstance(val, str) and self.leaks(val):
-            made = self.clean(val)
-        return self.clean(made) if isinstance(made, str) else made  # type: ignore[return-value]  # as above
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Iterator[None]:
-        """Clean a name that was given outright, as by `pytest.param(…, id=…)`."""
-        yield
-        for number, call in enumerate(metafunc._calls):
-            ids = [f"{self.clean(name)}{number}" if self.leaks(name) else name for name in call._idlist]
-            if ids != list(call._idlist):
-                object.__setattr__(call, "_idlist", ids)  # it is frozen
 
     def _leaks_of(self, report: pytest.TestReport) -> Iterator[str]:
         leaks = self.leaks
@@ -229,18 +216,10 @@ class LeakGuard:
             self._masking.clean_object(report.longrepr)
         if isinstance(report, pytest.TestReport):
             report.user_properties = [(self.clean(name), self._plain(value)) for name, value in report.user_properties]
-            self._clean_attributes(report.nodeid)
 
     def _plain(self, value: object) -> object:
         """Return the value of a property as it is, or as masked text."""
         return self.clean(str(value)) if self.leaks(value) else value
-
-    def _clean_attributes(self, nodeid: str) -> None:
-        """Clean what `record_xml_attribute` gave to junit XML: it is in no report."""
-        for plugin in self._config.pluginmanager.get_plugins():
-            for (noted, _), reporter in getattr(plugin, "node_reporters", {}).items():
-                if noted == nodeid:
-                    reporter.attrs = {name: self.clean(str(value)) for name, value in reporter.attrs.items()}
 
     # --- what is written by another way -------------------------------------------------------------
 

@@ -6,12 +6,15 @@ plugin, has the shape of a secret, or is long, random and labelled as one.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
+import functools
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from pytest_ant_wif._leaks.shapes import labelled, mask_shapes, without_labelled
+from ant_wif._secrets import labelled_values, redact
 
 __all__ = ["Masking"]
 
@@ -19,6 +22,7 @@ _SHORTEST = 16  # below this a "known secret" would erase ordinary words
 # Of a run of 16 characters at least one block of 8 begins at a multiple of 8, so only these are looked up.
 _BLOCK = 8
 _EDGE = 4  # what has to be left on each side where pytest cut a long text in the middle
+_SHOWN = 16  # of a secret that pytest cut
 _TRIES = 8  # in how many places of a secret the same few characters are tried
 
 
@@ -42,7 +46,9 @@ class Masking:
                 text = text.replace(secret, "[masked]")
             if "..." in text:
                 text = "".join(self._without_cut(text))
-        text = without_labelled(mask_shapes(text))
+        if "..." in text and ("sk-ant-" in text or "eyJ" in text):
+            text = _run_with_cut()[0].sub(_mask_cut, text)
+        text = redact(text, certain=True)
         # Last: what two JWTs have in common must not keep the other from being recognised.
         return "".join(self._without_pieces(text)) if self._known else text
 
@@ -50,7 +56,7 @@ class Masking:
     def knowing(self, text: str) -> Iterator[None]:
         """Know meanwhile what `text` labels as a secret: elsewhere in the same report it may stand without a label."""
         before, blocks = dict(self._known), self._blocks
-        for secret in labelled(text):
+        for secret in labelled_values(text):
             self.know(secret)
         try:
             yield
@@ -165,3 +171,36 @@ def _widened(secret: str, place: int, text: str, at: int, done: int) -> tuple[in
     while end < len(text) and ahead < len(secret) and text[end] == secret[ahead]:
         end, ahead = end + 1, ahead + 1
     return start, end
+
+
+@functools.cache
+def _run_with_cut() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(r"[\w.\-]{8,}", re.ASCII),
+        re.compile(r"sk-ant-|(?:(?<!\w)|(?<=\\[nrt]))eyJ(?=\w)", re.ASCII),
+    )
+
+
+def _mask_cut(found: re.Match[str]) -> str:
+    run = found.group()
+    cut = run.find("...")
+    if cut < 0:
+        return run
+    # Searched in the text, not in the run: what stands before it counts.
+    start = _run_with_cut()[1].search(found.string, found.start(), found.end())
+    if start is None:
+        return run
+    begin = start.start() - found.start()
+    cut = run.find("...", begin)
+    if cut < 0 or not run[cut:].strip(".") or (run[begin] == "e" and not _is_text(run[begin:cut])):
+        return run
+    return f"{run[: min(cut, begin + _SHOWN)]}..."
+
+
+def _is_text(start: str) -> bool:
+    """Whether the start of something in base64url is text, as a JWT's header is."""
+    part = start.partition(".")[0]
+    try:
+        return base64.urlsafe_b64decode(part[: len(part) // 4 * 4]).decode("ascii").isprintable()
+    except ValueError:
+        return False

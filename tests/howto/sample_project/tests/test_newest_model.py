@@ -3,9 +3,7 @@ import pytest
 from newest_model import newest_model
 
 import ant_wif
-from pytest_ant_wif._command import CommandLine
-from pytest_ant_wif._environment import AntEnv
-from pytest_ant_wif._platforms import Platform
+from pytest_ant_wif import AntEnv, CommandLine, Platform
 
 
 def test_the_newest_model_is_one_of_them(ant_client: httpx.Client) -> None:
