@@ -57,7 +57,7 @@ def export(environ: Mapping[str, str], variables: Mapping[str, str]) -> None:
 
 
 def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
-    from ant_wif._secrets import show_path
+    from ant_wif._secrets import sanitize_path
     from ant_wif.errors import ConfigurationError
 
     path = environ.get(variable)
@@ -76,7 +76,8 @@ def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
             file.write(text.encode())
     except OSError as error:
         raise ConfigurationError(
-            f"{variable} names {show_path(path)}, which cannot be written: {error.strerror or type(error).__name__}",
+            f"{variable} names {sanitize_path(path)}, which cannot be written: "
+            f"{error.strerror or type(error).__name__}",
             hint=f"{variable} is the runner's to set: leave it as it is",
         ) from None
 

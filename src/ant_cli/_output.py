@@ -113,7 +113,7 @@ def _transformation(session: Session) -> Callable[[object], object]:
     import jmespath
     import jmespath.exceptions
 
-    from ant_wif._secrets import clean
+    from ant_wif._secrets import sanitize
 
     problem = ""
     try:
@@ -129,7 +129,7 @@ def _transformation(session: Session) -> Callable[[object], object]:
         try:
             found: object = compiled.search(item)
         except jmespath.exceptions.JMESPathError as error:
-            problem = clean(error)  # it quotes the answer
+            problem = sanitize(error)  # it quotes the answer
         else:
             return found
         raise click.BadParameter(f"{expression!r} does not suit the answer: {problem}", param_hint="--transform")

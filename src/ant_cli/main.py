@@ -111,9 +111,9 @@ def _trace(session: Session, error: Exception) -> None:
     if session.debug:
         import traceback
 
-        from ant_wif._secrets import scrub
+        from ant_wif._secrets import redact
 
-        click.echo(scrub("".join(traceback.format_exception(error))), err=True, nl=False)
+        click.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
 
 
 def _status(error: AntWifError, session: Session) -> int:
@@ -162,9 +162,9 @@ def _as_document(error: Exception, message: str, hint: str | None, exit_status: 
 
 
 def _scrubbed(text: str) -> str:
-    from ant_wif._secrets import scrub
+    from ant_wif._secrets import redact
 
-    return scrub(text)
+    return redact(text)
 
 
 def _fall_silent() -> None:
@@ -180,12 +180,12 @@ def _usage_hint(error: click.ClickException) -> str | None:
 
 def _unexpected(error: Exception) -> tuple[str, str | None]:
     from ant_cli._logging import fall_silent
-    from ant_wif._secrets import clean
+    from ant_wif._secrets import sanitize
 
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
         fall_silent(sys.stdout)  # where what is left would be tried once more
         return f"the output cannot be written: {error.strerror}", None
     return (
-        f"unexpected {type(error).__name__}: {clean(error)}",
+        f"unexpected {type(error).__name__}: {sanitize(error)}",
         "this is a mistake in ant-wif: run again with --debug and report what it prints",
     )

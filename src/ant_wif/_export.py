@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
 from ant_wif._environment import Environment, steady
 from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in
-from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif._tokens import AccessToken
 from ant_wif.errors import ConfigurationError
 
@@ -117,11 +117,11 @@ def _make(environ: Environment) -> PrivateFolder:
             # Judged as what lies above the folder: others may write there, but not replace what is in it.
             check_place(base, top=None, what="temp folder")
             if not _is_of_this_user_or_root(base):
-                problems.append(f"{show_path(base)}: others could replace what is in it")
+                problems.append(f"{sanitize_path(base)}: others could replace what is in it")
                 continue
             return PrivateFolder(base, _PREFIX)
         except (OSError, ConfigurationError) as error:
-            problems.append(f"{show_path(base)}: {getattr(error, 'strerror', None) or error}")
+            problems.append(f"{sanitize_path(base)}: {getattr(error, 'strerror', None) or error}")
     raise ConfigurationError(
         f"no folder for the credential can be made ({'; '.join(problems)})",
         hint="set TMPDIR to a folder that this user can write",
@@ -202,7 +202,7 @@ class TokenRenewer:
             try:
                 wait = self.step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
-                log.warning("the token could not be renewed: %s", clean(error))
+                log.warning("the token could not be renewed: %s", sanitize(error))
                 wait = self._retry_seconds
 
     def start(self) -> None:

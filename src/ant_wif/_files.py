@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._secrets import show_path
+from ant_wif._secrets import sanitize_path
 from ant_wif.errors import ProfileError
 
 __all__ = [
@@ -100,7 +100,7 @@ def check_place(path: Path, *, top: Path | None, what: str, owners: Collection[i
     """
     for finding in findings(path, top=top, owners=owners):
         if finding.refused:
-            raise ProfileError(f"the {what} {show_path(path)} is not used: {finding.problem}", hint=finding.hint)
+            raise ProfileError(f"the {what} {sanitize_path(path)} is not used: {finding.problem}", hint=finding.hint)
 
 
 def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:
@@ -133,7 +133,7 @@ def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:
 
 def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[Finding]:
     """A file or folder of the project's own."""
-    mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(show_path(Path(name)))
+    mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(sanitize_path(Path(name)))
     elsewhere = (
         "; where that changes nothing, set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
         if stat.S_ISDIR(status.st_mode)
@@ -141,7 +141,7 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
     )
     if status.st_uid not in owners:
         yield Finding(
-            f"{show_path(Path(name))} belongs to another user (uid {status.st_uid}, mode {mode:04o})",
+            f"{sanitize_path(Path(name))} belongs to another user (uid {status.st_uid}, mode {mode:04o})",
             f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{os.geteuid()} {quoted}{elsewhere}",
             refused=True,
         )
@@ -150,14 +150,15 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
     if mode & 0o002 or (mode & 0o020 and status.st_gid != os.getegid()):
         who = "everybody" if mode & 0o002 else f"the group {status.st_gid}"
         yield Finding(
-            f"{show_path(Path(name))} can be written by group or others "
+            f"{sanitize_path(Path(name))} can be written by group or others "
             f"({who}; uid {status.st_uid}, mode {mode:04o}), who could point it at a host of theirs",
             f"chmod go-w {quoted}{elsewhere}",
             refused=True,
         )
     elif mode & 0o020:
         yield Finding(
-            f"{show_path(Path(name))} can be written by this user's own group (gid {status.st_gid}, mode {mode:04o})",
+            f"{sanitize_path(Path(name))} can be written by this user's own group "
+            f"(gid {status.st_gid}, mode {mode:04o})",
             f"chmod g-w {quoted}",
             refused=False,
         )
@@ -168,14 +169,14 @@ def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> 
     mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(name)
     if mode & 0o002 and not mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode):
         yield Finding(
-            f"everybody can write {show_path(Path(name))} (uid {status.st_uid}, mode {mode:04o}), "
+            f"everybody can write {sanitize_path(Path(name))} (uid {status.st_uid}, mode {mode:04o}), "
             "and put another folder in its place",
             f"chmod o-w {quoted}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder",
             refused=True,
         )
     elif status.st_uid not in owners or (mode & 0o020 and status.st_gid not in {0, os.getegid()}):
         yield Finding(
-            f"{show_path(Path(name))} belongs to, or can be written by, another user or group "
+            f"{sanitize_path(Path(name))} belongs to, or can be written by, another user or group "
             f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
             f"chown {os.geteuid()} {quoted}",
             refused=False,
@@ -188,7 +189,7 @@ def _about_next(
     """In a folder that everybody can write, the sticky bit guards a name for its owner only."""
     if of_holder.st_mode & 0o002 and of_holder.st_mode & stat.S_ISVTX and status.st_uid not in owners:
         yield Finding(
-            f"everybody can write {show_path(Path(holder))}, and {show_path(Path(name))} in it "
+            f"everybody can write {sanitize_path(Path(holder))}, and {sanitize_path(Path(name))} in it "
             f"belongs to another user (uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})",
             f"chown {os.geteuid()} {shlex.quote(name)}; or set ANTHROPIC_CONFIG_DIR to another folder",
             refused=True,
@@ -271,7 +272,7 @@ def read_object(
         return None
     except (OSError, ValueError) as error:
         problem, hint = _why_not_opened(path, error)
-        raise ProfileError(f"the {what} {show_path(path)} {problem}", hint=hint) from None
+        raise ProfileError(f"the {what} {sanitize_path(path)} {problem}", hint=hint) from None
     try:
         # Judged by the descriptor, so that nothing can be put in its place between look and read.
         _refuse(path, os.fstat(descriptor), what=what, secret=secret, owners=owners)
@@ -280,7 +281,7 @@ def read_object(
         os.close(descriptor)
     if isinstance(document, dict):
         return document
-    raise ProfileError(f"the {what} {show_path(path)} {document}", hint=f"mend or remove {show_path(path)}")
+    raise ProfileError(f"the {what} {sanitize_path(path)} {document}", hint=f"mend or remove {sanitize_path(path)}")
 
 
 class Draft:
@@ -423,8 +424,8 @@ def write_atomically(
 
 def _not_written(path: Path, error: OSError) -> ProfileError:
     return ProfileError(
-        f"{show_path(path)} could not be written: {error.strerror or type(error).__name__}",
-        hint=f"check owner, mode and free space of {show_path(path.parent)}",
+        f"{sanitize_path(path)} could not be written: {error.strerror or type(error).__name__}",
+        hint=f"check owner, mode and free space of {sanitize_path(path.parent)}",
     )
 
 
@@ -438,8 +439,8 @@ def check_writable(folder: Path, *, folder_mode: int, owners: Collection[int] | 
         Draft(folder / "probe", mode=0o600, folder_mode=folder_mode, owners=owners).discard()
     except OSError as error:
         raise ProfileError(
-            f"{show_path(folder)} cannot be written: {error.strerror or type(error).__name__}",
-            hint=f"check owner, mode and free space of {show_path(folder)}, or set ANTHROPIC_CONFIG_DIR to another",
+            f"{sanitize_path(folder)} cannot be written: {error.strerror or type(error).__name__}",
+            hint=f"check owner, mode and free space of {sanitize_path(folder)}, or set ANTHROPIC_CONFIG_DIR to another",
         ) from None
 
 
@@ -471,8 +472,8 @@ def remove(path: Path) -> bool:
         return False
     except OSError as error:
         raise ProfileError(
-            f"{show_path(path)} could not be removed: {error.strerror or type(error).__name__}",
-            hint=f"check the owner and mode of {show_path(path.parent)}",
+            f"{sanitize_path(path)} could not be removed: {error.strerror or type(error).__name__}",
+            hint=f"check the owner and mode of {sanitize_path(path.parent)}",
         ) from None
     return True
 
@@ -629,23 +630,26 @@ def _why_not_opened(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     if error.errno == errno.ELOOP and path.is_symlink():
         return (
             "is a symlink, which is not followed: a secret stays where it was put",
-            f"move the real file to {show_path(path)}, or name it in the profile's authentication.credentials_path",
+            f"move the real file to {sanitize_path(path)}, or name it in the profile's authentication.credentials_path",
         )
     if isinstance(error, PermissionError):
-        return "may not be read by this user", f"run `ls -l {show_path(path)}` and check owner and mode"
-    return f"could not be read: {error.strerror or type(error).__name__}", f"check {show_path(path)}"
+        return "may not be read by this user", f"run `ls -l {sanitize_path(path)}` and check owner and mode"
+    return f"could not be read: {error.strerror or type(error).__name__}", f"check {sanitize_path(path)}"
 
 
 def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, owners: Collection[int] | None) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
-        raise ProfileError(f"the {what} {show_path(path)} is no regular file", hint=f"move {show_path(path)} away")
+        raise ProfileError(
+            f"the {what} {sanitize_path(path)} is no regular file", hint=f"move {sanitize_path(path)} away"
+        )
     if os.name != "posix":
         return
     if secret and mode & 0o077:
         raise ProfileError(
-            f"the {what} {show_path(path)} can be read or written by group or others (mode {mode:04o}), expected 0600",
-            hint=f"chmod 600 {show_path(path)}",
+            f"the {what} {sanitize_path(path)} can be read or written by group or others (mode {mode:04o}), "
+            "expected 0600",
+            hint=f"chmod 600 {sanitize_path(path)}",
         )
     for finding in _about_own(str(path), status, owners if owners is not None else owners_in()):
         if finding.refused:

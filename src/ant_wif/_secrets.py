@@ -23,8 +23,6 @@ __all__ = [
     "LABELS",
     "SecretStr",
     "as_secret",
-    "clean",
-    "hidden",
     "is_sendable",
     "labelled_values",
     "mask",
@@ -32,8 +30,6 @@ __all__ = [
     "redact",
     "sanitize",
     "sanitize_path",
-    "scrub",
-    "show_path",
 ]
 
 
@@ -309,6 +305,3 @@ def _is_key(body: str) -> bool:
     """Whether most of what stands between the markers is base64, not words."""
     words = [word for word in _pem()[2].findall(body) if re.search(r"[0-9+/]", word)]
     return 2 * sum(map(len, words)) > len(body)
-
-
-clean, scrub, hidden, show_path = sanitize, redact, as_secret, sanitize_path

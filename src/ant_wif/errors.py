@@ -13,7 +13,7 @@ AntWifError                    .hint: the one thing to do next
 └─ ApiError                    an API call; .status .request_id .body
 
 Messages are for people and may be logged as they are: whatever comes from outside has passed
-`ant_wif._secrets.clean`, so no message, attribute or `repr` holds a token.
+`ant_wif._secrets.sanitize`, so no message, attribute or `repr` holds a token.
 """
 
 from __future__ import annotations

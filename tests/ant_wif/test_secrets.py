@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ant_wif._secrets import LABELS, SecretStr, clean, mask, may_hold_secret, redact, sanitize, scrub
+from ant_wif._secrets import LABELS, SecretStr, mask, may_hold_secret, redact, sanitize
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -89,25 +89,25 @@ def test_a_secret_string_does_not_show_itself() -> None:
 @given(before=surroundings, token=anthropic_tokens, after=surroundings)
 def test_no_anthropic_token_gets_through(before: str, token: str, after: str) -> None:
     assume(leaked(token, before + after) is None)
-    assert leaked(token, scrub(before + token + after)) is None
-    assert leaked(token, clean(before + token + after)) is None
+    assert leaked(token, redact(before + token + after)) is None
+    assert leaked(token, sanitize(before + token + after)) is None
 
 
 @settings(max_examples=400, deadline=None)
 @given(before=surroundings, token=jwts, after=surroundings)
 def test_no_jwt_gets_through(before: str, token: str, after: str) -> None:
-    seen = scrub(before + token + after)
+    seen = redact(before + token + after)
     for part in token.split("."):
         assert leaked(part, seen, shown=0) is None
-        assert leaked(part, clean(before + token + after), shown=0) is None
+        assert leaked(part, sanitize(before + token + after), shown=0) is None
 
 
 @settings(max_examples=400, deadline=None)
 @given(before=surroundings, secret=known_secrets, after=surroundings)
 def test_no_known_secret_gets_through(before: str, secret: str, after: str) -> None:
     known = [SecretStr(secret)]
-    assert secret not in scrub(before + secret + after, known)
-    assert secret not in clean(before + secret + after, known=known)
+    assert secret not in redact(before + secret + after, known)
+    assert secret not in sanitize(before + secret + after, known=known)
 
 
 @settings(max_examples=200, deadline=None)
@@ -115,8 +115,8 @@ def test_no_known_secret_gets_through(before: str, secret: str, after: str) -> N
 def test_no_part_of_a_known_jwt_gets_through_alone(before: str, token: str, after: str, part: int) -> None:
     piece = token.split(".")[part]
     for seen in (
-        scrub(before + piece + after, [SecretStr(token)]),
-        clean(before + piece + after, known=[SecretStr(token)]),
+        redact(before + piece + after, [SecretStr(token)]),
+        sanitize(before + piece + after, known=[SecretStr(token)]),
     ):
         assert leaked(piece, seen, shown=0) is None
 
@@ -130,7 +130,7 @@ def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
     signature = token.split(".")[2]
     lead = f"{before}sk-ant-x-"
     filled = lead + "a" * max(0, limit * 64 - at - len(lead) - 1) + " "
-    assert leaked(signature, clean(filled + signature, known=[SecretStr(token)], limit=limit), shown=0) is None
+    assert leaked(signature, sanitize(filled + signature, known=[SecretStr(token)], limit=limit), shown=0) is None
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
     ],
 )
 def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
-    assert "S3cretS3cretS3cret" not in scrub(text)
-    assert "S3cretS3cretS3cret" not in clean(text)
+    assert "S3cretS3cretS3cret" not in redact(text)
+    assert "S3cretS3cretS3cret" not in sanitize(text)
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,21 @@ def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
     ],
 )
 def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
-    assert scrub(text) == clean(text) == text
+    assert redact(text) == sanitize(text) == text
 
 
 def test_a_known_word_too_short_to_be_a_secret_does_not_eat_ordinary_text() -> None:
     assert (
-        scrub("an error of a user", [SecretStr("error"), SecretStr(""), SecretStr("a.of.user")]) == "an error of a user"
+        redact("an error of a user", [SecretStr("error"), SecretStr(""), SecretStr("a.of.user")])
+        == "an error of a user"
     )
 
 
 @settings(max_examples=200, deadline=None)
 @given(text=surroundings, token=st.one_of(anthropic_tokens, jwts))
 def test_scrubbing_what_is_scrubbed_brings_nothing_back(text: str, token: str) -> None:
-    once = scrub(text + token)
-    assert leaked(token.rsplit(".", maxsplit=1)[-1], scrub(once), shown=16) is None
+    once = redact(text + token)
+    assert leaked(token.rsplit(".", maxsplit=1)[-1], redact(once), shown=16) is None
 
 
 # --- clean ------------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def test_scrubbing_what_is_scrubbed_brings_nothing_back(text: str, token: str) -
 @settings(max_examples=300, deadline=None)
 @given(st.text(), st.integers(1, 300))
 def test_cleaned_text_fits_a_line_of_a_terminal_and_the_limit(text: str, limit: int) -> None:
-    shown = clean(text, limit=limit)
+    shown = sanitize(text, limit=limit)
     assert len(shown) <= limit + 3
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", shown)
     assert shown.encode("utf-8").decode("utf-8") == shown
@@ -206,17 +207,17 @@ def test_cleaned_text_fits_a_line_of_a_terminal_and_the_limit(text: str, limit: 
     [("a\nb", "a\\nb"), ("\x1b[31mred", "\\x1b[31mred"), ("\u202etxt", "\\u202etxt"), ("\ud800", "\\ud800")],
 )
 def test_control_characters_are_escaped(text: str, shown: str) -> None:
-    assert clean(text) == shown
+    assert sanitize(text) == shown
 
 
 @pytest.mark.parametrize("value", [None, 7, 1.5, ["a"], {"a": 1}, b"bytes"])
 def test_anything_can_be_cleaned(value: object) -> None:
-    assert clean(value) == str(value)
+    assert sanitize(value) == str(value)
 
 
 def test_long_text_is_cut_and_says_so() -> None:
-    assert clean("x" * 300) == "x" * 256 + "..."
-    assert clean("x" * 256) == "x" * 256
+    assert sanitize("x" * 300) == "x" * 256 + "..."
+    assert sanitize("x" * 256) == "x" * 256
 
 
 # --- time -------------------------------------------------------------------------------------------
@@ -236,16 +237,16 @@ def test_a_long_text_of_any_nasty_repetition_is_scrubbed() -> None:
     """In a process of its own, which can be stopped: a search that backtracks without end holds its lock."""
     program = """
 import itertools, sys
-from ant_wif._secrets import SecretStr, clean, scrub
+from ant_wif._secrets import SecretStr, redact, sanitize
 nasty = eval(sys.stdin.read())
 known = [SecretStr("eyJaaaaaaaa.bbbbbbbbbbbb.cccccccccccc")]
 for piece in nasty:
     text = piece * ((1 << 17) // len(piece))
-    scrub(text, known); clean(text, known=known)
+    redact(text, known); sanitize(text, known=known)
 for first, second in itertools.permutations(nasty, 2):
     # An opening followed by a long run that never completes it, and the same run ended by something else.
     run = first + second * (128 // len(second))
-    scrub(run + "!"); scrub(run * 4 + "\\n")
+    redact(run + "!"); redact(run * 4 + "\\n")
 print("done")
 """
     done = subprocess.run(
@@ -260,9 +261,9 @@ print("done")
 
 
 def test_a_masked_secret_stays_as_it_is() -> None:
-    once = clean("the token sk-ant-oat01-" + "a" * 40 + " was used")
+    once = sanitize("the token sk-ant-oat01-" + "a" * 40 + " was used")
     assert once == "the token sk-ant-oat01-aaa... was used"
-    assert clean(once) == once
+    assert sanitize(once) == once
 
 
 # --- one table for the library and the pytest plugin --------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 import ant_wif
 from ant_wif._api.client import Api
 from ant_wif._http import Request, RequestFailure, Response, arun, request_id_of, run, send
-from ant_wif._http.network import proxy_for, tls_context
+from ant_wif._http.urls import proxy_for, tls_context
 from ant_wif.errors import ApiError, ConfigurationError
 from hostile import Act, HostileServer, Received, forged_jwt, reply
 

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from ant_wif._resolution import Resolution, TierCandidate
     from ant_wif.credentials import Credentials
 
-__all__ = ["Command", "Group", "LazyGroup", "ReaderGoneError", "Session", "global_options", "not_empty", "pass_session"]
+__all__ = [
+    "AntCommand",
+    "AntGroup",
+    "LazyGroup",
+    "ReaderGoneError",
+    "Session",
+    "global_options",
+    "not_empty",
+    "pass_session",
+]
 
 FORMATS = ("auto", "json", "jsonl", "yaml", "raw")
 
@@ -147,7 +156,7 @@ class ReaderGoneError(Exception):
     """Whoever read our output has had enough, as `head` does."""
 
 
-class Command(click.Command):
+class AntCommand(click.Command):
     """A command that takes the global options too."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -166,10 +175,10 @@ class Command(click.Command):
         return [*super().shell_complete(ctx, incomplete), *completing.hidden_options(self, incomplete)]
 
 
-class Group(click.Group):
+class AntGroup(click.Group):
     """A group of such commands."""
 
-    command_class = Command
+    command_class = AntCommand
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options["params"] = [*(options.get("params") or []), *global_options(hidden=True)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click import completing
-from ant_cli._click.options import Command, Session, not_empty, pass_session
+from ant_cli._click.options import AntCommand, Session, not_empty, pass_session
 from ant_cli._request_input import read_file, read_stdin
 from ant_cli._values import encoded, field_value, read_document
 from ant_cli.headers import header_lines
@@ -21,7 +21,7 @@ __all__ = ["api"]
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
-@click.command(cls=Command)
+@click.command(cls=AntCommand)
 @click.argument("path")
 @click.option("-X", "--method", type=click.Choice(_METHODS, case_sensitive=False), help="GET, or POST with a body.")
 @click.option(

@@ -7,12 +7,12 @@ import time
 
 import click
 
-from ant_cli._click.options import Group, Session, pass_session
+from ant_cli._click.options import AntGroup, Session, pass_session
 
 __all__ = ["cache"]
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 @pass_session
 def cache(session: Session) -> None:
     """See and forget the tokens that processes share."""

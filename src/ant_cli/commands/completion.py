@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from ant_cli._click.options import Command
+from ant_cli._click.options import AntCommand
 
 __all__ = ["completion"]
 
 
-@click.command(cls=Command)
+@click.command(cls=AntCommand)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

@@ -10,13 +10,13 @@ import time
 
 import click
 
-from ant_cli._click.options import Command, Session
+from ant_cli._click.options import AntCommand, Session
 from ant_cli.commands.emulator import load_emulator
 
 __all__ = ["demo"]
 
 
-@click.command(cls=Command)
+@click.command(cls=AntCommand)
 def demo() -> None:
     """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
     from ant_cli.commands.auth.status_text import lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli._click.options import Command, Group, Session, pass_session
+from ant_cli._click.options import AntCommand, AntGroup, Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif.emulator import Emulator
@@ -19,7 +19,7 @@ __all__ = ["emulator", "load_emulator"]
 INSTALL = "pip install 'ant-wif[emulator]'"
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(cls=AntGroup, invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 takes a free one.", show_default=True
@@ -58,14 +58,14 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
         threading.Event().wait()
 
 
-@emulator.command(cls=Command)
+@emulator.command(cls=AntCommand)
 @click.option("--platform", default="github", show_default=True, help="Whose job to look like.")
 @click.option("--url", metavar="URL", help="Where the emulator listens, as it printed; or ANT_EMULATOR_URL.")
 @pass_session
 def env(session: Session, platform: str, url: str | None) -> None:
     """Print the variables that point a shell at a running emulator."""
     from ant_wif._http import Request, RequestFailure, check_url, run, send
-    from ant_wif._secrets import clean
+    from ant_wif._secrets import sanitize
     from ant_wif.errors import AntWifError
 
     session.failure = 1
@@ -78,7 +78,7 @@ def env(session: Session, platform: str, url: str | None) -> None:
         raise AntWifError(f"no emulator answers at {base_url}: {answer.reason}", hint="start one with `ant emulator`")
     if answer.status != 200:
         raise AntWifError(
-            f"no such platform, says the emulator: {clean(answer.body.decode('utf-8', 'replace'))}",
+            f"no such platform, says the emulator: {sanitize(answer.body.decode('utf-8', 'replace'))}",
             hint="try --platform github",
         )
     variables = json.loads(answer.body)

@@ -14,7 +14,7 @@ import click
 from ant_cli import _github as github
 from ant_cli import _logging as logs
 from ant_cli._click import completing
-from ant_cli._click.options import Command, Session, pass_session
+from ant_cli._click.options import AntCommand, Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
@@ -26,7 +26,7 @@ __all__ = ["exec_"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
-@click.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})
+@click.command("exec", cls=AntCommand, context_settings={"allow_interspersed_args": False})
 @click.option(
     "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
 )
@@ -129,12 +129,12 @@ def _cannot_run(program: str, environ: Mapping[str, str]) -> int | None:
 
 
 def _say(program: str, problem: str, status: int) -> int:
-    from ant_wif._secrets import clean
+    from ant_wif._secrets import sanitize
 
     hint = (
         "check its spelling and PATH; options of `ant exec` stand before the program"
         if status == NOT_FOUND
         else "name a file that may be executed (chmod +x), or its interpreter before it"
     )
-    click.echo(f"error: {clean(program, limit=200)} cannot be run: {problem}\nhint: {hint}", err=True)
+    click.echo(f"error: {sanitize(program, limit=200)} cannot be run: {problem}\nhint: {hint}", err=True)
     return status

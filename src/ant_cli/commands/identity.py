@@ -9,7 +9,7 @@ import click
 
 from ant_cli import _github as github
 from ant_cli import _logging as logs
-from ant_cli._click.options import Group, Session, pass_session
+from ant_cli._click.options import AntGroup, Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["identity"]
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 def identity() -> None:
     """Look at the identity token of this machine or job."""
 
@@ -65,7 +65,7 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
     several processes read the file, each exchanges what it finds, and all but the first are refused:
     `ant exec` makes one exchange for all of them.
     """
-    from ant_wif._secrets import show_path
+    from ant_wif._secrets import sanitize_path
 
     session.reader_gone = 1 if output is not None else 0
     if watch and output is None:
@@ -78,7 +78,7 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
     if output is not None:
         session.failure = 1
         _write(output, fetched.assertion)
-        click.echo(f"wrote {show_path(output)}", err=True)
+        click.echo(f"wrote {sanitize_path(output)}", err=True)
         return
     click.echo(fetched.assertion.get_secret_value())
 
@@ -97,7 +97,7 @@ def claims(session: Session, audience: str | None) -> None:
 def _watch(session: Session, audience: str | None, output: str) -> None:
     from ant_wif._export import TokenRenewer
     from ant_wif._http import Flow
-    from ant_wif._secrets import show_path
+    from ant_wif._secrets import sanitize_path
     from ant_wif._tokens import TokenCache, TokenRequest
 
     source, context = _source(session, audience)
@@ -116,7 +116,7 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
     broker = TokenRenewer(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
     broker.step()
     click.echo(
-        f"wrote {show_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True
+        f"wrote {sanitize_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True
     )
     broker.run()
 

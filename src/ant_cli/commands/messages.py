@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ant_cli._click.options import Group, Session, not_empty, pass_session
+from ant_cli._click.options import AntGroup, Session, not_empty, pass_session
 from ant_cli._values import TextValue, Value
 from ant_cli.headers import beta_header
 
@@ -63,7 +63,7 @@ def _options(fields: Iterable[_Field]) -> list[click.Parameter]:
     ]
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 def messages() -> None:
     """Talk to a model.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from ant_cli._click.options import Group, Session, pass_session
+from ant_cli._click.options import AntGroup, Session, pass_session
 
 __all__ = ["models"]
 
 _LONGEST_ID = 256
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 def models() -> None:
     """Look at the models that the credential may use."""
 

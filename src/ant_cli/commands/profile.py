@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click import completing
-from ant_cli._click.options import Group, Session, pass_session
+from ant_cli._click.options import AntGroup, Session, pass_session
 from ant_cli._prompts import confirm
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 @pass_session
 def profile(session: Session) -> None:
     """See, make and change profiles."""

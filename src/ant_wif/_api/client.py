@@ -24,7 +24,7 @@ from ant_wif._http import (
     request_id_of,
     sent_secrets,
 )
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError
 
@@ -163,7 +163,9 @@ class Api:
             found = answer.document()
             if isinstance(found, dict):
                 return found
-        raise ApiError(f"{method} {clean(path)} was answered with something that is no JSON object", hint=_NOT_THE_API)
+        raise ApiError(
+            f"{method} {sanitize(path)} was answered with something that is no JSON object", hint=_NOT_THE_API
+        )
 
     def items(
         self,
@@ -187,7 +189,7 @@ class Api:
         """Ask the server for the least there is, and return what it says of the credential. Raises as `call` does."""
         headers = self.call("GET", "/v1/models", query=[("limit", "1")]).headers
         found = (headers.get(f"anthropic-{name}-id") for name in ("organization", "workspace"))
-        return BoundTo(*(clean(value, limit=64) if value else None for value in found))
+        return BoundTo(*(sanitize(value, limit=64) if value else None for value in found))
 
     def _succeed(self, outgoing: ApiRequest, attempt: Callable[[httpx.Request], T | Response | RequestFailure]) -> T:
         """Return what the first attempt has that succeeds."""

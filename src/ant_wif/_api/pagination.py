@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.errors import ApiError
 
 __all__ = ["PAGE_SIZE", "Query", "items", "split_query"]
@@ -44,7 +44,7 @@ def items(
         found = page.get("data")
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             raise ApiError(
-                f"the answer to GET {clean(name)} is no list: it has no objects in `data`",
+                f"the answer to GET {sanitize(name)} is no list: it has no objects in `data`",
                 hint="check that the path is that of a list, and that ANTHROPIC_BASE_URL names the API",
             )
         yield from found if remaining is None else found[:remaining]
@@ -52,14 +52,14 @@ def items(
         following = _following(page, backwards=backwards)
         if following is None and page.get("has_more") is True:
             raise ApiError(
-                f"the list at {clean(name)} has more, and does not say where it goes on",
+                f"the list at {sanitize(name)} has more, and does not say where it goes on",
                 hint="what came up to here is not all; report this to the operator of the API",
             )
         if following is None:
             return
         if following[1] in seen:
             raise ApiError(
-                f"the list at {clean(name)} leads in a circle: the page {clean(following[1])} came before",
+                f"the list at {sanitize(name)} leads in a circle: the page {sanitize(following[1])} came before",
                 hint="what came up to here is all there is; report this to the operator of the API",
             )
         seen.add(following[1])

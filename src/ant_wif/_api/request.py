@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._api.pagination import Query
 from ant_wif._http import REQUEST_ID, TIMEOUT_SECONDS, RequestFailure, Response, request_id_of, sent_secrets
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError, InsecureUrlError
 
@@ -77,11 +77,13 @@ def _error_fields(answer: object, known: Iterable[SecretStr] = ()) -> dict[str, 
     """Return `type` and `message` of the error in an answer, as far as they are there, cleaned and cut."""
     found = answer.get("error") if isinstance(answer, Mapping) else None
     error = found if isinstance(found, dict) else {}
-    return {name: clean(error[name], known=known) for name in ("type", "message") if isinstance(error.get(name), str)}
+    return {
+        name: sanitize(error[name], known=known) for name in ("type", "message") if isinstance(error.get(name), str)
+    }
 
 
 def shown_request(request: httpx.Request) -> str:
-    return f"{clean(request.method, limit=16)} {clean(request.url.path)}"
+    return f"{sanitize(request.method, limit=16)} {sanitize(request.url.path)}"
 
 
 def _request_id_in(answer: object) -> str | None:
@@ -120,7 +122,7 @@ class ApiRequest:
         import httpx
 
         own = client.base_url
-        shown = "the URL with a user name in it" if "@" in self.path else clean(self.path)
+        shown = "the URL with a user name in it" if "@" in self.path else sanitize(self.path)
         timeout = httpx.Timeout(TIMEOUT_SECONDS if self.body is None else ANSWER_SECONDS, connect=TIMEOUT_SECONDS)
         try:
             url = httpx.URL(self.path)
@@ -131,7 +133,7 @@ class ApiRequest:
                 request.url = request.url.copy_merge_params(list(self.query))
         except (httpx.InvalidURL, UnicodeError) as error:
             raise InsecureUrlError(
-                f"{shown} is no path of the API: {clean(error)}", hint="give a path such as /v1/models"
+                f"{shown} is no path of the API: {sanitize(error)}", hint="give a path such as /v1/models"
             ) from None
         stray = url.userinfo or "\\" in self.path or bool(url.netloc) != bool(url.scheme)
         if stray or (request.url.scheme, request.url.netloc) != (own.scheme, own.netloc):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ant_wif._environment import Environment
 from ant_wif._files import findings, make_folder, remove_folder
-from ant_wif._secrets import show_path
+from ant_wif._secrets import sanitize_path
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import jobs
 
@@ -73,7 +73,7 @@ class CacheDir:
             make_folder(self.spent, mode=0o700)
         except OSError as error:
             raise ConfigurationError(
-                f"the cache folder {show_path(self.path)} cannot be used: {error.strerror or type(error).__name__}",
+                f"the cache folder {sanitize_path(self.path)} cannot be used: {error.strerror or type(error).__name__}",
                 hint="set ANT_CACHE_DIR to a folder of this user's own",
             ) from None
 
@@ -88,8 +88,8 @@ class CacheDir:
             problem = _unsafe(self.path)
         if problem is not None:
             raise ConfigurationError(
-                f"the cache folder {show_path(self.path)} is not used: {problem}",
-                hint=f"chmod 700 {show_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
+                f"the cache folder {sanitize_path(self.path)} is not used: {problem}",
+                hint=f"chmod 700 {sanitize_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
             )
 
     def _make(self) -> None:

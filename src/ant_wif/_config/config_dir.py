@@ -28,7 +28,7 @@ from ant_wif._files import (
     try_lock,
     write_atomically,
 )
-from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check_name(name: str, *, found_in: str) -> str:
     if profile_names.is_name(name):
         return name
     raise ProfileError(
-        f"{clean(name, limit=64)!r}, from {found_in}, is no profile name: expected letters, digits, "
+        f"{sanitize(name, limit=64)!r}, from {found_in}, is no profile name: expected letters, digits, "
         "'_', '-' and '.', not starting with a dot, 200 at most",
         hint=f"correct {found_in}",
     )
@@ -123,7 +123,7 @@ class ConfigDir:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
         pointed = self.pointed()
         if pointed:
-            return Active(check_name(pointed, found_in=f"the file {show_path(self.pointer_path)}"), "active_config")
+            return Active(check_name(pointed, found_in=f"the file {sanitize_path(self.pointer_path)}"), "active_config")
         return Active("default", "default")
 
     def pointed(self) -> str | None:
@@ -150,7 +150,7 @@ class ConfigDir:
         document = read_object(path, what="profile", secret=False, owners=self.owners)
         if document is None:
             raise ProfileError(
-                f"the profile {clean(name, limit=64)!r} does not exist: there is no file {show_path(path)}",
+                f"the profile {sanitize(name, limit=64)!r} does not exist: there is no file {sanitize_path(path)}",
                 hint="`ant profile list` shows which there are; `ant profile create` makes one, and so does a login",
             )
         return Profile.parse(name, path, document)
@@ -243,7 +243,7 @@ class ConfigDir:
         stored = self.read_credentials(path)
         if stored is None or stored.access_token is None:
             raise ProfileError(
-                f"{show_path(path)}, which the profile names as credentials_path, is no credentials file "
+                f"{sanitize_path(path)}, which the profile names as credentials_path, is no credentials file "
                 "and is left alone",
                 hint="correct authentication.credentials_path in the profile",
             )

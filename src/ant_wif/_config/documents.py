@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ant_wif._secrets import SecretStr, clean, is_sendable, show_path
+from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import ProfileError
 
 __all__ = ["OidcFederation", "Profile", "ProfileDocument", "StoredCredentials", "UserOauth"]
@@ -90,14 +90,14 @@ class Profile:
         known, problem = _validated(ProfileDocument, document)
         if known is None:
             raise ProfileError(
-                f"the profile {show_path(path)} cannot be used: {problem}",
+                f"the profile {sanitize_path(path)} cannot be used: {problem}",
                 hint='expected {"version": "1.0", "authentication": {"type": "oidc_federation" or "user_oauth", …}, …}'
                 if "version" not in problem
                 else "a newer tool may have written it: upgrade ant-wif",
             )
         unknown = [*(known.model_extra or {}), *(known.authentication.model_extra or {})]
         if unknown:
-            log.debug("profile %s: fields that this version does not know: %s", path, clean(", ".join(unknown)))
+            log.debug("profile %s: fields that this version does not know: %s", path, sanitize(", ".join(unknown)))
         return cls(name, path, known, document)
 
 
@@ -126,7 +126,7 @@ class StoredCredentials(BaseModel):
         if known is not None:
             return known
         return ProfileError(
-            f"the credentials file {show_path(path)} cannot be used: {problem}",
+            f"the credentials file {sanitize_path(path)} cannot be used: {problem}",
             hint="have it written anew: log in again, or remove it if the profile is a federation profile",
         )
 
@@ -142,4 +142,4 @@ def _validated(model: type[_Model], document: Mapping[str, object]) -> tuple[_Mo
         message = f"{first['msg']}" if found is None else f"found {found!r}, expected {first['ctx']['expected_tags']}"
         if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
             where = f"{where}.type"
-        return None, clean(f"{where}: {message}")
+        return None, sanitize(f"{where}: {message}")

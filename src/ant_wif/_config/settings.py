@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
 
@@ -125,7 +125,8 @@ class Settings(BaseSettings):
         """
         if self.cache not in {"disk", "memory", "off"}:
             raise ConfigurationError(
-                f"ANT_CACHE is {clean(self.cache, limit=32)!r}, expected disk, memory or off", hint="correct ANT_CACHE"
+                f"ANT_CACHE is {sanitize(self.cache, limit=32)!r}, expected disk, memory or off",
+                hint="correct ANT_CACHE",
             )
         return self.cache == "disk"
 
@@ -229,4 +230,4 @@ def _explained(location: tuple[int | str, ...], message: str, given: Mapping[str
     name = str(location[0])
     variable = Settings.variable(name) if name in Settings.model_fields else None
     where = flag(name) if name in given else variable or name
-    return ConfigurationError(f"{where} cannot be used: {clean(message)}", hint=f"correct {where}")
+    return ConfigurationError(f"{where} cannot be used: {sanitize(message)}", hint=f"correct {where}")

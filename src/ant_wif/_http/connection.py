@@ -18,7 +18,7 @@ import httpcore
 import httpx
 
 from ant_wif._http.flow import Deadline
-from ant_wif._http.network import proxy_for, tls_context
+from ant_wif._http.urls import proxy_for, tls_context
 
 __all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "Transport", "Unpacker"]
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._secrets import SecretStr, mask, scrub
+from ant_wif._secrets import SecretStr, mask, redact
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +21,7 @@ def log_reply(
     url: str, status: int, headers: Mapping[str, str], body: bytes, *, known: Iterable[SecretStr] = ()
 ) -> None:
     """Log an answer that was read to its end; it may quote secrets that are `known`."""
-    log.debug("< %s %s %s", status, scrub(url), _shown_headers(headers, known))
+    log.debug("< %s %s %s", status, redact(url), _shown_headers(headers, known))
     log_body(body, known=known)
 
 
@@ -32,13 +32,13 @@ def log_body(body: bytes, *, known: Iterable[SecretStr] = ()) -> None:
 
 def log_failure(method: str, url: str, reason: str) -> None:
     """Log that no usable answer came."""
-    log.debug("! %s %s: %s", method, scrub(url), reason)
+    log.debug("! %s %s: %s", method, redact(url), reason)
 
 
 def log_request(request: httpx.Request) -> None:
     """Log a request at debug level, every secret in it masked."""
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("> %s %s %s", request.method, scrub(str(request.url)), _shown_headers(request.headers))
+        log.debug("> %s %s %s", request.method, redact(str(request.url)), _shown_headers(request.headers))
         # A body that is streamed is not ours to consume.
         with contextlib.suppress(Exception):
             if request.content:
@@ -48,7 +48,7 @@ def log_request(request: httpx.Request) -> None:
 def log_response(response: httpx.Response) -> None:
     """Log a response's status and headers at debug level, every secret in them masked."""
     if log.isEnabledFor(logging.DEBUG):
-        url = scrub(str(response.request.url))
+        url = redact(str(response.request.url))
         shown = _shown_headers(response.headers, sent_secrets(response.request))
         log.debug("< %s %s %s", response.status_code, url, shown)
 
@@ -67,7 +67,7 @@ class _Scrubbed:
         self._known = known
 
     def __str__(self) -> str:
-        return scrub(self._body.decode("utf-8", "replace"), self._known)
+        return redact(self._body.decode("utf-8", "replace"), self._known)
 
 
 _SECRET_HEADERS = {"authorization", "x-api-key", "x-identity-header", "proxy-authorization", "cookie", "set-cookie"}
@@ -79,7 +79,7 @@ def _shown_headers(headers: Mapping[str, str], known: Iterable[SecretStr] = ()) 
 
 def _shown_header(name: str, value: str, known: Iterable[SecretStr]) -> str:
     if name not in _SECRET_HEADERS:
-        return scrub(value, known)
+        return redact(value, known)
     scheme, space, credential = value.rpartition(" ")
     # The beginning of a token names its kind; that of a name with a password is the password.
     shown = mask(credential) if scheme.lower() in {"", "bearer"} else f"({len(credential)} characters)"

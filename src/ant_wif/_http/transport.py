@@ -11,7 +11,7 @@ from ant_wif._constants import __version__
 from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 
 if TYPE_CHECKING:
     import httpx
@@ -231,7 +231,7 @@ def request_failure(method: str, url: str, timeout: float, error: Exception) -> 
     elif isinstance(error, httpx.TimeoutException):
         reason = f"no answer within {timeout:g} seconds"
     else:
-        reason = clean(error, limit=200) or type(error).__name__
+        reason = sanitize(error, limit=200) or type(error).__name__
     log_failure(method, url, reason)
     never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
     transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)

@@ -1,13 +1,29 @@
-"""Which URLs may carry secrets."""
+"""Which URLs may carry secrets, and how their hosts are reached: proxies and trusted certificates.
+
+The variables of an environment are read here, and not by httpx: it would send loopback traffic to a proxy,
+stop at entries of `NO_PROXY` that curl and Go understand, and read the process's own variables only.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import logging
+import os
 import re
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from ant_wif._secrets import clean
-from ant_wif.errors import InsecureUrlError
+from ant_wif._secrets import sanitize, sanitize_path
+from ant_wif.errors import ConfigurationError, InsecureUrlError
 
-__all__ = ["check_url", "is_loopback"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["check_url", "is_loopback", "proxy_for", "tls_context"]
 
 # Strict, so that no two parsers can disagree about where a URL leads.
 _URL = re.compile(
@@ -47,13 +63,13 @@ def check_url(url: str, *, what: str) -> str:
                 hint=f"remove the user, query or fragment from {what}",
             )
         raise InsecureUrlError(
-            f"{what} is not a URL: found {clean(url, limit=128)!r}, expected something like https://api.anthropic.com",
+            f"{what} is not a URL: found {sanitize(url, limit=128)!r}, expected something like https://api.anthropic.com",
             hint=f"correct {what}",
         )
     if found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]")):
         raise InsecureUrlError(
-            f"{what} must use https, because tokens are sent there: found {clean(url, limit=128)!r}, whose host "
-            f"{clean(found['host'], limit=128)!r} is not this machine",
+            f"{what} must use https, because tokens are sent there: found {sanitize(url, limit=128)!r}, whose host "
+            f"{sanitize(found['host'], limit=128)!r} is not this machine",
             hint=f"use https in {what}",
         )
     return url.rstrip("/")
@@ -68,3 +84,159 @@ def _is_host(host: str) -> bool:
         return bool(ipaddress.IPv6Address(host[1:-1]))
     except ValueError:
         return False
+
+
+log = logging.getLogger("ant_wif.http")
+
+_SCHEMES = ("http", "https", "socks5", "socks5h")
+_PORTS = {"http": 80, "https": 443}
+
+
+def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return the URL of the proxy through which to reach `url`, or `None` to connect directly.
+
+    A loopback host is never reached through a proxy.
+
+    Raises:
+        ConfigurationError: the variable that names the proxy cannot be used.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+    if is_loopback(host):
+        return None
+    name = next((name for name in _variables(parts.scheme, environ) if environ.get(name, "").strip()), None)
+    if name is None or _is_exempt(host, port, environ):
+        return None
+    return _checked(name, environ[name].strip())
+
+
+def _variables(scheme: str, environ: Mapping[str, str]) -> list[str]:
+    # In a CGI process, HTTP_PROXY is a header of the client's (https://httpoxy.org): the lower case form only.
+    upper = [] if scheme == "http" and "REQUEST_METHOD" in environ else [f"{scheme.upper()}_PROXY"]
+    return [f"{scheme}_proxy", *upper, "all_proxy", "ALL_PROXY"]
+
+
+def _checked(name: str, value: str) -> str:
+    url = value if "://" in value else f"http://{value}"
+    shown = _without_login(url)
+    problem, hint = "", f"set {name} to a URL such as http://proxy.example:3128, or unset it"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in _SCHEMES:
+            problem = "only http, https, socks5 and socks5h proxies are supported"
+        elif not parts.hostname or parts.port == 0:
+            problem = "it is not the URL of a proxy"
+        elif parts.scheme.lower().startswith("socks"):
+            import_module("socksio")  # httpcore needs it for these schemes
+    except ValueError:
+        problem = "it is not the URL of a proxy"
+    except ImportError:
+        problem, hint = "a SOCKS proxy needs the package socksio", f"pip install 'httpx[socks]', or unset {name}"
+    if problem:
+        raise ConfigurationError(f"{name} cannot be used: {problem} (found {shown})", hint=hint)
+    return url
+
+
+def _without_login(url: str) -> str:
+    """Show a URL without the user and password that may stand in it."""
+    scheme, separator, rest = url.partition("://")
+    return sanitize(f"{scheme}{separator}{rest.rpartition('@')[2]}", limit=128)
+
+
+def _is_exempt(host: str, port: int | None, environ: Mapping[str, str]) -> bool:
+    stated = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    return any(_matches(entry, host.lower().rstrip("."), port) for entry in re.split(r"[\s,]+", stated) if entry)
+
+
+def _matches(entry: str, host: str, port: int | None) -> bool:
+    """Judge one entry as curl and Go's net/http do; one that neither understands matches nothing."""
+    if entry == "*":
+        return True
+    pattern, stated_port = _split_port(entry.lower())
+    if pattern is None:
+        log.debug("NO_PROXY: the entry %r is not understood and is ignored", _without_login(entry))
+        return False
+    return stated_port in {None, port} and _covers(pattern, host)
+
+
+def _covers(pattern: str, host: str) -> bool:
+    address = _address(host)
+    with contextlib.suppress(ValueError):
+        network = ipaddress.ip_network(pattern, strict=False)
+        return address is not None and address.version == network.version and address in network
+    if address is not None:
+        return pattern == "*"
+    name = pattern.removeprefix("*")
+    if name.startswith("."):
+        # `.example.com` is for the names below it; curl takes it for the name itself, too.
+        return host == name[1:] or host.endswith(name)
+    return not name or host == name or host.endswith(f".{name}")
+
+
+def _split_port(entry: str) -> tuple[str | None, int | None]:
+    """Split `host`, `host:port`, `[::1]`, `[::1]:port`, `::1` or a CIDR block; `(None, None)` is none of them."""
+    bracketed = re.fullmatch(r"\[([0-9a-f:.]+)(?:%[^\]]*)?\](?::(\d{1,5}))?", entry)
+    if bracketed:
+        return (bracketed[1], int(bracketed[2]) if bracketed[2] else None) if _address(bracketed[1]) else (None, None)
+    if "/" in entry or entry.count(":") > 1:
+        try:
+            return str(ipaddress.ip_network(entry, strict=False)), None
+        except ValueError:
+            return None, None
+    named = re.fullmatch(r"((?:\*|\*?\.)?(?:[a-z0-9_](?:[a-z0-9._-]*))?\.?)(?::(\d{1,5}))?", entry)
+    if named is None or not named[1]:
+        return None, None
+    return named[1].rstrip("."), int(named[2]) if named[2] else None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def tls_context(environ: Mapping[str, str], ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return what certificates are checked against: `ca_file`, else `SSL_CERT_FILE` or `SSL_CERT_DIR`, else certifi's.
+
+    Raises:
+        ConfigurationError: a variable names something that holds no certificates.
+        OSError: `ca_file` cannot be read, or holds none (`ssl.SSLError`).
+    """
+    import ssl
+
+    if ca_file is not None:
+        return ssl.create_default_context(cafile=str(ca_file))
+    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    if file:
+        return _trusting("SSL_CERT_FILE", file, cafile=file)
+    if folder:
+        folders = [each for each in folder.split(os.pathsep) if each]
+        if not any(os.path.isdir(each) for each in folders):
+            raise _unusable("SSL_CERT_DIR", folder, "there is no such directory")
+        context = ssl.create_default_context(capath=folders[0])
+        for each in folders[1:]:
+            context.load_verify_locations(capath=each)
+        return context
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def _trusting(name: str, value: str, *, cafile: str) -> ssl.SSLContext:
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except ssl.SSLError:
+        problem = "the file holds no certificate in PEM form"
+    except (OSError, ValueError) as error:
+        problem = sanitize(getattr(error, "strerror", None) or "it is not a path")
+    raise _unusable(name, value, problem)
+
+
+def _unusable(name: str, value: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} cannot be used: {problem} (found {sanitize_path(_without_login(value) if '://' in value else value)})",
+        hint=f"set {name} to certificates in PEM form, or unset it to trust the public authorities",
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ant_wif._config import DEFAULT_BASE_URL, KEYS, LOGIN_KEYS, ConfigDir, Settings, check_name, flag
 from ant_wif._files import is_there
 from ant_wif._http import check_url
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif._tokens import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import read_source
@@ -54,7 +54,7 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
     if key in {"base_url", "console_url"}:
         value = check_url(value, what=key)
     document = dict(profile.document)
-    notes = [f"{key} of the profile {name!r} is now {clean(value)}"]
+    notes = [f"{key} of the profile {name!r} is now {sanitize(value)}"]
     if key not in LOGIN_KEYS:
         document[key] = value
     else:
@@ -134,7 +134,7 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
     except ConfigurationError as error:
         hint = "give --identity-token-file or ANTHROPIC_IDENTITY_TOKEN_FILE" if name == "file" else error.hint
         raise ProfileError(f"the profile cannot be written: {error}", hint=hint) from None
-    unknown = [clean(field, limit=64) for field in document if field not in vars(source)]
+    unknown = [sanitize(field, limit=64) for field in document if field not in vars(source)]
     if unknown:
         raise ProfileError(
             f"the identity source {name} has no field {', '.join(unknown)}", hint="check --identity-option"
@@ -151,7 +151,7 @@ def _about_workspace(profile: Profile) -> str:
 
 def _check_key(key: str) -> None:
     if key not in KEYS:
-        raise ProfileError(f"there is no key {clean(key, limit=64)!r}", hint=f"the keys are {', '.join(KEYS)}")
+        raise ProfileError(f"there is no key {sanitize(key, limit=64)!r}", hint=f"the keys are {', '.join(KEYS)}")
 
 
 def _filled(document: Mapping[str, object]) -> dict[str, object]:

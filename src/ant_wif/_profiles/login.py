@@ -12,7 +12,7 @@ from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, Confi
 from ant_wif._environment import Environment, steady
 from ant_wif._files import check_writable, is_there, try_lock
 from ant_wif._http import Flow, call, check_url, pause
-from ant_wif._secrets import clean, show_path
+from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._tokens import (
     ACCOUNT_FIELDS,
     AccessToken,
@@ -104,8 +104,8 @@ class LoginPlan:
             asked = getattr(self.settings, name)
             if self.settings.origin(name).via == "flag" and got is not None and not _same(asked, got, "default"):
                 raise LoginError(
-                    f"the login is for the {name.removesuffix('_id')} {clean(got, limit=64)}, and "
-                    f"{clean(asked, limit=64)} was asked for; nothing was stored",
+                    f"the login is for the {name.removesuffix('_id')} {sanitize(got, limit=64)}, and "
+                    f"{sanitize(asked, limit=64)} was asked for; nothing was stored",
                     hint="run the command again, and choose that one on the consent page",
                 )
 
@@ -253,8 +253,8 @@ def _refuse_what_a_profile_could_not_use(name: str, given: Mapping[str, tuple[st
     for option, (asked, usual) in given.items():
         if asked != usual:
             raise ProfileError(
-                f"the profile {name!r} exists, and {option} asks for {clean(asked, limit=100) or 'nothing of org:'} "
-                f"where it has {clean(usual, limit=100) or 'nothing of org:'}; a login never rewrites a profile",
+                f"the profile {name!r} exists, and {option} asks for {sanitize(asked, limit=100) or 'nothing of org:'} "
+                f"where it has {sanitize(usual, limit=100) or 'nothing of org:'}; a login never rewrites a profile",
                 hint=f"use another name: ant auth login --profile NAME {option} …",
             )
 
@@ -263,8 +263,8 @@ def _check_places(directory: ConfigDir, name: str) -> None:
     path = directory.secrets_path(name)
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise ProfileError(
-            f"the login cannot be stored in {show_path(path)}: it is no regular file",
-            hint=f"remove {show_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
+            f"the login cannot be stored in {sanitize_path(path)}: it is no regular file",
+            hint=f"remove {sanitize_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
         )
     directory.check(path.parent if path.parent == directory.path / "credentials" else None)
     check_writable(path.parent, folder_mode=0o700, owners=directory.owners)

@@ -16,7 +16,7 @@ from ant_wif._environment import Environment, steady
 from ant_wif._http import check_url
 from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import ResolutionContext
-from ant_wif._secrets import SecretStr, hidden, is_sendable, show_path
+from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize_path
 from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.credentials import Credentials, cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
@@ -202,7 +202,7 @@ class Resolution:
         path = self.inputs.directory.config_path(active.name)
         # What nobody asked for may be absent; what somebody pointed at may not.
         if active.via == "default" and self.inputs.directory.via == "default" and not os.path.lexists(path):
-            return replace(candidate, missing=(f"the file {show_path(path)}",))
+            return replace(candidate, missing=(f"the file {sanitize_path(path)}",))
         return profile_tier(self.inputs, candidate, active)
 
 
@@ -234,7 +234,7 @@ def resolve(
         AntWifError: the first that matches cannot be used; see `ant_wif.errors`.
     """
     # Bound anew before anything can raise: this frame is part of every traceback.
-    api_key, auth_token, identity_token = hidden(api_key), hidden(auth_token), hidden(identity_token)
+    api_key, auth_token, identity_token = as_secret(api_key), as_secret(auth_token), as_secret(identity_token)
     resolution = resolution_of(
         api_key=api_key,
         auth_token=auth_token,

@@ -20,7 +20,7 @@ from pathlib import Path
 from ant_wif._config import CacheDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
 from ant_wif._http import Response
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
 
@@ -123,7 +123,7 @@ def _until(token: IdentityToken, now: float) -> float:
 
 
 def _program() -> str:
-    return re.sub(r"[^\w.-]", "_", clean(Path(sys.argv[0] if sys.argv else "").name or "python", limit=40))
+    return re.sub(r"[^\w.-]", "_", sanitize(Path(sys.argv[0] if sys.argv else "").name or "python", limit=40))
 
 
 def _read(path: Path) -> AssertionUse | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._environment import steady
 from ant_wif._http import Flow, call, pause
-from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif._tokens.access_token import AccessToken, TokenRequest
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, TokenStore, issuer_of, token_of
@@ -154,7 +154,7 @@ class LoginProvider:
             "the login of profile %r was issued by %s; %s sends its access token to %s. "
             "The refresh token is sent to the issuer only",
             self.profile,
-            clean(issued_by, limit=128),
+            sanitize(issued_by, limit=128),
             self.base_url_from or "the base URL",
             self.base_url,
         )
@@ -170,13 +170,13 @@ class LoginProvider:
         if stored is not None and ProfileStore(self.directory, self.path, None).is_foreign(stored):
             raise ProfileError(
                 f"the profile {self.profile!r} holds no login: "
-                f"the token in {show_path(self.path)} came of a federation",
+                f"the token in {sanitize_path(self.path)} came of a federation",
                 hint=f"log in: {login}",
             )
         token = token_of(stored) if stored is not None else None
         if stored is None or token is None:
             raise ProfileError(
-                f"the profile {self.profile!r} holds no login: there is no access token in {show_path(self.path)}",
+                f"the profile {self.profile!r} holds no login: there is no access token in {sanitize_path(self.path)}",
                 hint=f"log in: {login}",
             )
         renewable = self.client_id is not None and stored.refresh_token is not None
@@ -261,8 +261,8 @@ class LoginProvider:
         except ProfileError as error:
             folder = self.path.parent
             raise LoginError(
-                f"the login of profile {self.profile!r} is due for a refresh, but {show_path(folder)} cannot be "
+                f"the login of profile {self.profile!r} is due for a refresh, but {sanitize_path(folder)} cannot be "
                 f"written: the new refresh token would be lost ({error})",
-                hint=f"make {show_path(folder)} writable and see that there is room, or copy the configuration "
+                hint=f"make {sanitize_path(folder)} writable and see that there is room, or copy the configuration "
                 "directory and set ANTHROPIC_CONFIG_DIR to the copy",
             ) from None

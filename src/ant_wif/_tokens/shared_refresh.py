@@ -12,7 +12,7 @@ from pathlib import Path
 from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
 from ant_wif._http import Flow, call, pause
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenRequest, refresh_state
 from ant_wif._tokens.store import TokenStore
 from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
@@ -112,7 +112,7 @@ class _Lease:
                 _holders[self.path] = self._thread
                 self._store.sweep()
         except OSError as error:
-            self._impossible(f"no lock could be had ({clean(error, limit=120)})")
+            self._impossible(f"no lock could be had ({sanitize(error, limit=120)})")
 
     def end(self) -> None:
         release, self._release = self._release, None

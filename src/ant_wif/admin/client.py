@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ant_wif._api import Api
 from ant_wif._constants import ADMIN_SCOPE, UUID
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.admin.documents import text_of
 from ant_wif.errors import ApiError, ConfigurationError
 
@@ -73,7 +73,7 @@ class ResourceCollection:
         found = self.named(wanted)
         if found is None:
             raise ApiError(
-                f"there is no {self.what} named {clean(wanted, limit=128)!r}",
+                f"there is no {self.what} named {sanitize(wanted, limit=128)!r}",
                 hint=f"`ant wif {self.plural} list --include-archived` shows them all",
             )
         return found
@@ -187,13 +187,13 @@ class Admin:
             ids = [checked_id(each, "wrkspc") for each in self.workspaces() if each.get("name") == wanted]
             if len(ids) > 1:
                 raise ApiError(
-                    f"{len(ids)} workspaces are named {clean(wanted, limit=128)!r}: {', '.join(ids)}",
+                    f"{len(ids)} workspaces are named {sanitize(wanted, limit=128)!r}: {', '.join(ids)}",
                     hint="give the id of the one that is meant",
                 )
             found = ids[0] if ids else None
         if found is None:
             raise ApiError(
-                f"there is no workspace named {clean(wanted, limit=128)!r}",
+                f"there is no workspace named {sanitize(wanted, limit=128)!r}",
                 hint="give its id, wrkspc_…, or its name as the Console shows it; upper and lower case differ",
             )
         return found
@@ -232,7 +232,7 @@ def checked_id(document: Document, prefix: str) -> str:
     def read(found: Document) -> str:
         identifier = text_of(found, "id")
         if re.fullmatch(rf"{prefix}_[A-Za-z0-9_-]{{1,128}}", identifier) is None:
-            raise ValueError(f"`id` is {clean(identifier, limit=64)!r}, and was to be {prefix}_…")
+            raise ValueError(f"`id` is {sanitize(identifier, limit=64)!r}, and was to be {prefix}_…")
         return identifier
 
     return parsed(read, document)

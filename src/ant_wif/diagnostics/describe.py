@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import steady
 from ant_wif._resolution import Resolution, TierCandidate, resolution_of
-from ant_wif._secrets import SecretStr, hidden, mask
+from ant_wif._secrets import SecretStr, as_secret, mask
 from ant_wif.diagnostics.report import (
     Advice,
     BaseUrlStatus,
@@ -151,7 +151,7 @@ def report(
         ConfigurationError: an argument or variable has a value that it cannot have.
     """
     # Bound anew before anything can raise: this frame is part of every traceback.
-    api_key, auth_token, identity_token = hidden(api_key), hidden(auth_token), hidden(identity_token)
+    api_key, auth_token, identity_token = as_secret(api_key), as_secret(auth_token), as_secret(identity_token)
     return describe(
         resolution_of(
             api_key=api_key,

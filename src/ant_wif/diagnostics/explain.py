@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._http import run
 from ant_wif._resolution import Resolution
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens import GRANTED, UNKNOWN, AssertionLog, AssertionUse, Federation
 from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.platform_hints import is_from, platform_causes
@@ -163,7 +163,7 @@ def explain_assertion(
     return Explanation(
         identity_source,
         checks,
-        tuple(clean(cause, limit=600) for cause in causes),
+        tuple(sanitize(cause, limit=600) for cause in causes),
         _shown(found.unverified_header),
         _shown(found.unverified_claims),
         clock_drift_seconds if api_s is None else round(api_s),
@@ -211,7 +211,7 @@ def _looked_for(check: Check, registered: Registered, federation: Federation | N
 
 def _clean(check: Check) -> Check:
     """Return it with secrets masked that somebody put into a claim or a rule."""
-    found, wanted, sentence = (clean(text, limit=1024) for text in (check.found, check.wanted, check.sentence))
+    found, wanted, sentence = (sanitize(text, limit=1024) for text in (check.found, check.wanted, check.sentence))
     return replace(check, found=found, wanted=wanted, sentence=sentence)
 
 
@@ -236,15 +236,15 @@ def _of_earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -
 
 
 def _shown(members: Mapping[str, object] | None) -> dict[str, object] | None:
-    return None if members is None else {clean(name): _cut(value, _DEEPEST_CLAIM) for name, value in members.items()}
+    return None if members is None else {sanitize(name): _cut(value, _DEEPEST_CLAIM) for name, value in members.items()}
 
 
 def _cut(value: object, depth: int) -> object:
     """Return a claim with secrets masked, and cut where it is nested deep: it comes from anyone."""
     if isinstance(value, str):
-        return clean(value, limit=1024)
+        return sanitize(value, limit=1024)
     if isinstance(value, (dict, list)) and depth == 0:
         return "..."
     if isinstance(value, dict):
-        return {clean(name): _cut(item, depth - 1) for name, item in value.items()}
+        return {sanitize(name): _cut(item, depth - 1) for name, item in value.items()}
     return [_cut(item, depth - 1) for item in value] if isinstance(value, list) else value

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ant_wif._constants import ADMIN_SCOPE
 from ant_wif._http import Flow, Request, Response, T, is_loopback, run, send
 from ant_wif._resolution import Resolution
-from ant_wif._secrets import clean, show_path
+from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif.admin.client import Admin, Document, parsed, required_text
 from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
 from ant_wif.errors import ApiError, ConfigurationError
@@ -146,7 +146,7 @@ def load(path: Path, what: str) -> dict[str, object]:
         if isinstance(document, dict):
             return document
         problem = "holds JSON, but no object"
-    raise ConfigurationError(f"the {what} file {show_path(path)} {problem}", hint=_hint(what))
+    raise ConfigurationError(f"the {what} file {sanitize_path(path)} {problem}", hint=_hint(what))
 
 
 def _published(document: Mapping[str, object]) -> Callable[[], KeySet]:
@@ -166,7 +166,7 @@ def _read(path: Path | None, what: str, reader: Callable[[Mapping[str, object]],
         return reader(load(path, what))
     except ValueError as error:
         raise ConfigurationError(
-            f"the {what} file {show_path(path)} is not the JSON of one: {error}", hint=_hint(what)
+            f"the {what} file {sanitize_path(path)} is not the JSON of one: {error}", hint=_hint(what)
         ) from None
 
 
@@ -279,7 +279,7 @@ def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Clien
         def fetch(url: object) -> Mapping[str, object]:
             flaw = address_flaw(str(url), allow_loopback=allow_loopback)
             if flaw is not None:
-                raise KeySetUnavailableError(f"{clean(url)} {flaw}")
+                raise KeySetUnavailableError(f"{sanitize(url)} {flaw}")
             return _document(Request("GET", str(url), timeout=_PATIENCE_SECONDS, ca_file=ca_file), client)
 
         if source.get("type") == "explicit_url":
@@ -291,15 +291,15 @@ def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Clien
 def _document(request: Request, client: httpx.Client | None) -> Mapping[str, object]:
     answer = run(send(request), client)
     if not isinstance(answer, Response):
-        raise KeySetUnavailableError(f"{clean(request.url)}: {answer.reason}")
+        raise KeySetUnavailableError(f"{sanitize(request.url)}: {answer.reason}")
     if answer.status != 200:
-        raise KeySetUnavailableError(f"{clean(request.url)} was answered with HTTP {answer.status}")
+        raise KeySetUnavailableError(f"{sanitize(request.url)} was answered with HTTP {answer.status}")
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise KeySetUnavailableError(f"{clean(request.url)} was answered with something that is no JSON object")
+        raise KeySetUnavailableError(f"{sanitize(request.url)} was answered with something that is no JSON object")
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, pause, send
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
 __all__ = ["Endpoint"]
@@ -67,7 +67,7 @@ class Endpoint:
     ) -> IdentityTokenError:
         if isinstance(reply, RequestFailure):
             return IdentitySourceError(f"{self.name} could not be reached: {reply.reason}", hint=self.remedy)
-        shown = clean(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
+        shown = sanitize(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
         return explain(reply, shown) or IdentitySourceError(
             f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
         )

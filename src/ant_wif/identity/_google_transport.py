@@ -22,7 +22,7 @@ import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
 from ant_wif._http import RequestFailure, Response, is_transient
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 
 __all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]
 
@@ -58,7 +58,7 @@ def ask(
                     missing = bool(response.length) and len(content) <= LARGEST_BODY
         reason = "the answer ended early" if missing else None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = clean(error, limit=200) or type(error).__name__
+        reason = sanitize(error, limit=200) or type(error).__name__
     # The connection was ended from here then, whatever it looked like.
     if elapsed() >= until:
         reason = "the answer did not end in time"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ant_wif._environment import Environment
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 
@@ -224,7 +224,7 @@ def source_by_name(name: str, context: Context) -> IdentitySource:
         if any(listed.name == name for listed in BUILT_IN):
             raise
         raise ConfigurationError(
-            f"the identity source {name} failed to look around: {type(error).__name__}: {clean(error)}", hint=_MENDED
+            f"the identity source {name} failed to look around: {type(error).__name__}: {sanitize(error)}", hint=_MENDED
         ) from None
     if detection.found:
         return detection.found
@@ -251,7 +251,7 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
     adapter = _adapter(str(name)) if isinstance(name, str) else None
     if adapter is None:
         raise ConfigurationError(
-            f"identity_token.source is {clean(name, limit=64)!r}, expected one of {', '.join(_names())}",
+            f"identity_token.source is {sanitize(name, limit=64)!r}, expected one of {', '.join(_names())}",
             hint="`source` names the kind of identity source, the other fields are the kind's own",
         )
     try:
@@ -265,13 +265,13 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
     path = first["loc"][1:] if any(listed.name == name for listed in BUILT_IN) else first["loc"]
     where = ".".join(str(step) for step in path)
     raise ConfigurationError(
-        f"identity_token{f'.{where}' if where else ''} cannot be used: {clean(first['msg'])}",
+        f"identity_token{f'.{where}' if where else ''} cannot be used: {sanitize(first['msg'])}",
         hint=f"correct the fields of the identity source {name}",
     )
 
 
 def _tell_of_unknown(document: Mapping[str, object], source: IdentitySource) -> None:
-    unknown = clean(", ".join(str(name) for name in document if name not in vars(source)))
+    unknown = sanitize(", ".join(str(name) for name in document if name not in vars(source)))
     if unknown:
         log.debug("identity_token: fields that the source %s does not know: %s", source.source, unknown)
 
@@ -299,7 +299,7 @@ def _class_named(name: str) -> type[IdentitySource]:
         if plugin.name == name:
             return _loaded(plugin)
     raise ConfigurationError(
-        f"there is no identity source {clean(name, limit=64)!r}; expected one of {', '.join(_names())}, auto, none",
+        f"there is no identity source {sanitize(name, limit=64)!r}; expected one of {', '.join(_names())}, auto, none",
         hint="correct --identity-source or ANT_IDENTITY_SOURCE",
     )
 
@@ -320,7 +320,7 @@ def _asked(plugin: EntryPoint, context: Context) -> Detection:
     try:
         return _surveyed(_loaded(plugin), context)
     except Exception as error:  # noqa: BLE001 - whatever another package raises
-        return not_detected(plugin.name, f"{clean(error)}")
+        return not_detected(plugin.name, f"{sanitize(error)}")
 
 
 def _loaded(plugin: EntryPoint) -> type[IdentitySource]:
@@ -329,14 +329,14 @@ def _loaded(plugin: EntryPoint) -> type[IdentitySource]:
         found: object = plugin.load()
     except Exception as error:  # noqa: BLE001 - whatever another package raises
         raise ConfigurationError(
-            f"the identity source {clean(plugin.name, limit=64)} could not be loaded from {clean(plugin.value)}: "
-            f"{type(error).__name__}: {clean(error)}",
+            f"the identity source {sanitize(plugin.name, limit=64)} could not be loaded from {sanitize(plugin.value)}: "
+            f"{type(error).__name__}: {sanitize(error)}",
             hint=_MENDED,
         ) from None
     if not isinstance(found, type) or not issubclass(found, IdentitySource):
         raise ConfigurationError(
-            f"{clean(plugin.value)}, registered as the identity source {clean(plugin.name, limit=64)}, is no subclass "
-            "of ant_wif.identity.IdentitySource",
+            f"{sanitize(plugin.value)}, registered as the identity source {sanitize(plugin.name, limit=64)}, is not "
+            "a subclass of ant_wif.identity.IdentitySource",
             hint=_MENDED,
         )
     return found

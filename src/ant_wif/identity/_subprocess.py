@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from ant_wif._secrets import SecretStr, clean, scrub, show_path
+from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 
 __all__ = ["token_printed_by"]
@@ -40,7 +40,7 @@ def token_printed_by(
     Raises:
         IdentitySourceError: it is missing, fails, takes too long, or prints no token, or two.
     """
-    program = show_path(command[0])
+    program = sanitize_path(command[0])
     found = shutil.which(command[0], path=environ.get("PATH", ""))
     if found is None:
         raise IdentitySourceError(f"the program {program} is not on the PATH", hint=missing)
@@ -48,7 +48,7 @@ def token_printed_by(
     if isinstance(outcome, SecretStr):
         return outcome
     raise IdentitySourceError(
-        f"the program {program} {outcome}", hint=f"run it by hand: {show_path(' '.join(command))}"
+        f"the program {program} {outcome}", hint=f"run it by hand: {sanitize_path(' '.join(command))}"
     )
 
 
@@ -71,12 +71,12 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
                 if trouble:
                     _kill(process)
     except (OSError, ValueError) as error:
-        return f"could not be run: {clean(error, limit=120)}"
+        return f"could not be run: {sanitize(error, limit=120)}"
     if trouble:
         return trouble
     # Masked before it is cut, or the cut could leave the end of a token that begins nowhere.
-    complaint = scrub(stderr.decode("utf-8", "replace").strip())
-    said = f"stdout: {_kind(stdout)}; stderr: {clean(complaint[-_SHOWN:]) or 'nothing'}"
+    complaint = redact(stderr.decode("utf-8", "replace").strip())
+    said = f"stdout: {_kind(stdout)}; stderr: {sanitize(complaint[-_SHOWN:]) or 'nothing'}"
     if process.returncode != 0:
         return f"failed with exit status {process.returncode}; {said}"
     lines = _JWT.finditer(stdout.replace(b"\r\n", b"\n"))

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif._http import Flow, call
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -121,7 +121,7 @@ class Aws(IdentitySource):
         except ClientError as error:
             return _explained(error.response.get("Error", {}))
         except BotoCoreError as error:
-            return f"AWS STS could not be asked: {clean(error)}", _remedy_without_answer(type(error).__name__)
+            return f"AWS STS could not be asked: {sanitize(error)}", _remedy_without_answer(type(error).__name__)
         except (ResponseParserError, KeyError, TypeError, ValueError) as error:
             return (
                 f"AWS STS answered something else than a token ({type(error).__name__})",
@@ -130,7 +130,7 @@ class Aws(IdentitySource):
 
 
 def _explained(error: dict[str, str]) -> tuple[str, str]:
-    code, said = clean(error.get("Code", ""), limit=80), clean(error.get("Message", ""))
+    code, said = sanitize(error.get("Code", ""), limit=80), sanitize(error.get("Message", ""))
     known = next((remedy for name, remedy in _REMEDIES.items() if code.startswith(name) or said.startswith(name)), None)
     what, hint = known or ("AWS STS refuses to issue an identity token", "see what the message says of the AWS account")
     return f"{what} ({code}: {said})", hint

@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow, Request, Response, call, check_url
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity._registry import MICROSOFT, cloud_of
@@ -153,7 +153,7 @@ def _explained(reply: Response, shown: str, resource: str, name: str) -> Identit
     """Tell the errors that have one cure."""
     if "AADSTS500011" in shown or "AADSTS50001" in shown:
         return IdentitySourceError(
-            f"{name} knows no application {clean(resource, limit=128)} in this tenant: {shown}",
+            f"{name} knows no application {sanitize(resource, limit=128)} in this tenant: {shown}",
             hint="create the service principal of the application in this tenant (az ad sp create --id <app id>), or "
             "correct ANT_IDENTITY_AUDIENCE to its App ID URI",
         )
@@ -175,9 +175,9 @@ def _check_audience(token: IdentityToken, resource: str) -> None:
     """A v2.0 token names the application by its id, a v1.0 token by the resource that was asked for."""
     expected = {resource, resource.rstrip("/"), resource.removeprefix("api://")}
     if not expected & set(token.unverified_audiences):
-        found = ", ".join(clean(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
+        found = ", ".join(sanitize(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
         raise IdentityTokenError(
             f"the identity token from {token.source} is for another audience: found {found}, "
-            f"expected {clean(resource, limit=128)}",
+            f"expected {sanitize(resource, limit=128)}",
             hint="set ANT_IDENTITY_AUDIENCE to the App ID URI of the application that the federation rule expects",
         )

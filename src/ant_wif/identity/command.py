@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif._http import Flow, call
-from ant_wif._secrets import show_path
+from ant_wif._secrets import sanitize_path
 from ant_wif.identity._subprocess import TIMEOUT_SECONDS, token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -45,11 +45,11 @@ class Command(IdentitySource):
 
     @property
     def description(self) -> str:
-        return f"the command {show_path(self.command[0])}"
+        return f"the command {sanitize_path(self.command[0])}"
 
     def asks_for(self, context: Context) -> str:
         del context
-        return show_path(" ".join(self.command))
+        return sanitize_path(" ".join(self.command))
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         raw = yield from call(

@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing import Literal as LiteralType
 
 from ant_wif._http import Flow
-from ant_wif._secrets import SecretStr, mask, show_path
+from ant_wif._secrets import SecretStr, mask, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -34,11 +34,11 @@ class Env(IdentitySource):
 
     @property
     def description(self) -> str:
-        return f"the variable {show_path(self.variable)}"
+        return f"the variable {sanitize_path(self.variable)}"
 
     def asks_for(self, context: Context) -> str:
         del context
-        return show_path(self.variable)
+        return sanitize_path(self.variable)
 
     def at_hand(self, context: Context) -> SecretStr | None:
         return SecretStr(context.environ[self.variable]) if self.variable in context.environ else None
@@ -47,8 +47,8 @@ class Env(IdentitySource):
         yield from ()
         if self.variable not in context.environ:
             raise IdentitySourceError(
-                f"the variable {show_path(self.variable)}, which should hold the identity token, is not set",
-                hint=f"set {show_path(self.variable)} to the OIDC token that your platform issues to the workload",
+                f"the variable {sanitize_path(self.variable)}, which should hold the identity token, is not set",
+                hint=f"set {sanitize_path(self.variable)} to the OIDC token that your platform issues to the workload",
             )
         return context.parse(self, SecretStr(context.environ[self.variable]), audience=None)
 

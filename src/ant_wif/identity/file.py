@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._http import Flow, call
-from ant_wif._secrets import SecretStr, show_path
+from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -43,11 +43,11 @@ class File(IdentitySource):
 
     @property
     def description(self) -> str:
-        return f"the file {show_path(self.path)}"
+        return f"the file {sanitize_path(self.path)}"
 
     def asks_for(self, context: Context) -> str:
         del context
-        return show_path(self.path)
+        return sanitize_path(self.path)
 
     def at_hand(self, context: Context) -> SecretStr | None:
         path = context.environ.expand(self.path)
@@ -76,7 +76,7 @@ def refuse_foreign(path: Path, audience: str) -> None:
     for folder, party in _FOREIGN.items():
         if any(each.startswith(f"{mount}/{folder}/") for mount in _MOUNTS for each in plain):
             raise IdentitySourceError(
-                f"{show_path(path)} is the pod's token for {party}, and is not presented elsewhere",
+                f"{sanitize_path(path)} is the pod's token for {party}, and is not presented elsewhere",
                 hint=f"add a projected serviceAccountToken volume with the audience {audience}, and name its path",
             )
 
@@ -97,9 +97,9 @@ def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> S
     except IsADirectoryError:
         problem, hint = "is a directory", "name the token file itself, not the folder it is in"
     except PermissionError:
-        problem, hint = "may not be read by this user", f"run `ls -l {show_path(path)}` and check owner and mode"
+        problem, hint = "may not be read by this user", f"run `ls -l {sanitize_path(path)}` and check owner and mode"
     except UnicodeDecodeError:
         problem, hint = "is binary, not a JWT", "name the file that holds the OIDC token"
     except (OSError, ValueError) as error:
         problem = f"could not be read ({type(error).__name__})"
-    raise IdentitySourceError(f"the identity token file {show_path(path)} {problem}", hint=hint)
+    raise IdentitySourceError(f"the identity token file {sanitize_path(path)} {problem}", hint=hint)

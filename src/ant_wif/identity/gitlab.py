@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ant_wif._http import Flow
-from ant_wif._secrets import SecretStr, show_path
+from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -35,7 +35,7 @@ class GitLab(IdentitySource):
     def unmet(self, context: Context) -> IdentitySourceError | None:
         if self.variable in context.environ:
             return None
-        name = show_path(self.variable)
+        name = sanitize_path(self.variable)
         return IdentitySourceError(
             f"this GitLab CI job has no ID token: the variable {name} is not set",
             hint=f"add to the job: id_tokens: {{{name}: {{aud: {context.audience}}}}}",
@@ -43,7 +43,7 @@ class GitLab(IdentitySource):
 
     def asks_for(self, context: Context) -> str:
         del context
-        return show_path(self.variable)
+        return sanitize_path(self.variable)
 
     def at_hand(self, context: Context) -> SecretStr | None:
         return SecretStr(context.environ[self.variable]) if self.variable in context.environ else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ant_wif._environment import Environment, elapsed
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, pause
-from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -39,7 +39,7 @@ def loaded(document: Mapping[str, object], scope: str) -> Credentials:
         return _impersonated_by_file(document, scope)
     read = _reader(document)
     if read is None:
-        raise ValueError(f"credentials of type {clean(kind, limit=40)} cannot mint ID tokens")
+        raise ValueError(f"credentials of type {sanitize(kind, limit=40)} cannot mint ID tokens")
     return cast("Credentials", read(document, scopes=[scope]))
 
 
@@ -116,15 +116,15 @@ class GoogleCloud(IdentitySource):
         path = _credentials_file(context.environ)
         kind = _kind(path) if path else None
         if kind in _MINTING:
-            return detected(cls(), f"{show_path(path)} holds credentials of type {kind}")
+            return detected(cls(), f"{sanitize_path(path)} holds credentials of type {kind}")
         signs = (*GOOGLE_METADATA_SIGNS, *GOOGLE_SERVERLESS_SIGNS)
         for name in signs:
             if name in context.environ:
                 return detected(cls(), f"{name} is set")
         if kind is not None:
             return not_detected(
-                "google_cloud", f"{show_path(path)} holds credentials of type {clean(kind, limit=40)}, which cannot "
-                "mint ID tokens for an audience"
+                "google_cloud", f"{sanitize_path(path)} holds credentials of type {sanitize(kind, limit=40)}, which "
+                "cannot mint ID tokens for an audience"
             )  # fmt: skip
         return not_detected("google_cloud", f"neither {FILE} nor {', '.join(signs)} is set")
 
@@ -165,12 +165,12 @@ class GoogleCloud(IdentitySource):
             return SecretStr(str(credentials.token))
         except MetadataServerError as error:
             return _Refusal(
-                f"Google Cloud gave no ID token: {clean(error, known=request.known)}", _ON_METADATA, error.outcome
+                f"Google Cloud gave no ID token: {sanitize(error, known=request.known)}", _ON_METADATA, error.outcome
             )
         except (GoogleAuthError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             # Beside the message, some errors of google-auth hold the response that they are about.
             parts = [str(part) for part in error.args if isinstance(part, (str, Exception))]
-            shown = clean(": ".join(parts) or type(error).__name__, known=request.known)
+            shown = sanitize(": ".join(parts) or type(error).__name__, known=request.known)
             return _Refusal(f"Google Cloud gave no ID token: {shown}", _remedy(str(error), request.status))
 
     def _credentials(self, audience: str, path: Path | None, request: Any) -> Credentials:
@@ -186,7 +186,7 @@ class GoogleCloud(IdentitySource):
             return _impersonating(compute_engine.Credentials(universe_domain=universe(request)), email, audience)
         document = json.loads(path.read_bytes()[:_FILE_LIMIT])
         if not isinstance(document, dict):
-            raise TypeError(f"{show_path(path)} holds no JSON object")
+            raise TypeError(f"{sanitize_path(path)} holds no JSON object")
         kind = document.get("type")
         if kind == "service_account" and email is None:
             own = service_account.IDTokenCredentials.from_service_account_info(document, target_audience=audience)

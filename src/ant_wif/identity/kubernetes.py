@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ant_wif._http import Flow, Request, Response, call, check_url
-from ant_wif._secrets import SecretStr, show_path
+from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import File, read_token, refuse_foreign
@@ -54,11 +54,11 @@ class Kubernetes(IdentitySource):
 
     @property
     def description(self) -> str:
-        return f"the file {show_path(self.path)}"
+        return f"the file {sanitize_path(self.path)}"
 
     def asks_for(self, context: Context) -> str:
         del context
-        return show_path(self.path)
+        return sanitize_path(self.path)
 
     def at_hand(self, context: Context) -> SecretStr | None:
         return File(self.path).at_hand(context)

@@ -17,7 +17,7 @@ from urllib.parse import quote_plus
 from pydantic import Field
 
 from ant_wif._http import Flow, Request, Response, call, check_url
-from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
@@ -61,15 +61,15 @@ class OAuth(IdentitySource):
 
     def asks_for(self, context: Context) -> str:
         del context
-        return f"client {clean(self.client_id, limit=64)} at {clean(self.token_url, limit=128)}"
+        return f"client {sanitize(self.client_id, limit=64)} at {sanitize(self.token_url, limit=128)}"
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         variable = self.client_secret_variable
         if variable is None or variable in context.environ:
             return None
         return IdentitySourceError(
-            f"the variable {show_path(variable)}, which should hold the OAuth client's secret, is not set",
-            hint=f"set {show_path(variable)} from your CI system's secrets, or use private_key_path",
+            f"the variable {sanitize_path(variable)}, which should hold the OAuth client's secret, is not set",
+            hint=f"set {sanitize_path(variable)} from your CI system's secrets, or use private_key_path",
         )
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
@@ -78,7 +78,7 @@ class OAuth(IdentitySource):
             raise unmet
         url = check_url(self.token_url, what="token_url")
         request, sent = yield from call(lambda: self._request(url, context))
-        endpoint = Endpoint(f"the OAuth server {clean(url, limit=128)}", "check token_url, and the server's own log")
+        endpoint = Endpoint(f"the OAuth server {sanitize(url, limit=128)}", "check token_url, and the server's own log")
         reply = yield from endpoint.ask(request, sent=sent, explain=self._explain)
         return context.parse(self, endpoint.token_in(reply, "access_token"), audience=self.audience)
 
@@ -111,15 +111,15 @@ class OAuth(IdentitySource):
         signed = _signed(path, claims, str(self.key_id))
         if isinstance(signed, SecretStr):
             return signed
-        raise IdentitySourceError(f"the OAuth client's private key {show_path(path)} {signed[0]}", hint=signed[1])
+        raise IdentitySourceError(f"the OAuth client's private key {sanitize_path(path)} {signed[0]}", hint=signed[1])
 
     def _explain(self, reply: Response, shown: str) -> IdentitySourceError | None:
         if reply.status not in {400, 401, 403}:
             return None
         how = self.client_secret_variable or self.private_key_path
         return IdentitySourceError(
-            f"the OAuth server refused the client {clean(self.client_id, limit=64)} (HTTP {reply.status}): {shown}",
-            hint=f"check client_id, {show_path(how)}, scope and audience against the client's entry at the server",
+            f"the OAuth server refused the client {sanitize(self.client_id, limit=64)} (HTTP {reply.status}): {shown}",
+            hint=f"check client_id, {sanitize_path(how)}, scope and audience against the client's entry at the server",
         )
 
 
@@ -135,7 +135,7 @@ def _signed(path: Path, claims: dict[str, object], key_id: str) -> SecretStr | t
         with path.open("rb") as file:
             key = load_pem_private_key(file.read(_PEM_LIMIT), password=None)
     except OSError as error:
-        return f"could not be read: {error.strerror or type(error).__name__}", f"check {show_path(path)}"
+        return f"could not be read: {error.strerror or type(error).__name__}", f"check {sanitize_path(path)}"
     except (ValueError, TypeError):
         return "is no unencrypted private key in PEM form", "write it as PKCS #8 (-----BEGIN PRIVATE KEY-----)"
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ant_wif._http import Flow, call
-from ant_wif._secrets import SecretStr, clean, show_path
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.file import File, read_token
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -62,7 +62,7 @@ def _from_workload_api(socket: str, audience: str) -> SecretStr:
     found = _fetched(socket if "://" in socket else f"unix://{socket}", audience)
     if isinstance(found, SecretStr):
         return found
-    raise IdentitySourceError(f"the SPIFFE Workload API at {show_path(socket)} {found[0]}", hint=found[1])
+    raise IdentitySourceError(f"the SPIFFE Workload API at {sanitize_path(socket)} {found[0]}", hint=found[1])
 
 
 def _fetched(socket: str, audience: str) -> SecretStr | tuple[str, str]:
@@ -77,6 +77,6 @@ def _fetched(socket: str, audience: str) -> SecretStr | tuple[str, str]:
             return SecretStr(client.fetch_jwt_svid({audience}, timeout=TIMEOUT_SECONDS).token)
     except (PySpiffeError, ValueError) as error:
         return (
-            f"gave no JWT-SVID: {clean(error)}",
+            f"gave no JWT-SVID: {sanitize(error)}",
             "check that the agent runs, and that an entry is registered for this workload",
         )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentityTokenError
 
 __all__ = ["IdentityToken", "parse", "unverified_issuer_subject"]
@@ -83,7 +83,7 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     lenient = just_minted and isinstance(issued_at, (int, float)) and 0 <= now - issued_at <= WRONG_CLOCK_SECONDS
     _check_claims(token, min(now, issued_at) if lenient and isinstance(issued_at, (int, float)) else now)
     if audience is not None and audience not in token.unverified_audiences:
-        found = ", ".join(clean(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
+        found = ", ".join(sanitize(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
         raise IdentityTokenError(
             f"the identity token from {source} is for another audience: found {found}, expected {audience}",
             hint=f"ask {source} for a token with the audience {audience}, or set ANT_IDENTITY_AUDIENCE to "
@@ -140,7 +140,7 @@ def _check_header(token: IdentityToken) -> None:
     algorithm = token.unverified_header.get("alg")
     if not isinstance(algorithm, str) or algorithm.lower() == "none" or algorithm.upper().startswith("HS"):
         raise IdentityTokenError(
-            f"the identity token from {token.source} is signed with alg={clean(algorithm, limit=32)}; "
+            f"the identity token from {token.source} is signed with alg={sanitize(algorithm, limit=32)}; "
             "expected a public-key algorithm such as RS256",
             hint="use a token issued by an OIDC provider, whose key set can be looked up",
         )

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ant_wif._http import check_url, request_id_of
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ApiError, InsecureUrlError
 
 if TYPE_CHECKING:
@@ -142,4 +142,4 @@ def _bearer(headers: Mapping[str, str]) -> SecretStr:
 
 
 def _authority(url: Any) -> str:
-    return clean(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}", limit=128)
+    return sanitize(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}", limit=128)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ant_wif._environment import elapsed
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 from ant_wif.integrations._auth import ApiCredential
 
@@ -55,7 +55,8 @@ class AnthropicCredentials:
         """
         if _host(base_url) != _host(self._credentials.base_url):
             raise InsecureUrlError(
-                f"the credential is for {self._credentials.base_url} and is not sent to {clean(base_url, limit=128)}",
+                f"the credential is for {self._credentials.base_url} and is not sent to "
+                f"{sanitize(base_url, limit=128)}",
                 hint=f"pass base_url={self._credentials.base_url!r} to the client",
             )
         return self

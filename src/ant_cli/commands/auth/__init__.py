@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli import _github as github
-from ant_cli._click.options import Group, Session, not_empty, pass_session
+from ant_cli._click.options import AntGroup, Session, not_empty, pass_session
 from ant_cli.commands.auth.explain import explain, explain_afterwards
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["auth"]
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 def auth() -> None:
     """See, print and forget credentials."""
 

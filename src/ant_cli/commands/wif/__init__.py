@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli._click.options import Command, Group, Session, not_empty, pass_session
+from ant_cli._click.options import AntCommand, AntGroup, Session, not_empty, pass_session
 from ant_cli._prompts import confirm
 from ant_cli.commands.wif.administering import admin_of
 from ant_cli.commands.wif.create import create_issuer, create_rule, create_service_account
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["wif"]
 
 
-@click.group(cls=Group)
+@click.group(cls=AntGroup)
 def wif() -> None:
     """See and set up whose identity tokens are accepted, with the login of an administrator.
 
@@ -29,7 +29,7 @@ def wif() -> None:
 
 def _kind(name: str, what: str, registry: Callable[[Admin], ResourceCollection], create: click.Command) -> click.Group:
     """Return the group of commands for one kind of resource, of which `registry` returns those there are."""
-    group = Group(name, help=f"See, create and archive {what}s.")
+    group = AntGroup(name, help=f"See, create and archive {what}s.")
     group.add_command(_list(what, registry, by_issuer=name == "rules"))
     group.add_command(_get(what, registry))
     group.add_command(create)
@@ -52,7 +52,7 @@ def _list(what: str, registry: Callable[[Admin], ResourceCollection], *, by_issu
     if by_issuer:
         list_ = click.option("--issuer", callback=not_empty, metavar="ID", help="Only those of this issuer.")(list_)
     text = f"List the {what}s, one JSON document a line, asking for pages as they are needed."
-    return click.command("list", cls=Command, help=text)(list_)
+    return click.command("list", cls=AntCommand, help=text)(list_)
 
 
 def _get(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
@@ -64,7 +64,7 @@ def _get(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Co
         with admin_of(session) as admin:
             print_item(session, registry(admin).find(wanted))
 
-    return click.command("get", cls=Command, help=f"Print one {what}. ID may be its name.")(get)
+    return click.command("get", cls=AntCommand, help=f"Print one {what}. ID may be its name.")(get)
 
 
 def _archive(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
@@ -73,17 +73,17 @@ def _archive(what: str, registry: Callable[[Admin], ResourceCollection]) -> clic
     @pass_session
     def archive(session: Session, wanted: str, *, yes: bool) -> None:
         from ant_cli._output import print_item
-        from ant_wif._secrets import clean
+        from ant_wif._secrets import sanitize
 
         with admin_of(session) as admin:
             found = registry(admin).find(wanted)
             if found.get("archived_at") is None:
-                named = f"{clean(found.get('name'))} ({clean(found.get('id'))})"
+                named = f"{sanitize(found.get('name'))} ({sanitize(found.get('id'))})"
                 confirm(f"Archive the {what} {named}? It cannot be brought back.", yes=yes)
             print_item(session, registry(admin).archive(str(found.get("id"))))
 
     text = f"Archive one {what}, for good, and print it. ID may be its name."
-    return click.command("archive", cls=Command, help=text)(archive)
+    return click.command("archive", cls=AntCommand, help=text)(archive)
 
 
 wif.add_command(_kind("issuers", "federation issuer", lambda admin: admin.issuers, create_issuer))

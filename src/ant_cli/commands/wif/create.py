@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli._click.options import Command, Session, not_empty, pass_session
+from ant_cli._click.options import AntCommand, Session, not_empty, pass_session
 from ant_cli._request_input import read_stdin
 from ant_cli._values import read_document
 from ant_cli.commands.wif.administering import admin_of
@@ -44,7 +44,7 @@ LIFETIME = click.option(
 )
 
 
-@click.command("create", cls=Command)
+@click.command("create", cls=AntCommand)
 @_NAME
 @click.option("--url", callback=not_empty, help="The `iss` of its tokens, letter by letter.")
 @click.option(
@@ -90,7 +90,7 @@ def create_issuer(
         print_item(session, admin.issuers.create(body))
 
 
-@click.command("create", cls=Command)
+@click.command("create", cls=AntCommand)
 @_NAME
 @_DESCRIPTION
 @click.option("--role", type=click.Choice(["developer", "admin"]), help="In the organization; developer unless told.")
@@ -125,7 +125,7 @@ def create_service_account(
         print_item(session, created)
 
 
-@click.command("create", cls=Command)
+@click.command("create", cls=AntCommand)
 @_NAME
 @_DESCRIPTION
 @click.option("--issuer", callback=not_empty, metavar="ID", help="Whose tokens it accepts; its name will do.")

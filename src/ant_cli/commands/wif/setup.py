@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ant_cli._click.options import Group, Session, not_empty, pass_session
+from ant_cli._click.options import AntGroup, Session, not_empty, pass_session
 from ant_cli._prompts import confirm
 from ant_cli.commands.wif.administering import admin_of
 from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, read_key_file
@@ -35,7 +35,7 @@ class Common:
     as_json: bool
 
 
-@click.group(cls=Group, short_help="Set up everything that one workload needs.")
+@click.group(cls=AntGroup, short_help="Set up everything that one workload needs.")
 def setup() -> None:
     """Find or create issuer, service account, membership and the narrowest rule for one workload.
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 
 if TYPE_CHECKING:
     from ant_wif.admin.setup import PlannedResource, SetupPlan
@@ -108,7 +108,7 @@ def workflow(plan: SetupPlan) -> str | None:
 
 
 def _shown(text: str) -> str:
-    return clean(text, limit=1024)
+    return sanitize(text, limit=1024)
 
 
 def _quoted(text: str) -> str:
@@ -117,4 +117,4 @@ def _quoted(text: str) -> str:
 
 
 def _value(value: object) -> str:
-    return "none" if value is None else clean(json.dumps(value, ensure_ascii=False), limit=1024)
+    return "none" if value is None else sanitize(json.dumps(value, ensure_ascii=False), limit=1024)

@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, pause, send
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.errors import ExchangeError, LoginError
 
@@ -105,7 +105,7 @@ def _about(body: bytes) -> dict[str, str]:
     for name, (group, key) in ACCOUNT_FIELDS.items():
         value = fields[group].get(key) if isinstance(fields.get(group), dict) else None
         if isinstance(value, str) and value:
-            found[name] = clean(value)
+            found[name] = sanitize(value)
     return found
 
 
@@ -218,7 +218,7 @@ class AuthorizationRequest:
 
 
 def _shown(query: dict[str, str], *names: str) -> str:
-    return ": ".join(clean(query[name], limit=200) for name in names if query.get(name))
+    return ": ".join(sanitize(query[name], limit=200) for name in names if query.get(name))
 
 
 def _random(length: int) -> str:

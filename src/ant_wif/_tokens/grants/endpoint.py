@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 
 __all__ = ["Granted", "error_fields", "token_endpoint", "what_it_is"]
 
@@ -72,7 +72,7 @@ def error_fields(body: bytes, sent: Sequence[SecretStr]) -> dict[str, str]:
         inner = fields["error"]
         found |= {f"error.{name}": inner[name] for name in ("type", "message") if isinstance(inner.get(name), str)}
     known = [*sent, *(SecretStr(value) for value in map(fields.get, _TOKEN_FIELDS) if isinstance(value, str))]
-    return {name: clean(value, known=known) for name, value in found.items()}
+    return {name: sanitize(value, known=known) for name, value in found.items()}
 
 
 def what_it_is(body: bytes) -> str:

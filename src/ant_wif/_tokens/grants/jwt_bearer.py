@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA, UUID
 from ant_wif._http import Request, RequestFailure, Response, check_url, is_transient, retry_after
-from ant_wif._secrets import SecretStr, clean
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
 from ant_wif.errors import ConfigurationError, ExchangeError
@@ -49,7 +49,7 @@ class Federation:
         for name, value, well_formed, expected in wanted:
             if value is not None and not well_formed(value):
                 raise ConfigurationError(
-                    f"{clean(value, limit=64)!r} is not the id of {'an' if name == 'organization' else 'a'} {name}: "
+                    f"{sanitize(value, limit=64)!r} is not the id of {'an' if name == 'organization' else 'a'} {name}: "
                     f"expected {expected}",
                     hint=f"copy the {name}'s id from the Console and mind which variable it goes into",
                 )
@@ -180,7 +180,7 @@ def _presented(token: IdentityToken, now: float) -> str:
 
 
 def _claim(value: object) -> str:
-    return clean(json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value, limit=200)
+    return sanitize(json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value, limit=200)
 
 
 def _time(value: object) -> str:
@@ -189,7 +189,7 @@ def _time(value: object) -> str:
     try:
         return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).isoformat()  # type: ignore[call-overload]  # whatever it is, int() judges it
     except (TypeError, ValueError, OverflowError, OSError):
-        return clean(value, limit=32)
+        return sanitize(value, limit=32)
 
 
 def likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, ...]:

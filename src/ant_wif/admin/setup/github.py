@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
@@ -52,7 +52,7 @@ def trust(
     owner, owner_id, name, name_id = found.groups()
     if (owner_id is None) != (name_id is None) or name in {".", ".."}:
         raise ConfigurationError(
-            f"{clean(repository)!r} is not a repository: expected OWNER/NAME, or OWNER@ID/NAME@ID",
+            f"{sanitize(repository)!r} is not a repository: expected OWNER/NAME, or OWNER@ID/NAME@ID",
             hint="give both numbers or none",
         )
     if branch is not None and tag is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
@@ -37,7 +37,7 @@ def trust(
     host = urlsplit(issuer_address(issuer_url)).hostname or ""
     if jwks is None and host.endswith((".svc", ".local")):
         raise ConfigurationError(
-            f"the issuer {clean(issuer_url)} is a name within the cluster, where nobody else can fetch its keys",
+            f"the issuer {sanitize(issuer_url)} is a name within the cluster, where nobody else can fetch its keys",
             hint="give them with --jwks: `kubectl get --raw /openid/v1/jwks` prints them",
         )
     notes = [

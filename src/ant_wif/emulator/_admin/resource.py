@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from starlette.datastructures import QueryParams
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.fields import is_set, limit_of, page_answer, page_by_id, single
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.state import State, Workspace
 from ant_wif.rules import RegistrationError
 
 if TYPE_CHECKING:
-    from ant_wif.emulator._http.validation import Strict
+    from ant_wif.emulator._http.fields import Strict
 
 MOST = 100
 
@@ -134,7 +134,7 @@ class Resource(ABC, Generic[T]):
         """Raises `Refusal` (404) where there is no such one."""
         found = self.all.get(identifier)
         if found is None:
-            raise Refusal(404, f"There is no {self.title} {clean(identifier, limit=64)}")
+            raise Refusal(404, f"There is no {self.title} {sanitize(identifier, limit=64)}")
         return found
 
     def live(self, identifier: str) -> T:
@@ -222,7 +222,7 @@ class Workspaces:
         """Raises `Refusal` (404) where there is no such one."""
         found = self._state.workspaces.get(identifier)
         if found is None:
-            raise Refusal(404, f"There is no workspace {clean(identifier, limit=64)}")
+            raise Refusal(404, f"There is no workspace {sanitize(identifier, limit=64)}")
         return self._shown(found)
 
     def _shown(self, workspace: Workspace) -> dict[str, object]:
@@ -247,7 +247,7 @@ class Workspaces:
 
 def check_structure(body: object, model: type[Strict]) -> None:
     """Raises `RegistrationError` with the place that is wrong first, such as `match.claims` or `keys[0].kty`."""
-    from ant_wif.emulator._http.validation import find_flaw
+    from ant_wif.emulator._http.fields import find_flaw
 
     flaw = find_flaw(model, body)
     if flaw is not None:

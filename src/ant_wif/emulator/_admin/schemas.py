@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from ant_wif.emulator._http.validation import OrNull, Strict
+from ant_wif.emulator._http.fields import OrNull, Strict
 from ant_wif.rules.registration import MAX_JWT_LIFETIMES, NAME_FORM, SCOPES, TOKEN_LIFETIMES
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from ant_wif.emulator._http.fields import OrNull, Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._http.validation import OrNull, Strict, find_flaw
 
 _Object = dict[str, Any]
 _Words = Annotated[str, Field(min_length=1)]

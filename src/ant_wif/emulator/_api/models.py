@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.emulator._api.authentication import authenticate
 from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.protocol import Refusal, json_response
@@ -35,4 +35,4 @@ def model_routes(state: State) -> list[Route]:
 
 
 def unknown_model(wanted: str) -> Refusal:
-    return Refusal(404, f"model: {clean(wanted, limit=64)}")
+    return Refusal(404, f"model: {sanitize(wanted, limit=64)}")

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif._secrets import clean, scrub
+from ant_wif._secrets import redact, sanitize
 from ant_wif.emulator._console.html import page
 from ant_wif.emulator._state.history import ExchangeRecord, Outcome
 from ant_wif.emulator._state.state import State
@@ -69,7 +69,7 @@ def _claims(claims: Mapping[str, object] | None) -> str:
     if claims is None:
         return ""
     # Masked, in case that somebody's claim is a token.
-    text = scrub(json.dumps(claims, indent=2))
+    text = redact(json.dumps(claims, indent=2))
     return f"<details><summary>Claims, not verified</summary><pre>{escape(text)}</pre></details>"
 
 
@@ -85,7 +85,7 @@ def _named(name: str | None, identifier: str | None) -> str:
 
 
 def _shown(text: str | None) -> str:
-    return "" if text is None else escape(clean(text))
+    return "" if text is None else escape(sanitize(text))
 
 
 def _ticked(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ant_wif.emulator._admin.schemas import Discovery, Jwks, JwtLifetime, Match, Role, TokenLifetime
-from ant_wif.emulator._http.validation import Strict
+from ant_wif.emulator._http.fields import Strict
 
 
 class SeededOrganization(Strict):

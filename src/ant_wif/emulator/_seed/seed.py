@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-from ant_wif._secrets import clean, show_path
+from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif.emulator._admin.resource import check_structure
 from ant_wif.emulator._admin.rules import check_registered_rule, with_fields
 from ant_wif.emulator._http import ids
@@ -75,7 +75,7 @@ def read_seed(config: Config | None) -> SeedFile:
         where = "the emulator's configuration"
         seed = SeedFile(_plain(dict(config), where), where)
     else:
-        where = f"the seed file {show_path(os.fspath(config))}"
+        where = f"the seed file {sanitize_path(os.fspath(config))}"
         seed = SeedFile(_plain(_load(Path(config)), where), where)
     try:
         seed.check()
@@ -102,11 +102,11 @@ def _load(path: Path) -> object:
             keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
             for key, times in keys.items():
                 if times > 1:
-                    problem = f"{clean(key, limit=64)} is there twice"
+                    problem = f"{sanitize(key, limit=64)} is there twice"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
             return super().construct_mapping(node, deep=deep)
 
-    shown = show_path(path)
+    shown = sanitize_path(path)
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)
@@ -121,7 +121,7 @@ def _load(path: Path) -> object:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         said = getattr(error, "problem", None) or "it cannot be read as YAML"
-        raise ConfigurationError(f"the seed file {shown}{line}: {clean(said)}", hint="correct the YAML") from None
+        raise ConfigurationError(f"the seed file {shown}{line}: {sanitize(said)}", hint="correct the YAML") from None
     return {} if document is None else document
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif._secrets import clean
+from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.protocol import bearer, json_response, read_body
 from ant_wif.emulator._issuers.provider import IdentityProvider, write_privately
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
@@ -92,7 +92,7 @@ class TokenRequests:
         if not isinstance(reference, dict) or reference.get("kind") != "Pod":
             raise _Failure(400, "spec.boundObjectRef: the emulator binds tokens to pods only")
         if reference.get("name") != self._pod["name"]:
-            raise _Failure(404, f'pods "{clean(str(reference.get("name")), limit=64)}" not found')
+            raise _Failure(404, f'pods "{sanitize(str(reference.get("name")), limit=64)}" not found')
         if reference.get("uid", self._pod["uid"]) != self._pod["uid"]:
             raise _Failure(409, "the UID in the bound object reference does not match that of the object")
         return reference
