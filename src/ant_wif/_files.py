@@ -61,7 +61,7 @@ def owners_in(home: Path | None = None) -> frozenset[int]:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TrustFinding:
     """Something about a place that a person should know; `refused` where it keeps the place from being used."""
 
     problem: str
@@ -69,7 +69,7 @@ class Finding:
     refused: bool
 
 
-def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = None) -> Iterator[Finding]:
+def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = None) -> Iterator[TrustFinding]:
     """Judge `path` and every folder on the way, links included: strictly from `top`, the project's own folder, on.
 
     Yields nothing where the system has no owners and modes. What is not there yet is not judged.
@@ -131,7 +131,7 @@ def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:
                 here = pending.pop(0)
 
 
-def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[Finding]:
+def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[TrustFinding]:
     """A file or folder of the project's own."""
     mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(sanitize_path(Path(name)))
     elsewhere = (
@@ -140,7 +140,7 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
         else ""
     )
     if status.st_uid not in owners:
-        yield Finding(
+        yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to another user (uid {status.st_uid}, mode {mode:04o})",
             f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{os.geteuid()} {quoted}{elsewhere}",
             refused=True,
@@ -149,14 +149,14 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
         return
     if mode & 0o002 or (mode & 0o020 and status.st_gid != os.getegid()):
         who = "everybody" if mode & 0o002 else f"the group {status.st_gid}"
-        yield Finding(
+        yield TrustFinding(
             f"{sanitize_path(Path(name))} can be written by group or others "
             f"({who}; uid {status.st_uid}, mode {mode:04o}), who could point it at a host of theirs",
             f"chmod go-w {quoted}{elsewhere}",
             refused=True,
         )
     elif mode & 0o020:
-        yield Finding(
+        yield TrustFinding(
             f"{sanitize_path(Path(name))} can be written by this user's own group "
             f"(gid {status.st_gid}, mode {mode:04o})",
             f"chmod g-w {quoted}",
@@ -164,18 +164,18 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
         )
 
 
-def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[Finding]:
+def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[TrustFinding]:
     """A folder above those: whoever could put another one in the place of ours."""
     mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(name)
     if mode & 0o002 and not mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode):
-        yield Finding(
+        yield TrustFinding(
             f"everybody can write {sanitize_path(Path(name))} (uid {status.st_uid}, mode {mode:04o}), "
             "and put another folder in its place",
             f"chmod o-w {quoted}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder",
             refused=True,
         )
     elif status.st_uid not in owners or (mode & 0o020 and status.st_gid not in {0, os.getegid()}):
-        yield Finding(
+        yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to, or can be written by, another user or group "
             f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
             f"chown {os.geteuid()} {quoted}",
@@ -185,10 +185,10 @@ def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> 
 
 def _about_next(
     holder: str, of_holder: os.stat_result, name: str, status: os.stat_result, owners: Collection[int]
-) -> Iterator[Finding]:
+) -> Iterator[TrustFinding]:
     """In a folder that everybody can write, the sticky bit guards a name for its owner only."""
     if of_holder.st_mode & 0o002 and of_holder.st_mode & stat.S_ISVTX and status.st_uid not in owners:
-        yield Finding(
+        yield TrustFinding(
             f"everybody can write {sanitize_path(Path(holder))}, and {sanitize_path(Path(name))} in it "
             f"belongs to another user (uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})",
             f"chown {os.geteuid()} {shlex.quote(name)}; or set ANTHROPIC_CONFIG_DIR to another folder",
