@@ -64,14 +64,15 @@ _SHAPE_MARKS = ("sk-ant-", "eyj", "private key-----")
 @functools.cache
 def _label(*, certain: bool) -> re.Pattern[str]:
     """What stands before a secret. Compiled on first use, as all of these: start-up time counts."""
-    words = "code" if certain else "|".join(_WORDS)
     labels, blank, mark = "|".join(LABELS), r"(?:\s|%20){1,4}", r"\\?['\"]"
     byte = rf"(?:b(?={mark}))?"
     equals = rf"(?:==?|%3D)\s*{byte}"
+    value = rf"|value(?:\s*{equals}|{mark}\s*:\s*b?(?={mark}))"  # "Invalid value: 'x'" is a sentence
     return re.compile(
         rf"(?i)(?<![A-Za-z0-9_\-])(?:"
         rf"(?:{labels})(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark})|(?P<bare>:)\s*)"
-        rf"|(?:{words})(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark}))"
+        rf"|code(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark}))"
+        rf"{'' if certain else value}"
         rf"|(?:{'|'.join(_HEADERS)})(?:{mark})?\s*(?:[:=]\s*{byte}|,\s*b?(?={mark}))(?:{mark})?(?:(?:bearer|basic){blank})?"
         rf"|bearer{blank})",
         re.ASCII,

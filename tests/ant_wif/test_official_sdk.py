@@ -169,7 +169,7 @@ def test_this_project_replaces_the_official_sdks_token_when_it_expires_and_keeps
     path = workload.directory.credentials_path("work")
     path.parent.mkdir(mode=0o700)
     path.touch(0o600)
-    path.write_text(json.dumps({"account_email": "ci@acme.example", "later": {"kept": True}}))
+    path.write_text(json.dumps({"organization_name": "Acme", "later": {"kept": True}}))
     first = official().token
     before = workload.kept()
     assert before["access_token"] == first
@@ -188,7 +188,7 @@ def test_this_project_replaces_the_official_sdks_token_when_it_expires_and_keeps
     assert isinstance(after["expires_at"], int)
     assert after["expires_at"] > two_hours_later()
     unchanged = set(before) - {"access_token", "expires_at"}
-    assert unchanged >= {"version", "type", "account_email", "later"}
+    assert unchanged >= {"version", "type", "organization_name", "later"}
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

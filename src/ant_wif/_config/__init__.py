@@ -1,19 +1,19 @@
 """The configuration directory, its documents, and the settings that they make.
 
-`Profile` and `StoredCredentials` are named here for type checkers only: their models are built when a file is read.
+All but the locations is loaded on first use (PEP 562): completion in a shell needs no more than these, and the models
+of documents are built when a file is read.
 """
 
 from __future__ import annotations
 
-from ant_wif._config.cache_dir import CacheDir
-from ant_wif._config.config_dir import Active, ConfigDir, Via, check_name
 from ant_wif._config.locations import KEYS, LOGIN_KEYS, locate, names
-from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ant_wif._config.documents import Profile as Profile
-    from ant_wif._config.documents import StoredCredentials as StoredCredentials
+    from ant_wif._config.cache_dir import CacheDir
+    from ant_wif._config.config_dir import Active, ConfigDir, Via, check_name
+    from ant_wif._config.documents import Profile, StoredCredentials
+    from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings, flag
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -23,10 +23,30 @@ __all__ = [
     "Active",
     "CacheDir",
     "ConfigDir",
+    "Profile",
     "Settings",
+    "StoredCredentials",
     "Via",
     "check_name",
     "flag",
     "locate",
     "names",
 ]
+
+_HOMES = {
+    "cache_dir": ("CacheDir",),
+    "config_dir": ("Active", "ConfigDir", "Via", "check_name"),
+    "documents": ("Profile", "StoredCredentials"),
+    "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "flag"),
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    for module, exported in _HOMES.items():
+        if name in exported:
+            found: object = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -212,8 +212,10 @@ class _AsyncUnpackedBody(httpx.AsyncByteStream):
 class Unpacker:
     """Undoes the codings that a `Content-Encoding` header names (RFC 9110 §8.4), in pieces of at most 64 KiB."""
 
-    def __init__(self, encoding: str) -> None:
-        """Raises httpx.DecodingError: there are more than two codings, or one that was not asked for."""
+    def __init__(self, encoding: str, *, by_line: bool = False) -> None:
+        """`by_line` is for an answer that is read line by line: each line is limited.
+
+        Raises httpx.DecodingError: there are more than two codings, or one that was not asked for."""
         names = [
             name for name in (part.strip().lower() for part in encoding.split(",")) if name not in {"", "identity"}
         ]
@@ -222,6 +224,7 @@ class Unpacker:
         if not set(names) <= set(_WINDOWS):
             raise httpx.DecodingError("the answer is compressed in a way that was not asked for")
         self._decoders = [_Inflater(_WINDOWS[name]) for name in reversed(names)]
+        self._by_line = by_line
         self._run = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -233,7 +236,7 @@ class Unpacker:
         for piece in _through(self._decoders, chunk):
             last = piece.rfind(b"\n")
             self._run = len(piece) - last - 1 if last >= 0 else self._run + len(piece)
-            if self._run > LARGEST_LINE:
+            if self._by_line and self._run > LARGEST_LINE:
                 raise httpx.DecodingError(f"a line of the answer is longer than {LARGEST_LINE} bytes")
             yield piece
 
@@ -286,7 +289,7 @@ def _pool(
 ) -> Any:
     """Make the pool of connections to the host of `url`. Raises as `proxy_for` and `tls_context` do."""
     proxy = None if direct else proxy_for(url, environ)
-    needs_tls = url.lower().startswith("https:") or (proxy or "").lower().startswith("https:")
+    needs_tls = any((place or "").lower().startswith("https:") for place in (url, proxy)) or ca_file is not None
     # Reading the authorities takes 10 ms or more, and plain http needs none.
     context = tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     options: dict[str, Any] = {"ssl_context": context, "network_backend": backend, "keepalive_expiry": 5.0}
@@ -316,10 +319,13 @@ def _outgoing(request: httpx.Request) -> httpcore.Request:
 def _unpacked(headers: Headers) -> tuple[Unpacker, Headers]:
     """Return what unpacks an answer, and its headers without those that then are not true any more."""
     codings = [value for name, value in headers if name.lower() == b"content-encoding"]
+    # Streams of events and of JSON lines; whatever else is read in pieces.
+    kinds = b" ".join(value for name, value in headers if name.lower() == b"content-type").lower()
+    by_line = any(kind in kinds for kind in (b"event-stream", b"jsonl", b"ndjson"))
     if not codings:
-        return Unpacker(""), headers
+        return Unpacker("", by_line=by_line), headers
     rest = [(name, value) for name, value in headers if name.lower() not in {b"content-encoding", b"content-length"}]
-    return Unpacker(b",".join(codings).decode("latin-1")), rest
+    return Unpacker(b",".join(codings).decode("latin-1"), by_line=by_line), rest
 
 
 class Transport(httpx.BaseTransport):
