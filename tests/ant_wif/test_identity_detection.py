@@ -571,7 +571,7 @@ def test_a_broken_source_of_another_package_is_explained_and_breaks_nothing(ant:
     assert "acme_absent" in reasons["absent"]
     assert "ModuleNotFoundError" in reasons["absent"]
     assert "AttributeError" in reasons["gone"]
-    assert "no subclass of ant_wif.identity.IdentitySource" in reasons["other"]
+    assert "not a subclass of ant_wif.identity.IdentitySource" in reasons["other"]
     assert "the vault is bricked" in reasons["raising"]
     assert reasons["vault"] == "ACME_VAULT is not set"
     # A package cannot take the place of a source that is built in.

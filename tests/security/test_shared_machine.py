@@ -37,7 +37,7 @@ def directory(tmp_path: Path) -> ConfigDir:
     return found
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o027, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o027, 0o077])
 @pytest.mark.parametrize(
     "command",
     [
@@ -82,7 +82,7 @@ def test_a_configuration_directory_that_is_a_link_of_the_same_user_works(directo
 
 
 ATTACKER = """
-import os, sys
+import os, sys, time
 base, victim = sys.argv[1:]
 os.setgid(4242); os.setuid(4242)
 print("ready", flush=True)
@@ -95,6 +95,7 @@ while True:
             for planted in (stem, f"{stem}.lock", f"{stem}.x"):
                 try: os.symlink(victim, f"{base}/{planted}")
                 except OSError: pass
+    time.sleep(0.0005)
 """
 
 
