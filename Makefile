@@ -84,7 +84,7 @@ bench: $(STAMP) ## the figures beside those of the official SDK, as ratios withi
 	$(BIN)/python benchmarks/run.py
 
 docs: $(STAMP) ## the pictures in docs/img; needs Chromium
-	PYTHONPATH=tests $(BIN)/python tests/screenshots.py
+	PYTHONPATH=tests $(BIN)/python tests/support/screenshots.py
 
 clean: ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

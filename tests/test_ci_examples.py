@@ -21,8 +21,8 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator
-from ci_repository import BIN, EXAMPLES, IDS, PYTEST_ADDOPTS, ROOT, read, repository, without_installing
-from loopback import TokenEndpoint
+from support.ci_repository import BIN, EXAMPLES, IDS, PYTEST_ADDOPTS, ROOT, read, repository, without_installing
+from support.loopback import TokenEndpoint
 
 AUDIENCE = "https://api.anthropic.com"
 BASH = ("bash", "-e", "-o", "pipefail", "-c")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ant_wif.emulator import Emulator
-from ci_repository import BIN, EXAMPLES, IDS, PROGRAM, ROOT, read, repository, without_installing
-from github_runner import Runner
+from support.ci_repository import BIN, EXAMPLES, IDS, PROGRAM, ROOT, read, repository, without_installing
+from support.github_runner import Runner
 
 KEYLESS = read("github-actions/keyless.yml")
 EXEC = read("github-actions/exec.yml")

@@ -14,7 +14,7 @@ from ant_cli.main import main
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator
-from setups import as_seeded
+from support.registrations import as_seeded
 
 
 @dataclass(frozen=True)

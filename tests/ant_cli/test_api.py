@@ -16,10 +16,9 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator, Fault
-from listing import Scripted, models, stream
-from loopback import Recorded, TokenEndpoint
-from terminals import end_input, in_a_pipe, in_a_terminal, rest
-from tests_support import MODEL
+from support.loopback import Recorded, Scripted, TokenEndpoint, models, stream
+from support.samples import MODEL
+from support.terminal import end_input, in_a_pipe, in_a_terminal, rest
 
 from .conftest import Ant, Outcome
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
-from tests_support import login_profile
+from support.samples import login_profile
 
 from .conftest import Ant
 

@@ -13,7 +13,7 @@ import pytest
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
-from tests_support import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
+from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 from .conftest import Ant
 

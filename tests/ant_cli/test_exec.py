@@ -21,9 +21,9 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._profiles.login import CLIENT_ID
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Login
-from loopback import TokenEndpoint
-from node_sdk import installed
-from terminals import ANT, in_a_terminal, rest
+from support.loopback import TokenEndpoint
+from support.terminal import ANT, in_a_terminal, rest
+from support.typescript_sdk import installed
 
 from .conftest import Ant
 

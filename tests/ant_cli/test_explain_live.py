@@ -12,7 +12,7 @@ import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from logins import keep_a_login
+from support.login import keep_a_login
 
 from .conftest import Ant, Outcome
 from .test_explain import marks, with_token

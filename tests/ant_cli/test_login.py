@@ -18,8 +18,8 @@ import pytest
 import ant_wif
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from logins import asked, config, keep_a_login, stored, tree
-from terminals import ANT, in_a_pipe, in_a_terminal, printed_url, rest
+from support.login import asked, config, keep_a_login, stored, tree
+from support.terminal import ANT, in_a_pipe, in_a_terminal, printed_url, rest
 
 Environ = dict[str, str]
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from browsers import chromium_running, needs_chromium, window
-from logins import asked, stored, tree
-from terminals import in_a_terminal, printed_url, rest
+from support.browser import chromium_running, needs_chromium, window
+from support.login import asked, stored, tree
+from support.terminal import in_a_terminal, printed_url, rest
 
 LIST_MODELS = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
 

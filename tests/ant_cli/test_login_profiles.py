@@ -9,8 +9,8 @@ import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
-from logins import asked, config, keep_a_login, stored, tree
-from terminals import end_input, in_a_pipe, printed_url, rest
+from support.login import asked, config, keep_a_login, stored, tree
+from support.terminal import end_input, in_a_pipe, printed_url, rest
 
 from .conftest import Ant
 

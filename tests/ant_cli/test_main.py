@@ -13,7 +13,7 @@ import pytest
 
 from ant_wif import __version__
 from ant_wif.emulator import Emulator
-from tests_support import ORGANIZATION, RULE
+from support.samples import ORGANIZATION, RULE
 
 from .conftest import Ant
 

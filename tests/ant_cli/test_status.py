@@ -14,7 +14,7 @@ from ant_cli.commands.auth.status_text import span
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
-from tests_support import ORGANIZATION, RULE, federation_profile, login_profile
+from support.samples import ORGANIZATION, RULE, federation_profile, login_profile
 
 from .conftest import Ant
 

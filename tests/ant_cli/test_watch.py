@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
-from terminals import ANT
+from support.terminal import ANT
 
 from .conftest import Ant
 

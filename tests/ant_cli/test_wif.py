@@ -10,9 +10,9 @@ import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from logins import keep_a_login
-from loopback import TokenEndpoint
-from setups import registrations
+from support.login import keep_a_login
+from support.loopback import TokenEndpoint
+from support.registrations import registrations
 
 from .conftest import Ant, Outcome
 

@@ -12,9 +12,9 @@ import yaml
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
-from logins import keep_a_login
-from setups import registrations
-from terminals import in_a_terminal, rest
+from support.login import keep_a_login
+from support.registrations import registrations
+from support.terminal import in_a_terminal, rest
 
 from .conftest import Ant, Outcome
 

@@ -12,7 +12,7 @@ import pytest
 from ant_wif.emulator import Emulator
 from ant_wif.errors import IdentityTokenError
 from ant_wif.identity import IdentityToken
-from identity_failures import assert_fails, fetched
+from support.identity_failures import assert_fails, fetched
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import anthropic
 import pytest
 
 import ant_wif
-from administration import fresh_name
 from ant_wif.admin.client import Admin, ResourceCollection
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._state.state import Workspace
 from ant_wif.errors import ApiError, ConfigurationError
-from loopback import TokenEndpoint
+from support.admin_api import fresh_name
+from support.loopback import TokenEndpoint
 
 HINT = "ant auth login --profile admin --scope org:admin"
 

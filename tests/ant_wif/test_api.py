@@ -17,9 +17,8 @@ from ant_wif._api.client import Api
 from ant_wif._api.streaming import events, json_lines, message_events, text_of
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, InsecureUrlError
-from kept_secrets import assert_explains_and_keeps
-from listing import Scripted, cut, models, stream
-from loopback import Recorded, TokenEndpoint
+from support.leaks import assert_explains_and_keeps
+from support.loopback import Recorded, Scripted, TokenEndpoint, cut, models, stream
 
 DELTA = json.dumps({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}})
 STOP = json.dumps({"type": "message_stop"})

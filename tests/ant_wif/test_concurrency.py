@@ -24,7 +24,7 @@ from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
 from ant_wif.identity import File, GitHubActions, IdentitySource, Literal
-from hostile import (
+from support.misbehaving_server import (
     GENEROUS_SECONDS,
     HostileServer,
     Received,

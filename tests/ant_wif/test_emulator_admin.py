@@ -9,9 +9,9 @@ import anthropic
 import httpx
 import pytest
 
-from administration import VERSION, Administrator, fresh_name, reason_of
 from ant_wif.emulator import Emulator
-from exchanges import exchange
+from support.admin_api import VERSION, Administrator, fresh_name, reason_of
+from support.federation_grant import exchange
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from administration import Administrator, Idp
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._issuers.keys import SigningKey
-from exchanges import exchange
+from support.admin_api import Administrator, Idp
+from support.federation_grant import exchange
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from administration import Administrator, fresh_name, reason_of
 from ant_wif.emulator import Emulator
+from support.admin_api import Administrator, fresh_name, reason_of
 
 GITHUB = "https://token.actions.githubusercontent.com"
 

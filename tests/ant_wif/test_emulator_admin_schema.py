@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from administration import Administrator
 from ant_wif.emulator import Emulator
+from support.admin_api import Administrator
 
 # Not beside the tests: with what it brings along, every process that imports httpx would start later.
 SCHEMATHESIS = Path(__file__).parents[2] / ".venv" / "lint" / "bin" / "schemathesis"

@@ -12,8 +12,8 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
-from console import list_models, refresh
-from exchanges import exchange
+from support.consent_page import list_models, refresh
+from support.federation_grant import exchange
 
 NOW = 1_800_000_000
 

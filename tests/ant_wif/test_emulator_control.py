@@ -10,8 +10,8 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
-from console import list_models
-from exchanges import exchange
+from support.consent_page import list_models
+from support.federation_grant import exchange
 
 Body = dict[str, object]
 

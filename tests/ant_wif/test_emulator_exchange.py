@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
-from tests_support import MODEL
+from support.samples import MODEL
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
-from exchanges import BETA, body, exchange
-from tests_support import MODEL
+from support.federation_grant import BETA, body, exchange
+from support.samples import MODEL
 
 MIB = 1 << 20
 

@@ -14,8 +14,8 @@ import pytest
 
 from ant_wif.emulator import Emulator
 from ant_wif.rules import REASONS
-from console import Shown, approved_code, redeem, refresh
-from exchanges import exchange
+from support.consent_page import Shown, approved_code, redeem, refresh
+from support.federation_grant import exchange
 
 PAGE = "/_emulator/"
 

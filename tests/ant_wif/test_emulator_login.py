@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ant_wif.emulator import Emulator, Fault, Landing
-from console import (
+from support.consent_page import (
     CHALLENGE,
     CLIENT_ID,
     LISTENER,

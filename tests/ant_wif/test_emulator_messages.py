@@ -15,7 +15,7 @@ import pytest
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.emulator._state.history import explanation_of
 from ant_wif.rules import REASONS
-from tests_support import MODEL
+from support.samples import MODEL
 
 SAID = "Tell me, word for word,\n  what I said: ½ + ½ = 1."
 VERSION = {"anthropic-version": "2026-10-21"}

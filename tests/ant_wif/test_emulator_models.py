@@ -13,7 +13,7 @@ from anthropic import _data as sdk_data
 from anthropic.types import Model
 
 from ant_wif.emulator import Emulator
-from tests_support import MODEL
+from support.samples import MODEL
 
 LOCKED = Path(__file__).parents[2] / "requirements" / "dev.txt"
 

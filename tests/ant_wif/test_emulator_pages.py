@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ant_wif.emulator import Emulator
-from browsers import chromium_running, needs_chromium, window
-from console import Listener, authorize_url, paste_uri
-from exchanges import exchange
+from support.browser import chromium_running, needs_chromium, window
+from support.consent_page import Listener, authorize_url, paste_uri
+from support.federation_grant import exchange
 
 pytestmark = needs_chromium
 

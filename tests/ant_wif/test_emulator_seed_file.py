@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from administration import Administrator
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._issuers.keys import SigningKey
 from ant_wif.errors import ConfigurationError
-from exchanges import exchange
+from support.admin_api import Administrator
+from support.federation_grant import exchange
 
 COMPLETE = """
 organization:

@@ -43,7 +43,9 @@ from ant_wif.errors import (
     ProfileError,
 )
 from ant_wif.identity import Context, Env, File, GitHubActions, IdentitySource
-from hostile import (
+from support.identity_failures import at_once
+from support.leaks import assert_explains_and_keeps, fragments
+from support.misbehaving_server import (
     Act,
     HostileServer,
     Received,
@@ -62,8 +64,6 @@ from hostile import (
     reply,
     trickle,
 )
-from identity_failures import at_once
-from kept_secrets import assert_explains_and_keeps, fragments
 
 RULE = "fdrl_01"
 ORGANIZATION = "8f2b5a40-1d0e-4c8e-9a55-0f2d3c4b5a69"

@@ -19,7 +19,8 @@ from ant_wif.identity import (
     IdentityToken,
 )
 from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
-from hostile import (
+from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN
+from support.misbehaving_server import (
     Behaviour,
     HostileServer,
     Received,
@@ -29,7 +30,6 @@ from hostile import (
     reply,
     trickle,
 )
-from identity_failures import ELSEWHERE, OPAQUE, TOKEN
 
 AUDIENCE = "https://api.anthropic.com"
 Fail = Callable[..., IdentityTokenError]

@@ -39,7 +39,16 @@ from ant_wif.identity import (
     Spiffe,
     read_source,
 )
-from hostile import (
+from support.identity_failures import (
+    ELSEWHERE,
+    OPAQUE,
+    TOKEN,
+    pem,
+    rsa_key,
+    unusable_keys,
+)
+from support.leaks import assert_unseen
+from support.misbehaving_server import (
     Behaviour,
     HostileServer,
     Received,
@@ -50,16 +59,7 @@ from hostile import (
     reply,
     trickle,
 )
-from identity_failures import (
-    ELSEWHERE,
-    OPAQUE,
-    TOKEN,
-    assert_unseen,
-    pem,
-    rsa_key,
-    unusable_keys,
-)
-from tests_support import ORGANIZATION, RULE
+from support.samples import ORGANIZATION, RULE
 
 AUDIENCE = "https://api.anthropic.com"
 Fail = Callable[..., IdentityTokenError]

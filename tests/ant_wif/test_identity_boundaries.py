@@ -17,8 +17,8 @@ from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, IdentitySourceError, IdentityTokenError
 from ant_wif.identity import Aws, Azure, Context, Env, detect, read_source
 from ant_wif.identity.file import refuse_foreign
-from hostile import HostileServer, forged_jwt, reply
-from identity_failures import OPAQUE
+from support.identity_failures import OPAQUE
+from support.misbehaving_server import HostileServer, forged_jwt, reply
 
 SECRET = "Tr0ub4dor&3x+" + OPAQUE[:8]
 

@@ -20,8 +20,8 @@ from ant_wif._environment import Environment
 from ant_wif._http.transport import run as drive
 from ant_wif.emulator import Emulator
 from ant_wif.identity import Aws, Context, Detection, File, GoogleCloud, IdentitySource, Kubernetes, detect, detect_all
-from hostile import HostileServer, denial, forged_jwt
-from tests_support import ORGANIZATION, RULE, federation_profile
+from support.misbehaving_server import HostileServer, denial, forged_jwt
+from support.samples import ORGANIZATION, RULE, federation_profile
 
 AMBIENT = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
 RULE_SET = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}

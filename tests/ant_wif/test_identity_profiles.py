@@ -33,7 +33,7 @@ from ant_wif.identity import (
     Spiffe,
     read_source,
 )
-from tests_support import ORGANIZATION, RULE, federation_profile
+from support.samples import ORGANIZATION, RULE, federation_profile
 
 CLIENT = {"token_url": "https://login.example/token", "client_id": "ci"}
 BY_SECRET = {**CLIENT, "client_secret_variable": "SECRET"}

@@ -20,8 +20,8 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, LoginError, ProfileError
-from hostile import HostileServer
-from many import forked
+from support.misbehaving_server import HostileServer
+from support.processes import forked
 
 MANY = 20
 OFFICIAL = "import anthropic; print(anthropic.Anthropic().models.list().data[0].id)"

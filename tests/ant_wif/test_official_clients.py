@@ -21,8 +21,8 @@ from anyio.from_thread import start_blocking_portal
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-from logins import keep_a_login
-from node_sdk import installed
+from support.login import keep_a_login
+from support.typescript_sdk import installed
 
 Lists = Callable[[], str]
 """Lists the models with one and the same client, and returns the id of the first."""

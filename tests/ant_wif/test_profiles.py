@@ -17,7 +17,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import ProfileError
-from tests_support import federation_profile, login_profile
+from support.samples import federation_profile, login_profile
 
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
 

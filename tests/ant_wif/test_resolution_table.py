@@ -27,7 +27,7 @@ from anthropic.lib.credentials._close import close_credentials
 
 import ant_wif
 from ant_wif.errors import AntWifError, NoCredentialsError
-from loopback import Recorded, TokenEndpoint
+from support.loopback import Recorded, TokenEndpoint
 
 DEFAULT_HOST = "https://api.anthropic.com"
 HOME_CONFIG = ".config/anthropic"

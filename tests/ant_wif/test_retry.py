@@ -26,8 +26,18 @@ from ant_wif._http.retry import (
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError
-from hostile import Act, HostileServer, Received, denial, drop_after_reading, forged_jwt, grant, in_turn, reply
-from tests_support import ORGANIZATION, RULE
+from support.misbehaving_server import (
+    Act,
+    HostileServer,
+    Received,
+    denial,
+    drop_after_reading,
+    forged_jwt,
+    grant,
+    in_turn,
+    reply,
+)
+from support.samples import ORGANIZATION, RULE
 
 GRANTED = reply(grant())
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from ant_wif.emulator import Emulator
 from ant_wif.rules import REASONS, KeySet, KeySetUnavailableError, VerificationKey
-from identity_failures import rsa_key
-from naive_rules import Condition, Denied, Granted, Organization, Wish, judged
+from support.identity_failures import rsa_key
+from support.reference_rules import Condition, Denied, Granted, Organization, Wish, judged
 
 NOW = 1_800_000_000.25
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"

@@ -11,7 +11,7 @@ from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings
 from ant_wif._environment import Environment
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import Env, File, GitHubActions
-from tests_support import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
+from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 
 def _profile(document: dict[str, object]) -> Profile:

@@ -18,8 +18,8 @@ from ant_wif.admin.setup.models import PlannedResource
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError
-from loopback import TokenEndpoint
-from setups import as_seeded, registrations
+from support.loopback import TokenEndpoint
+from support.registrations import as_seeded, registrations
 
 TENANT = "7a1d2c3b-0000-4a5b-8c9d-0e1f2a3b4c5d"
 APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"

@@ -19,8 +19,8 @@ import ant_wif
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
-from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt
-from tests_support import ORGANIZATION, RULE
+from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt
+from support.samples import ORGANIZATION, RULE
 
 TEN_MINUTES = 600
 PRINT = (sys.executable, "-m", "ant_cli", "auth", "print-credentials", "--access-token")

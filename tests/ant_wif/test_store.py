@@ -30,9 +30,9 @@ from ant_wif._environment import Environment
 from ant_wif._files import try_lock
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import AntWifError, ExchangeError
-from hostile import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
-from many import forked
-from tests_support import ORGANIZATION, RULE
+from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
+from support.processes import forked
+from support.samples import ORGANIZATION, RULE
 
 PLANTED = "sk-ant-oat01-planted"
 SOMEBODY = 12345

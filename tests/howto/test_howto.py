@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator
-from tests_support import MODEL
+from support.samples import MODEL
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -27,8 +27,8 @@ from moto.server import ThreadedMotoServer
 import ant_wif
 from ant_wif import identity
 from ant_wif.emulator import Emulator
-from loopback import TokenEndpoint
 from pytest_ant_wif.moto_web_identity import enable, install, jwks, remote_signer
+from support.loopback import TokenEndpoint
 
 ACCOUNT = "123456789012"
 AUDIENCE = "https://api.anthropic.com"

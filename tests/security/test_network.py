@@ -17,7 +17,7 @@ from ant_wif._api.client import Api
 from ant_wif._http import Request, RequestFailure, Response, arun, request_id_of, run, send
 from ant_wif._http.urls import proxy_for, tls_context
 from ant_wif.errors import ApiError, ConfigurationError
-from hostile import Act, HostileServer, Received, forged_jwt, reply
+from support.misbehaving_server import Act, HostileServer, Received, forged_jwt, reply
 
 PROXY = "http://proxy.example:3128"
 KEY = "sk-ant-api03-0123456789abcdef0123456789abcdef"

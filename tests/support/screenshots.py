@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 
 from ant_wif.emulator import Emulator
-from browsers import chromium_running, window
-from console import authorize_url
-from exchanges import exchange
+from support.browser import chromium_running, window
+from support.consent_page import authorize_url
+from support.federation_grant import exchange
 
-FOLDER = Path(__file__).parent.parent / "docs" / "img"
+FOLDER = Path(__file__).parents[2] / "docs" / "img"
 
 
 def main() -> None:

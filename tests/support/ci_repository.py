@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "ci-examples"
 IDS = {f"ANTHROPIC_{name}_ID" for name in ("FEDERATION_RULE", "ORGANIZATION", "SERVICE_ACCOUNT", "WORKSPACE")}
 BIN = Path(sys.executable).parent

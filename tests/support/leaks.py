@@ -1,4 +1,4 @@
-"""What an error shows to those who print it with everything around it, as crash reporters do."""
+"""Whether a secret is seen: in a text, or in an error and its frames, as crash reporters print them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def fragments(secret: str) -> set[str]:
     """Pieces of which none may be seen: of a JWT those of payload and signature, else all behind the first 16."""
     parts = secret.split(".")[1:] if secret.count(".") == 2 else [secret[16:] if len(secret) > 24 else secret]
     return {part[at : at + 12] for part in parts for at in range(max(1, len(part) - 11)) if len(part) >= 8}
+
+
+def assert_unseen(text: str, *secrets: str) -> None:
+    found = next((piece for secret in secrets for piece in fragments(secret) if piece in text), None)
+    assert found is None, f"{found!r} of a secret is seen in: {text[:1200]}"
 
 
 def everything_seen(error: BaseException) -> Iterator[tuple[str, str]]:

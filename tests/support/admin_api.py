@@ -10,7 +10,7 @@ import httpx
 
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._issuers.keys import SigningKey
-from loopback import TokenEndpoint
+from support.loopback import TokenEndpoint
 
 ROOT = "/v1/organizations"
 VERSION = {"anthropic-version": "2026-10-21"}

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 __all__ = ["installed"]
 
-SCRIPTS = Path(__file__).parent / "typescript"
+SCRIPTS = Path(__file__).parents[1] / "typescript"
 
 
 def installed(cache: Path) -> Path:

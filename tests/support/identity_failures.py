@@ -22,7 +22,8 @@ from ant_wif._environment import Environment
 from ant_wif._http.flow import Flow, Pause
 from ant_wif._http.transport import run
 from ant_wif.identity import Context, IdentitySource, IdentityToken
-from hostile import forged_jwt
+from support.leaks import assert_unseen
+from support.misbehaving_server import forged_jwt
 
 OPAQUE = "kq7Zr0Vw2Lx9Tn4Yb6Hd8Mf1Gs3Pc5Ja"
 """A secret of no known shape, whose use is all that gives it away."""
@@ -81,17 +82,6 @@ def assert_fails(
     logged = "\n".join(record.getMessage() for record in log.records if not record.name.startswith("botocore"))
     assert_unseen(f"{error} {error!r} {error.hint} {vars(error)}\n{logged}", TOKEN, ELSEWHERE, OPAQUE, *secrets)
     return error
-
-
-def fragments(secret: str) -> set[str]:
-    """Pieces of which none may be seen: of a JWT those of payload and signature, else all behind the first 16."""
-    parts = secret.split(".")[1:] if secret.count(".") == 2 else [secret[16:]]
-    return {part[at : at + 12] for part in parts for at in range(len(part) - 11)}
-
-
-def assert_unseen(text: str, *secrets: str) -> None:
-    found = next((piece for secret in secrets for piece in fragments(secret) if piece in text), None)
-    assert found is None, f"{found!r} of a secret is seen in: {text[:1200]}"
 
 
 @functools.cache

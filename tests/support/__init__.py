@@ -1,0 +1,1 @@
+"""What tests share: servers, sample documents, and ways to run `ant`."""
