@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+# A job that a shell starts in the background, and what `nohup` starts, inherits signals as ignored, and would hand
+# that on to every process of the tests. Python itself then installs no handler for SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in ("SIGQUIT", "SIGHUP"):
+    if hasattr(signal, _name):  # Windows has neither
+        signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is no such hook

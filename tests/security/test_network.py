@@ -20,7 +20,7 @@ from ant_wif.errors import ApiError, ConfigurationError
 from support.misbehaving_server import Act, HostileServer, Received, forged_jwt, reply
 
 PROXY = "http://proxy.example:3128"
-KEY = "sk-ant-api03-0123456789abcdef0123456789abcdef"
+KEY = "sk-ant-api03-EXAMPLE-of-no-use"
 PASSWORD = "hunter2hunter2"
 DEADLINE = 0.5
 MARGIN = 2.0
