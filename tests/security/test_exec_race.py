@@ -61,14 +61,16 @@ def test_an_attacker_who_watches_the_folder_stops_nothing_and_changes_nothing_ou
         ) as attacker:
             assert attacker.stdout is not None
             assert attacker.stdout.readline() == "ready\n", "the attacker runs"
-            for _ in range(RUNS):
+            # A busy machine may give the attacker no turn: go on until one of its links has met a run.
+            runs = 0
+            while runs < RUNS or not any(path.is_symlink() for path in shared.iterdir()):
                 folder = PrivateFolder(shared, "ant-exec-")
                 status = folder.path.lstat()
                 assert stat.S_ISDIR(status.st_mode)
                 assert status.st_uid == 0
                 folder.remove(first="credentials/ant-exec.json")
+                runs += 1
             attacker.kill()
-        assert any(path.is_symlink() for path in shared.iterdir()), "the attacker did something"
         assert stat.S_IMODE(target.stat().st_mode) == 0o755
         assert (target / "credentials" / "ant-exec.json").exists()
         assert {path.lstat().st_uid for path in shared.iterdir()} == {SOMEBODY}
