@@ -13,7 +13,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test newest oldest lint format lock bench docs clean
+.PHONY: help demo test newest oldest lint format lock audit bench docs clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -79,6 +79,13 @@ lock: $(LINT_STAMP) ## lock the newest versions of everything that development n
 	$(COMPILE) --output-file $(LOCK)/dev.txt --all-extras --group dev --group build pyproject.toml
 	$(COMPILE) --output-file $(LOCK)/lint.txt --group lint
 	echo '.[pytest]' | $(COMPILE) --output-file $(LOCK)/sample.txt --group $(SAMPLE)/pyproject.toml:test -
+
+# Not used here: FileResponse and multipart forms of starlette; pytest's own temporary folder is the user's affair.
+audit: $(LINT_STAMP) ## known vulnerabilities in the lowest versions that pyproject.toml allows; asks the package index
+	$(UV) pip compile --quiet --python $(BIN)/python --resolution lowest-direct --all-extras --no-annotate \
+	    --output-file $(VENV)/lowest.txt pyproject.toml
+	$(UV) tool run --quiet pip-audit --strict --disable-pip --no-deps --requirement $(VENV)/lowest.txt \
+	    --ignore-vuln GHSA-7f5h-v6xp-fcq8 --ignore-vuln GHSA-2c2j-9gv5-cj73 --ignore-vuln CVE-2025-71176
 
 bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
 	$(BIN)/python benchmarks/run.py
