@@ -44,6 +44,7 @@ TEMPORARY = ".tmp"
 _SWEPT_AFTER_SECONDS = 3600
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_NO_MODES = "its file system does not keep modes, and lets others in"
 _MOST_LINKS = 40
 _SPARE_BYTES = 16 << 10
 """How much larger a successor may be than the file that it replaces, and still have its place proven."""
@@ -215,7 +216,22 @@ def make_folder(path: Path, *, mode: int, owners: Collection[int] | None = None)
         if os.name == "posix":
             with _opened(folder, follow=False) as descriptor:
                 _give(descriptor, os.stat(folder.parent), owners)
-                os.fchmod(descriptor, mode if folder is path else 0o700)
+                _set_mode(descriptor, mode if folder is path else 0o700)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    """Set the mode of a file or folder that was just made.
+
+    Raises:
+        OSError: the file system keeps no modes (FAT, some mounts of containers), and its own let others in.
+    """
+    with contextlib.suppress(PermissionError):
+        os.fchmod(descriptor, mode)
+    status = os.fstat(descriptor)
+    kept = stat.S_IMODE(status.st_mode)
+    # Who may list a folder learns names only: what is secret in it has a mode of its own.
+    if kept & ~mode & (0o022 if stat.S_ISDIR(status.st_mode) else 0o066):
+        raise OSError(errno.ENOTSUP, _NO_MODES)
 
 
 def _give(descriptor: int, like: os.stat_result, owners: Collection[int] | None) -> None:
@@ -371,7 +387,7 @@ class Draft:
                     # Only root can give a file away; a group is kept by its members.
                     with contextlib.suppress(PermissionError):
                         os.fchown(self._descriptor, old.st_uid if os.geteuid() == 0 else -1, old.st_gid)
-        os.fchmod(self._descriptor, mode)
+        _set_mode(self._descriptor, mode)
 
     def _close_folder(self) -> None:
         if self._folder is not None:
@@ -425,7 +441,9 @@ def write_atomically(
 def _not_written(path: Path, error: OSError) -> ProfileError:
     return ProfileError(
         f"{sanitize_path(path)} could not be written: {error.strerror or type(error).__name__}",
-        hint=f"check owner, mode and free space of {sanitize_path(path.parent)}",
+        hint="set ANTHROPIC_CONFIG_DIR to a folder on another file system, or mount this one with umask=077"
+        if error.errno == errno.ENOTSUP
+        else f"check owner, mode and free space of {sanitize_path(path.parent)}",
     )
 
 
@@ -535,6 +553,9 @@ class PrivateFolder:
             # A name that exists is somebody else's: not taken over, but another one drawn.
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.mkdir(self.path, 0o700)
+                if os.name == "posix" and os.lstat(self.path).st_mode & 0o077:
+                    os.rmdir(self.path)
+                    raise OSError(errno.ENOTSUP, _NO_MODES)
                 self._release = _lock_folder(self.path, made=True)
                 if self._release is not None:
                     return

@@ -201,8 +201,12 @@ class Resolution:
         candidate = replace(candidate, origin=f"profile:{active.name}")
         path = self.inputs.directory.config_path(active.name)
         # What nobody asked for may be absent; what somebody pointed at may not.
-        if active.via == "default" and self.inputs.directory.via == "default" and not os.path.lexists(path):
-            return replace(candidate, missing=(f"the file {sanitize_path(path)}",))
+        if active.via == "default" and self.inputs.directory.via == "default":
+            try:
+                os.lstat(path)
+            except (OSError, ValueError) as error:
+                why = "" if isinstance(error, FileNotFoundError) else f" ({getattr(error, 'strerror', None) or error})"
+                return replace(candidate, missing=(f"the file {sanitize_path(path)}{why}",))
         return profile_tier(self.inputs, candidate, active)
 
 

@@ -112,7 +112,7 @@ class _Lease:
                 _holders[self.path] = self._thread
                 self._store.sweep()
         except OSError as error:
-            self._impossible(f"no lock could be had ({sanitize(error, limit=120)})")
+            self._impossible(f"no file lock is possible ({sanitize(error, limit=120)})")
 
     def end(self) -> None:
         release, self._release = self._release, None
