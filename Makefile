@@ -13,7 +13,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test newest oldest lint format lock audit bench docs clean
+.PHONY: help demo test long newest oldest lint format lock audit bench docs clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ demo: $(STAMP) ## the whole story on this machine, without an account
 
 test: $(STAMP) ## the test suite, in parallel
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+long: $(STAMP) ## the tests that take minutes: many runs under attack, many kills
+	$(BIN)/python -m pytest -m long
 
 # The environments of these two are made anew each time: what the bounds allow changes with every release.
 newest: $(LINT_STAMP) ## the test suite with the newest versions that pyproject.toml allows

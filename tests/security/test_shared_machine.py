@@ -1,4 +1,4 @@
-"""Other users of the same machine: whose files and folders are used, and what a hostile temp folder can do."""
+"""Other users of the same machine: whose files and folders are used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from ant_wif.emulator import Emulator
 from ant_wif.errors import ProfileError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX")
-as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="acts as a second user, which takes root")
 
 ANT = str(Path(sys.executable).with_name("ant"))
-OTHER = 4242
 PROFILE = {"authentication": {"type": "oidc_federation", "identity_token": {"source": "command", "command": ["true"]}}}
 
 
@@ -79,65 +77,6 @@ def test_a_configuration_directory_that_is_a_link_of_the_same_user_works(directo
     directory.path.chmod(0o777)
     with pytest.raises(ProfileError):
         ConfigDir(link).read("default")
-
-
-ATTACKER = """
-import os, sys, time
-base, victim = sys.argv[1:]
-os.setgid(4242); os.setuid(4242)
-print("ready", flush=True)
-seen = set()
-while True:
-    for name in os.listdir(base):
-        if name.startswith("ant-exec-") and name not in seen:
-            seen.add(name)
-            stem = name.removesuffix(".lock")
-            for planted in (stem, f"{stem}.lock", f"{stem}.x"):
-                try: os.symlink(victim, f"{base}/{planted}")
-                except OSError: pass
-    time.sleep(0.0005)
-"""
-
-
-@pytest.fixture
-def hostile(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """A sticky temp folder that another user watches, and a tree of the victim's that must not change."""
-    shared, victim = tmp_path / "tmp", tmp_path / "victim"
-    (victim / "credentials").mkdir(parents=True)
-    (victim / "credentials" / "ant-exec.json").write_text("precious")
-    victim.chmod(0o755)
-    shared.mkdir()
-    shared.chmod(0o1777)
-    # pytest's folders are closed to others; the attacker has to get through.
-    for above in [shared, *shared.parents]:
-        if above.is_relative_to("/tmp") and above != shared:
-            above.chmod(above.stat().st_mode | 0o011)
-    attacker = subprocess.Popen([sys.executable, "-c", ATTACKER, str(shared), str(victim)], stdout=subprocess.PIPE)
-    assert attacker.stdout is not None
-    assert attacker.stdout.readline() == b"ready\n"
-    yield shared, victim
-    attacker.kill()
-    attacker.wait()
-    attacker.stdout.close()
-    for planted in shared.iterdir():
-        planted.unlink() if planted.is_symlink() else None
-
-
-@as_root
-def test_whoever_watches_the_temp_folder_stops_no_run_and_changes_nothing_outside(
-    hostile: tuple[Path, Path], emulator: Emulator, tmp_path: Path
-) -> None:
-    shared, victim = hostile
-    environ = {**emulator.env("github"), "HOME": str(tmp_path), "TMPDIR": str(shared), "PATH": os.environ["PATH"]}
-    environ.pop("RUNNER_TEMP", None)
-    for name in [name for name in environ if name.startswith("GITHUB_ACTIONS")]:
-        del environ[name]
-    environ |= {"ANTHROPIC_IDENTITY_TOKEN": emulator.issue("github")}
-    for _ in range(5):
-        done = subprocess.run([ANT, "exec", "--", "true"], env=environ, capture_output=True, text=True, check=False)
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert stat.S_IMODE(victim.stat().st_mode) == 0o755
-    assert (victim / "credentials" / "ant-exec.json").read_text() == "precious"
 
 
 def test_the_api_key_of_the_environment_is_used_whatever_the_configuration_directory_is(directory: ConfigDir) -> None:
