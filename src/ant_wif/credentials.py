@@ -96,11 +96,15 @@ class Credentials:
         return (await self.aaccess_token()).secret.get_secret_value()
 
     def headers(self) -> dict[str, str]:
-        """Return the complete request headers for an API call."""
+        """Return the complete request headers for an API call.
+
+        They hold the token, and cannot know where they are sent: send them to `base_url` only. `auth` judges that
+        for each request.
+        """
         return self._headers(self.access_token())
 
     async def aheaders(self) -> dict[str, str]:
-        """Return the complete request headers for an API call."""
+        """Do what `headers` does, without blocking the event loop."""
         return self._headers(await self.aaccess_token())
 
     def invalidate(self, rejected: SecretStr | None = None) -> None:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ant_wif._http import check_url, request_id_of
 from ant_wif._secrets import SecretStr, sanitize
-from ant_wif.errors import ApiError, InsecureUrlError
+from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["API_VERSION", "ApiCredential", "Bearer", "CredentialFlow", "apply"]
+__all__ = ["API_VERSION", "ApiCredential", "Bearer", "CredentialFlow", "authority", "is_same_host", "refusal"]
 
 API_VERSION = "2026-10-21"
 
 
-def apply(headers: MutableMapping[str, str], credential: Mapping[str, str]) -> None:
+def _apply(headers: MutableMapping[str, str], credential: Mapping[str, str]) -> None:
     """Add a credential's headers to a request's; what the caller set himself stays.
 
     `anthropic-beta` is a list: the flags are merged, each once.
@@ -78,52 +78,81 @@ class CredentialFlow:
         if not self._concerns(request):
             yield request
             return
-        sent = self._put_on(request, self._credential.headers())
+        sent = _raised(_put_on(request, self._credential.headers()))
         response = yield request
-        if response.status_code == 401:
-            self._credential.invalidate(_bearer(sent))
-            if self._may_repeat(request, response, sent, self._credential.headers()):
+        if self._is_rejected(response):
+            self._credential.invalidate(sent)
+            renewed = _raised(_put_on(request, self._credential.headers()))
+            if self._may_repeat(request, response) and renewed != sent:
                 yield request
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         if not self._concerns(request):
             yield request
             return
-        sent = self._put_on(request, await self._credential.aheaders())
+        sent = _raised(_put_on(request, await self._credential.aheaders()))
         response = yield request
-        if response.status_code == 401:
-            self._credential.invalidate(_bearer(sent))
-            if self._may_repeat(request, response, sent, await self._credential.aheaders()):
+        if self._is_rejected(response):
+            self._credential.invalidate(sent)
+            renewed = _raised(_put_on(request, await self._credential.aheaders()))
+            if self._may_repeat(request, response) and renewed != sent:
                 yield request
 
     def _concerns(self, request: Any) -> bool:
         """Whether the request is to have the credential. Raises InsecureUrlError: it goes to another host."""
         if "authorization" in request.headers or "x-api-key" in request.headers:
             return False
-        self._refuse_other_hosts(request.url)
+        # Parsed once, and by the library whose requests are to be judged.
+        self._own = self._own or type(request.url)(self._credential.base_url)
+        if not is_same_host(self._own, request.url):
+            shown = authority(request.url)
+            raise InsecureUrlError(
+                refusal(self._own, request.url),
+                hint=f"pass base_url={shown!r} to resolve() if that is the API, or use another client for other hosts",
+            )
         return True
 
-    def _put_on(self, request: Any, headers: Mapping[str, str]) -> Mapping[str, str]:
-        apply(request.headers, headers)
-        return headers
+    def _is_rejected(self, response: Any) -> bool:
+        """Whether the API rejects the token. Where a redirect led elsewhere, the token was not sent."""
+        return response.status_code == 401 and is_same_host(self._own, response.request.url)
 
-    def _may_repeat(self, request: Any, response: Any, sent: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-        """Put the renewed headers on, unless there is no other token. Raises ApiError: the body is spent."""
+    def _may_repeat(self, request: Any, response: Any) -> bool:
+        """Raises ApiError: the body is spent."""
         if not isinstance(request.stream, self._whole_bodies):
             raise _not_replayed(response)
-        self._put_on(request, headers)
-        return headers["Authorization"] != sent["Authorization"]
+        return True
 
-    def _refuse_other_hosts(self, url: Any) -> None:
-        # Parsed once, and by the library whose requests are to be judged.
-        self._own = self._own or type(url)(self._credential.base_url)
-        own = self._own
-        if url.userinfo or (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
-            raise InsecureUrlError(
-                f"the credential is for {_authority(own)} and is not sent to {_authority(url)}",
-                hint=f"pass base_url={_authority(url)!r} to resolve() if that is the API, "
-                "or use another client for other hosts",
-            )
+
+def is_same_host(own: Any, url: Any) -> bool:
+    """Whether a URL has the scheme, host and port of a credential's, and no user: both of one library's type."""
+    return not url.userinfo and (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
+
+
+def refusal(own: Any, url: Any) -> str:
+    return f"the credential is for {authority(own)} and is not sent to {authority(url)}"
+
+
+def authority(url: Any) -> str:
+    return sanitize(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}", limit=128)
+
+
+def _put_on(request: Any, headers: Mapping[str, str]) -> SecretStr | ConfigurationError:
+    """Return the credential that a request has now, or why it has none: no frame with the headers raises."""
+    try:
+        _apply(request.headers, headers)
+    except UnicodeError:
+        unsendable = ", ".join(name for name, value in headers.items() if not value.isascii())
+        return ConfigurationError(
+            f"the header {unsendable} cannot be sent: its value is not ASCII",
+            hint="correct the variable or the profile that it comes from; `ant auth status` names them",
+        )
+    return SecretStr(headers["Authorization"].removeprefix("Bearer "))
+
+
+def _raised(outcome: SecretStr | ConfigurationError) -> SecretStr:
+    if isinstance(outcome, ConfigurationError):
+        raise outcome
+    return outcome
 
 
 def _not_replayed(response: Any) -> ApiError:
@@ -135,11 +164,3 @@ def _not_replayed(response: Any) -> ApiError:
         status=401,
         request_id=request_id_of(response.headers),
     )
-
-
-def _bearer(headers: Mapping[str, str]) -> SecretStr:
-    return SecretStr(headers["Authorization"].removeprefix("Bearer "))
-
-
-def _authority(url: Any) -> str:
-    return sanitize(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}", limit=128)
