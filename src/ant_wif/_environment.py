@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 __all__ = ["Environment", "elapsed", "steady"]
@@ -19,25 +19,27 @@ class Environment(Mapping[str, str]):
     """A read-only view of environment variables.
 
     A variable set to the empty string counts as not set: CI systems expand a missing secret to
-    one. `repr` names no value, so a traceback that shows locals stays free of secrets.
+    one. Neither `repr` nor an attribute shows a value, so a traceback that shows locals stays free of secrets.
 
     The view is live: `Environment()` follows `os.environ`, because tokens in variables are read
     again at every exchange.
     """
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables: Callable[[], Mapping[str, str]]
         if isinstance(variables, Environment):
-            variables = variables._variables
-        self._variables: Mapping[str, str] = os.environ if variables is None else variables
+            self._variables = variables._variables
+        else:
+            self._variables = lambda: os.environ if variables is None else variables
 
     def __getitem__(self, name: str) -> str:
-        value = self._variables[name]
+        value = self._variables()[name]
         if not value:
             raise KeyError(name)
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, value in self._variables.items() if value)
+        return (name for name, value in self._variables().items() if value)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -48,11 +50,11 @@ class Environment(Mapping[str, str]):
     @property
     def is_live(self) -> bool:
         """Whether this is the environment of the process, which libraries read by themselves."""
-        return self._variables is os.environ
+        return self._variables() is os.environ
 
     def is_empty(self, name: str) -> bool:
         """Whether the variable is set, to the empty string."""
-        return self._variables.get(name) == ""
+        return self._variables().get(name) == ""
 
     @property
     def home(self) -> Path:

@@ -3,7 +3,7 @@
 What looks like a secret is defined here once, for the library, the command line and the pytest plugin. Every
 search takes time linear in the length of the text.
 
-`SecretStr` is pydantic's: its `repr` is stars, so a frame that holds one can be printed.
+`SecretStr` and `SecretBytes` are pydantic's: their `repr` is stars, so a frame that holds one can be printed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
+    from pydantic import SecretBytes, SecretStr
 
 __all__ = [
     "LABELS",
+    "SecretBytes",
     "SecretStr",
     "as_secret",
     "is_sendable",
@@ -35,10 +36,10 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # The pytest plugin reads this module in every run, and pydantic takes longer to import than most suites wait.
-    if name == "SecretStr":
-        from pydantic import SecretStr
+    if name in {"SecretBytes", "SecretStr"}:
+        import pydantic
 
-        return SecretStr
+        return getattr(pydantic, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -127,10 +128,16 @@ def mask(secret: SecretStr | str) -> str:
 
 
 def as_secret(secret: SecretStr | str | None) -> SecretStr | str | None:
-    """Wrap a secret that came as plain text. Nothing stays nothing, and empty stays recognisably empty."""
-    from pydantic import SecretStr
+    """Wrap a secret that came as plain text. Nothing stays nothing, and empty stays recognisably empty.
 
-    return SecretStr(secret) if isinstance(secret, str) and secret else secret
+    What is of a wrong type, such as bytes, is wrapped for the one who refuses it.
+    """
+    from pydantic import Secret, SecretStr
+
+    if isinstance(secret, str) and secret:
+        return SecretStr(secret)
+    wrong: object = secret
+    return secret if wrong is None or isinstance(wrong, (str, SecretStr)) else cast("SecretStr", Secret(wrong))
 
 
 def is_sendable(secret: SecretStr) -> bool:

@@ -194,6 +194,7 @@ def federate(
     Raises:
         ConfigurationError: an id has not the form of its kind, or the URL must not carry a token.
     """
+    environ = Environment(environ)  # before anything can raise: this frame is part of every traceback
     federation = Federation(
         (base_url or DEFAULT_BASE_URL).rstrip("/"),
         federation_rule_id,
@@ -202,10 +203,9 @@ def federate(
         workspace_id,
     )
     federation.check()
-    variables = Environment(environ)
-    cache = cache_of(Settings.load({}, variables), variables)
+    cache = cache_of(Settings.load({}, environ), environ)
     return Credentials(
-        FederatedProvider(federation, identity, Context(variables, audience, clock), cache=cache),
+        FederatedProvider(federation, identity, Context(environ, audience, clock), cache=cache),
         source="federation",
         origin="arguments",
         base_url=federation.base_url,
@@ -214,5 +214,5 @@ def federate(
         identity_source=identity.source,
         clock=clock,
         http_client=http_client,
-        environ=variables,
+        environ=environ,
     )

@@ -23,6 +23,7 @@ from ant_wif._http.retry import (
     is_transient,
     retry_after,
 )
+from ant_wif._secrets import SecretBytes
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError
@@ -243,7 +244,7 @@ DOWN = RequestFailure("no answer", maybe_received=True, transient=True)
 
 
 def status(code: int, after: str | None = None) -> Response:
-    return Response(code, {} if after is None else {"retry-after": after}, b"")
+    return Response(code, {} if after is None else {"retry-after": after}, SecretBytes(b""))
 
 
 class Time:

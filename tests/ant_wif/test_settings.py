@@ -15,7 +15,10 @@ from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, l
 
 
 def _profile(document: dict[str, object]) -> Profile:
-    return Profile.parse("work", Path("/config/configs/work.json"), document)
+    found = Profile.parse("work", Path("/config/configs/work.json"), document)
+    if isinstance(found, ProfileError):
+        raise found
+    return found
 
 
 def test_an_argument_beats_the_profile_and_the_profile_the_environment() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
+
+from pydantic import Secret, SecretBytes, SecretStr
 
 import ant_wif
 from ant_wif.errors import AntWifError
@@ -61,3 +65,60 @@ def assert_explains_and_keeps(error: AntWifError, *secrets: str) -> None:
     for where, text in everything_seen(error):
         found = next((piece for piece in pieces if piece in text), None)
         assert found is None, f"a secret's {found!r} is seen in {where}: {text[:600]}"
+
+
+_PLAIN = (str, bytes, bytearray, memoryview)
+_SENT = {"httpx", "httpx2"}
+"""Libraries whose requests and clients hold what they send."""
+
+
+def bare(value: object, *secrets: str) -> str | None:
+    """Say where a value holds a secret that is not wrapped: in itself, its elements, its attributes or its texts."""
+    return next((f"{where}: {text[:200]!r}" for where, text in _texts(value) for s in secrets if s in text), None)
+
+
+def _texts(value: object, depth: int = 3, where: str = "") -> Iterator[tuple[str, str]]:
+    module, _, _ = type(value).__module__.partition(".")
+    if isinstance(value, (Secret, SecretStr, SecretBytes)) or module in _SENT or value is os.environ:
+        return
+    if isinstance(value, _PLAIN):
+        yield where, value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+        return
+    yield f"repr {where}", _repr(value)
+    if isinstance(value, Mapping) and not module.startswith("ant_wif"):
+        for name, item in list(value.items()) if depth else []:
+            yield from _texts(name, 0, f"{where} key")
+            yield from _texts(item, depth - 1, f"{where}[{name!r}]")
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in list(value) if depth else []:
+            yield from _texts(item, depth - 1, f"{where}[]")
+    elif depth and not isinstance(value, (type, ModuleType)):
+        names = [*getattr(value, "__dict__", {}), *getattr(type(value), "__slots__", ())]
+        for name in names:
+            yield from _texts(getattr(value, name, None), min(depth - 1, 1), f"{where}.{name}")
+
+
+def bare_in_frames(error: BaseException, *secrets: str) -> list[str]:
+    """Say where the frames that an error passed hold a secret that is not wrapped, causes included."""
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    found = []
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        left += [one.__cause__, one.__context__]
+        step = one.__traceback__
+        while step is not None:
+            code = step.tb_frame.f_code
+            if code.co_filename.startswith(PACKAGE):
+                for name, value in step.tb_frame.f_locals.items():
+                    hit = bare(value, *secrets)
+                    if hit:
+                        place = f"{code.co_filename.removeprefix(PACKAGE)}:{step.tb_lineno} {code.co_name}"
+                        found.append(f"{place} {name}{hit}")
+            step = step.tb_next
+        hit = bare([str(one), one.args, vars(one)], *secrets) if isinstance(one, AntWifError) else None
+        found += [f"{type(one).__name__} {hit}"] if hit else []
+    return found

@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
@@ -24,7 +24,7 @@ from ant_wif._http import (
     request_id_of,
     sent_secrets,
 )
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import SecretBytes, sanitize
 from ant_wif._strict import read_json
 from ant_wif.errors import ApiError
 
@@ -47,8 +47,12 @@ T = TypeVar("T")
 class ApiResponse:
     """An answer that was read to its end: `headers` in lower case."""
 
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    content: SecretBytes
+
+    @property
+    def body(self) -> bytes:
+        return self.content.get_secret_value()
 
     def document(self) -> object:
         """Return the JSON that the body is. Raises ApiError where it is none."""
@@ -158,14 +162,12 @@ class Api:
     ) -> Mapping[str, object]:
         """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
         body = json.dumps(document).encode() if isinstance(document, Mapping) else document
-        answer = self.call(method, path, query=query, body=body, headers=headers)
-        with contextlib.suppress(ApiError):
-            found = answer.document()
-            if isinstance(found, dict):
-                return found
-        raise ApiError(
-            f"{method} {sanitize(path)} was answered with something that is no JSON object", hint=_NOT_THE_API
-        )
+        found = _object(self.call(method, path, query=query, body=body, headers=headers))
+        if found is None:
+            raise ApiError(
+                f"{method} {sanitize(path)} was answered with something that is no JSON object", hint=_NOT_THE_API
+            )
+        return found
 
     def items(
         self,
@@ -215,10 +217,12 @@ class Api:
                 return response
             with contextlib.closing(response):
                 content = _read(response, _LARGEST_REFUSAL)
+            if isinstance(content, ApiError):
+                raise content
         except httpx.HTTPError as error:
             return _unreachable(request, error)
         log_body(content, known=sent_secrets(request))
-        return Response(response.status_code, dict(response.headers), content)
+        return Response(response.status_code, dict(response.headers), SecretBytes(content))
 
     def _answer(self, request: httpx.Request, outgoing: ApiRequest) -> ApiResponse | Response | RequestFailure:
         """Send a request, and return the whole answer of a success."""
@@ -237,6 +241,14 @@ class Api:
         raise broken(response, problem.reason)
 
 
+def _object(answer: ApiResponse) -> Mapping[str, object] | None:
+    """Return the JSON object that an answer is, in a frame that no error passes: it may quote what was sent."""
+    with contextlib.suppress(ApiError):
+        found = answer.document()
+        return found if isinstance(found, dict) else None
+    return None
+
+
 def media_type(headers: Mapping[str, str]) -> str:
     """Return the kind of an answer, without its parameters."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -250,8 +262,10 @@ def is_json(kind: str) -> bool:
 def read_answer(response: httpx.Response) -> ApiResponse:
     """Read an open answer to its end. Raises ApiError where it is too long."""
     content = _read(response, LARGEST_ANSWER)
+    if isinstance(content, ApiError):
+        raise content
     log_body(content, known=sent_secrets(response.request))
-    return ApiResponse(dict(response.headers), content)
+    return ApiResponse(dict(response.headers), SecretBytes(content))
 
 
 def _unreachable(request: httpx.Request, error: Exception) -> RequestFailure:
@@ -259,13 +273,13 @@ def _unreachable(request: httpx.Request, error: Exception) -> RequestFailure:
     return request_failure(request.method, str(request.url), seconds_of_silence, error)
 
 
-def _read(response: httpx.Response, most: int) -> bytes:
-    """Read an answer to its end. Raises ApiError where it is too long."""
+def _read(response: httpx.Response, most: int) -> bytes | ApiError:
+    """Read an answer to its end, or return what is wrong: this frame holds the answer."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
         if len(body) > most:
-            raise ApiError(
+            return ApiError(
                 f"the answer to {shown_request(response.request)} is longer than {most} bytes",
                 hint="ask for less at once",
                 request_id=request_id_of(response.headers),

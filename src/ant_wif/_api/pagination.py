@@ -40,17 +40,17 @@ def items(
     while remaining is None or remaining > 0:
         size = [] if page_size is None else [("limit", str(min(page_size, remaining or page_size)))]
         kept = [pair for pair in query if following is None or pair[0] not in _CURSORS]
-        page = get([*kept, *size, *([following] if following else [])])
-        found = page.get("data")
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        found, has_more, following = _of_page(
+            get([*kept, *size, *([following] if following else [])]), backwards=backwards
+        )
+        if found is None:
             raise ApiError(
                 f"the answer to GET {sanitize(name)} is no list: it has no objects in `data`",
                 hint="check that the path is that of a list, and that ANTHROPIC_BASE_URL names the API",
             )
         yield from found if remaining is None else found[:remaining]
         remaining = None if remaining is None else remaining - len(found)
-        following = _following(page, backwards=backwards)
-        if following is None and page.get("has_more") is True:
+        if following is None and has_more:
             raise ApiError(
                 f"the list at {sanitize(name)} has more, and does not say where it goes on",
                 hint="what came up to here is not all; report this to the operator of the API",
@@ -63,6 +63,15 @@ def items(
                 hint="what came up to here is all there is; report this to the operator of the API",
             )
         seen.add(following[1])
+
+
+def _of_page(
+    page: Mapping[str, object], *, backwards: bool
+) -> tuple[list[Mapping[str, object]] | None, bool, tuple[str, str] | None]:
+    """Return the objects of a page, `None` if it has no list of them; whether more follow, and where."""
+    data = page.get("data")
+    found = data if isinstance(data, list) and all(isinstance(item, dict) for item in data) else None
+    return found, page.get("has_more") is True, _following(page, backwards=backwards)
 
 
 def _following(page: Mapping[str, object], *, backwards: bool) -> tuple[str, str] | None:

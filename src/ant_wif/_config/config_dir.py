@@ -142,18 +142,18 @@ class ConfigDir:
         Raises:
             ProfileError: there is none, it is not what a profile looks like, or others could have written it.
         """
-        from ant_wif._config.documents import Profile
-
         path = self.config_path(name)
         self.check(path.parent)
         self.check(self.pointer_path)
-        document = read_object(path, what="profile", secret=False, owners=self.owners)
-        if document is None:
+        found = _profile(name, path, self.owners)
+        if found is None:
             raise ProfileError(
                 f"the profile {sanitize(name, limit=64)!r} does not exist: there is no file {sanitize_path(path)}",
                 hint="`ant profile list` shows which there are; `ant profile create` makes one, and so does a login",
             )
-        return Profile.parse(name, path, document)
+        if isinstance(found, ProfileError):
+            raise found
+        return found
 
     def read_credentials(self, path: Path) -> StoredCredentials | None:
         """Read a credentials file, or return `None` if there is none.
@@ -284,6 +284,19 @@ def _remove_unless_held(lock: Path) -> None:
         if release is not None:
             remove(lock)
             release()
+
+
+def _profile(name: str, path: Path, owners: frozenset[int]) -> Profile | ProfileError | None:
+    """Read and validate in a frame that no error passes through, as `_stored` does."""
+    try:
+        document = read_object(path, what="profile", secret=False, owners=owners)
+    except ProfileError as error:
+        return error
+    if document is None:
+        return None
+    from ant_wif._config.documents import Profile
+
+    return Profile.parse(name, path, document)
 
 
 def _stored(path: Path, owners: frozenset[int]) -> StoredCredentials | ProfileError | None:

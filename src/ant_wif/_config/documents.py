@@ -85,11 +85,11 @@ class Profile:
         return self.known.authentication.type
 
     @classmethod
-    def parse(cls, name: str, path: Path, document: Mapping[str, object]) -> Profile:
-        """Raises ProfileError: the document is not what a profile looks like."""
+    def parse(cls, name: str, path: Path, document: Mapping[str, object]) -> Profile | ProfileError:
+        """Return what is wrong instead of raising it: somebody may have put a secret into the document."""
         known, problem = _validated(ProfileDocument, document)
         if known is None:
-            raise ProfileError(
+            return ProfileError(
                 f"the profile {sanitize_path(path)} cannot be used: {problem}",
                 hint='expected {"version": "1.0", "authentication": {"type": "oidc_federation" or "user_oauth", …}, …}'
                 if "version" not in problem

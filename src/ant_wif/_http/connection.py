@@ -190,6 +190,7 @@ class _UnpackedBody(httpx.SyncByteStream):
         with _as_httpx():
             for part in self._parts:
                 yield from self._unpacker.feed(part)
+                del part  # what the next one raises shall not pass a frame that holds this one
 
     def close(self) -> None:
         self._parts.close()
@@ -204,6 +205,8 @@ class _AsyncUnpackedBody(httpx.AsyncByteStream):
             async for part in self._parts:
                 for piece in self._unpacker.feed(part):
                     yield piece
+                    del piece
+                del part
 
     async def aclose(self) -> None:
         await self._parts.aclose()

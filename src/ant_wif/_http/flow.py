@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
-from ant_wif._secrets import SecretStr
+from ant_wif._secrets import SecretBytes, SecretStr
 
 __all__ = [
     "REQUEST_ID",
@@ -103,11 +103,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What a server answered: `headers` in lower case, at most 1 MiB of `body`."""
+    """What a server answered: `headers` in lower case, at most 1 MiB of `content`, which may hold a token."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    content: SecretBytes
+
+    @property
+    def body(self) -> bytes:
+        return self.content.get_secret_value()
 
     @property
     def request_id(self) -> str | None:

@@ -11,7 +11,7 @@ from ant_wif._constants import __version__
 from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import SecretBytes, sanitize
 
 if TYPE_CHECKING:
     import httpx
@@ -204,7 +204,7 @@ def _outgoing(request: Request) -> httpx.Request:
 
 
 def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
-    reply = Response(response.status_code, dict(response.headers), bytes(body))
+    reply = Response(response.status_code, dict(response.headers), SecretBytes(bytes(body)))
     log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
     return reply
 

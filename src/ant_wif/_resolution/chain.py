@@ -239,6 +239,7 @@ def resolve(
     """
     # Bound anew before anything can raise: this frame is part of every traceback.
     api_key, auth_token, identity_token = as_secret(api_key), as_secret(auth_token), as_secret(identity_token)
+    environ = Environment(environ)
     resolution = resolution_of(
         api_key=api_key,
         auth_token=auth_token,
@@ -272,9 +273,10 @@ def resolution_of(
     Raises:
         ConfigurationError: an argument or variable has a value that it cannot have.
     """
+    environ = Environment(environ)
     path = None if identity_token_file is None else os.fspath(identity_token_file)
     given = {**arguments, "identity_token_file": path}
-    context = ResolutionContext(given, Environment(environ), profile=profile, config_dir=config_dir, clock=clock)
+    context = ResolutionContext(given, environ, profile=profile, config_dir=config_dir, clock=clock)
     return Resolution(context)
 
 

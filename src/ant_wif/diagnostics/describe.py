@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
-from ant_wif._environment import steady
+from ant_wif._environment import Environment, steady
 from ant_wif._resolution import Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, as_secret, mask
 from ant_wif.diagnostics.report import (
@@ -152,6 +152,7 @@ def report(
     """
     # Bound anew before anything can raise: this frame is part of every traceback.
     api_key, auth_token, identity_token = as_secret(api_key), as_secret(auth_token), as_secret(identity_token)
+    environ = Environment(environ)
     return describe(
         resolution_of(
             api_key=api_key,

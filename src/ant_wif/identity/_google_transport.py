@@ -22,7 +22,7 @@ import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
 from ant_wif._http import RequestFailure, Response, is_transient
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 __all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]
 
@@ -66,7 +66,9 @@ def ask(
         return RequestFailure(reason, maybe_received=True, transient=True)
     if len(content) > LARGEST_BODY:
         return RequestFailure(f"the answer is larger than {LARGEST_BODY} bytes", maybe_received=True)
-    return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+    return Response(
+        response.status, {name.lower(): value for name, value in response.getheaders()}, SecretBytes(content)
+    )
 
 
 def _connection(url: str, timeout: float, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:

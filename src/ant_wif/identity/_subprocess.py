@@ -23,6 +23,7 @@ __all__ = ["token_printed_by"]
 TIMEOUT_SECONDS = 30.0
 LARGEST_OUTPUT = 1 << 20
 _SHOWN = 2048
+_MOST_WORDS = 16
 _CHUNK = 1 << 16
 _POLL_SECONDS = 0.05
 _JWT = re.compile(rb"^([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$", re.MULTILINE)
@@ -75,7 +76,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
     if trouble:
         return trouble
     # Masked before it is cut, or the cut could leave the end of a token that begins nowhere.
-    complaint = redact(stderr.decode("utf-8", "replace").strip())
+    complaint = redact(stderr.decode("utf-8", "replace").strip(), _opaque_words(stdout))
     said = f"stdout: {_kind(stdout)}; stderr: {sanitize(complaint[-_SHOWN:]) or 'nothing'}"
     if process.returncode != 0:
         return f"failed with exit status {process.returncode}; {said}"
@@ -131,6 +132,12 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a program and what it started, which is of its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _opaque_words(printed: bytearray) -> list[SecretStr]:
+    """Return what may be a credential in another place than where it belongs, whatever it looks like."""
+    words = re.findall(r"[^\s\"',;]{20,}", printed.decode("utf-8", "replace"))
+    return [SecretStr(word) for word in words[:_MOST_WORDS]]
 
 
 def _kind(printed: bytearray) -> str:

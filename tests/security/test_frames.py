@@ -1,0 +1,472 @@
+"""No frame that an error passes holds a bare secret, whatever fails and by whichever entry it was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import anyio
+import httpx
+import httpx2
+import pytest
+
+import ant_wif
+from ant_wif._api import Api
+from ant_wif._environment import Environment
+from ant_wif._http import run
+from ant_wif._resolution import resolution_of
+from ant_wif._secrets import SecretStr
+from ant_wif.admin.client import Admin
+from ant_wif.credentials import Credentials
+from ant_wif.diagnostics.describe import report
+from ant_wif.diagnostics.explain import explain
+from ant_wif.diagnostics.verify import verify
+from ant_wif.identity import Command, Context, Env, File, GitHubActions, GitLab, IdentitySource, Literal, OAuth
+from ant_wif.integrations.httpx import HttpxAuth
+from ant_wif.integrations.httpx2 import Httpx2Auth
+from support.leaks import bare, bare_in_frames
+from support.misbehaving_server import Act, HostileServer, Received, forged_jwt, grant, reply
+from support.samples import ORGANIZATION, RULE, login_profile
+
+
+def opaque(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+API_KEY = f"sk-ant-api03-{opaque('key')}"
+AUTH_TOKEN = f"sk-ant-oat01-{opaque('auth')}"
+ACCESS = f"sk-ant-oat01-{opaque('access')}"
+REFRESH = f"sk-ant-ort01-{opaque('refresh')}"
+SUCCESSOR = f"sk-ant-ort01-{opaque('successor')}"
+IDENTITY = forged_jwt()
+REQUEST_TOKEN = opaque("request token")
+CLIENT_SECRET = opaque("client secret")
+IN_VARIABLE = forged_jwt({"jti": None, "nonce": opaque("jwt")})
+EXPIRED = forged_jwt({"exp": 1})
+SECRETS = (
+    EXPIRED,
+    IN_VARIABLE,
+    API_KEY,
+    AUTH_TOKEN,
+    ACCESS,
+    REFRESH,
+    SUCCESSOR,
+    IDENTITY,
+    REQUEST_TOKEN,
+    CLIENT_SECRET,
+)
+
+# --- how the servers fail -----------------------------------------------------------------------------------
+
+AGAIN = {"x-should-retry": "false", "request-id": "req_1"}
+
+
+def refused(status: int) -> Callable[[Received], bytes]:
+    """An error that quotes all that was sent."""
+
+    def answer(request: Received) -> bytes:
+        said = f"refused {request.head} {request.body.decode()}"
+        return reply({"error": {"type": "x", "message": said}, "echo": said}, status=status, headers=AGAIN)
+
+    return answer
+
+
+def success(body: Callable[[str], object]) -> Callable[[Received], bytes]:
+    return lambda request: reply(body(f"{request.head} {request.body.decode()}"), headers=AGAIN)
+
+
+def cut_off(request: Received) -> bytes:
+    return reply(f"{request.head} {request.body.decode()} {ACCESS}", headers={"Content-Length": "100000"})
+
+
+FAILURES: dict[str, Callable[[Received], bytes] | Act] = {
+    **{f"HTTP {status}": refused(status) for status in (400, 401, 403, 404, 500)},
+    "garbage": success(lambda sent: f"garbage {sent} {ACCESS}"),
+    "HTML": success(lambda sent: f"<html>{sent}"),
+    "a list": success(lambda sent: [sent, ACCESS]),
+    "a token without expiry": success(lambda sent: {"access_token": ACCESS, "refresh_token": SUCCESSOR, "echo": sent}),
+    "a token of another type": success(lambda sent: grant(ACCESS, token_type=sent)),
+    "an unsendable token": success(lambda sent: grant(f"{ACCESS}\n{sent}")),
+    "an identity token that is none": success(lambda sent: {"value": f"{IDENTITY}.{sent}", "access_token": "x.y.z"}),
+    "too much": success(lambda sent: {"echo": sent, "padding": "x" * (2 << 20)}),
+    "cut off": cut_off,
+    "a redirect": lambda request: reply(b"", status=307, headers={"Location": f"http://127.0.0.1:1{request.target}"}),
+    "no HTTP": lambda request: b"SSH-2.0 " + request.head.encode() + request.body + b"\r\n",
+    "nothing": Act(lambda connection, _: None),
+}
+QUICK = {name: failure for name, failure in FAILURES.items() if name not in {"nothing", "too much"}}
+
+
+@dataclass
+class World:
+    """A workload: its home, and the servers that it speaks to, which fail in one way after some grants."""
+
+    home: Path
+    server: HostileServer
+    failure: Callable[[Received], bytes] | Act = field(default=refused(401))
+    grants: int = 0
+
+    def answer(self, connection: socket.socket, request: Received) -> None:
+        if self.grants and request.target == "/v1/oauth/token":
+            self.grants -= 1
+            connection.sendall(reply(grant(ACCESS, refresh_token=SUCCESSOR)))
+        elif isinstance(self.failure, Act):
+            self.failure.do(connection, request)
+        else:
+            connection.sendall(self.failure(request))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.home),
+            "ANTHROPIC_BASE_URL": self.server.base_url,
+            "ANT_CACHE_DIR": str(self.home / "cache"),
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.server.base_url}/github?x=1",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REQUEST_TOKEN,
+            "CLIENT_SECRET": CLIENT_SECRET,
+            "OPAQUE": f"{CLIENT_SECRET}\n{CLIENT_SECRET}",
+            "PATH": "/usr/bin:/bin",
+        }
+
+    @property
+    def federation(self) -> dict[str, str]:
+        return {
+            **self.environ,
+            "ANTHROPIC_FEDERATION_RULE_ID": RULE,
+            "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION,
+            "ANTHROPIC_IDENTITY_TOKEN": IN_VARIABLE,
+        }
+
+    def profile(self, document: dict[str, object], credentials: object = None, mode: int = 0o600) -> dict[str, str]:
+        folder = self.home / ".config" / "anthropic"
+        for each in (folder / "configs", folder / "credentials"):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "configs" / "default.json").write_text(json.dumps(document))
+        if credentials is not None:
+            path = folder / "credentials" / "default.json"
+            path.touch(0o600)
+            path.write_text(credentials if isinstance(credentials, str) else json.dumps(credentials))
+            path.chmod(mode)
+        return self.environ
+
+    def login(self, **changes: object) -> dict[str, str]:
+        stored = {"access_token": AUTH_TOKEN, "refresh_token": REFRESH, "expires_at": 1, **changes}
+        return self.profile(login_profile(), stored)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with HostileServer() as server:
+        made = World(tmp_path, server)
+        server.behaviour = Act(made.answer)
+        yield made
+
+
+def assert_frames_hold_no_secret(attempt: Callable[..., object], *given: Any, **named: Any) -> BaseException | None:
+    caught = None
+    try:
+        attempt(*given, **named)
+    except Exception as error:  # noqa: BLE001 - whatever comes is looked through
+        caught = error
+    found = [] if caught is None else bare_in_frames(caught, *SECRETS)
+    assert not found, "\n".join([repr(caught), *found])
+    return caught
+
+
+# --- entries that fail before anything is sent --------------------------------------------------------------
+
+SPOILT: dict[str, Callable[[World], dict[str, Any]]] = {
+    "an empty base URL": lambda _: {"base_url": ""},
+    "an insecure base URL": lambda _: {"base_url": "http://evil.example"},
+    "no URL": lambda _: {"base_url": "nonsense"},
+    "an unknown profile": lambda _: {"profile": "absent"},
+    "an impossible profile": lambda _: {"profile": "../x"},
+    "an empty profile name": lambda _: {"profile": ""},
+    "an unknown identity source": lambda _: {"identity_source": "nonsense"},
+    "an empty rule": lambda _: {"federation_rule_id": ""},
+    "a bad rule": lambda _: {"federation_rule_id": "x", "organization_id": ORGANIZATION},
+    "a bad organization": lambda _: {"federation_rule_id": RULE, "organization_id": "x"},
+    "a configuration directory that is none": lambda world: {"config_dir": __file__},
+    "a broken profile": lambda world: {"environ": world.profile({"authentication": REFRESH})},
+    "broken credentials": lambda world: {"environ": world.profile(login_profile(), '{"access_token": "' + ACCESS)},
+    "credentials with a line break": lambda world: {"environ": world.login(access_token=f"{ACCESS}\n")},
+    "credentials of the wrong type": lambda world: {"environ": world.login(expires_at=REFRESH)},
+    "readable credentials": lambda world: {"environ": world.profile(login_profile(), {"access_token": ACCESS}, 0o644)},
+    "an expired login": lambda world: {
+        "environ": world.profile(login_profile(), {"access_token": ACCESS, "expires_at": 1})
+    },
+    "a bad cache": lambda world: {"environ": {**world.federation, "ANT_CACHE": "nonsense"}},
+    "a bad cache directory": lambda world: {"environ": {**world.federation, "ANT_CACHE_DIR": __file__}},
+    "an unsendable key": lambda world: {"environ": {**world.environ, "ANTHROPIC_API_KEY": f"{API_KEY}\n"}},
+    "an unsendable token": lambda world: {"environ": {**world.environ, "ANTHROPIC_AUTH_TOKEN": f"{AUTH_TOKEN}\n"}},
+    "a bad proxy": lambda world: {
+        "environ": {**world.federation, "HTTPS_PROXY": "gopher://x"},
+        "base_url": "https://x.example",
+    },
+}
+HANDED: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a key": {"api_key": API_KEY},
+    "a token": {"auth_token": AUTH_TOKEN},
+    "an identity token": {"identity_token": IDENTITY},
+    "an unsendable key": {"api_key": f"{API_KEY}\n"},
+    "a key of a wrong type": {"api_key": API_KEY.encode()},
+    "keys": {"api_key": [API_KEY]},
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_resolving_and_reporting(spoilt: str, world: World) -> None:
+    raised = []
+    for handed in HANDED.values():
+        arguments = {"environ": {**world.federation, "ANTHROPIC_API_KEY": API_KEY}, **SPOILT[spoilt](world), **handed}
+        for entry in (ant_wif.resolve, report, lambda **given: ant_wif.resolve(**given).token()):
+            raised.append(assert_frames_hold_no_secret(entry, **arguments))
+    assert any(raised)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"federation_rule_id": "x"}, {"organization_id": "x"}, {"workspace_id": "x"}, {"base_url": "http://evil.example"}],
+    ids=str,
+)
+def test_federating(given: dict[str, str], world: World) -> None:
+    ids = {"federation_rule_id": RULE, "organization_id": ORGANIZATION, "environ": world.federation, **given}
+    source = Literal(SecretStr(IDENTITY))
+    assert assert_frames_hold_no_secret(lambda: ant_wif.federate(source, **ids))  # type: ignore[arg-type]  # one of each kind
+
+
+# --- obtaining a token --------------------------------------------------------------------------------------
+
+ASK: dict[str, Callable[[Credentials], object]] = {
+    "token": lambda creds: creds.token(),
+    "headers": lambda creds: creds.headers(),
+    "atoken": lambda creds: anyio.run(creds.atoken),
+    "aheaders": lambda creds: anyio.run(creds.aheaders),
+}
+
+
+def fetched(source: IdentitySource, context: Context) -> object:
+    return run(source.fetch(context))
+
+
+def resolved(ask: Callable[[Credentials], object], environ: dict[str, str]) -> object:
+    return ask(ant_wif.resolve(environ=environ))
+
+
+def called(call: Callable[[Credentials], object], make: Callable[[], Credentials]) -> object:
+    return call(make())
+
+
+def sources(world: World) -> dict[str, IdentitySource]:
+    path = world.home / "identity-token"
+    path.write_text(IDENTITY)
+    broken = world.home / "broken-token"
+    broken.write_text(CLIENT_SECRET)
+    script = world.home / "print"
+    script.write_text(f"#!/bin/sh\necho {CLIENT_SECRET}\necho {CLIENT_SECRET} >&2\nexit 1\n")
+    script.chmod(0o700)
+    return {
+        "literal": Literal(SecretStr(IDENTITY)),
+        "a broken literal": Literal(SecretStr(f"{CLIENT_SECRET}.x.y")),
+        "expired": Literal(SecretStr(EXPIRED)),
+        "env": Env(),
+        "a broken variable": Env("OPAQUE"),
+        "file": File(str(path)),
+        "a broken file": File(str(broken)),
+        "github": GitHubActions(),
+        "gitlab": GitLab("OPAQUE"),
+        "oauth": OAuth(f"{world.server.base_url}/oauth", "client", client_secret_variable="CLIENT_SECRET"),
+        "oauth with a broken key": OAuth(f"{world.server.base_url}/o", "c", private_key_path=str(broken), key_id="k"),
+        "command": Command((str(script),)),
+    }
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_exchanging(failure: str, world: World) -> None:
+    world.failure = FAILURES[failure]
+    raised = []
+    for source in sources(world).values():
+        for ask in list(ASK.values())[:: 3 if failure in QUICK else 4]:
+            environ = {**world.federation, "ANT_CACHE": "memory"}
+            creds = ant_wif.federate(
+                source,
+                federation_rule_id=RULE,
+                organization_id=ORGANIZATION,
+                base_url=world.server.base_url,
+                environ=environ,
+            )
+            raised.append(assert_frames_hold_no_secret(ask, creds))
+        context = Context(Environment(world.federation))
+        raised.append(assert_frames_hold_no_secret(fetched, source, context))
+    assert any(raised)
+
+
+def test_exchanging_with_another_client(world: World) -> None:
+    def raising(error: type[Exception]) -> httpx.MockTransport:
+        def handle(request: httpx.Request) -> httpx.Response:
+            raise error(f"{request.headers} {request.content!r}")
+
+        return httpx.MockTransport(handle)
+
+    for error in (httpx.UnsupportedProtocol, httpx.LocalProtocolError, ValueError, RuntimeError):
+        with httpx.Client(transport=raising(error)) as client:
+            creds = ant_wif.resolve(environ={**world.federation, "ANT_CACHE": "memory"}, http_client=client)
+            frames = assert_frames_hold_no_secret(creds.token)
+            assert frames is not None or error is RuntimeError
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_refreshing_a_login(failure: str, world: World) -> None:
+    world.failure = FAILURES[failure]
+    environ = world.login()
+    for ask in list(ASK.values())[:: 3 if failure in QUICK else 4]:
+        assert assert_frames_hold_no_secret(resolved, ask, environ)
+
+
+def test_refreshing_a_login_that_cannot_be_kept(world: World) -> None:
+    environ = world.login()
+    folder = world.home / ".config" / "anthropic" / "credentials"
+    (folder / "default.json").rename(folder / "real.json")
+    (folder / "default.json").symlink_to("real.json")
+    for ask in ASK.values():
+        assert assert_frames_hold_no_secret(resolved, ask, environ)
+
+
+# --- calling the API ----------------------------------------------------------------------------------------
+
+
+def httpx_call(module: Any, auth: Any) -> Callable[[Credentials], object]:
+    def ask(creds: Credentials) -> object:
+        with module.Client(auth=auth(creds), base_url=creds.base_url, follow_redirects=True) as client:
+            return client.post("/v1/messages", content=iter([b"x"])).raise_for_status()
+
+    return ask
+
+
+def httpx_acall(module: Any, auth: Any) -> Callable[[Credentials], object]:
+    async def ask(creds: Credentials) -> object:
+        async with module.AsyncClient(auth=auth(creds), base_url=creds.base_url) as client:
+            return (await client.get("/v1/models")).raise_for_status()
+
+    return lambda creds: anyio.run(ask, creds)
+
+
+def official(creds: Credentials) -> object:
+    given = ant_wif.anthropic_credentials(creds)
+    with anthropic.Anthropic(credentials=given, base_url=creds.base_url, max_retries=0) as client:
+        return client.models.list()
+
+
+def official_asynchronously(creds: Credentials) -> object:
+    async def ask() -> object:
+        given = ant_wif.anthropic_credentials(creds)
+        async with anthropic.AsyncAnthropic(credentials=given, base_url=creds.base_url, max_retries=0) as client:
+            return await client.models.list()
+
+    return anyio.run(ask)
+
+
+def with_api(call: Callable[[Api], object]) -> Callable[[Credentials], object]:
+    def ask(creds: Credentials) -> object:
+        with Api(creds, sleep=lambda _: None) as api:
+            return call(api)
+
+    return ask
+
+
+def with_admin(call: Callable[[Admin], object]) -> Callable[[Credentials], object]:
+    def ask(creds: Credentials) -> object:
+        with Admin(creds, Api(creds, sleep=lambda _: None)) as admin:
+            return call(admin)
+
+    return ask
+
+
+def streamed(api: Api) -> object:
+    with api.open("POST", "/v1/messages", body=b"{}") as response:
+        return response.read()
+
+
+CALLS: dict[str, Callable[[Credentials], object]] = {
+    "httpx": httpx_call(httpx, HttpxAuth),
+    "httpx2": httpx_call(httpx2, Httpx2Auth),
+    "httpx asynchronously": httpx_acall(httpx, HttpxAuth),
+    "httpx2 asynchronously": httpx_acall(httpx2, Httpx2Auth),
+    "the official client": official,
+    "the official asynchronous client": official_asynchronously,
+    "verify": verify,
+    "get": with_api(lambda api: api.get("/v1/models")),
+    "post": with_api(lambda api: api.send("POST", "/v1/messages", {"x": 1})),
+    "items": with_api(lambda api: list(api.items("/v1/models"))),
+    "open": with_api(streamed),
+    "another host": with_api(lambda api: api.get("http://evil.example/")),
+    "list": with_admin(lambda admin: list(admin.rules.list())),
+    "create": with_admin(lambda admin: admin.issuers.create({"name": "x"})),
+    "find": with_admin(lambda admin: admin.service_accounts.find("x")),
+}
+
+
+def held(world: World) -> dict[str, Callable[[], Credentials]]:
+    environ = {**world.environ, "ANTHROPIC_AUTH_TOKEN": AUTH_TOKEN}
+    return {
+        "a static token": lambda: ant_wif.resolve(environ=environ),
+        "a federated token": lambda: ant_wif.resolve(environ={**world.federation, "ANT_CACHE": "memory"}),
+        "a login": lambda: ant_wif.resolve(environ=world.login()),
+    }
+
+
+@pytest.mark.parametrize("failure", ["HTTP 401", "HTTP 403", "HTTP 500", "garbage", "a list", "cut off", "a redirect"])
+@pytest.mark.parametrize("call", CALLS)
+def test_calling_the_api_and_refreshing_after_a_401(call: str, failure: str, world: World) -> None:
+    world.failure = QUICK[failure]
+    raised = []
+    for creds in held(world).values():
+        world.grants = 1
+        raised.append(assert_frames_hold_no_secret(called, CALLS[call], creds))
+    assert any(raised) or failure not in {"HTTP 401", "HTTP 403", "HTTP 500", "cut off"}
+
+
+@pytest.mark.parametrize("failure", QUICK)
+def test_explaining(failure: str, world: World) -> None:
+    world.failure = QUICK[failure]
+    for source in ("github_actions", "env", "gitlab"):
+        resolution = resolution_of(
+            profile=None, config_dir=None, identity_token_file=None, environ=world.federation, clock=lambda: 1e9,
+            identity_source=source,
+        )  # fmt: skip
+        assert_frames_hold_no_secret(explain, resolution)
+
+
+# --- public objects -----------------------------------------------------------------------------------------
+
+
+def test_no_attribute_of_a_public_object_is_a_secret(world: World) -> None:
+    for make in held(world).values():
+        world.grants, world.failure = 5, success(lambda _: {"data": []})
+        creds = make()
+        provider = ant_wif.anthropic_credentials(creds)
+        token = provider()
+        creds.headers()
+        with Api(creds) as api, anthropic.Anthropic(credentials=provider, base_url=creds.base_url):
+            for public in (
+                creds,
+                creds.auth,
+                Httpx2Auth(creds),
+                provider,
+                api,
+                creds._provider,
+                creds._cache,
+                creds.access_token(),
+            ):
+                assert not bare(public, *SECRETS)
+                assert not bare(vars(public), *SECRETS)
+        assert str(token.token)[20:] not in repr(token.token)
+    for source in sources(world).values():
+        assert not bare(source, *SECRETS)
