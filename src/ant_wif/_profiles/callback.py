@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Callable
 from enum import Enum
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -49,8 +53,8 @@ class Page(Enum):
     DENIED = ("Login denied", "Nothing was stored. You can close this window; the terminal says how to try again.")
     STATE = (
         "This page belongs to another login",
-        "Its state is not the one that the terminal waits for, so nothing was stored. Close this window, and run the "
-        "command again.",
+        "Its state is not the one that the terminal waits for, so nothing was stored, and the terminal still waits. "
+        "Close this window, and use the page that the terminal names.",
     )
     CODE = (
         "The answer was incomplete",
@@ -81,44 +85,73 @@ _PAGES: dict[AuthorizationFailure, Page] = {
 }
 
 Deliver = Callable[[dict[str, str]], None]
+_PORTS_TRIED = 8
+_NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 
 
 class Listener:
-    """Listens on 127.0.0.1 from construction on. A context manager: nothing listens after it.
+    """Listens on 127.0.0.1 and, where there is IPv6, on ::1. A context manager: nothing listens after it.
 
-    Each `GET /callback` is handed to `deliver`; the browser is answered when `settle` says what came of
-    it. Anything else is refused and forgotten.
+    Each `GET /callback` whose `state` is one that `is_ours` is handed to `deliver`; the browser is answered when
+    `settle` says what came of it. Anything else is refused and forgotten: any program of this machine can send it.
     """
 
-    def __init__(self, port: int, deliver: Deliver) -> None:
+    def __init__(self, port: int, deliver: Deliver, is_ours: Callable[[str], bool]) -> None:
         """Raises LoginError: the port is taken, or may not be used."""
         try:
-            self._server = _ListenerServer(("127.0.0.1", port), deliver)
+            self._servers = _bound(port, deliver, is_ours)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise LoginError(
-                f"port {port} on 127.0.0.1 cannot be used: {reason}",
+                f"port {port} on this machine's loopback addresses cannot be used: {reason}",
                 hint="choose another with --callback-port, or leave it out for a free one",
             ) from None
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self.port: int = self._servers[0].server_address[1]
+        self._threads = [
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True) for server in self._servers
+        ]
+
+    def opening(self, url: str) -> str:
+        """Return an address that leads to `url`, once: other users see what a browser is started with."""
+        path = f"/{secrets.token_urlsafe(24)}"
+        self._servers[0].openings[path] = url
+        return f"http://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Listener:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.settle(exc if isinstance(exc, AntWifError) else None if exc is None else LoginError("interrupted"))
-        self._server.shutdown()
-        self._server.let_them_answer()
-        self._server.server_close()
-        self._thread.join()
+        for server, thread in zip(self._servers, self._threads, strict=True):
+            server.shutdown()
+            server.let_them_answer()
+            server.server_close()
+            thread.join()
 
     def settle(self, failure: AntWifError | None) -> None:
         """Say what came of the login; the waiting browser shows it."""
-        self._server.settle(failure)
+        for server in self._servers:
+            server.settle(failure)
+
+
+def _bound(port: int, deliver: Deliver, is_ours: Callable[[str], bool]) -> list[_ListenerServer]:
+    """Bind one port of both addresses: a browser may take `localhost` for either. Raises OSError, OverflowError."""
+    left = _PORTS_TRIED if port == 0 else 1
+    while True:
+        left -= 1
+        first = _ListenerServer(("127.0.0.1", port), deliver, is_ours)
+        try:
+            return [first, _ListenerServer6(("::1", first.server_address[1]), deliver, is_ours)]
+        except OSError as error:
+            if error.errno in _NO_IPV6:
+                return [first]
+            first.server_close()
+            if not left:
+                raise
 
 
 class _ListenerServer(ThreadingHTTPServer):
@@ -128,9 +161,11 @@ class _ListenerServer(ThreadingHTTPServer):
     allow_reuse_address = os.name == "posix"
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], deliver: Deliver) -> None:
+    def __init__(self, address: tuple[str, int], deliver: Deliver, is_ours: Callable[[str], bool]) -> None:
         super().__init__(address, _Handler)
         self.deliver = deliver
+        self.is_ours = is_ours
+        self.openings: dict[str, str] = {}
         self._unread: dict[Any, float] = {}
         self._settled = threading.Event()
         self._failure: AntWifError | None = None
@@ -139,7 +174,7 @@ class _ListenerServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without asking the network for this host's name, as the base class would."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]  # of an IPv4 address
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]  # of an internet address
 
     def settle(self, failure: AntWifError | None) -> None:
         if not self._settled.is_set():
@@ -192,6 +227,10 @@ class _ListenerServer(ThreadingHTTPServer):
         del request, client_address
 
 
+class _ListenerServer6(_ListenerServer):
+    address_family = socket.AF_INET6
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _ListenerServer
     timeout = _REQUEST_SECONDS
@@ -206,11 +245,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         query = self._callback()
-        if query is None:
+        if query is not None and self.server.is_ours(query.get("state", "")):
+            self.server.deliver(query)
+            self._answer(200, self.server.verdict())
+        elif query is not None:
+            self._answer(200, Page.STATE)
+        elif self.path in self.server.openings and _is_of_this_user(self.client_address[1], self.server.server_port):
+            self.send_response(302)
+            self.send_header("Location", self.server.openings.pop(self.path))
+            self._end_headers(0)
+        else:
             self._answer(404, Page.UNKNOWN)
-            return
-        self.server.deliver(query)
-        self._answer(200, self.server.verdict())
 
     def _callback(self) -> dict[str, str] | None:
         """Return the query of a callback; `None` for a request that has nothing to do with a login."""
@@ -220,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
             host = urlsplit(f"//{self.headers.get('host', '')}").hostname
         except ValueError:
             return None
-        if parts.path != PATH or host not in {"localhost", "127.0.0.1"} or not values.keys() & _OF_A_LOGIN:
+        if parts.path != PATH or host not in {"localhost", "127.0.0.1", "::1"} or not values.keys() & _OF_A_LOGIN:
             return None
         return {name: found[0] for name, found in values.items()}
 
@@ -233,14 +278,28 @@ class _Handler(BaseHTTPRequestHandler):
         body = page(which)
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
+        self._end_headers(len(body))
+        self.wfile.write(body)
+
+    def _end_headers(self, length: int) -> None:
+        self.send_header("Content-Length", str(length))
         self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'")
         self.send_header("Cache-Control", "no-store")
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the request line holds the code."""
+
+
+def _is_of_this_user(port: int, own_port: int) -> bool:
+    """Whether a connection from a port of 127.0.0.1 is this user's or root's, where the system says (Linux)."""
+    loopback = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}"
+    ends = [f"{loopback}:{port:04X}", f"{loopback}:{own_port:04X}"]
+    with contextlib.suppress(OSError):
+        connections = (line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines())
+        owner = next((int(each[7]) for each in connections if each[1:3] == ends), None)
+        return owner is None or owner in {0, os.getuid()}
+    return True

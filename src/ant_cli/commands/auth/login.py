@@ -20,7 +20,7 @@ import click
 from ant_cli._click.options import Session
 
 if TYPE_CHECKING:
-    from ant_wif._profiles import LoggedIn, LoginPlan
+    from ant_wif._profiles import Listener, LoggedIn, LoginPlan
     from ant_wif._tokens import AuthorizationRequest, AuthorizationResponse
 
 __all__ = ["log_in", "seconds"]
@@ -42,13 +42,13 @@ def log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | None
     attempt = plan.attempt()
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     with ExitStack() as stack:
-        loopback = None
+        loopback, listener = None, None
         if browser or port is not None:
             from ant_wif._profiles import Listener
 
-            listener = stack.enter_context(Listener(port or 0, outcomes.put))
+            listener = stack.enter_context(Listener(port or 0, outcomes.put, attempt.is_ours))
             loopback = attempt.loopback_uri(listener.port)
-        _invite(session, attempt, loopback, browser=browser)
+        _invite(session, attempt, loopback, listener if browser else None)
         threading.Thread(target=_read_pasted, args=(outcomes,), daemon=True).start()
         answer = _wait(outcomes, attempt, loopback, _Indicator(session, time.monotonic() + timeout))
         if answer is None:
@@ -61,15 +61,15 @@ def log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | None
     _say_what_is_used_instead(session, plan)
 
 
-def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | None, *, browser: bool) -> None:
+def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | None, listener: Listener | None) -> None:
     if loopback is not None:
         url = attempt.authorize_url(loopback)
-        opens = browser and _has_desktop(session.environ)
+        opens = listener is not None and _has_desktop(session.environ)
         lead = "Your browser opens this page; if it does not, open it yourself:" if opens else _OPEN
         click.echo(f"{lead}\n\n  {url}\n", err=True)
         click.echo("If the browser is on another machine, open this page there, and paste the code it shows:", err=True)
-        if opens:
-            _open(session.environ, url)
+        if opens and listener is not None:
+            _open(session.environ, listener.opening(url))
     else:
         click.echo("Open this page in a browser, and paste the code it shows:", err=True)
     click.echo(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", err=True)

@@ -175,7 +175,7 @@ class AuthorizationRequest:
         Raises:
             AnswerError: the state is not this run's, consent was denied, or the code is missing.
         """
-        if not self._is_ours(query.get("state", "")):
+        if not self.is_ours(query.get("state", "")):
             raise AuthorizationResponseError(
                 "the answer belongs to another login: its state is not the one of this run", hint=_AGAIN, reason="state"
             )
@@ -213,7 +213,8 @@ class AuthorizationRequest:
             {"code": code, "state": state if separator else self.state.get_secret_value()}, self.paste_uri
         )
 
-    def _is_ours(self, state: str) -> bool:
+    def is_ours(self, state: str) -> bool:
+        """Whether an answer with this state is to this very request."""
         return hmac.compare_digest(state.encode(), self.state.get_secret_value().encode())
 
 
