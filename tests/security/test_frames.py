@@ -22,6 +22,8 @@ from ant_wif._environment import Environment
 from ant_wif._http import run
 from ant_wif._resolution import resolution_of
 from ant_wif._secrets import SecretStr
+from ant_wif._tokens import AuthorizationRequest, AuthorizationResponse
+from ant_wif._tokens.grants.authorization_code import redeem
 from ant_wif.admin.client import Admin
 from ant_wif.credentials import Credentials
 from ant_wif.diagnostics.describe import report
@@ -47,6 +49,7 @@ SUCCESSOR = f"sk-ant-ort01-{opaque('successor')}"
 IDENTITY = forged_jwt()
 REQUEST_TOKEN = opaque("request token")
 CLIENT_SECRET = opaque("client secret")
+CODE = opaque("code")
 IN_VARIABLE = forged_jwt({"jti": None, "nonce": opaque("jwt")})
 EXPIRED = forged_jwt({"exp": 1})
 SECRETS = (
@@ -337,6 +340,28 @@ def test_refreshing_a_login_that_cannot_be_kept(world: World) -> None:
     (folder / "default.json").symlink_to("real.json")
     for ask in ASK.values():
         assert assert_frames_hold_no_secret(resolved, ask, environ)
+
+
+@pytest.mark.parametrize("failure", QUICK)
+def test_redeeming_the_code_of_a_login(failure: str, world: World) -> None:
+    world.failure = QUICK[failure]
+    attempt = AuthorizationRequest(world.server.base_url, "client", "scope")
+    answer = attempt.pasted(CODE, None)
+    assert isinstance(answer, AuthorizationResponse)
+    verifier, state = attempt.verifier.get_secret_value(), attempt.state.get_secret_value()
+    flow = redeem(world.server.base_url, attempt, answer)
+    error = assert_frames_hold_no_secret(run, flow)
+    assert error is not None
+    assert not bare_in_frames(error, verifier, state)
+
+
+def test_what_is_no_answer_to_a_login(world: World) -> None:
+    attempt = AuthorizationRequest(world.server.base_url, "client", "scope")
+    state = attempt.state.get_secret_value()
+    for pasted in (f"{CODE}#another", f"https://x.example/?code={CODE}", f"http://[?code={CODE}", f"#{state}"):
+        assert not bare(attempt.pasted(pasted, None), CODE, state)
+    for query in ({"code": CODE}, {"code": CODE, "state": state, "error": "access_denied"}, {"state": state}):
+        assert not bare(attempt.answer(query, attempt.paste_uri), CODE, state)
 
 
 # --- calling the API ----------------------------------------------------------------------------------------

@@ -128,12 +128,17 @@ def _wait(
         except queue.Empty:
             indicator.turn()
             continue
-        if isinstance(outcome, str):
-            indicator.end()
-            return attempt.pasted(outcome, loopback)
         if outcome is not None:
             indicator.end()
-            return attempt.answer(dict(outcome), loopback or attempt.paste_uri)
+            found = (
+                attempt.pasted(outcome, loopback)
+                if isinstance(outcome, str)
+                else attempt.answer(dict(outcome), loopback or attempt.paste_uri)
+            )
+            del outcome  # it holds the code, and this frame may raise
+            if isinstance(found, LoginError):
+                raise found
+            return found
         if loopback is None:
             raise LoginError(
                 "no code was pasted, and standard input has ended",

@@ -169,35 +169,34 @@ class AuthorizationRequest:
         known = {name: value for name, value in query.items() if value}
         return f"{self.console_url}/oauth/authorize?{urlencode(known)}"
 
-    def answer(self, query: dict[str, str], redirect_uri: str) -> AuthorizationResponse:
+    def answer(self, query: dict[str, str], redirect_uri: str) -> AuthorizationResponse | AuthorizationResponseError:
         """Read what the Console sent to a redirect URI.
 
-        Raises:
-            AnswerError: the state is not this run's, consent was denied, or the code is missing.
+        Returns what is wrong (another state than this run's, a denial, no code) instead of raising it: this frame
+        holds the code.
         """
         if not self.is_ours(query.get("state", "")):
-            raise AuthorizationResponseError(
+            return AuthorizationResponseError(
                 "the answer belongs to another login: its state is not the one of this run", hint=_AGAIN, reason="state"
             )
         if query.get("error") == "access_denied":
-            raise AuthorizationResponseError(
+            return AuthorizationResponseError(
                 "the login was denied on the consent page", hint="run the command again, and approve", reason="denied"
             )
         if query.get("error"):
-            raise AuthorizationResponseError(
+            return AuthorizationResponseError(
                 f"the Console refused the login ({_shown(query, 'error', 'error_description')})",
                 hint="check --scope, --client-id, --organization-id, --workspace-id and --console-url",
                 reason="refused",
             )
         if not query.get("code"):
-            raise AuthorizationResponseError("the answer holds no code", hint=_AGAIN, reason="code")
+            return AuthorizationResponseError("the answer holds no code", hint=_AGAIN, reason="code")
         return AuthorizationResponse(SecretStr(query["code"]), redirect_uri)
 
-    def pasted(self, text: str, loopback_uri: str | None) -> AuthorizationResponse:
+    def pasted(self, text: str, loopback_uri: str | None) -> AuthorizationResponse | AuthorizationResponseError:
         """Read what a person pasted: `code#state`, a bare code, or the whole address that the browser ended at.
 
-        Raises:
-            AnswerError: as for `answer`.
+        Returns what is wrong, as `answer` does.
         """
         text = text.strip()
         if text.startswith(("http://", "https://")):
@@ -205,7 +204,7 @@ class AuthorizationRequest:
                 parts = urlsplit(text)
                 query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=50).items()}
             except ValueError:
-                raise AuthorizationResponseError("what was pasted is no address", hint=_AGAIN, reason="code") from None
+                return AuthorizationResponseError("what was pasted is no address", hint=_AGAIN, reason="code")
             at_loopback = loopback_uri is not None and parts.path == urlsplit(loopback_uri).path
             return self.answer(query, loopback_uri if at_loopback and loopback_uri else self.paste_uri)
         code, separator, state = text.partition("#")
