@@ -98,14 +98,7 @@ class Listener:
 
     def __init__(self, port: int, deliver: Deliver, is_ours: Callable[[str], bool]) -> None:
         """Raises LoginError: the port is taken, or may not be used."""
-        try:
-            self._servers = _bound(port, deliver, is_ours)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise LoginError(
-                f"port {port} on this machine's loopback addresses cannot be used: {reason}",
-                hint="choose another with --callback-port, or leave it out for a free one",
-            ) from None
+        self._servers = _bound(port, deliver, is_ours)
         self.port: int = self._servers[0].server_address[1]
         self._threads = [
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True) for server in self._servers
@@ -139,11 +132,14 @@ class Listener:
 
 
 def _bound(port: int, deliver: Deliver, is_ours: Callable[[str], bool]) -> list[_ListenerServer]:
-    """Bind one port of both addresses: a browser may take `localhost` for either. Raises OSError, OverflowError."""
+    """Bind one port of both addresses: a browser may take `localhost` for either. Raises LoginError."""
     left = _PORTS_TRIED if port == 0 else 1
     while True:
         left -= 1
-        first = _ListenerServer(("127.0.0.1", port), deliver, is_ours)
+        try:
+            first = _ListenerServer(("127.0.0.1", port), deliver, is_ours)
+        except (OSError, OverflowError) as error:
+            raise _unusable(port, "127.0.0.1", error) from None
         try:
             return [first, _ListenerServer6(("::1", first.server_address[1]), deliver, is_ours)]
         except OSError as error:
@@ -151,7 +147,14 @@ def _bound(port: int, deliver: Deliver, is_ours: Callable[[str], bool]) -> list[
                 return [first]
             first.server_close()
             if not left:
-                raise
+                raise _unusable(first.server_address[1], "::1", error) from None
+
+
+def _unusable(port: int, host: str, error: Exception) -> LoginError:
+    return LoginError(
+        f"port {port} on {host} cannot be used: {getattr(error, 'strerror', None) or type(error).__name__}",
+        hint="choose another with --callback-port, or leave it out for a free one",
+    )
 
 
 class _ListenerServer(ThreadingHTTPServer):
