@@ -68,42 +68,6 @@ class TestPrintCredentials:
         outcome = ant("auth", "print-credentials", "--access-token", **emulator.env("github"))
         assert outcome.err == f"::add-mask::{outcome.out}"
 
-    def test_a_federation_profile_keeps_its_token_for_the_next_call(
-        self, ant: Ant, emulator: Emulator, directory: ConfigDir
-    ) -> None:
-        job = emulator.env("github")
-        ant("profile", "create", "ci", "--federation", **job)
-        first = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job).out
-        second = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job).out
-        assert first == second
-        assert emulator.exchanges == 1
-        assert stat.S_IMODE(directory.credentials_path("ci").stat().st_mode) == 0o600
-
-    def test_a_token_about_to_expire_is_replaced_first(
-        self, ant: Ant, emulator: Emulator, directory: ConfigDir
-    ) -> None:
-        job = emulator.env("github")
-        ant("profile", "create", "ci", "--federation", **job)
-        directory.write_credentials(
-            directory.credentials_path("ci"), {"access_token": SecretStr(TOKEN), "expires_at": int(time.time()) + 100}
-        )
-        assert ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job).out != f"{TOKEN}\n"
-        assert emulator.exchanges == 1
-
-    def test_a_token_about_to_expire_is_printed_when_no_other_can_be_had(
-        self, ant: Ant, emulator: Emulator, directory: ConfigDir, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        job = emulator.env("github")
-        ant("profile", "create", "ci", "--federation", **job)
-        directory.write_credentials(
-            directory.credentials_path("ci"), {"access_token": SecretStr(TOKEN), "expires_at": int(time.time()) + 100}
-        )
-        emulator.update_rule("github", archived=True)
-        outcome = ant("auth", "print-credentials", "--access-token", "--profile", "ci", **job)
-        assert outcome.out == f"{TOKEN}\n"
-        assert "could not be renewed" in caplog.text
-        assert TOKEN not in caplog.text
-
 
 class TestLogout:
     def test_removes_the_credentials_and_keeps_the_profile(self, ant: Ant, directory: ConfigDir) -> None:
@@ -245,21 +209,10 @@ class TestProfile:
 
 
 class TestIdentity:
-    def test_detect_says_what_was_found_and_by_what(self, ant: Ant, emulator: Emulator) -> None:
-        outcome = ant("identity", "detect", **emulator.env("github"))
-        assert "* github_actions   yes  GITHUB_ACTIONS=true\n" in outcome.out
-        assert "  file             no   ANTHROPIC_IDENTITY_TOKEN_FILE is not set\n" in outcome.out
-        found = ant("identity", "detect", "--format", "json", **emulator.env("github")).json()
-        assert found["selected"] == "github_actions"
-
     def test_detect_says_when_there_is_nothing(self, ant: Ant) -> None:
         outcome = ant("identity", "detect")
         assert outcome.status == 0
         assert "no identity source" in outcome.err
-
-    def test_a_file_beats_the_platform(self, ant: Ant, emulator: Emulator) -> None:
-        job = emulator.env("github") | {"ANTHROPIC_IDENTITY_TOKEN_FILE": "/run/token"}
-        assert ant("identity", "detect", "--format", "json", **job).json()["selected"] == "file"
 
     def test_claims_shows_header_and_claims_without_the_signature(self, ant: Ant, emulator: Emulator) -> None:
         token = emulator.issue()
@@ -298,25 +251,6 @@ class TestIdentity:
 
 
 class TestModels:
-    def test_lists_one_document_a_line(self, ant: Ant, emulator: Emulator) -> None:
-        lines = ant("models", "list", **emulator.env("github")).out.splitlines()
-        assert len(lines) >= 5
-        assert all(json.loads(line)["type"] == "model" for line in lines)
-
-    def test_transforms_each_item_and_drops_the_quotes(self, ant: Ant, emulator: Emulator) -> None:
-        job = emulator.env("github")
-        quoted = ant("models", "list", "--transform", "id", **job).out.splitlines()
-        bare = ant("models", "list", "--transform", "id", "-r", **job).out.splitlines()
-        assert [json.loads(line) for line in quoted] == bare
-
-    def test_stops_at_the_limit(self, ant: Ant, emulator: Emulator) -> None:
-        assert len(ant("models", "list", "--limit", "2", **emulator.env("github")).out.splitlines()) == 2
-
-    def test_an_expression_that_does_not_parse_is_wrong_usage(self, ant: Ant, emulator: Emulator) -> None:
-        outcome = ant("models", "list", "--transform", "[[[", **emulator.env("github"))
-        assert outcome.status == 2
-        assert "JMESPath" in outcome.err
-
     def test_works_with_a_key(self, ant: Ant, emulator: Emulator) -> None:
         outcome = ant("models", "list", ANTHROPIC_API_KEY=emulator.api_key, ANTHROPIC_BASE_URL=emulator.base_url)
         assert outcome.status == 0

@@ -118,13 +118,6 @@ def test_an_authority_that_is_no_text_is_not_used(ant: Ant, emulator: Emulator) 
     assert "the issuer's keys could not be had from here" in outcome.out
 
 
-def test_newer_subjects_with_numbers_are_named_as_the_cause(ant: Ant, emulator: Emulator) -> None:
-    subject = "repo:acme@90210/app@734201985:ref:refs/heads/main"
-    outcome = ant(*ADMIN, **with_token(emulator, emulator.issue(sub=subject)))
-    assert failed(outcome) == [12]
-    assert "names owner and repository with their numbers" in outcome.out
-
-
 def test_a_rule_that_the_organization_has_not_got_is_said_to_be_missing(ant: Ant, emulator: Emulator) -> None:
     outcome = ant(*ADMIN, **{**emulator.env("github"), "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01nothing"})
     assert (outcome.status, marks(outcome.out)[2]) == (4, "✗")

@@ -34,6 +34,12 @@ def running() -> Iterator[Emulator]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def client(running: Emulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.base_url, trust_env=False) as opened:
+        yield opened
+
+
 @pytest.fixture
 def emulator(running: Emulator) -> Emulator:
     """The emulator of the module, with nothing left of the test before in its history, and on time."""

@@ -18,21 +18,12 @@ from ant_wif._export import PROFILE, ExportedProfile, TokenRenewer, in_variables
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ConfigurationError, ExchangeError
-
-
-class Clock:
-    """Unix time that moves when it is told to, for emulator, credential and broker alike."""
-
-    def __init__(self) -> None:
-        self.now = 1_900_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_900_000_000.0)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
 from ant_wif.identity import IdentitySource, Literal
+from support.clock import Clock
 from support.misbehaving_server import (
     GENEROUS_SECONDS,
     HostileServer,
@@ -42,22 +43,6 @@ ORGANIZATION = "8f2b5a40-1d0e-4c8e-9a55-0f2d3c4b5a69"
 TEN_MINUTES = 600
 
 T = TypeVar("T")
-
-
-class Clock:
-    """Unix time that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -18,12 +17,6 @@ from ant_wif.emulator._state.state import ExpiringMap
 
 def emulator_threads(base_url: str) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == f"emulator {base_url}"]
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 def test_starting_and_stopping_are_quick_with_a_connection_kept_alive() -> None:

@@ -15,12 +15,6 @@ from support.federation_grant import exchange
 
 
 @pytest.fixture(scope="module")
-def client(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.base_url) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def admin(running: Emulator, client: httpx.Client) -> Administrator:
     return Administrator(running, client)
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.federation_grant import exchange
 
 VERSION = {"anthropic-version": "2026-10-21"}
 OAUTH = {"anthropic-beta": "other-beta, oauth-2025-04-20"}
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(emulator: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=emulator.base_url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -31,17 +18,7 @@ def key(emulator: Emulator) -> dict[str, str]:
 
 
 def access_token(emulator: Emulator, client: httpx.Client) -> str:
-    response = client.post(
-        "/v1/oauth/token",
-        json={
-            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            "assertion": emulator.issue(),
-            "federation_rule_id": emulator.rule("github").id,
-            "organization_id": emulator.organization_id,
-        },
-        headers={"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"},
-    )
-    return str(response.json()["access_token"])
+    return str(exchange(client, emulator).json()["access_token"])
 
 
 def test_a_federated_token_lists_models_in_the_workspace_it_is_bound_to(

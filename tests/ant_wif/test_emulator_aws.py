@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import httpx
 import jwt
@@ -13,12 +12,6 @@ import ant_wif
 from ant_wif.emulator import Emulator
 
 STS = "https://sts.amazonaws.com/"
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 def decoded(emulator: Emulator, token: str) -> dict[str, object]:

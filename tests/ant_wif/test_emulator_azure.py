@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,6 @@ import pytest
 from ant_wif.emulator import Emulator, Fault
 
 Fetch = Callable[..., httpx.Response]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 @pytest.fixture

@@ -24,12 +24,6 @@ PATIENCE_SECONDS = 30
 TOKEN = "POST /v1/oauth/token HTTP/1.1\r\nHost: localhost\r\n"
 
 
-@pytest.fixture(scope="module")
-def client(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.base_url) as opened:
-        yield opened
-
-
 @pytest.fixture(autouse=True)
 def up(emulator: Emulator, client: httpx.Client) -> Iterator[None]:
     """After every test, the next good exchange works, and the token of it too."""
@@ -112,95 +106,25 @@ def denied(client: httpx.Client, emulator: Emulator, assertion: str) -> str | No
     return emulator.history[-1].reason
 
 
+# What a JWT is, `test_rules` says; this is what comes over the wire.
 @pytest.mark.parametrize(
     "assertion",
     [
-        " ",
-        ".",
-        "..",
-        "...",
-        "null",
-        "\x00",
-        "\ud800",
-        "\u00e9.\u00e9.\u00e9",
-        "Bearer " + jws({}),
-        jws({}).rpartition(".")[0],
-        jws({}) + ".AA.AA",
-        jws({}, signature="A"),
-        jws({}, signature="AA=="),
-        jws({}, signature="A+/A"),
-        jws({}) + "\n",
-        jws({}).replace(".", "\n.", 1),
-        jws(b""),
-        jws({}, b""),
-        jws([]),
-        jws("claims"),
-        jws(b"{"),
-        jws(b"{}{}"),
-        jws(b"\xff\xfe"),
-        jws("{}".encode("utf-16")),
-        jws(b"{" + b"[" * 8000),
-        jws(b"[" * 6000 + b"]" * 6000),
-        jws(b'{"a":' * 2000 + b"1" + b"}" * 2000),
-        jws(b'{"a":1,"a":2}'),
-        jws(b'{"exp":' + b"9" * 9000 + b"}"),
-        jws(b'{"exp":1e999}'),
-        jws({}, []),
-        jws({}, {**HEADER, "crit": []}),
-        jws({}, b'{"alg":NaN}'),
+        " ", "\x00", "\ud800", "\u00e9.\u00e9.\u00e9", "Bearer " + jws({}), jws({}) + "\n", jws(b"{" + b"[" * 8000),
         '{"protected":"e30","payload":"e30","signature":""}',
-        "e30.e30.e30.e30.e30",
     ],
-)
+)  # fmt: skip
 def test_what_is_no_jwt_is_denied_as_malformed(emulator: Emulator, client: httpx.Client, assertion: str) -> None:
     assert denied(client, emulator, assertion) == "malformed_assertion"
-
-
-def test_sixteen_kib_are_exchanged_and_a_byte_more_is_denied(emulator: Emulator, client: httpx.Client) -> None:
-    def of_size(size: int) -> str:
-        # A part of base64 never has 4n+1 characters, so what the payload cannot make up the header does.
-        for pad in range(3):
-            headers: dict[str, object] = {"pad": "x" * pad}
-            short = size - len(emulator.issue(fill="", headers=headers))
-            for fill in range(short * 3 // 4 - 1, short * 3 // 4 + 2):
-                made = emulator.issue(fill="x" * fill, headers=headers)
-                if len(made) == size:
-                    return made
-        raise AssertionError
-
-    assert exchange(client, emulator, of_size(16 * 1024)).status_code == 200
-    assert denied(client, emulator, of_size(16 * 1024 + 1)) == "malformed_assertion"
-
-
-@pytest.mark.parametrize(
-    ("claims", "reason"),
-    [
-        ({"iss": ["x"]}, "issuer_mismatch"),
-        ({"sub": {"x": 1}}, "claim_missing"),
-        ({"exp": 10**400}, "lifetime_exceeded"),
-        ({"exp": True}, "claim_missing"),
-        ({"iat": float("nan")}, "malformed_assertion"),
-        ({"nbf": float("inf")}, "malformed_assertion"),
-        ({"jti": 7}, "claim_missing"),
-        ({"jti": ["\ud800"]}, "claim_missing"),
-        ({"aud": {"https://api.anthropic.com": None}}, "match_audience"),
-        ({"aud": [["https://api.anthropic.com"]]}, "match_audience"),
-        ({"aud": [None] * 1500}, "match_audience"),
-        ({"sub": "\udfff" * 500}, "match_subject_prefix"),
-    ],
-)
-def test_claims_of_odd_types_are_denied_for_what_they_are(
-    emulator: Emulator, client: httpx.Client, claims: dict[str, object], reason: str
-) -> None:
-    assert denied(client, emulator, emulator.issue(**claims)) == reason
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b'{"grant_type": "\xff"}',
-        b'{"grant_type": "\xc0\xae"}',
-        b'{"grant_type": "\xed\xa0\x80"}',
+        *(b"", b"null", b"[]", b"{", b'{"a": 1, "a": 2}', b'{"grant_type": NaN}', b'{"a": ' + b"9" * 5000 + b"}"),
+        *(b'{"grant_type": "%s"}' % text for text in (b"\xff", b"\xc0\xae", b"\xed\xa0\x80", b"\\ud800")),
+        b'{"a": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        json.dumps({"grant_type": GRANT_TYPE, "\ud800\x1b[31m": 1}).encode(),
         b"\xef\xbb\xbf{}",
         "{}".encode("utf-16"),
         b"\x00" * 65_536,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -12,12 +12,6 @@ from ant_wif.emulator import Emulator
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 REQUEST = ("oidc", "request-token")
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 @pytest.fixture

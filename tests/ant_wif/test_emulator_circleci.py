@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -15,12 +15,6 @@ from ant_wif.emulator import Emulator
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 AUDIENCE = '{"aud": "https://api.anthropic.com"}'
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 @pytest.fixture

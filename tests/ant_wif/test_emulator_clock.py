@@ -18,12 +18,6 @@ from support.federation_grant import exchange
 NOW = 1_800_000_000
 
 
-@pytest.fixture(scope="module")
-def client(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.base_url, trust_env=False) as opened:
-        yield opened
-
-
 def reason(client: httpx.Client, emulator: Emulator, assertion: str) -> str | None:
     exchange(client, emulator, assertion)
     return emulator.history[-1].reason

@@ -18,12 +18,6 @@ from support.samples import MODEL
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def emulator(running: Emulator, caplog: pytest.LogCaptureFixture) -> Iterator[Emulator]:
     """The emulator of this module, without history and faults. That the server complains of nothing is checked."""

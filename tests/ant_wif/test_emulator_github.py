@@ -12,14 +12,8 @@ from ant_wif.emulator import Emulator
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def job(emulator: Emulator) -> Iterator[httpx.Client]:
-    request_token = emulator.env("github")["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+def job(running: Emulator) -> Iterator[httpx.Client]:
+    request_token = running.env("github")["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
     with httpx.Client(headers={"authorization": f"bearer {request_token}"}) as client:
         yield client
 

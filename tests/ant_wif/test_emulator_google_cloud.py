@@ -45,12 +45,6 @@ print(credentials.service_account_email, project, credentials.universe_domain)
 """
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
 @pytest.fixture
 def metadata(emulator: Emulator) -> Iterator[httpx.Client]:
     host = emulator.env("google_cloud")["GCE_METADATA_HOST"]

@@ -7,7 +7,6 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -18,12 +17,6 @@ from support.consent_page import Shown, approved_code, redeem, refresh
 from support.federation_grant import exchange
 
 PAGE = "/_emulator/"
-
-
-@pytest.fixture(scope="module")
-def client(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.base_url, trust_env=False) as opened:
-        yield opened
 
 
 def words(client: httpx.Client) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -16,12 +16,6 @@ from ant_wif.emulator import Emulator, Fault
 Ask = Callable[..., httpx.Response]
 BUILDER = "/api/v1/namespaces/ci/serviceaccounts/builder/token"
 AUDIENCE = "https://api.anthropic.com"
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 @pytest.fixture

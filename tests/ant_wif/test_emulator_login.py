@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode
 
 import httpx
@@ -15,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ant_wif.emulator import Emulator, Fault, Landing
+from support.clock import Clock, advance
 from support.consent_page import (
     CHALLENGE,
     CLIENT_ID,
@@ -36,38 +36,13 @@ from support.consent_page import (
 )
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def emulator(running: Emulator) -> Emulator:
     running.clear_history()
     running.clear_faults()
-    running.clock = Clock()
+    running.clock = Clock(1_800_000_000.5)
     running.omit_login_fields = ()
     return running
-
-
-@pytest.fixture(scope="module")
-def client(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.base_url) as opened:
-        yield opened
-
-
-def advance(emulator: Emulator, seconds: float) -> None:
-    assert isinstance(emulator.clock, Clock)
-    emulator.clock.now += seconds
 
 
 def test_what_a_person_approves_becomes_a_login(emulator: Emulator, client: httpx.Client) -> None:

@@ -4,57 +4,30 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, asdict
-from pathlib import Path
 
 import httpx
 import pytest
-from anthropic.lib.credentials import CredentialsFile
 
 from ant_wif.emulator import Emulator, Login
+from support.clock import Clock, advance
+from support.federation_grant import exchange
 
 BETA = {"anthropic-beta": "oauth-2025-04-20"}
 VERSION = {"anthropic-version": "2026-10-21"}
 FEDERATION_BETA = "oidc-federation-2026-04-01"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def emulator(running: Emulator) -> Emulator:
     running.clear_history()
-    running.clock = Clock()
+    running.clock = Clock(1_800_000_000.5)
     return running
-
-
-@pytest.fixture(scope="module")
-def client(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.base_url) as opened:
-        yield opened
 
 
 @pytest.fixture
 def login(emulator: Emulator) -> Login:
     return emulator.login()
-
-
-def advance(emulator: Emulator, seconds: float) -> None:
-    assert isinstance(emulator.clock, Clock)
-    emulator.clock.now += seconds
 
 
 def refresh(client: httpx.Client, login: Login, *, beta: str = "oauth-2025-04-20", **changes: object) -> httpx.Response:
@@ -73,14 +46,7 @@ def list_models(client: httpx.Client, token: str, **headers: str) -> httpx.Respo
 
 
 def federation_token(emulator: Emulator, client: httpx.Client) -> str:
-    body = {
-        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": emulator.issue(),
-        "federation_rule_id": emulator.rule().id,
-        "organization_id": emulator.organization_id,
-    }
-    headers = {"anthropic-beta": f"oauth-2025-04-20,{FEDERATION_BETA}"}
-    return str(client.post("/v1/oauth/token", json=body, headers=headers).json()["access_token"])
+    return str(exchange(client, emulator).json()["access_token"])
 
 
 def test_a_login_has_what_a_client_writes_into_a_credentials_file(emulator: Emulator) -> None:
@@ -168,13 +134,6 @@ def test_every_denial_is_the_same_invalid_grant(emulator: Emulator, client: http
         assert response.headers["request-id"].startswith("req_")
     reasons = {record.request_id: record.reason for record in emulator.refreshes}
     assert [reasons[response.headers["request-id"]] for response in denied.values()] == list(denied)
-
-
-def test_a_denied_client_does_not_use_the_refresh_token_up(
-    emulator: Emulator, client: httpx.Client, login: Login
-) -> None:
-    refresh(client, login, client_id="another")
-    assert refresh(client, login).status_code == 200
 
 
 def test_an_access_token_is_no_refresh_token(emulator: Emulator, client: httpx.Client, login: Login) -> None:
@@ -317,30 +276,3 @@ def test_a_header_chooses_the_workspace_for_a_login_and_for_nothing_else(
 def test_a_workspace_that_a_login_does_not_have_is_refused(client: httpx.Client, login: Login, wanted: str) -> None:
     answer = list_models(client, login.access_token, **{"anthropic-workspace-id": wanted})
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
-
-
-def test_the_official_sdk_refreshes_a_login_and_keeps_the_next_token(
-    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    emulator.clock = time.time
-    login = emulator.login()
-    profile = {
-        "version": "1.0",
-        "authentication": {"type": "user_oauth", "client_id": login.client_id},
-        "base_url": emulator.base_url,
-    }
-    for folder, document in (("configs", profile), ("credentials", {"type": "oauth_token", **asdict(login)})):
-        path = tmp_path / folder / "work.json"
-        path.parent.mkdir(mode=0o700)
-        path.write_text(json.dumps(document))
-        path.chmod(0o600)
-    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path))
-
-    official = CredentialsFile(profile="work")
-    assert official().token == login.access_token
-    renewed = official(force_refresh=True)
-    official.close()
-    assert renewed.token != login.access_token
-    kept = json.loads((tmp_path / "credentials" / "work.json").read_text())
-    assert emulator.is_live_refresh_token(kept["refresh_token"])
-    assert [record.outcome for record in emulator.refreshes] == ["granted"]

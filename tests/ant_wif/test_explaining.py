@@ -24,42 +24,20 @@ from ant_wif.diagnostics.explain import Explanation, Registered, explain, explai
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError, IdentityTokenError
 from ant_wif.rules import DEFAULT_AUDIENCE, REASONS, KeySet, KeySetUnavailableError, Reason, reasons_table
+from support.clock import Clock
+from support.federation_grant import BETA
+from support.registrations import as_seeded
 
 NOW = 1_800_000_000.0
 CONDITIONS = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
-BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Emulator, httpx.Client]]:
-    with Emulator(clock=Clock()) as emulator, httpx.Client(base_url=emulator.base_url) as client:
-        yield emulator, client
 
 
 @pytest.fixture
-def emulator(shared: tuple[Emulator, httpx.Client]) -> Iterator[Emulator]:
-    """The shared emulator, as seeded: a key takes a tenth of a second to generate."""
-    emulator, _ = shared
-    state, rule, issuer = emulator._state, emulator.rule(), emulator.issuer()
-    account, keys, clock = state.service_accounts[rule.service_account_id], state.key_sets[issuer.id], emulator.clock
-    emulator.clear_history()
-    yield emulator
-    emulator.clock = clock
-    state.rules[rule.id], state.issuers[issuer.id] = rule, issuer
-    state.service_accounts[account.id], state.key_sets[issuer.id] = account, keys
-
-
-@pytest.fixture
-def client(shared: tuple[Emulator, httpx.Client]) -> httpx.Client:
-    return shared[1]
+def emulator(running: Emulator) -> Iterator[Emulator]:
+    """The emulator of the module, as seeded: a key takes a tenth of a second to generate."""
+    running.clock = Clock(NOW)
+    with as_seeded(running):
+        yield running
 
 
 def unavailable() -> KeySet:
@@ -154,7 +132,7 @@ def exchange(client: httpx.Client, federation: Federation, assertion: str) -> ht
         "workspace_id": federation.workspace_id,
     }
     present = {name: value for name, value in body.items() if value is not None}
-    return client.post("/v1/oauth/token", json=present, headers={"anthropic-beta": BETA})
+    return client.post("/v1/oauth/token", json=present, headers=BETA)
 
 
 def federation_of(emulator: Emulator, **changes: Any) -> Federation:

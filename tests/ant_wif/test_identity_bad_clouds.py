@@ -36,12 +36,6 @@ Fail = Callable[..., IdentityTokenError]
 Fetch = Callable[..., IdentityToken]
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
 # --- Google Cloud --------------------------------------------------------------------------------------------------
 
 ACCOUNT = {"email": "ci@acme.iam.gserviceaccount.com", "aliases": ["default"], "scopes": []}

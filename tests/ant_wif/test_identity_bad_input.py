@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, unquote_plus
@@ -64,12 +64,6 @@ from support.samples import ORGANIZATION, RULE
 AUDIENCE = "https://api.anthropic.com"
 Fail = Callable[..., IdentityTokenError]
 Fetch = Callable[..., IdentityToken]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
 
 
 def script(folder: Path, name: str, body: str) -> dict[str, str]:

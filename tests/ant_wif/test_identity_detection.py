@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -510,12 +510,6 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return install
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
 def test_a_source_of_another_package_is_listed_and_used_by_name(tmp_path: Path, emulator: Emulator) -> None:
     environ = {**AMBIENT, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(package(tmp_path, ENTRY_POINTS))}
     lines = run("-m", "ant_cli", "identity", "detect", environ=environ).stdout.splitlines()
@@ -588,9 +582,3 @@ def test_a_broken_source_that_is_named_outright_is_an_error_that_names_its_packa
     assert "unexpected" not in err
     assert name in err
     assert "hint: upgrade or remove the package that provides it" in err
-
-
-def test_what_github_needs_is_told_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(IdentitySourceError) as refused:
-        ant_wif.resolve(environ={**RULE_SET, "HOME": str(tmp_path), "GITHUB_ACTIONS": "true"})
-    assert "permissions: {id-token: write}" in str(refused.value.hint)

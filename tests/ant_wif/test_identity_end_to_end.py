@@ -51,12 +51,6 @@ def shared() -> Iterator[Emulator]:
         yield started
 
 
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
 def run(*words: str, environ: Variables) -> str:
     command = [sys.executable, "-W", "error", *words]
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)

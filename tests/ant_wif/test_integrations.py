@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
@@ -19,12 +19,6 @@ from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
 from ant_wif.integrations.httpx2 import Httpx2Auth
 
 MANY = 12
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
 
 
 @pytest.fixture
@@ -73,21 +67,6 @@ def test_a_streamed_body_of_httpx2_is_not_replayed_and_the_error_says_why(
 def test_httpx2_too_sends_the_credential_to_no_other_host(credentials: Credentials) -> None:
     with httpx2.Client(auth=Httpx2Auth(credentials)) as client, pytest.raises(InsecureUrlError):
         client.get("https://api.anthropic.com/v1/models")
-
-
-def test_many_calls_that_are_rejected_at_once_cause_one_exchange(emulator: Emulator, credentials: Credentials) -> None:
-    with httpx2.Client(base_url=credentials.base_url, auth=Httpx2Auth(credentials)) as client:
-        client.get("/v1/models")
-        emulator.revoke(credentials.token())
-        together = threading.Barrier(MANY)
-
-        def ask() -> int:
-            together.wait()
-            return client.get("/v1/models").status_code
-
-        with ThreadPoolExecutor(MANY) as pool:
-            assert {future.result() for future in [pool.submit(ask) for _ in range(MANY)]} == {200}
-    assert emulator.exchanges == 2
 
 
 def official(credentials: Credentials) -> anthropic.Anthropic:

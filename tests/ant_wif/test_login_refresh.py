@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,12 +25,6 @@ from support.processes import forked
 
 MANY = 20
 OFFICIAL = "import anthropic; print(anthropic.Anthropic().models.list().data[0].id)"
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
 
 
 def variables(home: Path, emulator: Emulator) -> dict[str, str]:

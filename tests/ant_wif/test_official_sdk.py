@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,20 +17,6 @@ import ant_wif
 from ant_wif import Credentials
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
-
-LIST_MODELS = """
-import anthropic
-
-with anthropic.Anthropic() as client:
-    for model in client.models.list():
-        print(model.id)
-"""
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
 
 
 @pytest.fixture
@@ -57,16 +41,6 @@ class Workload:
     def rotate_identity_token(self) -> None:
         """Have the platform put a new token into the file: one can be exchanged only once."""
         self.identity_token_file.write_text(self.emulator.issue() + "\n")
-
-    def federation(self) -> dict[str, str]:
-        rule = self.emulator.rule()
-        return {
-            "ANTHROPIC_BASE_URL": self.emulator.base_url,
-            "ANTHROPIC_FEDERATION_RULE_ID": rule.id,
-            "ANTHROPIC_ORGANIZATION_ID": self.emulator.organization_id,
-            "ANTHROPIC_SERVICE_ACCOUNT_ID": rule.service_account_id,
-            "ANTHROPIC_IDENTITY_TOKEN_FILE": str(self.identity_token_file),
-        }
 
     def federation_profile(self) -> dict[str, object]:
         rule = self.emulator.rule()
@@ -119,35 +93,6 @@ def list_models_with(credentials: Credentials) -> int:
 
     with httpx.Client(base_url=credentials.base_url, auth=credentials.auth) as client:
         return client.get("/v1/models").status_code
-
-
-def test_the_official_sdk_lists_models_with_nothing_but_federation_variables(workload: Workload) -> None:
-    environ = workload.federation() | {"HOME": str(workload.home)}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LIST_MODELS], env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert any(line.startswith("claude-") for line in done.stdout.splitlines())
-    assert [record.outcome for record in workload.emulator.history] == ["granted"]
-
-
-def test_the_official_sdk_is_refused_when_the_identity_token_was_exchanged_before(workload: Workload) -> None:
-    # What makes the test above worth something: the emulator does not take just anything.
-    environ = workload.federation() | {"HOME": str(workload.home)}
-    ant_wif.resolve(environ=environ).token()
-    done = subprocess.run([sys.executable, "-c", LIST_MODELS], env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    outcomes = [record.outcome for record in workload.emulator.history]
-    assert (outcomes[0], set(outcomes[1:])) == ("granted", {"denied"}), "how often the SDK tries is its own affair"
-
-
-def test_the_official_sdk_authenticates_from_a_profile_that_this_project_wrote(workload: Workload) -> None:
-    workload.directory.write("work", workload.federation_profile())
-    workload.directory.activate("work")
-    with anthropic.Anthropic() as client:
-        assert str(client.base_url).rstrip("/") == workload.emulator.base_url
-        assert model_ids(client)
-    assert [record.outcome for record in workload.emulator.history] == ["granted"]
 
 
 def test_this_project_uses_the_token_that_the_official_sdk_keeps(workload: Workload, official: CredentialsFile) -> None:
@@ -219,34 +164,6 @@ def test_a_token_that_the_official_sdk_put_beside_this_projects_note_is_trusted(
     credentials = workload.resolve()
     assert credentials.token() == theirs
     assert list_models_with(credentials) == 200
-    assert workload.emulator.exchanges == 2
-
-
-def test_a_token_that_the_official_sdk_put_beside_this_projects_note_is_trusted_after_the_rule_changed(
-    workload: Workload, official: CredentialsFile
-) -> None:
-    # The note is then for other settings, and for another token: it says nothing about this one.
-    profile = workload.federation_profile()
-    workload.directory.write("work", {**profile, "workspace_id": workload.emulator.rule().workspace_ids[0]})
-    workload.directory.activate("work")
-    workload.resolve().token()
-    workload.directory.write("work", profile)
-    workload.rotate_identity_token()
-    theirs = official(force_refresh=True).token
-
-    assert workload.resolve().token() == theirs
-    assert workload.emulator.exchanges == 2
-
-
-def test_this_projects_own_token_is_replaced_after_the_profile_changed(workload: Workload) -> None:
-    profile = workload.federation_profile()
-    workload.directory.write("work", {**profile, "workspace_id": workload.emulator.rule().workspace_ids[0]})
-    workload.directory.activate("work")
-    first = workload.resolve().token()
-    workload.directory.write("work", profile)
-    workload.rotate_identity_token()
-
-    assert workload.resolve().token() != first
     assert workload.emulator.exchanges == 2
 
 

@@ -83,59 +83,6 @@ def test_a_credentials_file_that_is_a_symlink_is_neither_read_nor_written(direct
     assert path.is_symlink()
 
 
-@posix
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o660, 0o644])
-def test_a_credentials_file_open_to_others_is_refused_with_the_chmod(directory: ConfigDir, mode: int) -> None:
-    path = directory.credentials_path("default")
-    directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
-    path.chmod(mode)
-    with pytest.raises(ProfileError) as caught:
-        directory.read_credentials(path)
-    assert caught.value.hint == f"chmod 600 {path}"
-
-
-@posix
-@pytest.mark.parametrize("mode", [0o646, 0o666])
-def test_a_profile_that_others_may_write_is_refused_with_the_chmod(directory: ConfigDir, mode: int) -> None:
-    directory.write("default", federation_profile())
-    path = directory.config_path("default")
-    path.chmod(mode)
-    with pytest.raises(ProfileError) as caught:
-        directory.read("default")
-    assert caught.value.hint == f"chmod go-w {path}"
-
-
-@posix
-def test_a_fifo_in_place_of_a_file_does_not_hang(directory: ConfigDir) -> None:
-    path = directory.credentials_path("default")
-    path.parent.mkdir(parents=True)
-    os.mkfifo(path, 0o600)
-    with pytest.raises(ProfileError, match="no regular file"):
-        directory.read_credentials(path)
-
-
-@pytest.mark.parametrize("version", ["1.0", "1.7", "1", None])
-def test_versions_of_the_same_major_are_read(directory: ConfigDir, version: str | None) -> None:
-    document = federation_profile()
-    document.pop("version")
-    directory.config_path("default").parent.mkdir(parents=True)
-    directory.config_path("default").write_text(json.dumps(document | ({"version": version} if version else {})))
-    assert directory.read("default").type == "oidc_federation"
-
-
-@pytest.mark.parametrize("version", ["2.0", "10.0", "one", 1])
-def test_another_major_version_is_refused(directory: ConfigDir, version: object) -> None:
-    directory.write("default", federation_profile(version=version))
-    with pytest.raises(ProfileError, match="version"):
-        directory.read("default")
-
-
-def test_an_unknown_type_is_an_error_that_names_the_known_ones(directory: ConfigDir) -> None:
-    directory.write("default", {"authentication": {"type": "carrier_pigeon"}})
-    with pytest.raises(ProfileError, match=r"carrier_pigeon.*oidc_federation.*user_oauth"):
-        directory.read("default")
-
-
 def test_an_unknown_field_is_a_debug_line_and_nothing_more(
     directory: ConfigDir, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,32 +90,6 @@ def test_an_unknown_field_is_a_debug_line_and_nothing_more(
     with caplog.at_level("DEBUG", logger="ant_wif"):
         directory.read("default")
     assert ["future" in record.getMessage() for record in caplog.records] == [True]
-
-
-def test_the_active_profile_is_named_by_argument_variable_pointer_or_default(tmp_path: Path) -> None:
-    def active(explicit: str | None = None, **environ: str) -> tuple[str, str]:
-        found = ConfigDir.locate(Environment({"HOME": str(tmp_path), **environ})).active(explicit)
-        return found.name, found.via
-
-    assert active() == ("default", "default")
-    (tmp_path / ".config" / "anthropic").mkdir(parents=True)
-    pointer = tmp_path / ".config" / "anthropic" / "active_config"
-    pointer.write_text(" work \n")
-    assert active() == ("work", "active_config")
-    assert active(ANTHROPIC_PROFILE="other") == ("other", "env")
-    assert active("mine", ANTHROPIC_PROFILE="other") == ("mine", "flag")
-    pointer.write_text("  \n")
-    assert active() == ("default", "default")
-
-
-@pytest.mark.parametrize("name", ["../x", ".x", "a/b", "a\\b", "a b", "a\n", "", "ä"])
-def test_a_bad_name_is_refused_and_the_message_says_where_it_was_found(directory: ConfigDir, name: str) -> None:
-    with pytest.raises(ProfileError, match="from --profile"):
-        directory.active(name)
-    directory.path.mkdir(parents=True)
-    directory.pointer_path.write_text(f"x{name}/")
-    with pytest.raises(ProfileError, match="active_config"):
-        directory.active()
 
 
 @posix

@@ -180,7 +180,10 @@ HEADER = {"alg": "ES256", "kid": "k1"}
         signed(HEADER, b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"),
         signed(HEADER, b'{"a":' * 2000 + b"1" + b"}" * 2000),
         signed({**HEADER, "crit": ["b64"], "b64": False}, CLAIMS),
-        signed(b"[]", CLAIMS),
+        *(signed(part, CLAIMS) for part in (b"[]", b"", b'{"alg":NaN}', {**HEADER, "crit": []})),
+        *(signed(HEADER, part) for part in (b"", b"{", b'"claims"', b"{}{}", "{}".encode("utf-16"), b"[" * 6000)),
+        *(token().rpartition(".")[0] + rest for rest in ("", ".A", ".AA==", ".A+/A", ".AA.AA.AA")),
+        token().replace(".", "\n.", 1),
     ],
 )
 def test_what_is_no_jwt_is_malformed(assertion: str) -> None:

@@ -19,21 +19,12 @@ import ant_wif
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
+from support.clock import Clock
 from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt
 from support.samples import ORGANIZATION, RULE
 
 TEN_MINUTES = 600
 PRINT = (sys.executable, "-m", "ant_cli", "auth", "print-credentials", "--access-token")
-
-
-class Clock:
-    """Unix time that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ class Job:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(time.time())
 
 
 @pytest.fixture

@@ -10,14 +10,16 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = {"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"}
 
 
-def body(emulator: Emulator, assertion: str, **more: object) -> dict[str, object]:
-    return {
+def body(emulator: Emulator, assertion: str, /, **more: object) -> dict[str, object]:
+    """The request for a token; `...` leaves a field out."""
+    complete = {
         "grant_type": GRANT_TYPE,
         "assertion": assertion,
         "federation_rule_id": emulator.rule().id,
         "organization_id": emulator.organization_id,
         **more,
     }
+    return {name: value for name, value in complete.items() if value is not ...}
 
 
 def exchange(client: httpx.Client, emulator: Emulator, assertion: str | None = None, **more: object) -> httpx.Response:
