@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ant_wif
+from ant_wif._environment import Environment
 from ant_wif._http.flow import RequestFailure, Response
 from ant_wif._http.retry import (
     ATTEMPTS,
@@ -23,10 +23,15 @@ from ant_wif._http.retry import (
     is_transient,
     retry_after,
 )
+from ant_wif._http.transport import arun, run
 from ant_wif._secrets import SecretBytes
-from ant_wif.credentials import Credentials
+from ant_wif._tokens.access_token import TokenRequest
+from ant_wif._tokens.grants.jwt_bearer import Federation
+from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError
+from ant_wif.identity import Context, File, GitHubActions
+from support.identity_failures import at_once
 from support.misbehaving_server import (
     Act,
     HostileServer,
@@ -56,27 +61,23 @@ def failing(status: int, after: str | None = None) -> bytes:
     return reply(body, status=status, headers={"retry-after": after} if after is not None else {})
 
 
-def ask(credentials: Credentials, *, asynchronous: bool) -> str:
-    return anyio.run(credentials.atoken) if asynchronous else credentials.token()
+def ask(provider: FederatedProvider, *, asynchronous: bool, client: httpx.Client | None = None) -> str:
+    """The token, after as many attempts as it takes, without the pauses between them."""
+    flow = at_once(provider.obtain(TokenRequest()))
+    token = anyio.run(arun, flow) if asynchronous else run(flow, client)
+    return token.secret.get_secret_value()
 
 
-def with_github(emulator: Emulator, base_url: str) -> Credentials:
+def with_github(emulator: Emulator, base_url: str) -> FederatedProvider:
     """A job of GitHub, which hands out a new identity token each time; tokens are exchanged at `base_url`."""
-    return ant_wif.resolve(environ={**emulator.env(), "ANTHROPIC_BASE_URL": base_url, "ANT_CACHE": "memory"})
+    federation = Federation(base_url, emulator.rule().id, emulator.organization_id)
+    return FederatedProvider(federation, GitHubActions(), Context(Environment(emulator.env())), cache=None)
 
 
-def with_file(
-    path: Path, base_url: str, jwt: str, client: httpx.Client | httpx.AsyncClient | None = None
-) -> Credentials:
+def with_file(path: Path, base_url: str, jwt: str) -> FederatedProvider:
     path.write_text(jwt)
-    environ = {
-        "ANTHROPIC_BASE_URL": base_url,
-        "ANTHROPIC_FEDERATION_RULE_ID": RULE,
-        "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION,
-        "ANTHROPIC_IDENTITY_TOKEN_FILE": str(path),
-        "ANT_CACHE": "memory",
-    }
-    return ant_wif.resolve(environ=environ, http_client=client)
+    federation = Federation(base_url, RULE, ORGANIZATION)
+    return FederatedProvider(federation, File(str(path)), Context(Environment({})), cache=None)
 
 
 def presented(server: HostileServer) -> list[object]:
@@ -190,23 +191,26 @@ def test_a_refused_connection_is_tried_again_with_the_same_assertion_which_nobod
 ) -> None:
     jwt, transport = forged_jwt(), Refused(times=2)
 
-    async def story() -> str:
+    provider = with_file(tmp_path / "identity", server.base_url, jwt)
+
+    async def story() -> None:
         async with httpx.AsyncClient(transport=transport) as client:
-            return await with_file(tmp_path / "identity", server.base_url, jwt, client).atoken()
+            await arun(at_once(provider.obtain(TokenRequest())), client)
 
     if asynchronous:
-        assert anyio.run(story)
+        anyio.run(story)
     else:
         with httpx.Client(transport=transport) as client:
-            assert with_file(tmp_path / "identity", server.base_url, jwt, client).token()
+            ask(provider, asynchronous=False, client=client)
     assert transport.presented == [jwt] * 3
     assert presented(server) == [jwt]
 
 
 def test_a_connection_that_is_always_refused_is_given_up_after_four_attempts(tmp_path: Path) -> None:
     transport = Refused(times=99)
+    provider = with_file(tmp_path / "identity", "http://127.0.0.1:1", forged_jwt())
     with httpx.Client(transport=transport) as client, pytest.raises(ExchangeError, match="could not be used") as caught:
-        with_file(tmp_path / "identity", "http://127.0.0.1:1", forged_jwt(), client).token()
+        ask(provider, asynchronous=False, client=client)
     assert caught.value.status is None
     assert caught.value.hint
     assert len(transport.presented) == ATTEMPTS
