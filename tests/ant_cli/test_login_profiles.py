@@ -10,6 +10,7 @@ import pytest
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
 from support.login import asked, config, keep_a_login, stored, tree
+from support.samples import federation_profile
 from support.terminal import end_input, in_a_pipe, printed_url, rest
 
 from .conftest import Ant
@@ -157,16 +158,12 @@ REFUSED_BEFOREHAND = {
     ),
     "an administrator's scope for a profile that has it not": (
         ["--scope", "org:admin"],
-        "--scope asks for org:admin where it has nothing of org:",
+        "--scope asks for org:admin",
         1,
     ),
     "an empty client": (["--client-id", ""], "is empty", 2),
     "a Console over plain http": (["--console-url", "http://console.example"], "http://console.example", 1),
-    "a Console that only looks local": (
-        ["--console-url", "http://localhost.evil.example"],
-        "localhost.evil.example",
-        1,
-    ),
+    "a Console that only looks local": (["--console-url", "http://localhost.evil.example"], "localhost.evil", 1),
     "a host over plain http": (["--base-url", "http://127.0.0.1.evil.example"], "127.0.0.1.evil.example", 1),
 }
 
@@ -175,17 +172,7 @@ REFUSED_BEFOREHAND = {
 def test_what_can_be_refused_is_refused_before_a_browser_opens(
     what: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
 ) -> None:
-    directory.write(
-        "ci",
-        {
-            "authentication": {
-                "type": "oidc_federation",
-                "federation_rule_id": "fdrl_01EXAMPLE",
-                "identity_token": {"source": "file", "path": "/nonexistent"},
-            },
-            "organization_id": emulator.organization_id,
-        },
-    )
+    directory.write("ci", federation_profile())
     directory.write("external", {"authentication": {"type": "user_oauth"}})
     keep_a_login(directory, emulator)
     more, sentence, status = REFUSED_BEFOREHAND[what]
@@ -196,28 +183,24 @@ def test_what_can_be_refused_is_refused_before_a_browser_opens(
     assert outcome.out == ""
 
 
-def test_a_folder_that_cannot_be_written_is_found_out_before_a_browser_opens(
-    words: list[str], environ: Environ, ant: Ant, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    outcome = ant(*words, ANTHROPIC_CONFIG_DIR=str(tmp_path / "file" / "anthropic"))
-    assert outcome.status == 1
-    assert "cannot be written" in outcome.err
-    assert "hint: " in outcome.err
-    assert "/oauth/authorize" not in outcome.err
-
-
-@pytest.mark.parametrize("kind", ["link", "folder"])
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("no folder", "cannot be written"), ("link", "no regular file"), ("folder", "no regular file")],
+)
 def test_credentials_that_could_not_be_written_are_found_out_before_a_browser_opens(
-    kind: str, words: list[str], environ: Environ, directory: ConfigDir, ant: Ant, tmp_path: Path
+    kind: str, sentence: str, words: list[str], environ: Environ, directory: ConfigDir, ant: Ant, tmp_path: Path
 ) -> None:
     path = directory.credentials_path("default")
     path.parent.mkdir(mode=0o700, parents=True)
-    path.symlink_to(tmp_path / "elsewhere") if kind == "link" else path.mkdir()
+    if kind == "no folder":
+        (tmp_path / "file").touch()
+        environ["ANTHROPIC_CONFIG_DIR"] = str(tmp_path / "file" / "anthropic")
+    else:
+        path.symlink_to(tmp_path / "elsewhere") if kind == "link" else path.mkdir()
     outcome = ant(*words, **environ)
     assert outcome.status == 1
-    assert "it is no regular file" in outcome.err
-    assert "hint: remove " in outcome.err
+    assert sentence in outcome.err
+    assert "hint: " in outcome.err
     assert "/oauth/authorize" not in outcome.err
 
 
@@ -236,17 +219,7 @@ def test_a_profile_that_appears_while_the_person_is_in_the_browser_is_not_rewrit
 ) -> None:
     with in_a_pipe(*words, environ=environ) as ant:
         url = printed_url(ant)
-        directory.write(
-            "default",
-            {
-                "authentication": {
-                    "type": "oidc_federation",
-                    "federation_rule_id": "fdrl_01EXAMPLE",
-                    "identity_token": {"source": "file", "path": "/nonexistent"},
-                },
-                "organization_id": emulator.organization_id,
-            },
-        )
+        directory.write("default", federation_profile())
         before = tree(directory)
         emulator.approve(url)
         status, text = rest(ant)
@@ -354,19 +327,14 @@ def test_a_code_that_was_used_is_refused_and_the_login_that_there_is_stays(
     assert tree(directory) == before
 
 
-FAULTS = {
-    "down": (Fault.status(500), "answered HTTP 500"),
-    "html": (Fault.not_json(), "HTML"),
-}
-
-
-@pytest.mark.parametrize("what", FAULTS)
+@pytest.mark.parametrize(
+    ("fault", "sentence"), [(Fault.status(500), "answered HTTP 500"), (Fault.not_json(), "HTML")], ids=["down", "html"]
+)
 def test_an_endpoint_that_answers_nonsense_leaves_the_login_that_there_is(
-    what: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    fault: Fault, sentence: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
     before = tree(directory)
-    fault, sentence = FAULTS[what]
     emulator.fail("token", fault)
     status, text, _ = log_in(emulator, *words, environ=environ)
     assert status == 1

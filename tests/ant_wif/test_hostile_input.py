@@ -707,15 +707,10 @@ def test_the_request_token_does_not_go_to_such_an_oidc_url(url: str, granting: H
 @pytest.mark.parametrize(
     "url",
     [
-        "https://api.anthropic.com",
-        "https://gateway.example:8443/anthropic",
-        "http://localhost:8080",
-        "http://LOCALHOST:8080",
-        "http://127.0.0.1:1/",
-        "http://127.8.9.10",
-        "http://[::1]:8080",
+        "https://api.anthropic.com", "https://gateway.example:8443/anthropic", "http://localhost:8080",
+        "http://LOCALHOST:8080", "http://127.0.0.1:1/", "http://127.8.9.10", "http://[::1]:8080",
     ],
-)
+)  # fmt: skip
 def test_https_and_loopback_urls_are_taken(url: str) -> None:
     assert check_url(url, what="x") == url.rstrip("/")
 

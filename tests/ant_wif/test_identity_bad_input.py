@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote_plus
 
@@ -108,16 +109,27 @@ def oauth_key(url: str, folder: Path) -> tuple[IdentitySource, dict[str, str]]:
     return OAuth(f"{url}/token", "ci", audience=AUDIENCE, private_key_path=str(path), key_id="k"), {}
 
 
-# What asks over HTTP, the field of the answer, the audience of its token, and the words of its remedy.
-ENDPOINTS = [
-    pytest.param(github, "value", AUDIENCE, "ACTIONS_ID_TOKEN_REQUEST_URL", id="github"),
-    pytest.param(app_service, "access_token", "acme", "managed identity", id="azure app service"),
-    pytest.param(imds, "access_token", "acme", "managed identity", id="azure imds"),
-    pytest.param(aks, "access_token", "acme", "federated credential", id="azure aks"),
-    pytest.param(oauth, "access_token", AUDIENCE, "token_url", id="oauth secret"),
-    pytest.param(oauth_key, "access_token", AUDIENCE, "token_url", id="oauth key"),
-]
-Endpoint = Callable[[str, Path], tuple[IdentitySource, dict[str, str]]]
+@dataclass(frozen=True)
+class Endpoint:
+    """What asks over HTTP, the field of the answer, the audience of its token, and the words of its remedy."""
+
+    job: Callable[[str, Path], tuple[IdentitySource, dict[str, str]]]
+    field: str
+    audience: str
+    remedy: str
+
+
+EACH_ENDPOINT = pytest.mark.parametrize(
+    "endpoint",
+    [
+        pytest.param(Endpoint(github, "value", AUDIENCE, "ACTIONS_ID_TOKEN_REQUEST_URL"), id="github"),
+        pytest.param(Endpoint(app_service, "access_token", "acme", "managed identity"), id="azure app service"),
+        pytest.param(Endpoint(imds, "access_token", "acme", "managed identity"), id="azure imds"),
+        pytest.param(Endpoint(aks, "access_token", "acme", "federated credential"), id="azure aks"),
+        pytest.param(Endpoint(oauth, "access_token", AUDIENCE, "token_url"), id="oauth secret"),
+        pytest.param(Endpoint(oauth_key, "access_token", AUDIENCE, "token_url"), id="oauth key"),
+    ],
+)
 
 
 def said(status: int) -> Callable[[Received], bytes]:
@@ -144,61 +156,43 @@ def said(status: int) -> Callable[[Received], bytes]:
         pytest.param(drop_after_reading(), "could not be reached", id="nothing"),
     ],
 )
-@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
+@EACH_ENDPOINT
 def test_an_endpoint_that_gives_no_token(
-    fails: Fail,
-    tmp_path: Path,
-    endpoint: Endpoint,
-    field: str,
-    audience: str,
-    remedy: str,
-    answer: Behaviour,
-    says: str,
+    fails: Fail, tmp_path: Path, endpoint: Endpoint, answer: Behaviour, says: str
 ) -> None:
     with HostileServer(answer) as server:
-        source, job = endpoint(server.base_url, tmp_path)
-        error = fails(source, job, *([] if says == "403" else [remedy]))
+        source, job = endpoint.job(server.base_url, tmp_path)
+        error = fails(source, job, *([] if says == "403" else [endpoint.remedy]))
     assert isinstance(error, IdentitySourceError)
     assert says in str(error)
 
 
-@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
-def test_an_endpoint_that_fails_for_a_moment_is_asked_again(
-    fetch: Fetch, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
+@EACH_ENDPOINT
+def test_an_endpoint_that_fails_for_a_moment_and_is_slow_is_asked_again(
+    fetch: Fetch, tmp_path: Path, endpoint: Endpoint
 ) -> None:
-    token, waited = forged_jwt({"aud": audience}), list[float]()
-    with HostileServer(in_turn(html(503), drop_after_reading(), reply({field: token}))) as server:
-        found = fetch(*endpoint(server.base_url, tmp_path), waited)
+    token, waited = forged_jwt({"aud": endpoint.audience}), list[float]()
+    slow = trickle(reply({endpoint.field: token}), at_once=60, pieces=10, pause=0.01)
+    with HostileServer(in_turn(html(503), drop_after_reading(), slow)) as server:
+        found = fetch(*endpoint.job(server.base_url, tmp_path), waited)
     assert found.assertion.get_secret_value() == token
     assert len(waited) == 2
     assert sum(waited) < 2
 
 
-@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
-def test_an_endpoint_that_is_slow_but_answers(
-    fetch: Fetch, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
+@EACH_ENDPOINT
+@pytest.mark.parametrize(
+    ("token", "hint", "says"),
+    [
+        (ELSEWHERE, "ANT_IDENTITY_AUDIENCE", "is for another audience: found https://elsewhere.example, expected"),
+        (OPAQUE, "OIDC token", "expected a signed JWT"),
+    ],
+)
+def test_an_endpoint_whose_answer_is_no_token_or_one_for_somebody_else(
+    fails: Fail, tmp_path: Path, endpoint: Endpoint, token: str, hint: str, says: str
 ) -> None:
-    token = forged_jwt({"aud": audience})
-    with HostileServer(trickle(reply({field: token}), at_once=60, pieces=10, pause=0.01)) as server:
-        assert fetch(*endpoint(server.base_url, tmp_path)).assertion.get_secret_value() == token
-
-
-@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
-def test_an_endpoint_whose_token_is_for_somebody_else(
-    fails: Fail, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
-) -> None:
-    with HostileServer(reply({field: ELSEWHERE})) as server:
-        error = fails(*endpoint(server.base_url, tmp_path), "ANT_IDENTITY_AUDIENCE")
-    assert "is for another audience: found https://elsewhere.example, expected" in str(error)
-
-
-@pytest.mark.parametrize(("endpoint", "field", "audience", "remedy"), ENDPOINTS)
-def test_an_endpoint_whose_answer_is_no_token(
-    fails: Fail, tmp_path: Path, endpoint: Endpoint, field: str, audience: str, remedy: str
-) -> None:
-    with HostileServer(reply({field: OPAQUE})) as server:
-        error = fails(*endpoint(server.base_url, tmp_path), "OIDC token")
-    assert "expected a signed JWT" in str(error)
+    with HostileServer(reply({endpoint.field: token})) as server:
+        assert says in str(fails(*endpoint.job(server.base_url, tmp_path), hint))
 
 
 def test_an_endpoint_that_nobody_serves(fails: Fail, tmp_path: Path) -> None:
@@ -508,6 +502,9 @@ except IdentityTokenError as error:
 """
 
 
+KEY_FILE = {"private_key_path": "/x", "key_id": "k"}
+
+
 @pytest.mark.parametrize(
     ("blocked", "document", "extra"),
     [
@@ -515,17 +512,7 @@ except IdentityTokenError as error:
         (["google.auth"], {"source": "google_cloud"}, "gcp"),
         (["requests"], {"source": "google_cloud"}, "gcp"),
         (["spiffe"], {"source": "spiffe", "socket": "/x"}, "spiffe"),
-        (
-            ["jwt"],
-            {
-                "source": "oauth",
-                "token_url": "http://127.0.0.1:1",
-                "client_id": "c",
-                "private_key_path": "/x",
-                "key_id": "k",
-            },
-            "oauth",
-        ),
+        (["jwt"], {"source": "oauth", "token_url": "http://127.0.0.1:1", "client_id": "c", **KEY_FILE}, "oauth"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

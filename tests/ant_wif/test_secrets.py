@@ -136,23 +136,17 @@ def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
 @pytest.mark.parametrize(
     "text",
     [
-        'sent {"access_token": "S3cretS3cretS3cret"}',
-        "sent {'refresh_token': 'S3cretS3cretS3cret'}",
-        "grant_type=x&client_secret=S3cretS3cretS3cret&y=1",
-        "https://h/callback?code=S3cretS3cretS3cret&state=x",
-        "Authorization: Bearer S3cretS3cretS3cret",
-        "authorization: basic S3cretS3cretS3cret",
-        "AUTHORIZATION=S3cretS3cretS3cret",
-        "b'Authorization': b'Bearer S3cretS3cretS3cret'",
-        "x-api-key: S3cretS3cretS3cret",
-        "X-IDENTITY-HEADER: S3cretS3cretS3cret",
-        'the "value": "S3cretS3cretS3cret" came',
-        '{"password": "it\'s S3cretS3cretS3cret"}',
+        'sent {"access_token": "S3cretS3cretS3cret"}', "sent {'refresh_token': 'S3cretS3cretS3cret'}",
+        "grant_type=x&client_secret=S3cretS3cretS3cret&y=1", "https://h/callback?code=S3cretS3cretS3cret&state=x",
+        "Authorization: Bearer S3cretS3cretS3cret", "authorization: basic S3cretS3cretS3cret",
+        "AUTHORIZATION=S3cretS3cretS3cret", "b'Authorization': b'Bearer S3cretS3cretS3cret'",
+        "x-api-key: S3cretS3cretS3cret", "X-IDENTITY-HEADER: S3cretS3cretS3cret",
+        'the "value": "S3cretS3cretS3cret" came', '{"password": "it\'s S3cretS3cretS3cret"}',
         '{"password": "a\\"S3cretS3cretS3cret"}',
         "-----BEGIN PRIVATE KEY-----\nS3cretS3cretS3cret\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nS3cretS3cretS3cret",
     ],
-)
+)  # fmt: skip
 def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
     assert "S3cretS3cretS3cret" not in redact(text)
     assert "S3cretS3cretS3cret" not in sanitize(text)
@@ -161,17 +155,12 @@ def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "Authentication failed",
-        "workspace_id: must be wrkspc_… or the word default",
-        "the rule fdrl_01ABC does not exist",
-        "repo:acme/app:ref:refs/heads/main",
-        "https://token.actions.githubusercontent.com",
-        '{"error": "invalid_grant", "error_description": "expired"}',
-        "-----BEGIN CERTIFICATE-----",
-        "a code, a value and a secret",
+        "", "Authentication failed", "workspace_id: must be wrkspc_… or the word default",
+        "the rule fdrl_01ABC does not exist", "repo:acme/app:ref:refs/heads/main",
+        "https://token.actions.githubusercontent.com", '{"error": "invalid_grant", "error_description": "expired"}',
+        "-----BEGIN CERTIFICATE-----", "a code, a value and a secret",
     ],
-)
+)  # fmt: skip
 def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
     assert redact(text) == sanitize(text) == text
 
