@@ -131,13 +131,6 @@ def test_a_token_that_was_exchanged_on_this_machine_is_known_again(ant: Ant, emu
     assert "Denied: jti_reused. " in outcome.out
 
 
-def test_to_explain_sends_nothing_and_spends_no_token(ant: Ant, emulator: Emulator, files: list[str]) -> None:
-    environ = with_token(emulator, emulator.issue())
-    emulator.clear_history()
-    assert ant("auth", "explain", *files, **environ).status == 0
-    assert emulator.history == []
-
-
 def test_without_an_identity_token_the_exit_status_is_3(ant: Ant, tmp_path: Path) -> None:
     outcome = ant("auth", "explain")
     assert (outcome.status, outcome.out) == (3, "")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,10 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
 from support.browser import chromium_running, needs_chromium, window
-from support.login import asked, stored, tree
+from support.login import stored, tree
 from support.terminal import in_a_terminal, printed_url, rest
-
-LIST_MODELS = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
 
 Environ = dict[str, str]
 
@@ -35,7 +31,7 @@ def page(chromium: Browser) -> Iterator[Page]:
         yield opened
 
 
-def test_a_person_picks_a_workspace_and_approves_and_the_official_sdk_uses_the_login(
+def test_a_person_picks_a_workspace_and_approves(
     words: list[str], environ: Environ, engineering: str, emulator: Emulator, directory: ConfigDir, page: Page
 ) -> None:
     with in_a_terminal(*words, environ=environ) as ant:
@@ -48,10 +44,6 @@ def test_a_person_picks_a_workspace_and_approves_and_the_official_sdk_uses_the_l
     assert status == 0, text
     assert f"Engineering ({engineering})" in text
     assert stored(directory)["workspace_id"] == engineering
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LIST_MODELS], env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.startswith("claude-"), done.stderr
 
 
 def test_the_keyboard_is_enough(words: list[str], environ: Environ, page: Page) -> None:
@@ -76,22 +68,6 @@ def test_a_person_denies(words: list[str], environ: Environ, directory: ConfigDi
     assert "error: the login was denied on the consent page" in text
     assert "hint: run the command again, and approve" in text
     assert tree(directory) == {}
-
-
-def test_a_state_that_somebody_changed_logs_nobody_in(
-    words: list[str], environ: Environ, directory: ConfigDir, page: Page
-) -> None:
-    with in_a_terminal(*words, environ=environ) as ant:
-        url = printed_url(ant)
-        page.goto(url.replace(asked(url)["state"], "<b>another</b>"))
-        page.get_by_role("button", name="Approve").click()
-        expect(page.get_by_role("heading")).to_have_text("This page belongs to another login")
-        assert "another</b>" not in page.content()
-        assert tree(directory) == {}
-        page.goto(url)
-        page.get_by_role("button", name="Approve").click()
-        expect(page.get_by_role("heading")).to_have_text("Logged in")
-        assert rest(ant)[0] == 0
 
 
 def test_a_person_pastes_the_code_that_the_page_shows(

@@ -11,7 +11,6 @@ import pytest
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
 from support.login import keep_a_login
-from support.loopback import TokenEndpoint
 from support.registrations import registrations
 
 from .conftest import Ant, Outcome
@@ -198,31 +197,10 @@ def test_an_issuer_that_is_needed_is_not_archived(wif: Wif) -> None:
     assert "archive github first" in outcome.err
 
 
-def test_an_api_key_is_refused_before_it_is_sent(ant: Ant) -> None:
-    key = f"sk-ant-api03-{'a' * 40}"
-    with TokenEndpoint() as endpoint:
-        outcome = ant("wif", "rules", "list", ANTHROPIC_API_KEY=key, ANTHROPIC_BASE_URL=endpoint.base_url)
-        assert endpoint.requests == []
-    assert (outcome.status, outcome.out) == (3, "")
-    assert "ANTHROPIC_API_KEY holds an API key, and the Admin API for federation takes no keys" in outcome.err
-    assert "ant auth login --profile admin --scope org:admin" in outcome.err
-    assert key not in outcome.err
-
-
 def test_a_profile_that_is_named_is_used_also_where_a_key_is_set(ant: Ant, wif: Wif, emulator: Emulator) -> None:
     assert wif("rules", "list", ANTHROPIC_API_KEY=emulator.api_key).status == 0
     named = {"ANTHROPIC_PROFILE": "admin", "ANTHROPIC_API_KEY": emulator.api_key}
     assert ant("wif", "rules", "list", **named).status == 0
-
-
-def test_a_login_without_the_scope_is_denied_and_told_how_to_log_in(
-    ant: Ant, emulator: Emulator, directory: ConfigDir
-) -> None:
-    keep_a_login(directory, emulator)
-    for words in (["rules", "list"], ["issuers", "get", "github"], ["service-accounts", "archive", "ci", "--yes"]):
-        outcome = ant("wif", *words)
-        assert (outcome.status, outcome.out) == (4, "")
-        assert "hint: log in as an administrator with `ant auth login --profile admin --scope org:admin`" in outcome.err
 
 
 def test_what_was_made_before_a_workspace_was_refused_is_named(wif: Wif) -> None:

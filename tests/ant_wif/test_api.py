@@ -299,31 +299,22 @@ def test_a_list_with_opaque_pages_is_followed_too(waits: Waits) -> None:
         assert [item["id"] for item in api.items("/v1/organizations/federation_rules")] == ["a", "b", "c"]
 
 
-def test_a_list_read_backwards_goes_on_backwards(waits: Waits) -> None:
-    answers = iter(
-        [
-            {"data": [{"id": "4"}], "has_more": True, "first_id": "4", "last_id": "4"},
-            {"data": [{"id": "3"}], "has_more": False, "first_id": "3", "last_id": "3"},
-        ]
-    )
+@pytest.mark.parametrize(
+    ("path", "query", "asked"),
+    [
+        ("", [("before_id", "5")], ["?before_id=5", "?before_id=4"]),
+        ("?limit=1&before_id=5&q=a%20b", [], ["?limit=1&before_id=5&q=a+b", "?limit=1&q=a+b&before_id=4"]),
+    ],
+    ids=["by its parameters", "by its path"],
+)
+def test_a_list_read_backwards_goes_on_backwards(
+    path: str, query: list[tuple[str, str]], asked: list[str], waits: Waits
+) -> None:
+    last = {"data": [{"id": "3"}], "has_more": False, "first_id": "3", "last_id": "3"}
+    answers = iter([{"data": [{"id": "4"}], "has_more": True, "first_id": "4", "last_id": "4"}, last])
     with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
-        assert len(list(api.items("/v1/models", query=[("before_id", "5")], page_size=None))) == 2
-        assert [request.path for request in endpoint.requests] == ["/v1/models?before_id=5", "/v1/models?before_id=4"]
-
-
-def test_a_cursor_in_the_path_is_one_as_well(waits: Waits) -> None:
-    answers = iter(
-        [
-            {"data": [{"id": "4"}], "has_more": True, "first_id": "4", "last_id": "4"},
-            {"data": [{"id": "3"}], "has_more": False},
-        ]
-    )
-    with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
-        assert len(list(api.items("/v1/models?limit=1&before_id=5&q=a%20b", page_size=None))) == 2
-        assert [request.path.replace("%20", "+") for request in endpoint.requests] == [
-            "/v1/models?limit=1&before_id=5&q=a+b",
-            "/v1/models?limit=1&q=a+b&before_id=4",
-        ]
+        assert len(list(api.items(f"/v1/models{path}", query=query, page_size=None))) == 2
+        assert [request.path.replace("%20", "+") for request in endpoint.requests] == [f"/v1/models{q}" for q in asked]
 
 
 def test_a_list_that_has_more_and_does_not_say_where_is_an_error(waits: Waits) -> None:

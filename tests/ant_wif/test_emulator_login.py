@@ -67,15 +67,6 @@ def test_what_a_person_approves_becomes_a_login(emulator: Emulator, client: http
     }
 
 
-def test_the_login_is_refreshed_with_rotation_by_its_own_client(emulator: Emulator, client: httpx.Client) -> None:
-    first = redeem(client, approved_code(client)).json()["refresh_token"]
-    assert refresh(client, first, "another").status_code == 400
-    second = refresh(client, first).json()["refresh_token"]
-    assert refresh(client, first).status_code == 400
-    assert [record.reason for record in emulator.refreshes] == ["client_id_mismatch", None, "refresh_token_reused"]
-    assert refresh(client, second).status_code == 200
-
-
 def test_what_a_person_denies_leads_back_with_the_state_and_no_code(client: httpx.Client) -> None:
     assert led_to(press(client, "deny", ask(client))) == (LISTENER, {"error": "access_denied", "state": STATE})
 

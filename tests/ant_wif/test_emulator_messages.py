@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -74,21 +73,6 @@ def test_the_official_client_streams_the_same(sdk: anthropic.Anthropic) -> None:
     assert final.content[0].to_dict()["text"] == SAID
     assert (final.stop_reason, final.usage.input_tokens) == ("end_turn", whole.usage.input_tokens)
     assert final.usage.output_tokens == whole.usage.output_tokens
-
-
-def test_the_official_async_client_does_as_well(emulator: Emulator) -> None:
-    said: list[anthropic.types.MessageParam] = [{"role": "user", "content": SAID}]
-
-    async def talk() -> None:
-        async with anthropic.AsyncAnthropic(api_key=emulator.api_key, base_url=emulator.base_url) as sdk:
-            answer = await sdk.messages.create(model=MODEL, max_tokens=100, messages=said)
-            assert answer.content[0].to_dict()["text"] == SAID
-            async with sdk.messages.stream(model=MODEL, max_tokens=100, messages=said) as stream:
-                assert "".join([piece async for piece in stream.text_stream]) == SAID
-            counted = await sdk.messages.count_tokens(model=MODEL, messages=said)
-            assert counted.input_tokens == answer.usage.input_tokens
-
-    asyncio.run(talk())
 
 
 def test_everything_that_a_conversation_may_have_is_taken(sdk: anthropic.Anthropic) -> None:

@@ -190,10 +190,24 @@ def work(
     return Row(name, expected, named("work") | dict(env or {}), laid_out)
 
 
-WORK = "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at main"
-FROM_FILE = "exchange:fdrl_file/org_file/svac_file/wrkspc_file with file at main"
-ENVIRONMENT = "exchange:fdrl_env/org_env/-/- with file at main"
-LITERAL = "exchange:fdrl_env/org_env/-/- with variable at main"
+def minted(
+    rule: str = "file", organization: str = "file", account: str | None = "file", workspace: str | None = "file",
+    token: str = "profile", at: str = "main",
+) -> str:  # fmt: skip
+    """An exchange, by default of the profile `work`: where its ids are from, and which token went where."""
+    ids = [f"fdrl_{rule}", f"org_{organization}"]
+    ids += ["-" if value is None else f"{kind}_{value}" for kind, value in (("svac", account), ("wrkspc", workspace))]
+    return f"exchange:{'/'.join(ids)} with {token} at {at}"
+
+
+def federated_by(
+    account: str | None = None, workspace: str | None = None, token: str = "file", at: str = "main"
+) -> str:
+    """The same for the federation that the environment holds."""
+    return minted("env", "env", account, workspace, token, at)
+
+
+WORK, FROM_FILE, ENVIRONMENT, LITERAL = minted(), minted(token="file"), federated_by(), federated_by(token="variable")
 STORED, ELSEWHERE, BEARER = "token:stored at main", "token:elsewhere at main", "token:bearer at main"
 BROKEN, UNUSABLE, INSECURE = "error:ProfileError", "error:ConfigurationError", "error:InsecureUrlError"
 NO_TOKEN, NO_JWT = "error:IdentitySourceError", "error:IdentityTokenError"
@@ -248,8 +262,7 @@ STATIC = [
 
 FEDERATION = [
     Row("rule, organization and a token file", ENVIRONMENT, federation()),
-    Row("service account and workspace are sent when set",
-        "exchange:fdrl_env/org_env/svac_env/wrkspc_env with file at main",
+    Row("service account and workspace are sent when set", federated_by(account="env", workspace="env"),
         federation(SERVICE_ACCOUNT_ID="svac_env", WORKSPACE_ID="wrkspc_env")),
     Row("the workspace may be the word default", "exchange:fdrl_env/org_env/-/default with file at main",
         federation(WORKSPACE_ID="default")),
@@ -316,14 +329,11 @@ FEDERATION = [
 ]  # fmt: skip
 
 HOSTS = [
-    Row("the identity token goes to ANTHROPIC_BASE_URL", "exchange:fdrl_env/org_env/-/- with file at other",
-        federation(BASE_URL="{other}")),
+    Row("the identity token goes to ANTHROPIC_BASE_URL", federated_by(at="other"), federation(BASE_URL="{other}")),
     Row("a slash at the end of the base URL is dropped", ENVIRONMENT, federation(BASE_URL="{main}/")),
-    Row("a path in the base URL is kept", "exchange:fdrl_env/org_env/-/- with file at main/gateway",
-        federation(BASE_URL="{main}/gateway")),
-    Row("localhost is this machine", "exchange:fdrl_env/org_env/-/- with file at localhost",
-        federation(BASE_URL="{localhost}")),
-    Row("scheme and host are compared without regard to case", "exchange:fdrl_env/org_env/-/- with file at localhost",
+    Row("a path in the base URL is kept", federated_by(at="main/gateway"), federation(BASE_URL="{main}/gateway")),
+    Row("localhost is this machine", federated_by(at="localhost"), federation(BASE_URL="{localhost}")),
+    Row("scheme and host are compared without regard to case", federated_by(at="localhost"),
         federation(BASE_URL="{shouted}")),
     Row("plain http is refused for federation", INSECURE, federation(BASE_URL="http://api.example")),
     Row("plain http is refused for a host that begins like localhost", INSECURE,
@@ -335,11 +345,9 @@ HOSTS = [
     Row("a base URL with a query is refused", INSECURE, federation(BASE_URL="{main}/?to=")),
     Row("a base URL of another scheme is refused", INSECURE, federation(BASE_URL="ftp://api.example")),
     Row("a base URL without a scheme is refused", INSECURE, federation(BASE_URL="api.example")),
-    work("a profile's base URL beats ANTHROPIC_BASE_URL",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at other", federated(base_url="{other}")),
-    work("a profile's base URL beats an ANTHROPIC_BASE_URL that would be refused",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with profile at other", federated(base_url="{other}/"),
-        env={"ANTHROPIC_BASE_URL": None}),
+    work("a profile's base URL beats ANTHROPIC_BASE_URL", minted(at="other"), federated(base_url="{other}")),
+    work("a profile's base URL beats an ANTHROPIC_BASE_URL that would be refused", minted(at="other"),
+        federated(base_url="{other}/"), env={"ANTHROPIC_BASE_URL": None}),
     work("a profile's empty base URL is filled from ANTHROPIC_BASE_URL", WORK, federated(base_url="")),
     work("a profile's base URL over plain http is refused", INSECURE, federated(base_url="http://api.example")),
     work("a profile's base URL over plain http is refused where it is only a login", INSECURE,
@@ -419,46 +427,35 @@ FILES = [
 ]  # fmt: skip
 
 FILLED = [
-    work("a rule that the profile lacks comes from the environment",
-        "exchange:fdrl_env/org_file/svac_file/wrkspc_file with profile at main", federated({"federation_rule_id": ...}),
-        env=federation()),
-    work("a rule that the profile leaves empty comes from the environment",
-        "exchange:fdrl_env/org_file/svac_file/wrkspc_file with profile at main", federated({"federation_rule_id": ""}),
-        env=federation()),
+    work("a rule that the profile lacks comes from the environment", minted(rule="env"),
+        federated({"federation_rule_id": ...}), env=federation()),
+    work("a rule that the profile leaves empty comes from the environment", minted(rule="env"),
+        federated({"federation_rule_id": ""}), env=federation()),
     work("a rule that stands nowhere", BROKEN, federated({"federation_rule_id": ...})),
     work("a rule that is empty everywhere", BROKEN, federated({"federation_rule_id": ""}),
         env={"ANTHROPIC_FEDERATION_RULE_ID": ""}),
-    work("an organization that the profile lacks comes from the environment",
-        "exchange:fdrl_file/org_env/svac_file/wrkspc_file with profile at main", federated(organization_id=...),
-        env=federation()),
-    work("an organization that the profile leaves empty comes from the environment",
-        "exchange:fdrl_file/org_env/svac_file/wrkspc_file with profile at main", federated(organization_id=""),
-        env=federation()),
+    work("an organization that the profile lacks comes from the environment", minted(organization="env"),
+        federated(organization_id=...), env=federation()),
+    work("an organization that the profile leaves empty comes from the environment", minted(organization="env"),
+        federated(organization_id=""), env=federation()),
     work("an organization that stands nowhere", BROKEN, federated(organization_id=...)),
-    work("a service account that the profile lacks comes from the environment",
-        "exchange:fdrl_file/org_file/svac_env/wrkspc_file with profile at main", federated({"service_account_id": ...}),
-        env={"ANTHROPIC_SERVICE_ACCOUNT_ID": "svac_env"}),
-    work("a service account that stands nowhere is left out",
-        "exchange:fdrl_file/org_file/-/wrkspc_file with profile at main", federated({"service_account_id": ...}),
-        env={"ANTHROPIC_SERVICE_ACCOUNT_ID": ""}),
-    work("a service account that the profile leaves empty is left out",
-        "exchange:fdrl_file/org_file/-/wrkspc_file with profile at main", federated({"service_account_id": ""})),
-    work("a workspace that the profile lacks comes from the environment",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_env with profile at main", federated(workspace_id=...),
-        env={"ANTHROPIC_WORKSPACE_ID": "wrkspc_env"}),
-    work("a workspace that the profile leaves empty comes from the environment",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_env with profile at main", federated(workspace_id=""),
-        env={"ANTHROPIC_WORKSPACE_ID": "wrkspc_env"}),
-    work("a workspace that the profile leaves empty is left out",
-        "exchange:fdrl_file/org_file/svac_file/- with profile at main", federated(workspace_id="")),
+    work("a service account that the profile lacks comes from the environment", minted(account="env"),
+        federated({"service_account_id": ...}), env={"ANTHROPIC_SERVICE_ACCOUNT_ID": "svac_env"}),
+    work("a service account that stands nowhere is left out", minted(account=None),
+        federated({"service_account_id": ...}), env={"ANTHROPIC_SERVICE_ACCOUNT_ID": ""}),
+    work("a service account that the profile leaves empty is left out", minted(account=None),
+        federated({"service_account_id": ""})),
+    work("a workspace that the profile lacks comes from the environment", minted(workspace="env"),
+        federated(workspace_id=...), env={"ANTHROPIC_WORKSPACE_ID": "wrkspc_env"}),
+    work("a workspace that the profile leaves empty comes from the environment", minted(workspace="env"),
+        federated(workspace_id=""), env={"ANTHROPIC_WORKSPACE_ID": "wrkspc_env"}),
+    work("a workspace that the profile leaves empty is left out", minted(workspace=None), federated(workspace_id="")),
     work("the environment overrides nothing that the profile says", WORK, federated(),
         env=federation(SERVICE_ACCOUNT_ID="svac_env", WORKSPACE_ID="wrkspc_env")),
     work("a profile that says only its type is filled from the environment",
-        "exchange:fdrl_env/org_env/svac_env/wrkspc_env with file at main",
-        {"authentication": {"type": "oidc_federation"}},
+        federated_by(account="env", workspace="env"), {"authentication": {"type": "oidc_federation"}},
         env=federation(SERVICE_ACCOUNT_ID="svac_env", WORKSPACE_ID="wrkspc_env")),
-    Row("the active profile is filled from the environment as a named one is",
-        "exchange:fdrl_file/org_file/svac_env/wrkspc_env with profile at main",
+    Row("the active profile is filled from the environment as a named one is", minted(account="env", workspace="env"),
         {"ANTHROPIC_SERVICE_ACCOUNT_ID": "svac_env", "ANTHROPIC_WORKSPACE_ID": "wrkspc_env"},
         config("default", federated({"service_account_id": ...}, workspace_id=...))),
     work("an identity token that the profile lacks comes from the file variable", FROM_FILE,
@@ -467,9 +464,8 @@ FILLED = [
         federated({"identity_token": None}), env=federation()),
     work("an identity token that the profile leaves empty comes from the file variable", FROM_FILE,
         federated({"identity_token": {}}), env=federation()),
-    work("an identity token that the profile lacks comes from the literal variable",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with variable at main", federated({"identity_token": ...}),
-        env={"ANTHROPIC_IDENTITY_TOKEN": "{variable}"}),
+    work("an identity token that the profile lacks comes from the literal variable", minted(token="variable"),
+        federated({"identity_token": ...}), env={"ANTHROPIC_IDENTITY_TOKEN": "{variable}"}),
     work("an identity token that the profile lacks comes from the file if both variables are set", FROM_FILE,
         federated({"identity_token": ...}),
         env={"ANTHROPIC_IDENTITY_TOKEN": "{variable}", "ANTHROPIC_IDENTITY_TOKEN_FILE": "{home}/jwt"}),
@@ -483,8 +479,7 @@ FILLED = [
         federated({"identity_token": {"source": "carrier_pigeon"}}), env=federation()),
     work("the profile's identity token is of no source", BROKEN,
         federated({"identity_token": {"path": "{home}/profile-jwt"}}), env=federation()),
-    work("the profile's identity token comes from a variable of its own",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with variable at main",
+    work("the profile's identity token comes from a variable of its own", minted(token="variable"),
         federated({"identity_token": {"source": "env", "variable": "CI_JWT"}}), env={"CI_JWT": "{variable}"}),
     work("the profile's token file is named with a tilde", WORK,
         federated({"identity_token": {"source": "file", "path": "~/profile-jwt"}})),
@@ -657,11 +652,10 @@ OWN = [
     Row("ANT_IDENTITY_SOURCE names no source", UNUSABLE, federation() | {"ANT_IDENTITY_SOURCE": "carrier_pigeon"}),
     work("ANT_IDENTITY_SOURCE does not change what a profile says", WORK, federated(),
         env={"ANT_IDENTITY_SOURCE": "env", "ANTHROPIC_IDENTITY_TOKEN": "{variable}"}),
-    Row("a GitHub Actions job needs no token variable", "exchange:fdrl_env/org_env/-/- with github at main",
+    Row("a GitHub Actions job needs no token variable", federated_by(token="github"),
         federation(IDENTITY_TOKEN_FILE=None) | GITHUB),
-    work("a GitHub Actions job fills a profile without an identity token",
-        "exchange:fdrl_file/org_file/svac_file/wrkspc_file with github at main", federated({"identity_token": ...}),
-        env=GITHUB),
+    work("a GitHub Actions job fills a profile without an identity token", minted(token="github"),
+        federated({"identity_token": ...}), env=GITHUB),
     work("a kept token is used in a GitHub Actions job without id-token: write", STORED,
         federated({"identity_token": ...}), stored(), env={"GITHUB_ACTIONS": "true"}),
     Row("a token file beats GitHub Actions", ENVIRONMENT, federation() | GITHUB),

@@ -6,8 +6,6 @@ import copy
 import json
 import os
 import pickle
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +18,10 @@ from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from support.clock import Clock
-from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt
+from support.misbehaving_server import HostileServer, denial, forged_jwt
 from support.samples import ORGANIZATION, RULE
 
 TEN_MINUTES = 600
-PRINT = (sys.executable, "-m", "ant_cli", "auth", "print-credentials", "--access-token")
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,6 @@ def job(clock: Clock, tmp_path: Path) -> Iterator[Job]:
         yield found
 
 
-def test_the_next_process_is_served_from_the_store_without_a_second_exchange(job: Job) -> None:
-    first = job.credentials().token()
-    assert job.credentials().token() == first
-    assert len(job.emulator.history) == 1
-
-
 def test_a_spent_assertion_whose_token_is_gone_is_refused_with_who_used_it_and_when(job: Job) -> None:
     job.credentials().token()
     spent_at = job.clock.now
@@ -104,18 +95,6 @@ def test_a_spent_assertion_whose_token_is_gone_is_refused_with_who_used_it_and_w
         assert type(other) is IdentityTokenReusedError
         assert str(other) == str(error)
         assert (other.hint, other.used_at, other.used_by) == (error.hint, error.used_at, error.used_by)
-
-
-def test_the_error_names_the_other_process(job: Job) -> None:
-    process = subprocess.Popen(PRINT, env=job.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    out, err = process.communicate(timeout=GENEROUS_SECONDS)
-    assert out.startswith("sk-ant-"), err
-    job.forget_tokens()
-    job.clock.now = time.time()
-    with pytest.raises(IdentityTokenReusedError) as caught:
-        job.credentials().token()
-    assert caught.value.used_by.startswith(f"process {process.pid} (")
-    assert abs(caught.value.used_at - time.time()) < GENEROUS_SECONDS
 
 
 @pytest.mark.parametrize(

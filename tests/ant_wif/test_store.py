@@ -521,30 +521,6 @@ def test_the_folder_is_where_the_platform_keeps_what_ends_with_the_job(
     assert not (tmp_path / "home").exists(), "looking makes nothing"
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (GITHUB, {"RUNNER_TEMP": "{tmp}/b"}),
-        (GITLAB, {"CI_JOB_ID": "4712"}),
-        ({**GITLAB, "RUNNER_TEMP_PROJECT_DIR": ""}, {"CI_JOB_ID": "4712"}),
-        (CIRCLE, {"CIRCLE_WORKFLOW_JOB_ID": "3f2a-2"}),
-        (BUILDKITE, {"BUILDKITE_JOB_ID": "018f-3"}),
-    ],
-    ids=["GitHub", "GitLab", "GitLab without a temp folder", "CircleCI", "Buildkite"],
-)
-def test_the_processes_of_a_job_share_and_two_jobs_never_do(
-    one: dict[str, str], other: dict[str, str], job: Job, emulator: Emulator
-) -> None:
-    (job.root / "b").mkdir()
-    tokens = []
-    for variables in (one, one, {**one, **other}):
-        placed = {name: value.format(tmp=job.root) for name, value in variables.items()}
-        tokens.append(job.token(ANT_CACHE_DIR="", HOME=str(job.root), ANT_IDENTITY_SOURCE="file", **placed))
-        job.rotate()
-    assert tokens[0] == tokens[1] != tokens[2]
-    assert emulator.exchanges == 2
-
-
 def test_the_folders_of_jobs_that_have_long_ended_are_removed_and_no_others(job: Job) -> None:
     jobs = job.root / ".cache" / "ant-wif" / "jobs"
     for name, days in (("ended", 3), ("running", 1)):
