@@ -282,14 +282,7 @@ def test_strays_and_floods_neither_end_nor_fail_the_login(
         for sent, stray in zip(garbage * 10, idle, strict=False):
             stray.sendall(sent)
         with httpx.Client() as client:
-            for path in (
-                "/",
-                "/favicon.ico",
-                "/callback/",
-                "/callback",
-                "/callback?x=1",
-                "/Callback?code=1",
-            ):
+            for path in ("/", "/favicon.ico", "/callback/", "/callback", "/callback?x=1", "/Callback?code=1"):
                 assert client.get(f"http://localhost:{port}{path}").status_code == 404, path
             for method in ("POST", "PUT", "HEAD", "OPTIONS", "DELETE"):
                 assert client.request(method, f"{redirect}?code=1").status_code in {404, 501}, method

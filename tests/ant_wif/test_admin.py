@@ -194,11 +194,7 @@ def test_a_login_without_the_scope_is_told_how_to_log_in(emulator: Emulator, tmp
 def test_what_only_the_console_may_do_is_said_to_be_its_business(admin: Admin) -> None:
     account = str(admin.service_accounts.create({"name": fresh_name("boss"), "organization_role": "admin"})["id"])
     with pytest.raises(ApiError) as caught:
-        a_rule(
-            admin,
-            oauth_scope="org:admin",
-            target={"type": "service_account", "service_account_id": account},
-        )
+        a_rule(admin, oauth_scope="org:admin", target={"type": "service_account", "service_account_id": account})
     assert caught.value.status == 403
     assert caught.value.hint == "do this in the Console, which alone may"
 

@@ -341,19 +341,9 @@ Variables = Callable[[dict[str, str]], dict[str, str]]
 def test_no_variable_of_a_credential_reaches_the_program_beside_those_that_are_meant_for_it(
     environ: Environment, credentials: ant_wif.Credentials, handover: ExportedProfile
 ) -> None:
-    full = {
-        **environ,
-        "PATH": os.defpath,
-        "ANTHROPIC_API_KEY": "x",
-        "ANTHROPIC_AUTH_TOKEN": "x",
-        "ANTHROPIC_IDENTITY_TOKEN": "x",
-        "ANTHROPIC_IDENTITY_TOKEN_FILE": "x",
-        "ANTHROPIC_PROFILE": "x",
-        "ANTHROPIC_CONFIG_DIR": "x",
-        "ANTHROPIC_WORKSPACE_ID": "x",
-        "ANTHROPIC_SCOPE": "x",
-        "ANT_IDENTITY_SOURCE": "x",
-    }
+    named = ("API_KEY", "AUTH_TOKEN", "IDENTITY_TOKEN", "IDENTITY_TOKEN_FILE", "PROFILE", "CONFIG_DIR", "WORKSPACE_ID")
+    others = dict.fromkeys((*(f"ANTHROPIC_{name}" for name in (*named, "SCOPE")), "ANT_IDENTITY_SOURCE"), "x")
+    full = {**environ, "PATH": os.defpath, **others}
     given = handover.variables(full, credentials.base_url)
     assert {name: value for name, value in given.items() if name.startswith(("ANTHROPIC_", "ANT_"))} == {
         "ANTHROPIC_CONFIG_DIR": str(handover.path),

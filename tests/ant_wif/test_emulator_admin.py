@@ -72,10 +72,7 @@ def test_the_official_sdk_manages_the_workspaces_of_a_service_account(
     )
     assert (added.implicit, added.created_by_actor_id) == (False, account.created_by_actor_id)
     roles = {each.workspace_id: each.workspace_role for each in accounts.workspaces.list(account.id, limit=1)}
-    assert roles == {
-        implicit.workspace_id: "workspace_user",
-        admin.workspace_id: "workspace_restricted_developer",
-    }
+    assert roles == {implicit.workspace_id: "workspace_user", admin.workspace_id: "workspace_restricted_developer"}
     for _ in range(2):
         removed = accounts.workspaces.remove(admin.workspace_id, service_account_id=account.id)
         assert removed.workspace_id == admin.workspace_id

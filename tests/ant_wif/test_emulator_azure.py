@@ -12,6 +12,8 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
+from support.federation_grant import BETA, body
+from support.tokens import claims_of
 
 Fetch = Callable[..., httpx.Response]
 
@@ -58,23 +60,9 @@ def entra(emulator: Emulator) -> Fetch:
     return fetch
 
 
-def claims_of(token: str) -> dict[str, object]:
-    claims: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
-    return claims
-
-
 def exchange(emulator: Emulator, token: str) -> httpx.Response:
-    env = emulator.env("azure")
-    return httpx.post(
-        f"{emulator.base_url}/v1/oauth/token",
-        headers={"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"},
-        json={
-            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            "assertion": token,
-            "federation_rule_id": env["ANTHROPIC_FEDERATION_RULE_ID"],
-            "organization_id": env["ANTHROPIC_ORGANIZATION_ID"],
-        },
-    )
+    request = body(emulator, token, federation_rule_id=emulator.rule("azure").id)
+    return httpx.post(f"{emulator.base_url}/v1/oauth/token", headers=BETA, json=request)
 
 
 @pytest.mark.parametrize("service", ["app_service", "imds", "entra"])

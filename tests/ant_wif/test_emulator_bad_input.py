@@ -15,8 +15,8 @@ import pytest
 
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._state.history import ExchangeRecord, History
+from support.federation_grant import GRANT_TYPE, body
 
-GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 BETA = "oauth-2025-04-20,oidc-federation-2026-04-01"
 VERSION = ("anthropic-version", "2026-10-21")
 JSON = ("content-type", "application/json")
@@ -35,23 +35,17 @@ def up(emulator: Emulator, client: httpx.Client) -> Iterator[None]:
     assert client.get("/_emulator/history").json()["data"]
 
 
-def body(emulator: Emulator, **changes: object) -> dict[str, object]:
-    return {
-        "grant_type": GRANT_TYPE,
-        "assertion": emulator.issue(),
-        "federation_rule_id": emulator.rule().id,
-        "organization_id": emulator.organization_id,
-        **changes,
-    }
-
-
 def sent(emulator: Emulator, *headers: tuple[str, str], content: bytes | None = None, method: str = "POST") -> int:
     """Send headers as they are, several of a name included; return the status. The body is a good one."""
     address = urlsplit(emulator.base_url)
     path = "/v1/oauth/token" if method == "POST" else "/v1/models"
     connection = HTTPConnection(str(address.hostname), address.port, timeout=PATIENCE_SECONDS)
     connection.putrequest(method, path)
-    payload = (json.dumps(body(emulator)).encode() if content is None else content) if method == "POST" else b""
+    payload = (
+        (json.dumps(body(emulator, emulator.issue())).encode() if content is None else content)
+        if method == "POST"
+        else b""
+    )
     for name, value in (*headers, *([("content-length", str(len(payload)))] if method == "POST" else [])):
         connection.putheader(name, value.encode("latin-1"))
     connection.endheaders(payload)
@@ -95,7 +89,7 @@ def jws(payload: object, header: object = HEADER, signature: str = "AA") -> str:
 
 def exchange(client: httpx.Client, emulator: Emulator, assertion: str) -> httpx.Response:
     # httpx's own JSON is UTF-8, which cannot say all that JSON can.
-    content = json.dumps(body(emulator, assertion=assertion))
+    content = json.dumps(body(emulator, assertion))
     return client.post("/v1/oauth/token", content=content, headers=dict([JSON, ("anthropic-beta", BETA)]))
 
 
@@ -220,7 +214,7 @@ def test_what_is_no_http_gets_an_error_or_no_answer(emulator: Emulator, raw: byt
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_request_does_no_harm(emulator: Emulator) -> None:
-    whole = json.dumps(body(emulator)).encode()
+    whole = json.dumps(body(emulator, emulator.issue())).encode()
     head = f"{TOKEN}Content-Type: application/json\r\nanthropic-beta: {BETA}\r\nContent-Length: {len(whole)}\r\n\r\n"
     for cut in (1, len(head) - 3, len(head), len(head) + 10, len(head) + len(whole) - 1):
         assert spoken(emulator, (head.encode() + whole)[:cut]) in {400, None}

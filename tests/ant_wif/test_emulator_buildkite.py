@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.tokens import claims_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 REQUEST = ("oidc", "request-token")
@@ -24,11 +24,6 @@ def agent(emulator: Emulator) -> Run:
         return subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=60)
 
     return run
-
-
-def claims_of(token: str) -> dict[str, object]:
-    claims: dict[str, object] = jwt.decode(token.strip(), options={"verify_signature": False})
-    return claims
 
 
 def test_the_agent_prints_a_token_for_the_audience(emulator: Emulator, agent: Run) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.tokens import claims_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 AUDIENCE = '{"aud": "https://api.anthropic.com"}'
@@ -27,11 +27,6 @@ def circleci(emulator: Emulator) -> Run:
         return subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=60)
 
     return run
-
-
-def claims_of(token: str) -> dict[str, object]:
-    claims: dict[str, object] = jwt.decode(token.strip(), options={"verify_signature": False})
-    return claims
 
 
 def test_the_program_prints_a_token_of_the_root_issuer_for_the_audience(emulator: Emulator, circleci: Run) -> None:

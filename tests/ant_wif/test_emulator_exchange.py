@@ -15,6 +15,7 @@ from ant_wif.emulator import Emulator
 from support.clock import Clock, advance
 from support.federation_grant import BETA, GRANT_TYPE, body, exchange
 from support.registrations import as_seeded
+from support.samples import pairs
 
 
 @pytest.fixture
@@ -111,33 +112,18 @@ def test_a_workspace_asked_for_or_not_is_the_rules_only_one(emulator: Emulator, 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("assertion", ...),
-        ("assertion", ""),
-        ("assertion", None),
-        ("assertion", 5),
-        ("federation_rule_id", ...),
-        ("federation_rule_id", "github"),
-        ("federation_rule_id", "fdrl_"),
-        ("federation_rule_id", "fdrl_01\n"),
-        ("federation_rule_id", ["fdrl_01"]),
-        ("organization_id", ...),
-        ("organization_id", "org_01"),
-        ("organization_id", None),
-        ("service_account_id", ""),
-        ("service_account_id", None),
-        ("service_account_id", "ci"),
-        ("workspace_id", ""),
-        ("workspace_id", None),
-        ("workspace_id", "Default"),
-        ("workspace_id", {}),
-        ("grant_type", ...),
-        ("grant_type", ""),
-        ("grant_type", "client_credentials"),
-        ("grant_type", [GRANT_TYPE]),
-        ("scope", "workspace:developer"),
-        ("audience", "https://api.anthropic.com"),
-    ],
+    pairs(
+        {
+            "assertion": [..., "", None, 5],
+            "federation_rule_id": [..., "github", "fdrl_", "fdrl_01\n", ["fdrl_01"]],
+            "organization_id": [..., "org_01", None],
+            "service_account_id": ["", None, "ci"],
+            "workspace_id": ["", None, "Default", {}],
+            "grant_type": [..., "", "client_credentials", [GRANT_TYPE]],
+            "scope": ["workspace:developer"],
+            "audience": ["https://api.anthropic.com"],
+        }
+    ),
 )
 def test_a_malformed_request_is_told_its_field(
     emulator: Emulator, client: httpx.Client, field: str, value: object
@@ -152,14 +138,7 @@ def test_a_malformed_request_is_told_its_field(
 
 
 @pytest.mark.parametrize(
-    "beta",
-    [
-        None,
-        "",
-        "oauth-2025-04-20",
-        "oidc-federation-2026-04-01",
-        "oauth-2025-04-20 oidc-federation-2026-04-01",
-    ],
+    "beta", [None, "", "oauth-2025-04-20", "oidc-federation-2026-04-01", "oauth-2025-04-20 oidc-federation-2026-04-01"]
 )
 def test_both_beta_headers_are_needed(emulator: Emulator, client: httpx.Client, beta: str | None) -> None:
     headers = {} if beta is None else {"anthropic-beta": beta}

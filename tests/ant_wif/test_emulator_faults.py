@@ -88,8 +88,7 @@ ENDPOINTS = {
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
-    ("status", "kind"),
-    [(429, "rate_limit_error"), (500, "api_error"), (503, "api_error"), (529, "overloaded_error")],
+    ("status", "kind"), [(429, "rate_limit_error"), (500, "api_error"), (503, "api_error"), (529, "overloaded_error")]
 )
 def test_a_status_comes_in_the_apis_shape_at_every_endpoint(
     emulator: Emulator, client: httpx.Client, endpoint: str, status: int, kind: str

@@ -14,6 +14,8 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
+from support.federation_grant import BETA, body
+from support.tokens import claims_of
 
 AUDIENCE = "https://api.anthropic.com"
 IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
@@ -52,11 +54,6 @@ def metadata(emulator: Emulator) -> Iterator[httpx.Client]:
         yield client
 
 
-def claims_of(token: str) -> dict[str, object]:
-    claims: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
-    return claims
-
-
 def python(program: str, environ: dict[str, str], home: Path) -> str:
     """Run a program in a process, because google-auth reads its environment when it is imported."""
     done = subprocess.run(
@@ -93,17 +90,8 @@ def test_google_auth_gets_a_token_with_a_service_account_key(emulator: Emulator,
 
 
 def exchange(emulator: Emulator, token: str) -> httpx.Response:
-    env = emulator.env("google_cloud")
-    return httpx.post(
-        f"{emulator.base_url}/v1/oauth/token",
-        headers={"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"},
-        json={
-            "grant_type": GRANT,
-            "assertion": token,
-            "federation_rule_id": env["ANTHROPIC_FEDERATION_RULE_ID"],
-            "organization_id": env["ANTHROPIC_ORGANIZATION_ID"],
-        },
-    )
+    request = body(emulator, token, federation_rule_id=emulator.rule("google-cloud").id)
+    return httpx.post(f"{emulator.base_url}/v1/oauth/token", headers=BETA, json=request)
 
 
 def test_without_format_full_there_is_no_email(metadata: httpx.Client) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import jwt
 import pytest
 
 import ant_wif
 from ant_wif.emulator import Emulator, Fault
+from support.tokens import claims_of
 
 Ask = Callable[..., httpx.Response]
 BUILDER = "/api/v1/namespaces/ci/serviceaccounts/builder/token"
@@ -34,11 +34,6 @@ def ask(emulator: Emulator, account: Path) -> Ask:
         return httpx.post(url, json=body, headers={"authorization": f"Bearer {token}"})
 
     return post
-
-
-def claims_of(token: str) -> dict[str, object]:
-    claims: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 def test_a_pod_finds_a_projected_token_that_can_be_exchanged(emulator: Emulator) -> None:

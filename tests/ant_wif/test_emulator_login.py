@@ -34,6 +34,7 @@ from support.consent_page import (
     redeem,
     refresh,
 )
+from support.samples import pairs
 
 
 @pytest.fixture
@@ -185,28 +186,17 @@ def test_the_organization_that_was_asked_for_needs_no_word(emulator: Emulator, c
         assert not any("not in the organization" in text for text in ask(client, orgUUID=hint).texts)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("client_id", None),
-        ("client_id", ""),
-        ("client_id", "another"),
-        ("redirect_uri", None),
-        ("redirect_uri", "http://localhost/callback"),
-        ("redirect_uri", "http://localhost:0/callback"),
-        ("redirect_uri", "http://localhost:65536/callback"),
-        ("redirect_uri", "http://localhost:٣/callback"),
-        ("redirect_uri", "http://localhost:54321/callback/"),
-        ("redirect_uri", "http://localhost:54321/callback?a=b"),
-        ("redirect_uri", "http://localhost:54321/callback\n"),
-        ("redirect_uri", "https://localhost:54321/callback"),
-        ("redirect_uri", "http://localhost.evil.example:54321/callback"),
-        ("redirect_uri", "http://localhost:54321@evil.example/callback"),
-        ("redirect_uri", "https://evil.example/oauth/code/callback?app=anthropic-cli"),
-        ("redirect_uri", "http://127.0.0.1:1/oauth/code/callback?app=anthropic-cli"),
-        ("redirect_uri", "javascript:alert(1)"),
-    ],
-)
+BAD_REDIRECTS = [
+    None, "http://localhost/callback", "http://localhost:0/callback", "http://localhost:65536/callback",
+    "http://localhost:٣/callback", "http://localhost:54321/callback/", "http://localhost:54321/callback?a=b",
+    "http://localhost:54321/callback\n", "https://localhost:54321/callback",
+    "http://localhost.evil.example:54321/callback", "http://localhost:54321@evil.example/callback",
+    "https://evil.example/oauth/code/callback?app=anthropic-cli",
+    "http://127.0.0.1:1/oauth/code/callback?app=anthropic-cli", "javascript:alert(1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), pairs({"client_id": [None, "", "another"], "redirect_uri": BAD_REDIRECTS}))
 def test_who_cannot_be_trusted_gets_no_redirect_and_no_form(client: httpx.Client, name: str, value: str | None) -> None:
     page = client.get("/oauth/authorize", params=parameters(**{name: value}))
     assert (page.status_code, "location" in page.headers) == (400, False)
@@ -280,10 +270,7 @@ def test_a_code_is_tied_to_all_that_was_approved(
     code = approved_code(client)
     response = redeem(client, code, **{field: value})
     assert response.status_code == 400
-    assert response.json() == {
-        "error": "invalid_grant",
-        "error_description": "Authorization code not found or invalid",
-    }
+    assert response.json() == {"error": "invalid_grant", "error_description": "Authorization code not found or invalid"}
     record = emulator.history[-1]
     assert (record.grant_type, record.outcome, record.reason) == ("authorization_code", "denied", reason)
     assert redeem(client, code).status_code == 200, "who cannot use a code cannot use it up"
@@ -334,20 +321,15 @@ def test_of_two_that_redeem_a_code_at_once_one_gets_tokens_and_both_lose_them(em
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("grant_type", None),
-        ("code", None),
-        ("code", ""),
-        ("code_verifier", None),
-        ("code_verifier", "too-short"),
-        ("code_verifier", "x" * 129),
-        ("code_verifier", "ä" * 43),
-        ("client_id", None),
-        ("redirect_uri", None),
-        ("state", None),
-        ("scope", "org:admin"),
-        ("client_secret", "none-is-had"),
-    ],
+    pairs(
+        {
+            **{name: [None] for name in ("grant_type", "client_id", "redirect_uri", "state")},
+            "code": [None, ""],
+            "code_verifier": [None, "too-short", "x" * 129, "ä" * 43],
+            "scope": ["org:admin"],
+            "client_secret": ["none-is-had"],
+        }
+    ),
 )
 def test_a_malformed_exchange_is_told_its_field_and_uses_nothing_up(
     emulator: Emulator, client: httpx.Client, field: str, value: str | None

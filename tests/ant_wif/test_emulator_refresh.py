@@ -12,6 +12,7 @@ import pytest
 from ant_wif.emulator import Emulator, Login
 from support.clock import Clock, advance
 from support.federation_grant import exchange
+from support.samples import pairs
 
 BETA = {"anthropic-beta": "oauth-2025-04-20"}
 VERSION = {"anthropic-version": "2026-10-21"}
@@ -127,10 +128,7 @@ def test_every_denial_is_the_same_invalid_grant(emulator: Emulator, client: http
     denied["refresh_token_reused"] = refresh(client, login)
     for response in denied.values():
         assert response.status_code == 400
-        assert response.json() == {
-            "error": "invalid_grant",
-            "error_description": "Refresh token not found or invalid",
-        }
+        assert response.json() == {"error": "invalid_grant", "error_description": "Refresh token not found or invalid"}
         assert response.headers["request-id"].startswith("req_")
     reasons = {record.request_id: record.reason for record in emulator.refreshes}
     assert [reasons[response.headers["request-id"]] for response in denied.values()] == list(denied)
@@ -205,19 +203,16 @@ def test_the_oauth_beta_is_needed_and_the_federation_beta_refused(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("refresh_token", ...),
-        ("refresh_token", ""),
-        ("refresh_token", None),
-        ("refresh_token", ["a"]),
-        ("client_id", ...),
-        ("client_id", ""),
-        ("client_id", 5),
-        ("grant_type", ...),
-        ("scope", "user:profile"),
-        ("assertion", "a.b.c"),
-        ("organization_id", "0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a"),
-    ],
+    pairs(
+        {
+            "refresh_token": [..., "", None, ["a"]],
+            "client_id": [..., "", 5],
+            "grant_type": [...],
+            "scope": ["user:profile"],
+            "assertion": ["a.b.c"],
+            "organization_id": ["0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a"],
+        }
+    ),
 )
 def test_a_malformed_request_is_told_its_field_and_uses_nothing_up(
     emulator: Emulator, client: httpx.Client, login: Login, field: str, value: object

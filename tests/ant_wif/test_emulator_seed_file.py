@@ -134,16 +134,8 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ({"issuers": [{"name": "a", "platform": "github", "issuer_url": "x"}]}, "issuers[0].issuer_url", "not both"),
         ({"issuers": [{"name": "a", "platform": "jenkins"}]}, "issuers[0].platform", "one of github"),
         ({"issuers": [{"name": "a", "issuer_url": "http://10.0.0.1"}]}, "issuers[0].issuer_url", "https"),
-        (
-            {"issuers": [{"name": "a", "platform": "github", "jwks": {"type": "discovery"}}]},
-            "issuers[0].jwks",
-            "left out",
-        ),
-        (
-            {"issuers": [{"name": "a", "issuer_url": "x", "jwks": {"type": "inline", "keys": [{}]}}]},
-            "issuers[0].jwks.keys",
-            "kid",
-        ),
+        ({"issuers": [{"name": "a", "platform": "github", "jwks": {"type": "discovery"}}]}, "[0].jwks", "left out"),
+        ({"issuers": [{"name": "a", "issuer_url": "x", "jwks": {"type": "inline", "keys": [{}]}}]}, "jwks.keys", "kid"),
         ({"service_accounts": [{"name": "a", "organization_role": "boss"}]}, "organization_role", "admin or developer"),
         ({"workspaces": [{"id": "wrkspc_1"}]}, "workspaces[0].name", "required"),
         ({"workspaces": [{"name": "a", "id": "wrkspc_1"}, {"name": "b", "id": "wrkspc_1"}]}, "[1].id", "another"),

@@ -25,7 +25,7 @@ from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError, IdentityTokenError
 from ant_wif.rules import DEFAULT_AUDIENCE, REASONS, KeySet, KeySetUnavailableError, Reason, reasons_table
 from support.clock import Clock
-from support.federation_grant import BETA
+from support.federation_grant import BETA, GRANT_TYPE
 from support.registrations import as_seeded
 
 NOW = 1_800_000_000.0
@@ -122,17 +122,14 @@ def test_the_documentation_has_the_table_of_reasons() -> None:
     assert page.partition(begin)[2].partition(end)[0] == reasons_table()
 
 
+def ids(federation: Federation) -> dict[str, str]:
+    names = ("federation_rule_id", "organization_id", "service_account_id", "workspace_id")
+    return {name: getattr(federation, name) for name in names if getattr(federation, name) is not None}
+
+
 def exchange(client: httpx.Client, federation: Federation, assertion: str) -> httpx.Response:
-    body = {
-        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": assertion,
-        "federation_rule_id": federation.federation_rule_id,
-        "organization_id": federation.organization_id,
-        "service_account_id": federation.service_account_id,
-        "workspace_id": federation.workspace_id,
-    }
-    present = {name: value for name, value in body.items() if value is not None}
-    return client.post("/v1/oauth/token", json=present, headers=BETA)
+    request = {"grant_type": GRANT_TYPE, "assertion": assertion, **ids(federation)}
+    return client.post("/v1/oauth/token", json=request, headers=BETA)
 
 
 def federation_of(emulator: Emulator, **changes: Any) -> Federation:
@@ -142,15 +139,8 @@ def federation_of(emulator: Emulator, **changes: Any) -> Federation:
 
 def settings_of(federation: Federation, assertion: str) -> dict[str, str]:
     """Return the variables of a process that federates alike, whose token is in none of this machine's files."""
-    asked = {
-        "ANTHROPIC_BASE_URL": federation.base_url,
-        "ANTHROPIC_FEDERATION_RULE_ID": federation.federation_rule_id,
-        "ANTHROPIC_ORGANIZATION_ID": federation.organization_id,
-        "ANTHROPIC_SERVICE_ACCOUNT_ID": federation.service_account_id,
-        "ANTHROPIC_WORKSPACE_ID": federation.workspace_id,
-        "ANTHROPIC_IDENTITY_TOKEN": assertion,
-    }
-    return {name: value for name, value in asked.items() if value is not None}
+    asked = {f"ANTHROPIC_{name.upper()}": value for name, value in ids(federation).items()}
+    return {**asked, "ANTHROPIC_BASE_URL": federation.base_url, "ANTHROPIC_IDENTITY_TOKEN": assertion}
 
 
 def registered_in(emulator: Emulator) -> Registered:

@@ -12,12 +12,7 @@ import pytest
 from ant_wif import IdentityTokenError
 from ant_wif._environment import elapsed
 from ant_wif.emulator import Emulator
-from ant_wif.identity import (
-    Aws,
-    GoogleCloud,
-    IdentitySource,
-    IdentityToken,
-)
+from ant_wif.identity import Aws, GoogleCloud, IdentitySource, IdentityToken
 from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
 from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN
 from support.misbehaving_server import (

@@ -40,14 +40,7 @@ from ant_wif.identity import (
     Spiffe,
     read_source,
 )
-from support.identity_failures import (
-    ELSEWHERE,
-    OPAQUE,
-    TOKEN,
-    pem,
-    rsa_key,
-    unusable_keys,
-)
+from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN, pem, rsa_key, unusable_keys
 from support.leaks import assert_unseen
 from support.misbehaving_server import (
     Behaviour,

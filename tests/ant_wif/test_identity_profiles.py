@@ -62,10 +62,7 @@ BY_KEY = {**CLIENT, "private_key_path": "~/key.pem", "key_id": "key-1"}
         ({"source": "google_cloud", "service_account_email": "a@b"}, GoogleCloud(None, "a@b")),
         ({"source": "spiffe", "socket": "unix:///s", "path": None}, Spiffe(None, "unix:///s")),
         ({"source": "oauth", **BY_SECRET}, OAuth(CLIENT["token_url"], "ci", client_secret_variable="SECRET")),
-        (
-            {"source": "oauth", **BY_KEY},
-            OAuth(CLIENT["token_url"], "ci", private_key_path="~/key.pem", key_id="key-1"),
-        ),
+        ({"source": "oauth", **BY_KEY}, OAuth(CLIENT["token_url"], "ci", private_key_path="~/key.pem", key_id="key-1")),
         ({"source": "command", "command": ["x", "y"], "timeout_seconds": 5}, Command(("x", "y"), 5.0)),
     ],
 )

@@ -114,10 +114,7 @@ def stored(home: Path) -> dict[str, object]:
 
 
 def test_each_client_federates_by_variables_and_again_when_its_token_expired(
-    client: Callable[[], AbstractContextManager[Lists]],
-    platform: Emulator,
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    client: Callable[[], AbstractContextManager[Lists]], platform: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in platform.env("github").items():
         if name.startswith("ANTHROPIC_"):

@@ -109,10 +109,7 @@ ASSERTIONS = {
     "opaque": "not-a-jwt",
     "huge": "x" * 20_000,
 }
-ORGANIZATIONS = {
-    "org_env": "11111111-1111-4111-8111-111111111111",
-    "org_file": "22222222-2222-4222-8222-222222222222",
-}
+ORGANIZATIONS = {"org_env": "11111111-1111-4111-8111-111111111111", "org_file": "22222222-2222-4222-8222-222222222222"}
 TOKEN_FILES = {"jwt": "{file}\n", "profile-jwt": "  {profile}\n"}
 """Laid out in every home directory."""
 

@@ -51,11 +51,7 @@ RULE = Rule(
 ISSUER = Issuer(id="fdis_01", name="ci", issuer_url="https://issuer.example")
 ACCOUNT = ServiceAccount(id="svac_01", name="ci", workspace_ids=frozenset({"wrkspc_01"}))
 REGISTRATION = Registration(
-    organization_id="org",
-    rule=RULE,
-    issuer=ISSUER,
-    service_account=ACCOUNT,
-    default_workspace_id="wrkspc_default",
+    organization_id="org", rule=RULE, issuer=ISSUER, service_account=ACCOUNT, default_workspace_id="wrkspc_default"
 )
 CLAIMS: dict[str, object] = {
     "iss": "https://issuer.example",

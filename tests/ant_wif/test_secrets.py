@@ -239,12 +239,7 @@ for first, second in itertools.permutations(nasty, 2):
 print("done")
 """
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        input=ascii(NASTY),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        [sys.executable, "-c", program], input=ascii(NASTY), capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("done", "")
 

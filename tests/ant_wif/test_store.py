@@ -326,11 +326,7 @@ def seeded(hostile_job: Job, client: httpx.Client) -> dict[str, tuple[Path, byte
 @relaxed
 @given(data=st.data())
 def test_any_bytes_give_a_working_call_or_a_typed_error(
-    data: st.DataObject,
-    which: str,
-    hostile_job: Job,
-    seeded: dict[str, tuple[Path, bytes]],
-    client: httpx.Client,
+    data: st.DataObject, which: str, hostile_job: Job, seeded: dict[str, tuple[Path, bytes]], client: httpx.Client
 ) -> None:
     path, content = seeded[which]
     seeded["entry"][0].unlink(missing_ok=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 RULE = "fdrl_01EXAMPLE"
 ORGANIZATION = "0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a"
 WORKSPACE = "wrkspc_01EXAMPLE"
@@ -27,3 +30,8 @@ def federation_profile(**changes: object) -> dict[str, object]:
 def login_profile(**changes: object) -> dict[str, object]:
     """A profile as an interactive login leaves it."""
     return {"version": "1.0", "authentication": {"type": "user_oauth", "client_id": "client"}, **changes}
+
+
+def pairs(values: Mapping[str, Iterable[Any]]) -> list[tuple[str, Any]]:
+    """Each name with each of its values, as parameters of a test."""
+    return [(name, value) for name, each in values.items() for value in each]
