@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,18 +18,9 @@ from ant_wif.rules import DEFAULT_AUDIENCE
 from .conftest import Ant
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
-
-
 @pytest.fixture
-def emulator(shared: Emulator) -> Iterator[Emulator]:
-    """One for the module, as seeded: a key takes a tenth of a second to generate."""
-    rule = shared.rule()
-    yield shared
-    shared._state.rules[rule.id] = rule
+def emulator(seeded: Emulator) -> Emulator:
+    return seeded
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
 from support.browser import chromium_running, needs_chromium, window
-from support.login import stored, tree
+from support.login import stored
 from support.terminal import in_a_terminal, printed_url, rest
 
 Environ = dict[str, str]
@@ -56,18 +56,6 @@ def test_the_keyboard_is_enough(words: list[str], environ: Environ, page: Page) 
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading")).to_have_text("Logged in")
         assert rest(ant)[0] == 0
-
-
-def test_a_person_denies(words: list[str], environ: Environ, directory: ConfigDir, page: Page) -> None:
-    with in_a_terminal(*words, environ=environ) as ant:
-        page.goto(printed_url(ant))
-        page.get_by_role("button", name="Deny").click()
-        expect(page.get_by_role("heading")).to_have_text("Login denied")
-        status, text = rest(ant)
-    assert status == 1
-    assert "error: the login was denied on the consent page" in text
-    assert "hint: run the command again, and approve" in text
-    assert tree(directory) == {}
 
 
 def test_a_person_pastes_the_code_that_the_page_shows(

@@ -692,27 +692,6 @@ def test_a_request_is_replayed_once_with_a_new_token_after_a_401(asynchronous: b
     assert emulator.exchanges == 2
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_many_requests_that_fail_at_once_cause_one_exchange(backend: str, emulator: Emulator) -> None:
-    credentials = credentials_for(emulator)
-    emulator.revoke(credentials.token())
-    statuses: list[int] = []
-
-    async def story() -> None:
-        async with httpx.AsyncClient(auth=credentials.auth, base_url=credentials.base_url) as client:
-
-            async def one() -> None:
-                statuses.append((await client.get("/v1/models")).status_code)
-
-            async with anyio.create_task_group() as group:
-                for _ in range(32):
-                    group.start_soon(one)
-
-    guarded(lambda: anyio.run(story, backend=backend))
-    assert statuses == [200] * 32
-    assert emulator.exchanges == 2
-
-
 class Api:
     """A server that grants numbered tokens and answers every API call with one status."""
 

@@ -320,12 +320,14 @@ def test_sts_is_asked_in_the_region_that_is_named_or_in_the_first_of_all(
     fetch: Fetch, sts: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sts.behaviour = sts_answer(TOKEN)
-    for source, variable, expected in [
-        (Aws(), "", "us-east-1"),
-        (Aws(), "eu-central-1", "eu-central-1"),
-        (Aws(region="eu-west-1"), "eu-central-1", "eu-west-1"),
+    for source, variables, expected in [
+        (Aws(), {}, "us-east-1"),
+        (Aws(), {"AWS_DEFAULT_REGION": "eu-central-1"}, "eu-central-1"),
+        (Aws(), {"AWS_REGION": "eu-north-1"}, "eu-north-1"),
+        (Aws(region="eu-west-1"), {}, "eu-west-1"),
     ]:
-        monkeypatch.setenv("AWS_DEFAULT_REGION", variable) if variable else None
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         assert fetch(source, None).assertion.get_secret_value() == TOKEN
         assert f"/{expected}/sts/" in str(sts.requests[-1].header("authorization"))
 

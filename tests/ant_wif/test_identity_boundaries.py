@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import pytest
 from ant_wif._environment import Environment
 from ant_wif._http.transport import run
 from ant_wif.emulator import Emulator
-from ant_wif.errors import AntWifError, IdentitySourceError, IdentityTokenError
-from ant_wif.identity import Aws, Azure, Context, Env, detect, read_source
+from ant_wif.errors import IdentitySourceError, IdentityTokenError
+from ant_wif.identity import Azure, Context, Env, detect, read_source
 from ant_wif.identity.file import refuse_foreign
 from support.identity_failures import OPAQUE
 from support.misbehaving_server import HostileServer, forged_jwt, reply
@@ -47,22 +46,6 @@ def test_app_service_is_asked_directly_whatever_proxy_is_set(
         environ = {"IDENTITY_ENDPOINT": f"{server.base_url}/msi/token", "IDENTITY_HEADER": OPAQUE}
         assert run(Azure("api://acme").fetch(Context(Environment(environ)))).assertion
         assert proxy.requests == []
-
-
-@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_sts_is_asked_in_the_region_of_the_environment(
-    variable: str, server: HostileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    settings = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": OPAQUE, "HOME": str(tmp_path)}
-    settings |= {"AWS_ENDPOINT_URL_STS": server.base_url, "AWS_MAX_ATTEMPTS": "1", variable: "eu-central-1"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    server.behaviour = reply("<x/>", content_type="text/xml")
-    with pytest.raises(AntWifError):
-        run(Aws().fetch(Context(Environment())))
-    assert "/eu-central-1/sts/" in str(server.requests[0].header("authorization"))
 
 
 def test_folders_that_may_not_be_looked_into_are_no_reason_to_fail() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -307,21 +306,6 @@ def test_ant_identity_detect_marks_what_is_used_and_explains_every_source(ant: A
     assert all(set(each) == {"name", "detected", "reason"} and each["reason"] for each in shown["sources"])
 
 
-def test_a_job_of_github_on_a_machine_of_a_cloud_is_a_job_of_github(ant: Ant, tmp_path: Path) -> None:
-    environ = {**AMBIENT, "HOME": str(tmp_path), "GITHUB_ACTIONS": "true", "AWS_LAMBDA_FUNCTION_NAME": "ci"}
-    with HostileServer() as metadata:
-        environ["GCE_METADATA_HOST"] = metadata.base_url.partition("//")[2]
-        environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = metadata.base_url
-        shown = json.loads(ant("identity", "detect", "--format", "json", environ=environ)[1])
-        assert metadata.connections == 0
-    reasons = {each["name"]: each["reason"] for each in shown["sources"] if each["detected"]}
-    assert shown["selected"] == "github_actions"
-    assert reasons["github_actions"] == "GITHUB_ACTIONS=true"
-    assert reasons["aws"] == "AWS_LAMBDA_FUNCTION_NAME is set"
-    assert reasons["google_cloud"] == "GCE_METADATA_HOST is set"
-    assert reasons["azure"] == "AZURE_POD_IDENTITY_AUTHORITY_HOST is set"
-
-
 # --- nothing is sent, nothing heavy is loaded ------------------------------------------------------------------------
 
 WATCHED = """
@@ -355,16 +339,6 @@ def test_detection_sends_no_packet_and_loads_no_cloud_s_library(
 ) -> None:
     ran = run("-c", WATCHED, str(root), *words, environ={**AMBIENT, "HOME": str(root), **variables})
     assert (ran.stdout, ran.stderr) == (f"{expected} [] []\n", "")
-
-
-def test_detection_on_a_machine_with_nothing_takes_less_than_50_ms(root: Path) -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
-        assert found_in(root) is None
-        return time.perf_counter() - began
-
-    # The best of a few: other processes are not what is measured.
-    assert min(seconds() for _ in range(5)) < 0.05
 
 
 # --- the first is the only one ---------------------------------------------------------------------------------------

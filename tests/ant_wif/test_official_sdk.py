@@ -165,24 +165,3 @@ def test_a_token_that_the_official_sdk_put_beside_this_projects_note_is_trusted(
     assert credentials.token() == theirs
     assert list_models_with(credentials) == 200
     assert workload.emulator.exchanges == 2
-
-
-def test_a_token_that_something_else_rotates_is_read_at_each_use_by_both(
-    workload: Workload, official: CredentialsFile
-) -> None:
-    workload.directory.write("work", {"authentication": {"type": "user_oauth"}})
-    workload.directory.activate("work")
-    path = workload.directory.credentials_path("work")
-    path.parent.mkdir(mode=0o700)
-    path.touch(0o600)
-
-    def rotate(token: str) -> None:
-        path.write_text(json.dumps({"access_token": token, "expires_at": int(time.time()) + 3600}))
-
-    rotate("first")
-    ours = workload.resolve()
-    assert (ours.token(), official().token) == ("first", "first")
-    rotate("second")
-    assert (ours.token(), official().token) == ("second", "second")
-    assert workload.kept() == {"access_token": "second", "expires_at": workload.kept()["expires_at"]}
-    assert workload.emulator.history == [], "such a token is never refreshed"

@@ -9,8 +9,7 @@ import pytest
 from ant_wif._config.documents import Profile
 from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings
 from ant_wif._environment import Environment
-from ant_wif.errors import ConfigurationError, ProfileError
-from ant_wif.identity import Env, File, GitHubActions
+from ant_wif.errors import ConfigurationError
 from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 
@@ -44,14 +43,6 @@ def test_an_argument_beats_the_profile_and_the_profile_the_environment() -> None
     }
 
 
-def test_what_the_profile_leaves_empty_the_environment_fills() -> None:
-    profile = _profile(federation_profile(workspace_id="", base_url=None))
-    environ = Environment({"ANTHROPIC_WORKSPACE_ID": WORKSPACE, "ANTHROPIC_BASE_URL": "https://env.example"})
-    settings = Settings.load({}, environ, profile)
-    assert settings.workspace_id == WORKSPACE
-    assert settings.base_url == "https://env.example"
-
-
 @pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"identity", "origins"}))
 def test_every_field_has_its_variable_and_empty_means_unset(name: str) -> None:
     variable = Settings.variable(name)
@@ -75,32 +66,6 @@ def test_the_environment_does_not_fill_the_client_id_of_a_login_profile() -> Non
     settings = Settings.load({}, Environment({"ANTHROPIC_OAUTH_CLIENT_ID": "client"}), profile)
     assert settings.oauth_client_id == "client"
     assert getattr(profile.known.authentication, "client_id", None) is None
-
-
-@pytest.mark.parametrize(
-    ("document", "source"),
-    [
-        ({"source": "file", "path": "/run/token"}, File("/run/token")),
-        ({"source": "env", "variable": "MY_TOKEN"}, Env("MY_TOKEN")),
-        ({"source": "env"}, Env()),
-        ({"source": "github_actions", "audience": "https://a.example"}, GitHubActions("https://a.example")),
-        ({"source": "github_actions", "future": 1}, GitHubActions()),
-    ],
-)
-def test_a_profile_may_name_any_source_with_its_own_fields(document: dict[str, object], source: object) -> None:
-    authentication = {"type": "oidc_federation", "identity_token": document}
-    profile = _profile({"authentication": authentication})
-    assert Settings.load({}, Environment({}), profile).identity == source
-
-
-@pytest.mark.parametrize(
-    "document", [{"source": "pigeon"}, {"source": "file"}, {"source": "file", "path": ""}, {"source": 1}]
-)
-def test_an_identity_token_object_that_makes_no_sense_names_the_profile(document: dict[str, object]) -> None:
-    profile = _profile({"authentication": {"type": "oidc_federation", "identity_token": document}})
-    with pytest.raises(ProfileError, match=r"work\.json cannot be used: authentication\.identity_token") as caught:
-        Settings.load({}, Environment({}), profile)
-    assert caught.value.hint
 
 
 def test_an_empty_argument_is_refused_rather_than_ignored() -> None:

@@ -115,14 +115,6 @@ def test_an_assertion_spent_for_one_federation_is_refused_for_another_before_any
     assert len(job.emulator.history) == 1
 
 
-def test_an_assertion_without_an_id_may_be_exchanged_again(job: Job) -> None:
-    job.rotate(jti=None)
-    first = job.credentials().token()
-    job.forget_tokens()
-    assert job.credentials().token() != first
-    assert job.emulator.exchanges == 2
-
-
 def test_a_denied_assertion_is_not_sent_again_by_the_next_process_but_one_that_replaced_it_is(job: Job) -> None:
     job.emulator.update_rule("github", subject_prefix="repo:somebody/else")
     with pytest.raises(ExchangeError) as first:
