@@ -19,7 +19,6 @@ from support.terminal import in_a_terminal, rest
 from .conftest import Ant, Outcome
 
 Setup = Callable[..., Outcome]
-TENANT = "7a1d2c3b-0000-4a5b-8c9d-0e1f2a3b4c5d"
 APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"
 POD = ["--namespace", "ci", "--service-account", "b"]
 

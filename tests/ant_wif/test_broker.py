@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,6 +15,7 @@ import ant_wif
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._export import PROFILE, ExportedProfile, TokenRenewer, in_variables
+from ant_wif._secrets import SecretStr
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ConfigurationError, ExchangeError
@@ -30,11 +31,6 @@ def clock() -> Clock:
 def emulator(clock: Clock) -> Iterator[Emulator]:
     with Emulator(clock=clock) as running:
         yield running
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
 
 
 @pytest.fixture
@@ -64,6 +60,23 @@ def reader(handover: ExportedProfile, environ: Environment, clock: Clock) -> ant
     return ant_wif.resolve(environ={**variables, "HOME": "/nonexistent"}, clock=clock)
 
 
+def read_for(
+    seconds: float, credentials: ant_wif.Credentials, handover: ExportedProfile, environ: Environment, clock: Clock
+) -> Iterator[float]:
+    """Read each second, and find a token that has not expired. Yields until when it lasts."""
+    child, end, renewed = None, clock.now + seconds, 0.0
+    with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
+        while clock.now < end:
+            if clock.now >= renewed:
+                renewed = clock.now + broker.step()
+            child = child or reader(handover, environ, clock)
+            expires_at = child.access_token().expires_at
+            assert expires_at is not None
+            assert expires_at > clock.now
+            yield expires_at
+            clock.now += 1
+
+
 @pytest.mark.parametrize("lifetime", [60, 300, 600])
 def test_a_reader_never_finds_an_expired_token_over_six_lifetimes_and_each_costs_one_exchange(
     lifetime: int,
@@ -74,17 +87,7 @@ def test_a_reader_never_finds_an_expired_token_over_six_lifetimes_and_each_costs
     clock: Clock,
 ) -> None:
     emulator.update_rule("github", token_lifetime_seconds=lifetime)
-    child = None
-    end, renewed = clock.now + 6 * lifetime, 0.0
-    with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
-        while clock.now < end:
-            if clock.now >= renewed:
-                renewed = clock.now + broker.step()
-            child = child or reader(handover, environ, clock)
-            token = child.access_token()
-            assert token.expires_at is not None
-            assert token.expires_at > clock.now
-            clock.now += 1
+    assert list(read_for(6 * lifetime, credentials, handover, environ, clock))
     token = credentials.access_token()
     # Each token serves from its minting to its advisory time, and a last step may have begun another.
     assert emulator.exchanges <= 6 * lifetime / (lifetime - token.advisory) + 2
@@ -118,19 +121,9 @@ def test_an_outage_of_a_minute_before_each_expiry_is_not_noticed_by_readers(
     with httpx.Client(transport=outage) as client:
         credentials = ant_wif.resolve(environ=environ, clock=clock, http_client=client)
         handover = ExportedProfile(environ, credentials)
-        child = None
-        end, renewed = clock.now + 5 * 300, 0.0
-        with TokenRenewer(credentials.access_token, handover.put, clock=clock) as broker:
-            while clock.now < end:
-                if clock.now >= renewed:
-                    renewed = clock.now + broker.step()
-                child = child or reader(handover, environ, clock)
-                expires_at = child.access_token().expires_at
-                assert expires_at is not None
-                assert expires_at > clock.now
-                if clock.now >= outage.begins + 60 or outage.begins == float("inf"):
-                    outage.begins = expires_at - before
-                clock.now += 1
+        for expires_at in read_for(5 * 300, credentials, handover, environ, clock):
+            if clock.now >= outage.begins + 60 or outage.begins == float("inf"):
+                outage.begins = expires_at - before
         handover.remove()
     assert emulator.exchanges >= 5
     # Only what begins two minutes before the end meets a renewal; the last minute finds it done.
@@ -169,8 +162,6 @@ def test_a_credential_that_is_denied_in_the_middle_is_an_error_once_its_token_mu
 
 
 def test_what_cannot_be_handed_over_is_tried_again() -> None:
-    from ant_wif._secrets import SecretStr
-
     token = AccessToken(SecretStr("token"))
     handed: list[AccessToken] = []
 
@@ -188,8 +179,6 @@ def test_what_cannot_be_handed_over_is_tried_again() -> None:
 
 
 def test_after_closing_nothing_is_handed_over_though_a_renewal_was_under_way() -> None:
-    from ant_wif._secrets import SecretStr
-
     asked, go_on = threading.Event(), threading.Event()
     handed: list[AccessToken] = []
 
@@ -233,8 +222,6 @@ def test_the_login_of_a_person_keeps_its_workspace(environ: Environment, emulato
     )
     path = directory.credentials_path("dev")
     path.parent.mkdir(mode=0o700)
-    from ant_wif._secrets import SecretStr
-
     directory.write_credentials(path, {"access_token": SecretStr(login.access_token), "expires_at": int(clock()) + 900})
     handover = ExportedProfile(environ, ant_wif.resolve(environ=environ, profile="dev", clock=clock))
     assert ConfigDir(handover.path).read(PROFILE).document["workspace_id"] == login.workspace_id
@@ -333,9 +320,6 @@ def test_where_no_folder_can_be_made_the_error_names_each_that_was_tried(
     with pytest.raises(ConfigurationError, match="no folder for the credential can be made") as caught:
         ExportedProfile(nowhere, credentials)
     assert "set TMPDIR" in str(caught.value.hint)
-
-
-Variables = Callable[[dict[str, str]], dict[str, str]]
 
 
 def test_no_variable_of_a_credential_reaches_the_program_beside_those_that_are_meant_for_it(

@@ -829,31 +829,24 @@ def test_a_redirect_to_another_host_does_not_take_the_credential_along(
 
 @BOTH_CLIENTS
 @pytest.mark.parametrize(
-    ("own", "wanted"),
+    ("name", "own", "wanted"),
     [
-        ({}, "oauth-2025-04-20"),
-        ({"anthropic-beta": "files-api"}, "files-api,oauth-2025-04-20"),
-        ({"Anthropic-Beta": "a, oauth-2025-04-20 ,b"}, "a,oauth-2025-04-20,b"),
-        ({"anthropic-beta": "oauth-2025-04-20"}, "oauth-2025-04-20"),
-        ({"anthropic-beta": ""}, "oauth-2025-04-20"),
+        ("anthropic-beta", {}, "oauth-2025-04-20"),
+        ("anthropic-beta", {"anthropic-beta": "files-api"}, "files-api,oauth-2025-04-20"),
+        ("anthropic-beta", {"Anthropic-Beta": "a, oauth-2025-04-20 ,b"}, "a,oauth-2025-04-20,b"),
+        ("anthropic-beta", {"anthropic-beta": "oauth-2025-04-20"}, "oauth-2025-04-20"),
+        ("anthropic-beta", {"anthropic-beta": ""}, "oauth-2025-04-20"),
+        ("anthropic-version", {}, "2026-10-21"),
+        ("anthropic-version", {"anthropic-version": "2023-06-01"}, "2023-06-01"),
     ],
 )
-def test_beta_flags_are_merged_each_once_also_on_the_replay(
-    asynchronous: bool, own: dict[str, str], wanted: str, api: Api, server: HostileServer
+def test_beta_flags_are_merged_and_the_callers_version_is_kept_also_on_the_replay(
+    asynchronous: bool, name: str, own: dict[str, str], wanted: str, api: Api, server: HostileServer
 ) -> None:
     api.status = 401
     sent(credentials_at(server), asynchronous=asynchronous, headers=own)
-    assert [call.header("anthropic-beta") for call in api.calls] == [wanted, wanted]
-    assert all(call.head.lower().count("\r\nanthropic-beta:") == 1 for call in api.calls)
-
-
-@BOTH_CLIENTS
-@pytest.mark.parametrize(("own", "wanted"), [({}, "2026-10-21"), ({"anthropic-version": "2023-06-01"}, "2023-06-01")])
-def test_the_callers_own_version_is_kept(
-    asynchronous: bool, own: dict[str, str], wanted: str, api: Api, server: HostileServer
-) -> None:
-    sent(credentials_at(server), asynchronous=asynchronous, headers=own)
-    assert api.calls[0].header("anthropic-version") == wanted
+    assert [call.header(name) for call in api.calls] == [wanted, wanted]
+    assert all(call.head.lower().count(f"\r\n{name}:") == 1 for call in api.calls)
 
 
 @BOTH_CLIENTS

@@ -26,7 +26,6 @@ from support.misbehaving_server import (
     trickle,
 )
 
-AUDIENCE = "https://api.anthropic.com"
 Fail = Callable[..., IdentityTokenError]
 Fetch = Callable[..., IdentityToken]
 

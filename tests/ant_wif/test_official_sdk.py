@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anthropic
+import httpx
 import pytest
 from anthropic.lib.credentials import CredentialsFile
 
@@ -42,18 +43,18 @@ class Workload:
         """Have the platform put a new token into the file: one can be exchanged only once."""
         self.identity_token_file.write_text(self.emulator.issue() + "\n")
 
-    def federation_profile(self) -> dict[str, object]:
+    def use_profile(self) -> None:
+        """Federate by the profile `work`, which is the active one."""
         rule = self.emulator.rule()
-        return {
-            "authentication": {
-                "type": "oidc_federation",
-                "federation_rule_id": rule.id,
-                "service_account_id": rule.service_account_id,
-                "identity_token": {"source": "file", "path": str(self.identity_token_file)},
-            },
-            "organization_id": self.emulator.organization_id,
-            "base_url": self.emulator.base_url,
+        authentication = {
+            "type": "oidc_federation",
+            "federation_rule_id": rule.id,
+            "service_account_id": rule.service_account_id,
+            "identity_token": {"source": "file", "path": str(self.identity_token_file)},
         }
+        ids = {"organization_id": self.emulator.organization_id, "base_url": self.emulator.base_url}
+        self.directory.write("work", {"authentication": authentication, **ids})
+        self.directory.activate("work")
 
     def resolve(self, *, clock: Callable[[], float] = time.time) -> Credentials:
         """What this project makes of the files alone."""
@@ -83,21 +84,14 @@ def official() -> Iterator[CredentialsFile]:
     provider.close()
 
 
-def model_ids(client: anthropic.Anthropic) -> list[str]:
-    return [model.id for model in client.models.list()]
-
-
 def list_models_with(credentials: Credentials) -> int:
     """Call the API with what this project resolved; return the HTTP status."""
-    import httpx
-
     with httpx.Client(base_url=credentials.base_url, auth=credentials.auth) as client:
         return client.get("/v1/models").status_code
 
 
 def test_this_project_uses_the_token_that_the_official_sdk_keeps(workload: Workload, official: CredentialsFile) -> None:
-    workload.directory.write("work", workload.federation_profile())
-    workload.directory.activate("work")
+    workload.use_profile()
     token = official().token
 
     credentials = workload.resolve()
@@ -109,8 +103,7 @@ def test_this_project_uses_the_token_that_the_official_sdk_keeps(workload: Workl
 def test_this_project_replaces_the_official_sdks_token_when_it_expires_and_keeps_the_other_fields(
     workload: Workload, official: CredentialsFile
 ) -> None:
-    workload.directory.write("work", workload.federation_profile())
-    workload.directory.activate("work")
+    workload.use_profile()
     path = workload.directory.credentials_path("work")
     path.parent.mkdir(mode=0o700)
     path.touch(0o600)
@@ -139,11 +132,10 @@ def test_this_project_replaces_the_official_sdks_token_when_it_expires_and_keeps
 
 
 def test_the_official_sdk_uses_the_token_that_this_project_keeps(workload: Workload) -> None:
-    workload.directory.write("work", workload.federation_profile())
-    workload.directory.activate("work")
+    workload.use_profile()
     token = workload.resolve().token()
     with anthropic.Anthropic() as client:
-        assert model_ids(client)
+        assert list(client.models.list())
         assert client.credentials is not None
         assert client.credentials().token == token
     assert workload.emulator.exchanges == 1
@@ -152,8 +144,7 @@ def test_the_official_sdk_uses_the_token_that_this_project_keeps(workload: Workl
 def test_a_token_that_the_official_sdk_put_beside_this_projects_note_is_trusted(
     workload: Workload, official: CredentialsFile
 ) -> None:
-    workload.directory.write("work", workload.federation_profile())
-    workload.directory.activate("work")
+    workload.use_profile()
     ours = workload.resolve().token()
     note = workload.kept()["ant_wif"]
     workload.rotate_identity_token()
