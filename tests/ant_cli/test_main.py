@@ -138,6 +138,14 @@ def _modules_after(code: str) -> set[str]:
     return set(outcome.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(ant: Ant, shell: str) -> None:
+    outcome = ant("completion", shell)
+    assert outcome.status == 0
+    assert "_ANT_COMPLETE" in outcome.out
+    assert ant("@completion", shell).out == outcome.out
+
+
 @pytest.mark.parametrize("own", [[], [logging.NullHandler()]], ids=["no handler", "a handler of its own"])
 def test_a_debug_run_leaves_the_logging_of_the_process_as_it_was(ant: Ant, own: list[logging.Handler]) -> None:
     logger = logging.getLogger("ant_wif")
