@@ -203,6 +203,16 @@ def test_a_profile_that_is_named_is_used_also_where_a_key_is_set(ant: Ant, wif: 
     assert ant("wif", "rules", "list", **named).status == 0
 
 
+def test_a_login_without_the_scope_is_denied_and_told_how_to_log_in(
+    ant: Ant, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    for words in (["issuers", "get", emulator.issuer().id], ["service-accounts", "archive", "ci", "--yes"]):
+        outcome = ant("wif", *words)
+        assert (outcome.status, outcome.out) == (4, "")
+        assert "hint: log in as an administrator with `ant auth login --profile admin --scope org:admin`" in outcome.err
+
+
 def test_what_was_made_before_a_workspace_was_refused_is_named(wif: Wif) -> None:
     nowhere = "wrkspc_01nowhere"
     account = wif("service-accounts", "create", "--name", "half", "--workspace", nowhere)

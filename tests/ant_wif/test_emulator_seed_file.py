@@ -128,6 +128,7 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ({"issuers": [{"name": "a"}]}, "issuers[0].issuer_url", "or platform is required"),
         ({"issuers": [{"name": "a", "platform": "github", "issuer_url": "x"}]}, "issuers[0].issuer_url", "not both"),
         ({"issuers": [{"name": "a", "platform": "jenkins"}]}, "issuers[0].platform", "one of github"),
+        ({"issuers": [{"name": "a", "issuer_url": "http://10.0.0.1"}]}, "issuers[0].issuer_url", "https"),
         ({"issuers": [{"name": "a", "platform": "github", "jwks": {"type": "discovery"}}]}, "[0].jwks", "left out"),
         ({"issuers": [{"name": "a", "issuer_url": "x", "jwks": {"type": "inline", "keys": [{}]}}]}, "jwks.keys", "kid"),
         ({"service_accounts": [{"name": "a", "organization_role": "boss"}]}, "organization_role", "admin or developer"),

@@ -554,3 +554,8 @@ def test_a_file_that_is_something_else_is_refused_and_says_what_is_wrong(
     with pytest.raises(ConfigurationError, match=said) as caught:
         Registered.load(**{what: written(tmp_path / "file", document)})
     assert caught.value.hint
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Registered.load(rule=tmp_path / "none")

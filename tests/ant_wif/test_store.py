@@ -190,6 +190,7 @@ WRONG_ENTRIES: dict[str, Spoil] = {
 }
 WRONG_RECORDS: dict[str, Spoil] = {
     "of an unknown outcome": saying(outcome="maybe"),
+    "of a status in words": saying(status="401"),
     "of an outcome that is a list": saying(outcome=[]),
     "of a time in words": saying(at="today"),
     "of a time that is none": saying(at=float("nan")),
