@@ -9,7 +9,7 @@ import pytest
 from ant_wif._config.documents import Profile
 from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings
 from ant_wif._environment import Environment
-from ant_wif.errors import ConfigurationError
+from ant_wif.errors import ConfigurationError, ProfileError
 from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 
