@@ -359,7 +359,7 @@ def test_a_mask_in_the_middle_of_the_command_s_line_begins_one_of_its_own(job: E
         'path="$ANTHROPIC_CONFIG_DIR/credentials/$ANTHROPIC_PROFILE.json"; first=$(cat "$path"); '
         'printf \'progress 50%%\' >&2; while [ "$(cat "$path")" = "$first" ]; do sleep 0.05; done'
     )
-    done = run(environ, "exec", "--", "sh", "-c", script)
+    done = run(environ, "exec", "--github-mask", "--", "sh", "-c", script)
     masks = [line for line in done.stderr.splitlines() if "add-mask" in line]
     assert len(masks) >= 2
     assert all(line.startswith("::add-mask::sk-ant-oat01-") for line in masks)
@@ -430,7 +430,30 @@ def test_an_exported_token_that_stands_in_front_of_a_federation_is_named(job: En
     done = run({**job, "ANTHROPIC_AUTH_TOKEN": token}, "exec", "--", "true")
     assert done.returncode == 0
     assert "note: ANTHROPIC_AUTH_TOKEN is handed on as it is, and never renewed; without it, environment" in done.stderr
-    assert token not in done.stderr.replace(f"::add-mask::{token}", "")
+    assert token not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--env",)], ids=["profile", "variable"])
+@pytest.mark.parametrize("kind", ["federation", "key"])
+def test_a_build_log_made_of_all_its_output_holds_no_token(
+    kind: str, options: tuple[str, ...], job: Environ, emulator: Emulator, tmp_path: Path
+) -> None:
+    environ = {**job, "ANTHROPIC_API_KEY": emulator.api_key} if kind == "key" else job
+    build = shlex.join([ANT, "exec", *options, "--", "sh", "-c", "ant models list --limit 1 > /dev/null; echo built"])
+    subprocess.run(["sh", "-c", f"{build} > build.log 2>&1"], env=environ, cwd=tmp_path, check=True)
+    log = (tmp_path / "build.log").read_text()
+    assert log.endswith("built\n")
+    assert "add-mask" not in log
+    assert "sk-ant-" not in log
+
+
+@pytest.mark.parametrize("options", [(), ("--env",)], ids=["profile", "variable"])
+def test_the_runner_masks_the_token_where_that_is_asked_for(options: tuple[str, ...], job: Environ) -> None:
+    show = "ant auth print-credentials --access-token 2> /dev/null"
+    done = run(job, "exec", "--github-mask", *options, "--", "sh", "-c", show)
+    assert f"::add-mask::{done.stdout}" in done.stderr
+    outside = run({**job, "GITHUB_ACTIONS": ""}, "exec", "--github-mask", *options, "--", "sh", "-c", show)
+    assert "add-mask" not in outside.stderr
 
 
 def test_relative_folders_are_good_for_a_command_that_goes_elsewhere(job: Environ) -> None:

@@ -30,9 +30,15 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 @click.option(
     "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
 )
+@click.option(
+    "--github-mask",
+    "by_mask",
+    is_flag=True,
+    help="In GitHub Actions, have the runner mask the token. This prints it to stderr, so keep that out of files.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
 @pass_session
-def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> int:
+def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_mask: bool) -> int:
     """Run COMMAND with a credential that stays fresh, for programs in any language.
 
     They find it as a profile, which every official SDK and tool reads; there is nothing to configure.
@@ -47,16 +53,16 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool) -> i
     token = credentials.access_token()
     if token.expires_at is None and credentials.source in {"api_key", "auth_token"}:
         _say_what_would_be_renewed(session, credentials)
-        return _replace(command, session, credentials, token)
+        return _replace(command, session, credentials, token, by_mask=by_mask)
     if by_variable:
         from ant_cli.commands.auth.status_text import until
 
         click.echo(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
-        return _replace(command, session, credentials, token)
-    return _run(command, session, credentials)
+        return _replace(command, session, credentials, token, by_mask=by_mask)
+    return _run(command, session, credentials, by_mask=by_mask)
 
 
-def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -> int:
+def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *, by_mask: bool) -> int:
     from ant_cli._process import Ended, Relay
     from ant_wif._environment import Environment
     from ant_wif._export import ExportedProfile, TokenRenewer
@@ -68,7 +74,7 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
 
     def obtain() -> AccessToken:
         token = credentials.access_token()
-        if token.secret not in masked:
+        if by_mask and token.secret not in masked:
             github.mask(session.environ, token.secret, amid=bool(masked))
             masked[:] = [token.secret]
         return token
@@ -90,11 +96,14 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials) -
             handover.remove()
 
 
-def _replace(command: tuple[str, ...], session: Session, credentials: Credentials, token: AccessToken) -> int:
+def _replace(
+    command: tuple[str, ...], session: Session, credentials: Credentials, token: AccessToken, *, by_mask: bool
+) -> int:
     """Become the program: there is nothing left to do here. Where `ant` is a guest, run it and wait instead."""
     from ant_wif._export import in_variables
 
-    github.mask(session.environ, token.secret)
+    if by_mask:
+        github.mask(session.environ, token.secret)
     environ = in_variables(session.environ, credentials, token)
     try:
         if session.is_guest:

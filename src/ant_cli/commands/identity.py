@@ -74,12 +74,12 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
         _watch(session, audience, output)
         return
     fetched = _fetch(session, audience)
-    github.mask(session.environ, fetched.assertion)
     if output is not None:
         session.failure = 1
         _write(output, fetched.assertion)
         click.echo(f"wrote {sanitize_path(output)}", err=True)
         return
+    github.mask(session.environ, fetched.assertion)
     click.echo(fetched.assertion.get_secret_value())
 
 
@@ -108,7 +108,6 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
 
     def put(token: AccessToken) -> None:
         session.failure = 1
-        github.mask(session.environ, token.secret)
         _write(output, token.secret)
 
     logs.warn_now_and_then()
