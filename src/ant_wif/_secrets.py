@@ -50,8 +50,15 @@ _SHORTEST_SEGMENT = 8  # below this a "known secret" would erase ordinary words
 LABELS = (
     "access_token", "refresh_token", "id_token", "identity_token", "auth_token", "token", "api_key", "assertion",
     "client_assertion", "client_secret", "secret", "authorization_code", "code_verifier", "verifier", "password",
+    # In the clouds' ways to write them.
+    "accesstoken", "refreshtoken", "idtoken", "sessiontoken", "session_token", "webidentitytoken",
+    "secretaccesskey", "secret_access_key", "aws_session_token", "aws_secret_access_key",
 )  # fmt: skip
-_HEADERS = ("authorization", "x-api-key", "x-identity-header")
+_XML = ("sessiontoken", "secretaccesskey", "webidentitytoken")
+_HEADERS = (
+    "authorization", "proxy-authorization", "x-api-key", "x-identity-header", "x-amz-security-token",
+    "x-aws-ec2-metadata-token",
+)  # fmt: skip
 # Ordinary words as well: a value after a colon counts only in quotes. `value` is too common for text of any origin.
 _WORDS = ("code", "value")
 # What a text must contain, in lower case, to hold a secret that gives itself away. Each label contains one of these.
@@ -72,6 +79,7 @@ def _label(*, certain: bool) -> re.Pattern[str]:
     return re.compile(
         rf"(?i)(?<![A-Za-z0-9_\-])(?:"
         rf"(?:{labels})(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark})|(?P<bare>:)\s*)"
+        rf"|(?:{'|'.join(_XML)})>"
         rf"|code(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark}))"
         rf"{'' if certain else value}"
         rf"|(?:{'|'.join(_HEADERS)})(?:{mark})?\s*(?:[:=]\s*{byte}|,\s*b?(?={mark}))(?:{mark})?(?:(?:bearer|basic){blank})?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from ant_wif.emulator import Emulator
 from ant_wif.identity import Aws, GoogleCloud, IdentitySource, IdentityToken
 from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
 from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN
+from support.leaks import assert_unseen
 from support.misbehaving_server import (
     Behaviour,
     HostileServer,
@@ -305,6 +307,49 @@ def test_sts_that_gives_no_token(fails: Fail, sts: HostileServer, answer: Behavi
     sts.behaviour = answer
     error = fails(Aws(), None, hint)
     assert says in str(error)
+
+
+def test_what_botocore_logs_of_a_fetch_holds_no_secret(
+    fetch: Fetch, sts: HostileServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    before = [logging.getLogger(name).filters[:] for name in ("botocore.parsers", "botocore.auth")]
+    sts.behaviour = sts_answer(TOKEN)
+    fetch(Aws(), None)
+    assert {"botocore.parsers", "botocore.auth", "urllib3.connectionpool"} <= {each.name for each in caplog.records}
+    assert_unseen(caplog.text, TOKEN, OPAQUE, OPAQUE[::-1])
+    assert "GetWebIdentityTokenResponse" in caplog.text
+    assert [logging.getLogger(name).filters for name in ("botocore.parsers", "botocore.auth")] == before
+    assert logging.getLogger("botocore.parsers").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("form", ["{}\r\n", "{}\n", "{0}\x1b{0}", "{0}\n{0}", "{}\u00e9"])
+def test_aws_credentials_that_no_header_can_carry_are_refused_by_name(
+    form: str, variable: str, fails: Fail, sts: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, form.format(OPAQUE))
+    error = fails(Aws(), None, variable)
+    assert variable in str(error)
+    assert sts.connections == 0
+
+
+@pytest.mark.parametrize("kind", ["variable", "file"])
+def test_a_container_s_token_that_no_header_can_carry_is_refused_by_name(
+    kind: str, fails: Fail, sts: HostileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{sts.base_url}/credentials")
+    path = tmp_path / "token"
+    path.write_text(f"{OPAQUE}\r\n")
+    name, value = {
+        "variable": ("AWS_CONTAINER_AUTHORIZATION_TOKEN", f"{OPAQUE}\r\n"),
+        "file": ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(path)),
+    }[kind]
+    monkeypatch.setenv(name, value)
+    assert name in str(fails(Aws(), None, name))
+    assert sts.connections == 0
 
 
 def test_sts_that_throttles_for_a_moment_is_asked_again(

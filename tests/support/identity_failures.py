@@ -78,8 +78,7 @@ def assert_fails(
     assert error.hint.isprintable(), ascii(error.hint)
     for hint in hints:
         assert hint in error.hint, f"{error}\nhint: {error.hint}"
-    # What botocore logs of its own accord, when somebody asks for that, is its own.
-    logged = "\n".join(record.getMessage() for record in log.records if not record.name.startswith("botocore"))
+    logged = "\n".join(record.getMessage() for record in log.records)
     assert_unseen(f"{error} {error!r} {error.hint} {vars(error)}\n{logged}", TOKEN, ELSEWHERE, OPAQUE, *secrets)
     return error
 

@@ -1,6 +1,6 @@
 """Requests as values, and two drivers that send them."""
 
-from ant_wif._http.debug_log import log_body, log_request, log_response, sent_secrets
+from ant_wif._http.debug_log import log_body, log_request, log_response, mask_foreign_logs, sent_secrets
 from ant_wif._http.flow import (
     REQUEST_ID,
     TIMEOUT_SECONDS,
@@ -39,6 +39,7 @@ __all__ = [
     "log_body",
     "log_request",
     "log_response",
+    "mask_foreign_logs",
     "pause",
     "request_failure",
     "request_id_of",

@@ -1,10 +1,12 @@
-"""What `--debug` shows: each request and answer at debug level, every secret in them masked."""
+"""What is logged of requests and answers, by `--debug` and by other libraries, with every secret in it masked."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ant_wif._secrets import SecretStr, mask, redact
@@ -12,7 +14,15 @@ from ant_wif._secrets import SecretStr, mask, redact
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["log_body", "log_failure", "log_reply", "log_request", "log_response", "sent_secrets"]
+__all__ = [
+    "log_body",
+    "log_failure",
+    "log_reply",
+    "log_request",
+    "log_response",
+    "mask_foreign_logs",
+    "sent_secrets",
+]
 
 log = logging.getLogger("ant_wif.http")
 
@@ -35,14 +45,14 @@ def log_failure(method: str, url: str, reason: str) -> None:
     log.debug("! %s %s: %s", method, redact(url), reason)
 
 
-def log_request(request: httpx.Request) -> None:
+def log_request(request: httpx.Request, *, known: Iterable[SecretStr] = ()) -> None:
     """Log a request at debug level, every secret in it masked."""
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("> %s %s %s", request.method, redact(str(request.url)), _shown_headers(request.headers))
+        log.debug("> %s %s %s", request.method, redact(str(request.url)), _shown_headers(request.headers, known))
         # A body that is streamed is not ours to consume.
         with contextlib.suppress(Exception):
             if request.content:
-                log.debug("> %s", _Scrubbed(request.content))
+                log.debug("> %s", _Scrubbed(request.content, known))
 
 
 def log_response(response: httpx.Response) -> None:
@@ -84,3 +94,90 @@ def _shown_header(name: str, value: str, known: Iterable[SecretStr]) -> str:
     # The beginning of a token names its kind; that of a name with a password is the password.
     shown = mask(credential) if scheme.lower() in {"", "bearer"} else f"({len(credential)} characters)"
     return f"{scheme}{space}{shown}"
+
+
+# Libraries that log what they send and receive. The loggers meant are those of their modules.
+_FOREIGN = {
+    "azure", "boto3", "botocore", "google", "grpc", "h11", "h2", "hpack", "httpcore", "httpx", "httpx2", "msal",
+    "requests", "requests_oauthlib", "spiffe", "urllib3",
+}  # fmt: skip
+_PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+@contextlib.contextmanager
+def mask_foreign_logs(known: Sequence[SecretStr] = ()) -> Iterator[None]:
+    """Mask meanwhile what other libraries log, whatever the level and the handler.
+
+    `known` is read at each record, so the caller may add to it. Enter this when the library is imported.
+    """
+    _foreign_logs.enter(known)
+    try:
+        yield
+    finally:
+        _foreign_logs.leave(known)
+
+
+class _ForeignLogs(logging.Filter):
+    """Stands in front of every handler while at least one call is under way; levels and handlers stay as they are.
+
+    It masks for the whole process, because a library may log in threads of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._known: list[Sequence[SecretStr]] = []
+        self._filtered: set[logging.Logger] = set()
+
+    def enter(self, known: Sequence[SecretStr]) -> None:
+        found = list(logging.Logger.manager.loggerDict.items())
+        with self._lock:
+            self._known.append(known)
+            for name, logger in found:
+                if name.partition(".")[0] not in _FOREIGN or not isinstance(logger, logging.Logger):
+                    continue
+                if logger not in self._filtered:
+                    self._filtered.add(logger)
+                    logger.filters.insert(0, self)
+
+    def leave(self, known: Sequence[SecretStr]) -> None:
+        with self._lock:
+            del self._known[next(at for at, each in enumerate(self._known) if each is known)]
+            if not self._known:
+                for logger in self._filtered:
+                    logger.removeFilter(self)
+                self._filtered.clear()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        known = [secret for each in list(self._known) for secret in list(each)]
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001 - logging would print the arguments along with its complaint
+            text = f"{type(record.msg).__name__} that cannot be formatted"
+        record.msg, record.args = redact(text, known), ()
+        if record.exc_info and record.exc_info[0]:
+            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+        if record.exc_text:
+            record.exc_info, record.exc_text = None, redact(record.exc_text, known)
+        for name in vars(record).keys() - _PLAIN:
+            setattr(record, name, _masked(getattr(record, name), known))
+        return True
+
+
+_foreign_logs = _ForeignLogs()
+
+
+def _masked(value: object, known: Sequence[SecretStr], name: object = None) -> object:
+    """Return what a record has beside its text; `name` is the key under which it stands."""
+    if isinstance(value, Mapping):
+        return {key: _masked(each, known, key) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(each, known, name) for each in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    labelled = f'"{name}": "{text}"'
+    if name is not None and redact(labelled) != labelled:
+        return "[masked]"
+    shown = redact(text, known)
+    return shown if shown != text else value

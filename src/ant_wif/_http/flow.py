@@ -90,6 +90,12 @@ class Request:
     """Whether to leave out proxies: some endpoints answer only to the machine itself."""
 
     @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """All that it sends and no message may repeat."""
+        sent = (*self.headers.values(), *(self.form or {}).values(), *(self.json or {}).values())
+        return (*self.known, *(value for value in sent if isinstance(value, SecretStr)))
+
+    @property
     def content_type(self) -> str | None:
         if self.form is not None:
             return "application/x-www-form-urlencoded"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
 from ant_wif._environment import Environment
-from ant_wif._http.debug_log import log_failure, log_reply, log_request
+from ant_wif._http.debug_log import log_failure, log_reply, log_request, mask_foreign_logs
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
 from ant_wif._secrets import SecretBytes, sanitize
 
@@ -89,7 +89,7 @@ def _send(
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
     try:
-        with contextlib.ExitStack() as stack:
+        with mask_foreign_logs(request.secrets), contextlib.ExitStack() as stack:
             sender = None if _is_special(request) else client
             if sender is None:
                 transport = Transport(request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct)
@@ -118,6 +118,7 @@ async def _asend(
     environ = Environment() if environ is None else environ
     try:
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(mask_foreign_logs(request.secrets))
             sender = None if _is_special(request) else client
             if sender is None:
                 transport = AsyncTransport(
@@ -199,13 +200,13 @@ def _outgoing(request: Request) -> httpx.Request:
         content=request.body(),
         extensions={"timeout": httpx.Timeout(request.timeout).as_dict()},
     )
-    log_request(outgoing)
+    log_request(outgoing, known=request.secrets)
     return outgoing
 
 
 def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
     reply = Response(response.status_code, dict(response.headers), SecretBytes(bytes(body)))
-    log_reply(request.url, reply.status, reply.headers, reply.body, known=request.known)
+    log_reply(request.url, reply.status, reply.headers, reply.body, known=request.secrets)
     return reply
 
 

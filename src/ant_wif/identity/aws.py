@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ant_wif._http import Flow, call
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._http import Flow, call, mask_foreign_logs
+from ant_wif._secrets import SecretStr, is_sendable, sanitize
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -91,7 +91,7 @@ class Aws(IdentitySource):
             return found
         raise IdentitySourceError(found[0], hint=found[1])
 
-    def _ask(self, audience: str, region: str | None) -> SecretStr | tuple[str, str]:
+    def _ask(self, audience: str, region: str | None) -> SecretStr | tuple[str, str]:  # noqa: PLR0911 - one a remedy
         """Ask STS, or say what is wrong and what to do: the frames of boto3 hold secrets."""
         try:
             import boto3
@@ -100,28 +100,35 @@ class Aws(IdentitySource):
             from botocore.parsers import ResponseParserError
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
+        known: list[SecretStr] = []
         try:
-            session = boto3.Session(profile_name=self.profile_name)
-            client = session.client(
-                "sts",
-                region_name=region or session.region_name or DEFAULT_REGION,
-                config=Config(
-                    connect_timeout=TIMEOUT_SECONDS,
-                    read_timeout=TIMEOUT_SECONDS,
-                    # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
-                    retries={"mode": "standard"},
-                ),
-            )
-            if not hasattr(client, "get_web_identity_token"):
-                return "this boto3 does not know sts:GetWebIdentityToken", "pip install --upgrade 'ant-wif[aws]'"
-            answer = client.get_web_identity_token(
-                Audience=[audience], SigningAlgorithm=self.signing_algorithm, DurationSeconds=self.duration_seconds
-            )
-            return SecretStr(answer["WebIdentityToken"])
+            with mask_foreign_logs(known):
+                session = boto3.Session(profile_name=self.profile_name)
+                unusable = _read_credentials(session, known)
+                if unusable is not None:
+                    return unusable
+                client = session.client(
+                    "sts",
+                    region_name=region or session.region_name or DEFAULT_REGION,
+                    config=Config(
+                        connect_timeout=TIMEOUT_SECONDS,
+                        read_timeout=TIMEOUT_SECONDS,
+                        # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
+                        retries={"mode": "standard"},
+                    ),
+                )
+                if not hasattr(client, "get_web_identity_token"):
+                    return "this boto3 does not know sts:GetWebIdentityToken", "pip install --upgrade 'ant-wif[aws]'"
+                answer = client.get_web_identity_token(
+                    Audience=[audience], SigningAlgorithm=self.signing_algorithm, DurationSeconds=self.duration_seconds
+                )
+                return SecretStr(answer["WebIdentityToken"])
         except ClientError as error:
-            return _explained(error.response.get("Error", {}))
+            return _explained(error.response.get("Error", {}), known)
         except BotoCoreError as error:
-            return f"AWS STS could not be asked: {sanitize(error)}", _remedy_without_answer(type(error).__name__)
+            return f"AWS STS could not be asked: {sanitize(error, known=known)}", _remedy_without_answer(
+                type(error).__name__
+            )
         except (ResponseParserError, KeyError, TypeError, ValueError) as error:
             return (
                 f"AWS STS answered something else than a token ({type(error).__name__})",
@@ -129,10 +136,56 @@ class Aws(IdentitySource):
             )
 
 
-def _explained(error: dict[str, str]) -> tuple[str, str]:
-    code, said = sanitize(error.get("Code", ""), limit=80), sanitize(error.get("Message", ""))
-    known = next((remedy for name, remedy in _REMEDIES.items() if code.startswith(name) or said.startswith(name)), None)
-    what, hint = known or ("AWS STS refuses to issue an identity token", "see what the message says of the AWS account")
+def _read_credentials(session: Any, known: list[SecretStr]) -> tuple[str, str] | None:
+    """Add the secrets of the AWS credentials to what is known; say what is wrong with one that cannot be sent.
+
+    botocore would quote the whole of it.
+    """
+    try:
+        credentials = session.get_credentials()
+    except ValueError:  # raised for one that is no legal header value
+        return _unsendable("AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,")
+    if credentials is None:
+        return None
+    frozen = credentials.get_frozen_credentials()
+    for name in ("access_key", "secret_key", "token"):
+        value = getattr(frozen, name)
+        if not value:
+            continue
+        secret = SecretStr(value)
+        known.append(secret)
+        if not is_sendable(secret):
+            variable = _VARIABLES[name]
+            return _unsendable(
+                variable if credentials.method == "env" else f"{variable}, or what stands for it in the AWS profile,"
+            )
+    return None
+
+
+_VARIABLES = {
+    "access_key": "AWS_ACCESS_KEY_ID",
+    "secret_key": "AWS_SECRET_ACCESS_KEY",
+    "token": "AWS_SESSION_TOKEN",
+}
+
+
+def _unsendable(name: str) -> tuple[str, str]:
+    return (
+        f"{name} holds a blank, a line break or another character that no HTTP header can carry",
+        f"set {name.rstrip(',')} anew; often a line break was copied along",
+    )
+
+
+def _explained(error: dict[str, str], known: list[SecretStr]) -> tuple[str, str]:
+    code = sanitize(error.get("Code", ""), limit=80, known=known)
+    said = sanitize(error.get("Message", ""), known=known)
+    remedy = next(
+        (remedy for name, remedy in _REMEDIES.items() if code.startswith(name) or said.startswith(name)), None
+    )
+    what, hint = remedy or (
+        "AWS STS refuses to issue an identity token",
+        "see what the message says of the AWS account",
+    )
     return f"{what} ({code}: {said})", hint
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ant_wif._environment import Environment, elapsed
-from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, pause
+from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, mask_foreign_logs, pause
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
@@ -160,9 +160,10 @@ class GoogleCloud(IdentitySource):
             )
         request = CheckedRequest(environ, until)
         try:
-            credentials = self._credentials(audience, _credentials_file(environ), request)
-            credentials.refresh(request)
-            return SecretStr(str(credentials.token))
+            with mask_foreign_logs(request.known):
+                credentials = self._credentials(audience, _credentials_file(environ), request)
+                credentials.refresh(request)
+                return SecretStr(str(credentials.token))
         except MetadataServerError as error:
             return _Refusal(
                 f"Google Cloud gave no ID token: {sanitize(error, known=request.known)}", _ON_METADATA, error.outcome

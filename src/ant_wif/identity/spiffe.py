@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http import Flow, call
+from ant_wif._http import Flow, call, mask_foreign_logs
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.file import File, read_token
@@ -73,7 +73,7 @@ def _fetched(socket: str, audience: str) -> SecretStr | tuple[str, str]:
     except ImportError:
         return "cannot be asked without the package spiffe", "pip install 'ant-wif[spiffe]'"
     try:
-        with WorkloadApiClient(socket) as client:
+        with mask_foreign_logs(), WorkloadApiClient(socket) as client:
             return SecretStr(client.fetch_jwt_svid({audience}, timeout=TIMEOUT_SECONDS).token)
     except (PySpiffeError, ValueError) as error:
         return (

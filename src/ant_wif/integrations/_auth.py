@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ant_wif._http import check_url, request_id_of
+from ant_wif._http import check_url, mask_foreign_logs, request_id_of, sent_secrets
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
 
@@ -79,24 +79,28 @@ class CredentialFlow:
             yield request
             return
         sent = _raised(_put_on(request, self._credential.headers()))
-        response = yield request
+        with mask_foreign_logs(sent_secrets(request)):
+            response = yield request
         if self._is_rejected(response):
             self._credential.invalidate(sent)
             renewed = _raised(_put_on(request, self._credential.headers()))
             if self._may_repeat(request, response) and renewed != sent:
-                yield request
+                with mask_foreign_logs(sent_secrets(request)):
+                    yield request
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         if not self._concerns(request):
             yield request
             return
         sent = _raised(_put_on(request, await self._credential.aheaders()))
-        response = yield request
+        with mask_foreign_logs(sent_secrets(request)):
+            response = yield request
         if self._is_rejected(response):
             self._credential.invalidate(sent)
             renewed = _raised(_put_on(request, await self._credential.aheaders()))
             if self._may_repeat(request, response) and renewed != sent:
-                yield request
+                with mask_foreign_logs(sent_secrets(request)):
+                    yield request
 
     def _concerns(self, request: Any) -> bool:
         """Whether the request is to have the credential. Raises InsecureUrlError: it goes to another host."""
