@@ -518,3 +518,24 @@ def test_a_library_that_is_not_installed_is_named_with_what_installs_it(
     kind, message, hint = json.loads(ran.stdout)
     assert (kind, hint) == ("IdentitySourceError", f"pip install 'ant-wif[{extra}]'")
     assert re.search("not installed|without", message)
+
+
+@pytest.mark.parametrize(
+    ("source", "address", "variable"),
+    [
+        (GitHubActions(), "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+        (Azure("api://acme"), "IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
+    ],
+    ids=["github", "azure"],
+)
+def test_a_platform_s_secret_is_sent_without_its_line_break_or_refused_by_name(
+    source: IdentitySource, address: str, variable: str, fails: Callable[..., IdentityTokenError]
+) -> None:
+    with HostileServer(reply({}, status=403)) as server:
+        fails(source, {address: server.base_url, variable: f"{OPAQUE}\r\n"})
+        header = server.requests[0].header("authorization") or server.requests[0].header("x-identity-header")
+        assert str(header).removeprefix("Bearer ") == OPAQUE
+        for inner in ("\n", "\x1b", " ", "\u00e9"):
+            error = fails(source, {address: server.base_url, variable: f"{OPAQUE}{inner}{OPAQUE}"}, variable)
+            assert variable in str(error)
+        assert len(server.requests) == 1

@@ -88,13 +88,13 @@ class Azure(IdentitySource):
 
     def _request(self, context: Context, resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
         if all(name in context.environ for name in _APP_SERVICE):
-            return self._app_service(context.environ, resource)
+            return self._app_service(context, resource)
         if all(name in context.environ for name in _WORKLOAD):
             return self._workload(context, resource)
         return self._imds(context.environ, resource)
 
-    def _app_service(self, environ: Mapping[str, str], resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
-        secret = SecretStr(environ["IDENTITY_HEADER"])
+    def _app_service(self, context: Context, resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
+        environ, secret = context.environ, context.header_value("IDENTITY_HEADER")
         query = self._query(environ, resource, "2019-08-01")
         url = f"{_check_local(environ['IDENTITY_ENDPOINT'])}?{urlencode(query)}"
         remedy = "check that the app has a managed identity (Settings, Identity), and restart it after a change"

@@ -54,12 +54,13 @@ class GitHubActions(IdentitySource):
         if unmet:
             raise unmet
         audience = self.audience or context.audience
+        token = context.header_value(TOKEN)
         request = Request(
             "GET",
             _with_audience(context.environ[URL], audience),
-            headers={"Authorization": SecretStr(f"Bearer {context.environ[TOKEN]}")},
+            headers={"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
         )
-        reply = yield from _ENDPOINT.ask(request, sent=[SecretStr(context.environ[TOKEN])], explain=_explained)
+        reply = yield from _ENDPOINT.ask(request, sent=[token], explain=_explained)
         return context.parse(self, _ENDPOINT.token_in(reply, "value"), audience=audience)
 
 

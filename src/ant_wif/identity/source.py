@@ -11,7 +11,7 @@ from typing import ClassVar
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
 from ant_wif._http import Flow
-from ant_wif._secrets import SecretStr
+from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.token import IdentityToken, parse
 
@@ -35,6 +35,20 @@ class Context:
     def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None) -> IdentityToken:
         """Check a token that `source` handed out; `audience` only where the source promised one."""
         return parse(raw, source=source.description, audience=audience, now=self.clock(), just_minted=source.renewable)
+
+    def header_value(self, name: str) -> SecretStr:
+        """Return the secret in a variable that is sent in a header, without blanks and line breaks around it.
+
+        Raises:
+            IdentitySourceError: a header cannot carry it.
+        """
+        found = SecretStr(self.environ[name].strip())
+        if not is_sendable(found):
+            raise IdentitySourceError(
+                f"{name} holds a blank, a line break or another character that no HTTP header can carry",
+                hint=f"leave {name} as the platform sets it",
+            )
+        return found
 
     def require_process_environment(self, source: IdentitySource, library: str) -> None:
         """Refuse an environment that was passed in, on behalf of a library that reads the process's own.
