@@ -56,3 +56,33 @@ def test_no_piece_of_a_secret_gets_out(
         # Its first 16 characters may be shown, to tell its kind.
         pieces = {secret[start : start + 20] for start in range(16, len(secret) - 20)}
         assert not [piece for piece in pieces if piece in written]
+
+
+ODD = """
+import pytest
+
+class Odd:
+    def __str__(self):
+        raise RuntimeError("odd")
+    __repr__ = __str__
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = pytest.TestReport.from_item_and_call(item, call)
+    report.sections = [("odd", 7)]
+    report.longrepr = Odd() if call.when == "call" and item.name == "test_b" else None
+    report.user_properties = [("x", Odd()), "no pair"]
+    return report
+"""
+
+
+@pytest.mark.parametrize("leaks", ["redact", "fail"])
+def test_reports_that_the_guard_cannot_read_are_one_warning_and_the_run_goes_on(
+    leaks: str, pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest(ODD)
+    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")
+    result = run("-p", "no:junitxml", "-W", "error", "--ant-leaks", leaks)
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines(["*ant-wif: the leak guard failed (*), output may be unmasked*"])

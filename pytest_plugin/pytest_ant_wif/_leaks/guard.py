@@ -7,14 +7,15 @@ else sees it. What reaches the terminal or a log file by another way is cleaned 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -33,6 +34,22 @@ _ACCUSED = "a secret leaked into "
 # What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
 _KEPT = {"sections", "nodeid", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords"}
 
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+def _harmless(hook: Hook) -> Hook:
+    """Make of an error one warning: the guard is loaded in every run, and none may end because of it."""
+
+    @functools.wraps(hook)
+    def safe(guard: LeakGuard, *arguments: Any, **named: Any) -> Any:
+        try:
+            return hook(guard, *arguments, **named)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            guard.warn(error)
+            return None
+
+    return cast("Hook", safe)
+
 
 class LeakGuard:
     """Masks secrets, those it was told of and those that have the shape of one; with `fail`, names the tests."""
@@ -42,6 +59,7 @@ class LeakGuard:
         self._fail = fail
         self._knows = False
         self._allowed = False
+        self._warned = False
         self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
         for name in VARIABLES:
@@ -62,7 +80,29 @@ class LeakGuard:
 
     def clean(self, text: str) -> str:
         """Return `text` with every secret masked."""
-        return self._masking.clean(text) if self._may_leak(text) else text
+        try:
+            return self._masking.clean(text) if self._may_leak(text) else text
+        except Exception as error:  # noqa: BLE001 - as in `_harmless`
+            self.warn(error)
+            return text
+
+    def warn(self, error: Exception) -> None:
+        """Say once, in the summary, that the guard does not work; a filter that makes errors of warnings is no use."""
+        if self._warned:
+            return
+        self._warned = True
+        with suppress(Exception), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            # The text of the error could quote what was to be masked.
+            warnings.warn(
+                pytest.PytestWarning(
+                    f"ant-wif: the leak guard failed ({type(error).__name__}), output may be unmasked"
+                ),
+                stacklevel=2,
+            )
+            self._config.hook.pytest_warning_recorded.call_historic(
+                kwargs={"warning_message": caught[0], "when": "runtest", "nodeid": "", "location": None}
+            )
 
     def leaks(self, *values: object) -> bool:
         """Whether the text of one of these holds a secret."""
@@ -88,11 +128,13 @@ class LeakGuard:
     # --- assertions -------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
+    @_harmless
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Note whether this test means to show secrets."""
         self._allowed = item.get_closest_marker(ALLOWED) is not None
 
     @pytest.hookimpl(tryfirst=True)
+    @_harmless
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a comparison of secrets without a difference, whose lines begin in the middle of one."""
         if self._allowed:
@@ -111,12 +153,16 @@ class LeakGuard:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
         """With `fail`, turn the report of a test that leaked into a failure that says where."""
         report = cast("pytest.TestReport", (yield))
+        self._judge(item, report)
+        return report  # type: ignore[return-value]  # pluggy's wrappers return the result
+
+    @_harmless
+    def _judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if item.get_closest_marker(ALLOWED) is not None:
             report.user_properties = [*report.user_properties, _MARK]
         elif self._fail and not is_bare(report):
             with self._knowing(report):
                 self._accuse(report)
-        return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
@@ -124,6 +170,11 @@ class LeakGuard:
 
         What was added since it was made, as the output of a subtest, may be a leak, too.
         """
+        self._clean_before_it_is_seen(report)
+        return (yield)
+
+    @_harmless
+    def _clean_before_it_is_seen(self, report: pytest.TestReport) -> None:
         for stream in self._streams:
             stream.flush()
         if is_bare(report):
@@ -135,14 +186,15 @@ class LeakGuard:
                 self._clean_report(report)
         elif not is_worker(self._config):  # the controller has to know it, too
             report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
-        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
+    @_harmless
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Clean what is said of a module that cannot be imported."""
         self._clean_report(report)
 
     @pytest.hookimpl(tryfirst=True)
+    @_harmless
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Clean a warning; the report log holds them, too."""
         text = str(warning_message.message)
@@ -224,6 +276,7 @@ class LeakGuard:
     # --- what is written by another way -------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
+    @_harmless
     def pytest_sessionstart(self) -> None:
         """Clean the terminal, live logs and the log file as they are written; `caplog` sees what was logged."""
         manager = self._config.pluginmanager
@@ -256,6 +309,7 @@ class LeakGuard:
         return self._streams[-1]
 
     @pytest.hookimpl(tryfirst=True)
+    @_harmless
     def pytest_sessionfinish(self) -> None:
         """Clean what junit XML says of the run as a whole."""
         for plugin in self._config.pluginmanager.get_plugins():
@@ -263,6 +317,7 @@ class LeakGuard:
             if isinstance(properties, list):
                 properties[:] = [(name, self.clean(str(value))) for name, value in properties]
 
+    @_harmless
     def pytest_unconfigure(self) -> None:
         """Put back what was replaced."""
         for stream in self._streams:
