@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, subtest_of, text_of
+from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, parts_of, subtest_of, text_of
 from pytest_ant_wif._leaks.writers import CleanFile, CleanFormatter, CleanStream
 from pytest_ant_wif._options import is_worker
 
@@ -30,6 +30,8 @@ __all__ = ["ALLOWED", "LeakGuard"]
 
 ALLOWED = "ant_allow_secrets"
 _MARK = (ALLOWED, "true")
+_LONG = 4096  # characters from which a text is remembered that has no mark of a secret
+_REMEMBERED = 16
 _ACCUSED = "a secret leaked into "
 # What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
 _KEPT = {"sections", "nodeid", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords"}
@@ -60,6 +62,7 @@ class LeakGuard:
         self._knows = False
         self._allowed = False
         self._warned = False
+        self._free_of_marks: set[str] = set()
         self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
         for name in VARIABLES:
@@ -111,15 +114,25 @@ class LeakGuard:
     def _may_leak(self, text: str) -> bool:
         from ant_wif._secrets import may_hold_secret
 
-        return self._knows or may_hold_secret(text)
+        if self._knows or len(text) < _LONG:
+            return self._knows or may_hold_secret(text)
+        # A report repeats what was printed, and passes here several times.
+        if text in self._free_of_marks:
+            return False
+        if may_hold_secret(text):
+            return True
+        if len(self._free_of_marks) >= _REMEMBERED:
+            self._free_of_marks.clear()
+        self._free_of_marks.add(text)
+        return False
 
     @contextmanager
     def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
         """Know meanwhile what the report labels as a secret anywhere."""
-        text = text_of(report)
-        if not self._may_leak(text):
+        if not any(map(self._may_leak, parts_of(report))):
             yield
             return
+        text = text_of(report)
         before, self._knows = self._knows, True
         with self._masking.knowing(text):
             yield
@@ -257,7 +270,7 @@ class LeakGuard:
 
     def _clean_report(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         report.sections = [(self.clean(title), self.clean(content)) for title, content in report.sections]
-        if self._may_leak(text_of(report)):
+        if any(map(self._may_leak, parts_of(report))):
             self._masking.clean_object(report, kept=_KEPT)
         if isinstance(report.longrepr, tuple):
             path, line, reason = report.longrepr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-__all__ = ["VARIABLES", "is_bare", "subtest_of", "text_of"]
+__all__ = ["VARIABLES", "is_bare", "parts_of", "subtest_of", "text_of"]
 
 VARIABLES = (
     "ANTHROPIC_API_KEY",
@@ -22,12 +24,17 @@ def is_bare(report: pytest.TestReport) -> bool:
     return not (any(parts) or hasattr(report, "wasxfail") or hasattr(report, "context"))
 
 
+def parts_of(report: pytest.TestReport | pytest.CollectReport) -> Iterator[str]:
+    """All text of a report, piece by piece."""
+    for section in report.sections:
+        yield from section
+    yield str(report.longrepr or "")
+    others = {"sections", "longrepr", "keywords", "result"}
+    yield str([value for name, value in vars(report).items() if name not in others])
+
+
 def text_of(report: pytest.TestReport | pytest.CollectReport) -> str:
-    others = [
-        value for name, value in vars(report).items() if name not in {"sections", "longrepr", "keywords", "result"}
-    ]
-    sections = "\n".join(f"{title}\n{content}" for title, content in report.sections)
-    return f"{sections}\n{report.longrepr or ''}\n{others}"
+    return "\n".join(parts_of(report))
 
 
 def subtest_of(report: pytest.TestReport) -> str:
