@@ -179,7 +179,7 @@ def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> 
         yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to, or can be written by, another user or group "
             f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
-            f"chown {os.geteuid()} {quoted}",
+            f"chmod g-w {quoted}" if status.st_uid in owners else f"chown {os.geteuid()} {quoted}",
             refused=False,
         )
 

@@ -70,6 +70,25 @@ def test_the_status_reports_it_and_exits_0_where_a_command_is_refused(directory:
     assert f"hint: chmod go-w {directory.path}" in refused.stderr
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives a folder to another group, which takes root")
+def test_the_status_mentions_who_else_may_write_there(directory: ConfigDir) -> None:
+    environ = {"HOME": str(directory.path.parent), "ANTHROPIC_CONFIG_DIR": str(directory.path)}
+
+    def warned() -> list[tuple[str, str]]:
+        return [
+            (each.code, each.fix) for each in ant_wif.report(environ=environ).warnings if each.code == "loose_place"
+        ]
+
+    assert warned() == []
+    directory.path.chmod(0o770)
+    assert warned() == [("loose_place", f"chmod g-w {directory.path}")]
+    directory.path.chmod(0o700)
+    above = directory.path.parent
+    os.chown(above, -1, 4242)
+    above.chmod(0o770)
+    assert warned() == [("loose_place", f"chmod g-w {above}")]
+
+
 def test_a_configuration_directory_that_is_a_link_of_the_same_user_works(directory: ConfigDir, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(directory.path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import Environment, steady
+from ant_wif._files import findings, is_there
 from ant_wif._resolution import Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, as_secret, mask
 from ant_wif.diagnostics.report import (
@@ -39,6 +41,7 @@ def advice(resolution: Resolution, workspace_of: Callable[[TierCandidate], Works
     for candidate in resolution.candidates:
         if candidate.matches:
             yield from _about_candidate(candidate, workspace_of(candidate))
+    yield from _loose_places(resolution)
     yield from _other_config_home(resolution)
     yield from _job_without_permission(resolution)
 
@@ -75,6 +78,18 @@ def _incomplete(resolution: Resolution) -> Iterator[Advice]:
                 f"federation from the environment is only partly configured: missing {missing}",
                 f"export {missing if missing.startswith('ANTHROPIC_') else 'ANTHROPIC_IDENTITY_TOKEN_FILE'}=…",
             )
+
+
+def _loose_places(resolution: Resolution) -> Iterator[Advice]:
+    """Mention who else could write where the active profile is, as far as that is no reason to refuse it."""
+    directory, active = resolution.inputs.directory, resolution.inputs.active
+    if isinstance(active, ProfileError):
+        return
+    paths = [directory.config_path(active.name), directory.credentials_path(active.name)]
+    judged = [findings(path, top=directory.path, owners=directory.owners) for path in paths if is_there(path)]
+    for finding in dict.fromkeys(itertools.chain.from_iterable(judged)):
+        if not finding.refused:
+            yield _warn("loose_place", finding.problem, finding.hint)
 
 
 def _about_candidate(candidate: TierCandidate, workspace: WorkspaceStatus) -> Iterator[Advice]:
