@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -35,28 +36,63 @@ def directory(tmp_path: Path) -> ConfigDir:
     return found
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o027, 0o077])
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("profile", "create", "ci", "--federation", "--identity-token-file", "/var/run/token"),
-        ("auth", "print-credentials", "--access-token"),
-    ],
-    ids=["profile create", "an exchange that is cached"],
-)
-def test_what_is_made_has_its_own_mode_whatever_the_umask(
-    umask: int, command: tuple[str, ...], tmp_path: Path, emulator: Emulator
-) -> None:
-    environ = {**emulator.env("github"), "HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
-    (tmp_path / "home").mkdir(mode=0o700)
-    subprocess.run([ANT, *command], env=environ, umask=umask, check=True, capture_output=True)
-    made = sorted((tmp_path / "home").rglob("*"))
-    assert made
+# One process for all commands: each is short, and to start it is not.
+COMMANDS = """
+import json, os, sys
+from ant_cli.main import main
+os.umask(int(sys.argv[1]))
+for arguments in json.loads(sys.argv[2]):
+    sys.argv = ["ant", *arguments]
+    if status := main():
+        sys.exit(f"{arguments} ended with {status}")
+"""
+WRITING = [
+    ["auth", "print-credentials", "--access-token"],
+    ["profile", "create", "ci", "--federation", "--identity-token-file", "/var/run/token"],
+    ["profile", "set", "workspace_id", "wrkspc_01X", "--profile", "ci"],
+    ["profile", "activate", "ci"],
+    ["profile", "create", "other", "--federation", "--identity-token-file", "/var/run/token"],
+    ["auth", "logout", "--profile", "other"],
+    ["identity", "token", "--output", "HOME/made/token"],
+    ["exec", "--", "sh", "-c", "cp -a $ANTHROPIC_CONFIG_DIR HOME/exec"],
+]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o027, 0o077])
+def test_what_is_made_has_its_own_mode_whatever_the_umask(umask: int, tmp_path: Path, emulator: Emulator) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    environ = {**emulator.env("github"), "HOME": str(home), "PATH": os.environ["PATH"]}
+    commands = json.dumps(WRITING).replace("HOME", str(home))
+    subprocess.run([sys.executable, "-c", COMMANDS, str(umask), commands], env=environ, check=True, capture_output=True)
+    log_in(environ, umask, emulator)
+    made = {path.relative_to(home) for path in home.rglob("*")}
+    assert {Path("made/token"), Path("exec/credentials"), Path(".config/anthropic/active_config")} <= made
+    assert Path(".config/anthropic/credentials/person.json") in made
     for path in made:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        public = path.name == "configs" or path.parent.name == "configs"
-        expected = {True: 0o755 if path.is_dir() else 0o644, False: 0o700 if path.is_dir() else 0o600}[public]
-        assert mode == expected, f"{path} has {mode:04o}"
+        mode = stat.S_IMODE((home / path).stat().st_mode)
+        public = path.name in {"configs", "active_config"} or path.parent.name == "configs"
+        expected = {True: 0o755, False: 0o700} if (home / path).is_dir() else {True: 0o644, False: 0o600}
+        assert mode == expected[public], f"{path} has {mode:04o}"
+
+
+def log_in(environ: dict[str, str], umask: int, emulator: Emulator) -> None:
+    """Log in as `person`, by the code that the page shows."""
+    with subprocess.Popen(
+        [ANT, "auth", "login", "--no-browser", "--profile", "person", "--console-url", emulator.base_url],
+        env=environ,
+        umask=umask,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ant:
+        assert ant.stdin is not None
+        assert ant.stderr is not None
+        url = next(line.strip() for line in ant.stderr if line.strip().startswith("http"))
+        ant.stdin.write(f"{emulator.approve(url).code}\n")
+        ant.stdin.close()
+        ant.stderr.read()
+    assert ant.returncode == 0
 
 
 def test_the_status_reports_it_and_exits_0_where_a_command_is_refused(directory: ConfigDir) -> None:
