@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from ant_cli._click.options import Session
+from ant_cli._session import Session
 
 __all__ = ["is_terminal", "print_bytes", "print_item", "print_items", "print_text", "written"]
 

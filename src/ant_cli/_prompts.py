@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
+
+from ant_cli._session import Session
 
 __all__ = ["confirm"]
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless `--yes` has answered. Raises click.Abort on a no, and UsageError where nobody can be asked."""
+def confirm(session: Session, question: str, *, yes: bool) -> None:
+    """Ask, unless `--yes` has answered. Raises click.Abort on a no, and UsageError without a terminal of our own."""
     if yes:
         return
-    if sys.stdin is None or not sys.stdin.isatty():
+    if session.stdin is None or not session.stdin.isatty():
         raise click.UsageError("nobody is there to ask: add --yes")
     click.confirm(question, abort=True, err=True)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
-__all__ = ["LARGEST_BODY", "read_file", "read_stdin"]
+from ant_cli._session import Session
+
+__all__ = ["LARGEST_BODY", "read_file", "read_input", "read_stdin"]
 
 LARGEST_BODY = 32 << 20  # what the API takes at most, as "Request size limits" of its errors page has it
 _SILENCE_SECONDS = 2.0
@@ -25,16 +27,28 @@ def read_file(path: Path, name: str) -> bytes:
         raise click.UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def read_stdin() -> bytes:
-    """Return what is piped to this process; nothing where stdin is a terminal, closed, or the null device."""
+def read_input(session: Session, source: str) -> bytes:
+    """Return what the option `--input` names: a file, or stdin where it is `-`. Raises click.UsageError."""
+    if source != "-":
+        return read_file(Path(source), f"the file {source}")
+    if session.is_guest:
+        raise click.UsageError("--input - reads stdin, which belongs to another program here: name a file")
+    return read_stdin(session)
+
+
+def read_stdin(session: Session) -> bytes:
+    """Return what is piped to this process; nothing where stdin is a terminal, the null device or a host's."""
+    stdin = session.stdin
     try:
-        descriptor = sys.stdin.fileno()
+        if stdin is None:
+            return b""
+        descriptor = stdin.fileno()
         if stat.S_ISCHR(os.fstat(descriptor).st_mode):
             return b""
     except (AttributeError, OSError, ValueError):
         return b""
     _say_what_is_waited_for(descriptor)
-    return _bounded(sys.stdin.buffer.read(LARGEST_BODY + 1), "the body on stdin")
+    return _bounded(stdin.buffer.read(LARGEST_BODY + 1), "the body on stdin")
 
 
 def _say_what_is_waited_for(descriptor: int) -> None:

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ant_cli._click.options import LazyGroup, ReaderGoneError, Session, global_options
+from ant_cli._click.groups import LazyGroup
+from ant_cli._click.options import global_options
+from ant_cli._session import ReaderGoneError, Session
 from ant_wif._constants import __version__
 from ant_wif.errors import AntWifError
 
@@ -23,24 +25,25 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130
 
 COMMANDS = {
-    "api": ("ant_cli.commands.api:api", "Call any endpoint of the API."),
-    "auth": ("ant_cli.commands.auth:auth", "See, print and forget credentials."),
-    "cache": ("ant_cli.commands.cache:cache", "See and forget the tokens that processes share."),
-    "completion": ("ant_cli.commands.completion:completion", "Print a script that completes commands in your shell."),
-    "exec": ("ant_cli.commands.exec:exec_", "Run a program with a credential that stays fresh."),
-    "demo": ("ant_cli.commands.demo:demo", "Tell the whole story on this machine, without an account."),
-    "emulator": ("ant_cli.commands.emulator:emulator", "Run a local stand-in for the Claude Platform."),
-    "identity": ("ant_cli.commands.identity:identity", "Look at the identity token of this machine or job."),
-    "messages": ("ant_cli.commands.messages:messages", "Talk to a model."),
-    "models": ("ant_cli.commands.models:models", "Look at the models that the credential may use."),
-    "profile": ("ant_cli.commands.profile:profile", "See, make and change profiles."),
-    "wif": ("ant_cli.commands.wif:wif", "See and set up whose identity tokens are accepted."),
+    "api": "Call any endpoint of the API.",
+    "auth": "See, print and forget credentials.",
+    "cache": "See and forget the tokens that processes share.",
+    "completion": "Print a script that completes commands in your shell.",
+    "exec": "Run a program with a credential that stays fresh.",
+    "demo": "Tell the whole story on this machine, without an account.",
+    "emulator": "Run a local stand-in for the Claude Platform.",
+    "identity": "Look at the identity token of this machine or job.",
+    "messages": "Talk to a model.",
+    "models": "Look at the models that the credential may use.",
+    "profile": "See, make and change profiles.",
+    "wif": "See and set up whose identity tokens are accepted.",
 }
 
 
 @click.group(
     cls=LazyGroup,
-    commands_by_name=COMMANDS,
+    package="ant_cli.commands",
+    summaries=COMMANDS,
     aliases={"@completion": "completion"},
     params=global_options(),
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     0 done, 1 the operation failed, 2 wrong usage, 3 no usable credential, 4 denied by the server,
     130 interrupted.
     """
-    session = Session(os.environ if environ is None else environ, is_guest=environ is not None)
+    session = Session(environ, is_guest=arguments is not None or environ is not None)
     try:
         outcome = cli.main(
             args=None if arguments is None else list(arguments),
@@ -74,14 +77,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return _say(session, error, _scrubbed(error.format_message()), _usage_hint(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except (BrokenPipeError, ReaderGoneError):
+    except (BrokenPipeError, ReaderGoneError) as error:
         _fall_silent()
-        return session.reader_gone
+        return getattr(error, "status", DONE)
     except AntWifError as error:
         _trace(session, error)
         status = _say(session, error, str(error), error.hint, _status(error, session))
         if session.after_error is not None and not session.error_format:
-            session.after_error()
+            session.after_error(session, error)
         return status
     except Exception as error:  # noqa: BLE001 - the last resort, so that nobody is shown a traceback
         _trace(session, error)
@@ -121,8 +124,9 @@ def _status(error: AntWifError, session: Session) -> int:
 
     if getattr(error, "status", None) in {401, 403}:
         return DENIED
-    if session.failure is not None:
-        return session.failure
+    chosen = session.chosen_status(error)
+    if chosen is not None:
+        return chosen
     if isinstance(error, (ConfigurationError, IdentityTokenError, LoginError, NoCredentialsError)):
         return NO_CREDENTIAL
     return FAILED

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ant_cli.commands.auth.status_text import span
+from ant_cli.commands.auth.status import span
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator

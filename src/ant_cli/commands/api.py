@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ant_cli._click import completing
-from ant_cli._click.options import AntCommand, Session, not_empty, pass_session
-from ant_cli._request_input import read_file, read_stdin
+from ant_cli._click.groups import AntCommand
+from ant_cli._click.options import not_empty
+from ant_cli._request_input import read_input
+from ant_cli._session import Session, pass_session
 from ant_cli._values import encoded, field_value, read_document
 from ant_cli.headers import header_lines
 
@@ -77,8 +78,8 @@ def api(
                 with client.open(method, path, query=query, body=content, headers=extra) as response:
                     _print(session, response)
         except InsecureUrlError:
-            session.failure = 2
-            raise
+            with session.scope(on_failure=2):
+                raise
 
 
 def _print(session: Session, response: httpx.Response) -> None:
@@ -131,7 +132,7 @@ def _body(given: list[tuple[str, str, bool]]) -> dict[str, object]:
 def _content(session: Session, source: str | None, given: dict[str, object], headers: dict[str, str]) -> bytes:
     from ant_wif._api import is_json, media_type
 
-    body = b"" if source is None else _read(session, source)
+    body = b"" if source is None else read_input(session, source)
     if not is_json(media_type({"content-type": "application/json", **headers})):
         if given:
             raise click.UsageError(
@@ -139,11 +140,3 @@ def _content(session: Session, source: str | None, given: dict[str, object], hea
             )
         return body
     return encoded({**read_document(body, "stdin" if source == "-" else f"the file {source}"), **given})
-
-
-def _read(session: Session, source: str) -> bytes:
-    if source == "-":
-        if session.is_guest:
-            raise click.UsageError("--input - reads stdin, which is not this command's here: name a file")
-        return read_stdin()
-    return read_file(Path(source), f"the file {source}")

@@ -7,16 +7,15 @@ import time
 
 import click
 
-from ant_cli._click.options import AntGroup, Session, pass_session
+from ant_cli._click.groups import AntGroup
+from ant_cli._session import Session, pass_session
 
 __all__ = ["cache"]
 
 
-@click.group(cls=AntGroup)
-@pass_session
-def cache(session: Session) -> None:
+@click.group(cls=AntGroup, on_failure=1)
+def cache() -> None:
     """See and forget the tokens that processes share."""
-    session.failure = 1
 
 
 @cache.command("list")

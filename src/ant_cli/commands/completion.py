@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from ant_cli._click.options import AntCommand
+from ant_cli._click.groups import AntCommand
 
 __all__ = ["completion"]
 

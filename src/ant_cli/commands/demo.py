@@ -10,7 +10,8 @@ import time
 
 import click
 
-from ant_cli._click.options import AntCommand, Session
+from ant_cli._click.groups import AntCommand
+from ant_cli._session import Session
 from ant_cli.commands.emulator import load_emulator
 
 __all__ = ["demo"]
@@ -19,7 +20,7 @@ __all__ = ["demo"]
 @click.command(cls=AntCommand)
 def demo() -> None:
     """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
-    from ant_cli.commands.auth.status_text import lines
+    from ant_cli.commands.auth.status import lines
     from ant_wif._api import Api
     from ant_wif._secrets import mask
     from ant_wif.diagnostics.describe import describe

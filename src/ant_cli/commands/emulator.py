@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli._click.options import AntCommand, AntGroup, Session, pass_session
+from ant_cli._click.groups import AntCommand, AntGroup
+from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif.emulator import Emulator
@@ -19,7 +20,7 @@ __all__ = ["emulator", "load_emulator"]
 INSTALL = "pip install 'ant-wif[emulator]'"
 
 
-@click.group(cls=AntGroup, invoke_without_command=True)
+@click.group(cls=AntGroup, on_failure=1, invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 takes a free one.", show_default=True
@@ -38,7 +39,6 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
         return
     from ant_wif.errors import ConfigurationError
 
-    context.ensure_object(Session).failure = 1
     Emulator = load_emulator()  # noqa: N806 - a class
     try:
         running = Emulator(host, port, allow_remote=insecure, config=config)
@@ -68,7 +68,6 @@ def env(session: Session, platform: str, url: str | None) -> None:
     from ant_wif._secrets import sanitize
     from ant_wif.errors import AntWifError
 
-    session.failure = 1
     base_url = url or session.environ.get("ANT_EMULATOR_URL")
     if not base_url:
         raise click.UsageError("which emulator? add --url with the address that `ant emulator` printed")

@@ -14,7 +14,8 @@ import click
 from ant_cli import _github as github
 from ant_cli import _logging as logs
 from ant_cli._click import completing
-from ant_cli._click.options import AntCommand, Session, pass_session
+from ant_cli._click.groups import AntCommand
+from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
@@ -26,7 +27,7 @@ __all__ = ["exec_"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
-@click.command("exec", cls=AntCommand, context_settings={"allow_interspersed_args": False})
+@click.command("exec", cls=AntCommand, on_closed_pipe=1, context_settings={"allow_interspersed_args": False})
 @click.option(
     "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
 )
@@ -45,7 +46,6 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
     Write -- before a COMMAND that has options of its own. Returns the exit status of COMMAND, 127 if
     there is no such program, 126 if it cannot be run.
     """
-    session.reader_gone = 1
     problem = _cannot_run(command[0], session.environ)
     if problem is not None:
         return problem
@@ -55,11 +55,12 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
         _say_what_would_be_renewed(session, credentials)
         return _replace(command, session, credentials, token, by_mask=by_mask)
     if by_variable:
-        from ant_cli.commands.auth.status_text import until
+        from ant_cli.commands.auth.status import until
 
         click.echo(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
         return _replace(command, session, credentials, token, by_mask=by_mask)
-    return _run(command, session, credentials, by_mask=by_mask)
+    with session.scope(on_failure=1):
+        return _run(command, session, credentials, by_mask=by_mask)
 
 
 def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *, by_mask: bool) -> int:
@@ -67,7 +68,6 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *
     from ant_wif._environment import Environment
     from ant_wif._export import ExportedProfile, TokenRenewer
 
-    session.failure = 1
     logs.warn_now_and_then()
     session.at_end.callback(logs.stop)
     masked: list[SecretStr] = []

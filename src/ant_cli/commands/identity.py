@@ -9,7 +9,8 @@ import click
 
 from ant_cli import _github as github
 from ant_cli import _logging as logs
-from ant_cli._click.options import AntGroup, Session, pass_session
+from ant_cli._click.groups import AntGroup
+from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
@@ -67,20 +68,20 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
     """
     from ant_wif._secrets import sanitize_path
 
-    session.reader_gone = 1 if output is not None else 0
     if watch and output is None:
         raise click.UsageError("--watch needs --output FILE")
-    if watch and output is not None:
-        _watch(session, audience, output)
-        return
-    fetched = _fetch(session, audience)
-    if output is not None:
-        session.failure = 1
-        _write(output, fetched.assertion)
+    with session.scope(on_closed_pipe=None if output is None else 1):
+        if watch and output is not None:
+            _watch(session, audience, output)
+            return
+        fetched = _fetch(session, audience)
+        if output is None:
+            github.mask(session.environ, fetched.assertion)
+            click.echo(fetched.assertion.get_secret_value())
+            return
+        with session.scope(on_failure=1):
+            _write(output, fetched.assertion)
         click.echo(f"wrote {sanitize_path(output)}", err=True)
-        return
-    github.mask(session.environ, fetched.assertion)
-    click.echo(fetched.assertion.get_secret_value())
 
 
 @identity.command()
@@ -107,8 +108,8 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
         return _as_access_token(fetched, context.clock())
 
     def put(token: AccessToken) -> None:
-        session.failure = 1
-        _write(output, token.secret)
+        with session.scope(on_failure=1):
+            _write(output, token.secret)
 
     logs.warn_now_and_then()
     session.at_end.callback(logs.stop)
@@ -117,7 +118,8 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
     click.echo(
         f"wrote {sanitize_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True
     )
-    broker.run()
+    with session.scope(on_failure=1):
+        broker.run()
 
 
 def _as_access_token(fetched: IdentityToken, now: float) -> AccessToken:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ant_cli._click.options import AntGroup, Session, not_empty, pass_session
+from ant_cli._click.groups import AntGroup
+from ant_cli._click.options import not_empty
+from ant_cli._session import Session, pass_session
 from ant_cli._values import TextValue, Value
 from ant_cli.headers import beta_header
 
@@ -117,7 +119,7 @@ def _body(
     from ant_cli._request_input import read_stdin
     from ant_cli._values import read_document
 
-    body = {} if session.is_guest else read_document(read_stdin(), "the body on stdin")
+    body = read_document(read_stdin(session), "the body on stdin")
     set_by: dict[str, str] = {}
     for each in fields:
         value = given[each.name]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ant_cli._click.options import AntGroup, Session, pass_session
+from ant_cli._click.groups import AntGroup
+from ant_cli._session import Session, pass_session
 
 __all__ = ["models"]
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click import completing
-from ant_cli._click.options import AntGroup, Session, pass_session
+from ant_cli._click.groups import AntGroup
 from ant_cli._prompts import confirm
+from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._config import ConfigDir
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 
-@click.group(cls=AntGroup)
-@pass_session
-def profile(session: Session) -> None:
+@click.group(cls=AntGroup, on_failure=1)
+def profile() -> None:
     """See, make and change profiles."""
-    # A profile that cannot be read or written is here the operation, not the credential.
-    session.failure = 1
 
 
 @profile.command("list")
@@ -120,7 +118,7 @@ def delete(session: Session, name: str, *, yes: bool) -> None:
     if name not in directory.names():
         # Raises the error that names the profile and its path; a broken profile may be deleted.
         directory.read(name)
-    confirm(f"Remove the profile {name!r} and its stored credentials?", yes=yes)
+    confirm(session, f"Remove the profile {name!r} and its stored credentials?", yes=yes)
     for path in directory.delete(name):
         click.echo(f"removed {path}", err=True)
 

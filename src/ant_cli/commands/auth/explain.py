@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from ant_cli._click.options import Session, pass_session
+from ant_cli._click.groups import AntCommand
+from ant_cli._session import Session, pass_session
+from ant_wif.errors import AntWifError, ExchangeError
 
 if TYPE_CHECKING:
     from ant_wif.diagnostics.explain import Explanation
     from ant_wif.rules import Check
 
-__all__ = ["explain", "explain_afterwards"]
+__all__ = ["explain", "explain_denial"]
 
 _DENIED = 4  # the exit status
 _UNAUTHORIZED = 401
@@ -28,6 +30,7 @@ _INDENT = " " * 6
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+@click.command(cls=AntCommand)
 @click.option("--rule", type=_FILE, metavar="FILE", help="The rule, in the JSON of the Admin API.")
 @click.option("--issuer", type=_FILE, metavar="FILE", help="The issuer, in the JSON of the Admin API.")
 @click.option("--jwks", type=_FILE, metavar="FILE", help="The key set that the issuer publishes.")
@@ -44,9 +47,8 @@ def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: P
     from ant_wif.diagnostics.explain import explain as explain_
     from ant_wif.diagnostics.registered import registered_for
 
-    session.failure = 2
-    given = Registered.load(rule=rule, issuer=issuer, jwks=jwks)
-    session.failure = None
+    with session.scope(on_failure=2):
+        given = Registered.load(rule=rule, issuer=issuer, jwks=jwks)
     resolution = session.resolution()
     found = explain_(resolution, given.over(registered_for(resolution)))
     if session.format != "auto":
@@ -58,26 +60,14 @@ def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: P
     return _DENIED if found.reason else 0
 
 
-@contextmanager
-def explain_afterwards(session: Session) -> Iterator[None]:
-    """Where an exchange is denied inside, have the explanation follow the error on stderr."""
-    from ant_wif.errors import AntWifError, ExchangeError
+def explain_denial(session: Session, error: AntWifError) -> None:
+    """Print to stderr why an exchange was denied, where `error` is that."""
+    if isinstance(error, ExchangeError) and error.status == _UNAUTHORIZED:
+        from ant_wif.diagnostics.explain import explain as explain_
 
-    try:
-        yield
-    except ExchangeError as error:
-        if error.status != _UNAUTHORIZED:
-            raise
-
-        def say() -> None:
-            from ant_wif.diagnostics.explain import explain as explain_
-
-            # What cannot be explained must not hide the error that was just printed.
-            with suppress(AntWifError, BrokenPipeError):
-                print_explanation(explain_(session.resolution()), sys.stderr)
-
-        session.after_error = say
-        raise
+        # What cannot be explained must not hide the error that was just printed.
+        with suppress(AntWifError, BrokenPipeError):
+            print_explanation(explain_(session.resolution()), sys.stderr)
 
 
 def print_explanation(found: Explanation, to: TextIO | None) -> None:

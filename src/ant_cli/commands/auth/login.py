@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from ant_cli._click.options import Session
+from ant_cli._click.groups import AntCommand
+from ant_cli._click.options import not_empty
+from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from ant_wif._profiles import Listener, LoggedIn, LoginPlan
     from ant_wif._tokens import AuthorizationRequest, AuthorizationResponse
 
-__all__ = ["log_in", "seconds"]
+__all__ = ["login", "seconds"]
 
 _FRAMES = "|/-\\"
 _FRAME_SECONDS = 0.2
@@ -34,7 +36,44 @@ Outcome = Mapping[str, str] | str | None
 """What came: the query of a callback, a pasted text, or `None` for an end of input."""
 
 
-def log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | None, timeout: float) -> None:
+@click.command(cls=AntCommand, on_failure=1, on_closed_pipe=1)
+@click.option(
+    "--no-browser", is_flag=True, help="Open no browser; with --callback-port, for ssh -L PORT:localhost:PORT."
+)
+@click.option("--callback-port", type=click.IntRange(1, 65535), help="Listen on this port of 127.0.0.1.")
+@click.option("--timeout", default="5m", show_default=True, metavar="TIME", help="How long to wait: 90s, 5m, 1h.")
+@click.option("--client-id", callback=not_empty, metavar="ID", help="The OAuth client to log in with.")
+@click.option(
+    "--scope",
+    callback=not_empty,
+    metavar="SCOPES",
+    help="The scopes to ask for, in one word: 'org:admin', for example.",
+)
+@click.option("--console-url", callback=not_empty, metavar="URL", help="The Console's host.")
+@pass_session
+def login(
+    session: Session,
+    *,
+    no_browser: bool,
+    callback_port: int | None,
+    timeout: str,
+    client_id: str | None,
+    scope: str | None,
+    console_url: str | None,
+) -> None:
+    """Log in with a browser, and keep the login in a profile that every official tool uses."""
+    from ant_wif._profiles import plan_login
+
+    patience = seconds(timeout)
+    own = {"oauth_client_id": client_id, "scope": scope, "console_url": console_url}
+    session.options.update({name: value for name, value in own.items() if value is not None})
+    resolution = session.resolution(*own)
+    active = resolution.inputs.directory.active(session.options.get("profile"))
+    prepared = plan_login(resolution.inputs.directory, active, resolution.inputs.arguments, resolution.inputs.environ)
+    _log_in(session, prepared, browser=not no_browser, port=callback_port, timeout=patience)
+
+
+def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | None, timeout: float) -> None:
     """Carry out a plan. Raises AntWifError."""
     from ant_wif._http import run
     from ant_wif.errors import LoginError
@@ -49,7 +88,7 @@ def log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | None
             listener = stack.enter_context(Listener(port or 0, outcomes.put, attempt.is_ours))
             loopback = attempt.loopback_uri(listener.port)
         _invite(session, attempt, loopback, listener if browser else None)
-        threading.Thread(target=_read_pasted, args=(outcomes,), daemon=True).start()
+        threading.Thread(target=_read_pasted, args=(session.stdin, outcomes), daemon=True).start()
         answer = _wait(outcomes, attempt, loopback, _Indicator(session, time.monotonic() + timeout))
         if answer is None:
             raise LoginError(
@@ -101,18 +140,17 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def _read_pasted(outcomes: queue.SimpleQueue[Outcome]) -> None:
+def _read_pasted(stdin: TextIO | None, outcomes: queue.SimpleQueue[Outcome]) -> None:
     """Hand over lines as they are pasted; an end of input is none.
 
     Reads the descriptor: a thread that waits in `sys.stdin` holds its lock, over which Python stumbles at its exit.
     """
-    try:
-        with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
-            while line := stdin.readline(_LONGEST_LINE):
-                if text := line.decode("utf-8", "replace").strip():
-                    outcomes.put(text)
-    except (OSError, ValueError, AttributeError):
-        pass
+    with contextlib.suppress(OSError, ValueError):
+        if stdin is not None:
+            with os.fdopen(stdin.fileno(), "rb", buffering=0, closefd=False) as pasted:
+                while line := pasted.readline(_LONGEST_LINE):
+                    if text := line.decode("utf-8", "replace").strip():
+                        outcomes.put(text)
     outcomes.put(None)
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli._click.options import AntCommand, AntGroup, Session, not_empty, pass_session
+from ant_cli._click.groups import AntCommand, AntGroup
+from ant_cli._click.options import not_empty
 from ant_cli._prompts import confirm
-from ant_cli.commands.wif.administering import admin_of
-from ant_cli.commands.wif.create import create_issuer, create_rule, create_service_account
+from ant_cli._session import Session, pass_session
+from ant_cli.commands.wif.create import admin_of, create_issuer, create_rule, create_service_account
 from ant_cli.commands.wif.setup import setup
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _archive(what: str, registry: Callable[[Admin], ResourceCollection]) -> clic
             found = registry(admin).find(wanted)
             if found.get("archived_at") is None:
                 named = f"{sanitize(found.get('name'))} ({sanitize(found.get('id'))})"
-                confirm(f"Archive the {what} {named}? It cannot be brought back.", yes=yes)
+                confirm(session, f"Archive the {what} {named}? It cannot be brought back.", yes=yes)
             print_item(session, registry(admin).archive(str(found.get("id"))))
 
     text = f"Archive one {what}, for good, and print it. ID may be its name."

@@ -9,15 +9,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ant_cli._click.options import AntCommand, Session, not_empty, pass_session
-from ant_cli._request_input import read_stdin
+from ant_cli._click.groups import AntCommand
+from ant_cli._click.options import not_empty
+from ant_cli._request_input import read_input
+from ant_cli._session import Session, pass_session
 from ant_cli._values import read_document
-from ant_cli.commands.wif.administering import admin_of
 
 if TYPE_CHECKING:
-    from ant_wif.admin.client import ResourceCollection
+    from ant_wif.admin.client import Admin, ResourceCollection
 
-__all__ = ["JWKS_FILE", "LIFETIME", "ROLES", "create_issuer", "create_rule", "create_service_account", "read_key_file"]
+__all__ = [
+    "JWKS_FILE",
+    "LIFETIME",
+    "ROLES",
+    "admin_of",
+    "create_issuer",
+    "create_rule",
+    "create_service_account",
+    "read_key_file",
+]
 
 ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
 JWKS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -85,7 +95,7 @@ def create_issuer(
         "max_jwt_lifetime_seconds": max_jwt_lifetime,
         "check_jti": False if no_check_jti else None,
     }
-    body = _body(input_, given, {"name": "--name", "issuer_url": "--url"})
+    body = _body(session, input_, given, {"name": "--name", "issuer_url": "--url"})
     with admin_of(session) as admin:
         print_item(session, admin.issuers.create(body))
 
@@ -117,7 +127,7 @@ def create_service_account(
     from ant_wif.admin.client import required_text
 
     given = {"name": name, "description": description, "organization_role": role}
-    body = _body(input_, given, {"name": "--name"})
+    body = _body(session, input_, given, {"name": "--name"})
     with admin_of(session) as admin:
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.service_accounts.create(body)
@@ -172,6 +182,7 @@ def create_rule(
     wanted = {"subject_prefix": subject, "audience": audience, "claims": _claims(claims), "condition": condition}
     match = {name: value for name, value in wanted.items() if value}
     body = _body(
+        session,
         input_,
         {
             "name": name,
@@ -200,6 +211,19 @@ def create_rule(
         identifier = required_text(created)
         _add(admin.rules, identifier, ids[1:])
         print_item(session, admin.rules.get(identifier) if ids[1:] else created)
+
+
+def admin_of(session: Session) -> Admin:
+    """Return it, not opened yet. A profile that was named outright is used also where an API key is set.
+
+    Raises AntWifError: there is no credential, or it is an API key. Raises click.BadParameter: `--transform` is no
+    expression, which had better be known before anything is changed.
+    """
+    from ant_cli._output import print_items
+    from ant_wif.admin.client import Admin
+
+    print_items(session, ())
+    return Admin(session.credentials(lambda candidate: session.names_profile and candidate.tier != 3))
 
 
 def read_key_file(path: Path) -> Mapping[str, object]:
@@ -232,13 +256,14 @@ def _add(registry: ResourceCollection, identifier: str, workspaces: Sequence[str
 
 
 def _body(
-    source: str | None, given: Mapping[str, object], required: Mapping[str, str], *, inside: str = ""
+    session: Session, source: str | None, given: Mapping[str, object], required: Mapping[str, str], *, inside: str = ""
 ) -> dict[str, object]:
     """Merge what options say over what a file says, within the field `inside` as well.
 
     Raises click.UsageError where a `required` field is missing; its value is the option that would fill it.
     """
-    body: dict[str, object] = {} if source is None else _document(source)
+    name = "stdin" if source == "-" else f"the file {source}"
+    body = {} if source is None else read_document(read_input(session, source), name)
     for name, value in given.items():
         if value is not None:
             there = body.get(name)
@@ -248,16 +273,6 @@ def _body(
     if missing:
         raise click.UsageError(f"what is missing: {'; '.join(missing)}")
     return body
-
-
-def _document(source: str) -> dict[str, object]:
-    if source == "-":
-        return read_document(read_stdin(), "stdin")
-    try:
-        return read_document(Path(source).read_bytes(), source)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is none that a file can have"
-        raise click.UsageError(f"{source} cannot be read: {reason or type(error).__name__}") from None
 
 
 def _claims(words: tuple[str, ...]) -> dict[str, str]:

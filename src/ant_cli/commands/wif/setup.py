@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ant_cli._click.options import AntGroup, Session, not_empty, pass_session
+from ant_cli._click.groups import AntGroup
+from ant_cli._click.options import not_empty
 from ant_cli._prompts import confirm
-from ant_cli.commands.wif.administering import admin_of
-from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, read_key_file
+from ant_cli._session import Session, pass_session
+from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, read_key_file
 
 if TYPE_CHECKING:
     from ant_wif.admin.setup import WorkloadIdentity
@@ -228,35 +229,35 @@ def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Com
 
     if common.as_json:
         session.options["format"] = "json"
-    for_programs = session.format != "auto" or bool(session.options.get("transform"))
-    session.failure = 2
-    wanted_trust = trust()
-    session.failure = None
+    for_programs = session.for_programs
+    with session.scope(on_failure=2):
+        wanted_trust = trust()
     with admin_of(session) as admin:
         admin.credentials.access_token()
-        session.failure = 1
-        wanted = SetupRequest(
-            trust=wanted_trust,
-            workspace_id=admin.workspace_id(common.workspace),
-            workspace_name=common.workspace,
-            service_account=common.act_as,
-            workspace_role=common.workspace_role,
-            scope=common.scope,
-            lifetime=common.lifetime,
-        )
-        found = plan(admin, wanted)
-        changes = found.changes_something
-        if not for_programs or (changes and not common.dry_run):
-            for line in plan_lines(found):
-                click.echo(line, err=for_programs)
-        applied = False
-        if changes and not common.dry_run:
-            confirm("Do this?", yes=common.yes)
-            session.reader_gone = 1
-            found = apply(admin, found, lambda item: click.echo(done_line(item), err=True))
-            applied = True
-    if for_programs:
-        print_item(session, {**found.as_json(applied=applied), "workflow": workflow(found)})
-        return
-    for line in result_lines(found, dry_run=common.dry_run, planned=changes):
-        click.echo(line)
+        with session.scope(on_failure=1):
+            wanted = SetupRequest(
+                trust=wanted_trust,
+                workspace_id=admin.workspace_id(common.workspace),
+                workspace_name=common.workspace,
+                service_account=common.act_as,
+                workspace_role=common.workspace_role,
+                scope=common.scope,
+                lifetime=common.lifetime,
+            )
+            found = plan(admin, wanted)
+            changes = found.changes_something
+            if not for_programs or (changes and not common.dry_run):
+                for line in plan_lines(found):
+                    click.echo(line, err=for_programs)
+            applied = False
+            if changes and not common.dry_run:
+                confirm(session, "Do this?", yes=common.yes)
+                with session.scope(on_closed_pipe=1):
+                    found = apply(admin, found, lambda item: click.echo(done_line(item), err=True))
+                applied = True
+    with session.scope(on_closed_pipe=1 if applied else None, on_failure=1):
+        if for_programs:
+            print_item(session, {**found.as_json(applied=applied), "workflow": workflow(found)})
+            return
+        for line in result_lines(found, dry_run=common.dry_run, planned=changes):
+            click.echo(line)

@@ -1,4 +1,4 @@
-"""The layout of `ant auth status` for people. What it says stands in the report."""
+"""`ant auth status`: which credential wins, and why. What it says stands in the report."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ant_cli import _github as github
+from ant_cli._click.groups import AntCommand
+from ant_cli._session import Session, pass_session
+
 if TYPE_CHECKING:
     from ant_wif.diagnostics.report import CandidateStatus, Report, SourceStatus
 
-__all__ = ["lines", "span", "until"]
+__all__ = ["lines", "span", "status", "until"]
 
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
@@ -30,6 +34,28 @@ _NAMED_BY = {
     "active_config": "from active_config file",
     "default": "default name",
 }
+
+
+@click.command(cls=AntCommand)
+@click.option("--github-summary", is_flag=True, help="Append it to the summary of the GitHub Actions job too.")
+@pass_session
+def status(session: Session, *, github_summary: bool) -> None:
+    """Say which credential wins, why, and for which workspace. Touches no network; exits 0 whatever it finds."""
+    from ant_cli._output import is_terminal, print_item
+    from ant_wif.diagnostics.describe import describe
+
+    resolution = session.resolution()
+    found = describe(resolution)
+    if github_summary:
+        text = "\n".join(lines(found, home=str(resolution.inputs.environ.home), now=time.time()))
+        with session.scope(on_failure=1):
+            github.summarize(session.environ, "Claude API credential", text)
+    if session.format in {"json", "jsonl", "yaml", "raw"}:
+        print_item(session, found.as_json())
+        return
+    colour = is_terminal() and "NO_COLOR" not in resolution.inputs.environ
+    for line in lines(found, home=str(resolution.inputs.environ.home), now=time.time(), colour=colour):
+        click.echo(line, color=colour)
 
 
 def lines(report: Report, *, home: str, now: float, colour: bool = False) -> Iterator[str]:

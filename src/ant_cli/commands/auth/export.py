@@ -1,0 +1,34 @@
+"""`ant auth export`: a credential for later steps of a job."""
+
+from __future__ import annotations
+
+import click
+
+from ant_cli import _github as github
+from ant_cli._click.groups import AntCommand
+from ant_cli._session import Session, pass_session
+from ant_cli.commands.auth.status import until
+
+__all__ = ["export"]
+
+
+@click.command(cls=AntCommand, on_closed_pipe=1)
+@click.option("--github", "to_github", is_flag=True, help="To the later steps of the GitHub Actions job.")
+@pass_session
+def export(session: Session, *, to_github: bool) -> None:
+    """Write the credential to $GITHUB_ENV, masked first, for steps that read a variable only.
+
+    It is not renewed. A step that outlives the token had better run its program with `ant exec`, in a job that
+    exports nothing: what is exported wins over what could be kept fresh.
+    """
+    from ant_wif._export import variables_of
+
+    if not to_github:
+        raise click.UsageError("say where to: --github")
+    credentials = session.credentials()
+    token = credentials.access_token()
+    github.mask(session.environ, token.secret)
+    with session.scope(on_failure=1):
+        variables = variables_of(credentials, token)
+        github.export(session.environ, variables)
+    click.echo(f"set for later steps: {' and '.join(variables)}, good {until(token.expires_at)}", err=True)

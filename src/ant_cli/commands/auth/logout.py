@@ -1,0 +1,36 @@
+"""`ant auth logout`: remove stored credentials."""
+
+from __future__ import annotations
+
+import click
+
+from ant_cli._click.groups import AntCommand
+from ant_cli._session import Session, pass_session
+
+__all__ = ["logout"]
+
+
+@click.command(cls=AntCommand, on_failure=1)
+@click.option("--all", "everything", is_flag=True, help="Remove every profile too, and what says which is active.")
+@pass_session
+def logout(session: Session, *, everything: bool) -> None:
+    """Remove the stored credentials of the active (or named) profile; its configuration stays."""
+    from ant_wif._files import is_there
+    from ant_wif._profiles import log_out, log_out_everywhere
+
+    resolution = session.resolution()
+    directory = resolution.inputs.directory
+    if everything:
+        gone = log_out_everywhere(resolution)
+        said = f"{len(gone)} files removed"
+    else:
+        active = directory.active(session.options.get("profile"))
+        if active.explicit and not is_there(directory.secrets_path(active.name)):
+            directory.read(active.name)
+        gone = log_out(resolution, active.name)
+        said = f"the profile {active.name!r} " + (
+            "itself stays" if gone else "has no stored credentials, nothing to remove"
+        )
+    for path in gone:
+        click.echo(f"removed {path}", err=True)
+    click.echo(said, err=True)
