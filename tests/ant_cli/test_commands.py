@@ -278,3 +278,28 @@ class TestEmulator:
         outcome = ant("emulator", "--host", "0.0.0.0")
         assert outcome.status == 2
         assert "--i-know-this-is-not-secure" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "in_profile", "where"),
+    [
+        (("--workspace-id", "wrkspc_ü"), {}, None, "--workspace-id"),
+        ((), {"ANTHROPIC_WORKSPACE_ID": "wrkspc_ü"}, None, "ANTHROPIC_WORKSPACE_ID"),
+        ((), {}, "wrkspc_ü", "workspace_id of the profile default"),
+    ],
+    ids=["option", "variable", "profile"],
+)
+def test_a_workspace_that_no_header_can_hold_is_refused_by_where_it_stands(
+    ant: Ant,
+    directory: ConfigDir,
+    words: tuple[str, ...],
+    variables: dict[str, str],
+    in_profile: str | None,
+    where: str,
+) -> None:
+    _store_login(directory)
+    profile = {**login_profile(), "workspace_id": in_profile}
+    directory.write("default", {name: value for name, value in profile.items() if value is not None})
+    outcome = ant("models", "list", *words, **variables)
+    assert outcome.status == 3
+    assert f"error: {where} is 'wrkspc_ü', which is not a valid workspace id" in outcome.err

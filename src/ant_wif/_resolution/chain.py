@@ -16,7 +16,7 @@ from ant_wif._environment import Environment, steady
 from ant_wif._http import check_url
 from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import ResolutionContext
-from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize_path
+from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize, sanitize_path
 from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.credentials import Credentials, cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
@@ -105,6 +105,7 @@ class Resolution:
         settings, stored = candidate.settings or self.inputs.settings, candidate.stored
         assert candidate.provider is not None, "only a usable candidate becomes credentials"  # noqa: S101
         login = isinstance(candidate.provider, LoginProvider)
+        _check_workspace(settings)
         return Credentials(
             candidate.provider,
             source=candidate.source,
@@ -208,6 +209,17 @@ class Resolution:
                 why = "" if isinstance(error, FileNotFoundError) else f" ({getattr(error, 'strerror', None) or error})"
                 return replace(candidate, missing=(f"the file {sanitize_path(path)}{why}",))
         return profile_tier(self.inputs, candidate, active)
+
+
+def _check_workspace(settings: Settings) -> None:
+    """Refuse the id of a workspace that no header can hold. Raises ConfigurationError, which names where it stands."""
+    wanted, origin = settings.workspace_id or "", settings.origin("workspace_id")
+    if not (wanted.isascii() and wanted.isprintable()):
+        where = f"workspace_id of the {origin.name.replace(':', ' ')}" if origin.via == "profile" else origin.name
+        raise ConfigurationError(
+            f"{where} is {sanitize(wanted)!r}, which is not a valid workspace id",
+            hint=f"correct {where}: expected wrkspc_… or the word default",
+        )
 
 
 def resolve(
