@@ -139,6 +139,17 @@ def test_a_file_that_cannot_be_used_is_wrong_usage(ant: Ant, emulator: Emulator,
         assert outcome.err.startswith("error: ")
 
 
+@pytest.mark.parametrize("option", ["--rule", "--issuer", "--jwks"])
+def test_a_file_that_is_too_large_is_named_with_its_option(
+    ant: Ant, emulator: Emulator, tmp_path: Path, option: str
+) -> None:
+    large = tmp_path / "large.json"
+    large.write_text('{"name": "' + "x" * 1_200_000 + '"}', encoding="ascii")
+    outcome = ant("auth", "explain", option, str(large), **with_token(emulator, emulator.issue()))
+    assert outcome.status == 2
+    assert f"{large} is too large for {option}, which reads at most 1048576 bytes" in outcome.err
+
+
 def test_a_federation_that_no_exchange_could_be_made_for_is_an_error_of_its_own(ant: Ant, emulator: Emulator) -> None:
     environ = {**with_token(emulator, emulator.issue()), "ANTHROPIC_FEDERATION_RULE_ID": "svac_01"}
     outcome = ant("auth", "explain", **environ)

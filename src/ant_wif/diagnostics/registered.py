@@ -137,7 +137,8 @@ def load(path: Path, what: str) -> dict[str, object]:
     """
     try:
         with path.open("rb") as file:
-            document = json.loads(file.read(_LARGEST_FILE))
+            content = file.read(_LARGEST_FILE + 1)
+        document = None if len(content) > _LARGEST_FILE else json.loads(content)
     except OSError as error:
         problem = f"cannot be read ({error.strerror or type(error).__name__})"
     except (ValueError, RecursionError):
@@ -146,6 +147,9 @@ def load(path: Path, what: str) -> dict[str, object]:
         if isinstance(document, dict):
             return document
         problem = "holds JSON, but no object"
+        if len(content) > _LARGEST_FILE:
+            option = "--jwks" if what == "key set" else f"--{what}"
+            problem = f"is too large for {option}, which reads at most {_LARGEST_FILE} bytes"
     raise ConfigurationError(f"the {what} file {sanitize_path(path)} {problem}", hint=_hint(what))
 
 

@@ -11,7 +11,7 @@ import click
 
 from ant_cli._click.groups import AntCommand
 from ant_cli._click.options import not_empty
-from ant_cli._request_input import read_input
+from ant_cli._request_input import read_file, read_input
 from ant_cli._session import Session, pass_session
 from ant_cli._values import read_document
 
@@ -229,9 +229,7 @@ def admin_of(session: Session) -> Admin:
 def read_key_file(path: Path) -> Mapping[str, object]:
     """Read a key set. Raises click.UsageError where it is none, or holds keys that are nobody else's to see."""
     try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+        found = json.loads(read_file(path, f"the file {path} of --jwks"))
     except (ValueError, RecursionError):
         found = None
     keys = found.get("keys") if isinstance(found, dict) else None
