@@ -43,10 +43,7 @@ def global_options(*, hidden: bool = False) -> list[click.Parameter]:
         (["-r", "--raw-output"], {"is_flag": True, "help": "Print strings without quotes."}),
         (["--debug"], {"is_flag": True, "help": "Print each HTTP request and answer to stderr, secrets masked."}),
     )
-    return [
-        click.Option(names, hidden=hidden, expose_value=False, callback=_remember, **more)
-        for names, more in own
-    ]
+    return [click.Option(names, hidden=hidden, expose_value=False, callback=_remember, **more) for names, more in own]
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
