@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,7 +79,11 @@ def _common(*, account_option: str = "--service-account") -> Callable[[Any], Any
 
 @setup.command()
 @click.option(
-    "--repo", required=True, metavar="OWNER/NAME", help="The repository; OWNER@ID/NAME@ID where `sub` has it so."
+    "--repo",
+    "repository",
+    required=True,
+    metavar="OWNER/NAME",
+    help="The repository; OWNER@ID/NAME@ID where `sub` has it so.",
 )
 @click.option("--branch", callback=not_empty, help="Jobs of this branch only; main, where nothing else is said.")
 @click.option("--tag", callback=not_empty, help="Jobs of this tag only.")
@@ -92,45 +95,29 @@ def _common(*, account_option: str = "--service-account") -> Callable[[Any], Any
     "--issuer-url", callback=not_empty, metavar="URL", help="GitHub Enterprise Server: https://HOST/_services/token."
 )
 @_common()
-def github(
-    session: Session,
-    *,
-    repo: str,
-    branch: str | None,
-    tag: str | None,
-    environment: str | None,
-    pull_request: bool,
-    issuer_url: str | None,
-    common: Common,
-) -> None:
+def github(session: Session, /, common: Common, **given: Any) -> None:
     """GitHub Actions: the jobs of a repository, for one branch, tag or environment."""
     from ant_wif.admin.setup import github as platform
 
-    def trust() -> WorkloadIdentity:
-        return platform.trust(
-            repository=repo,
-            branch=branch,
-            tag=tag,
-            environment=environment,
-            pull_request=pull_request,
-            issuer_url=issuer_url or platform.ISSUER_URL,
-        )
-
-    _set_up(session, trust, common)
+    _set_up(session, lambda: platform.trust(**_stated(given, issuer_url=platform.ISSUER_URL)), common)
 
 
 @setup.command()
 @click.option(
-    "--issuer", required=True, metavar="URL", help="`aws iam get-outbound-web-identity-federation-info` prints it."
+    "--issuer",
+    "issuer_url",
+    required=True,
+    metavar="URL",
+    help="`aws iam get-outbound-web-identity-federation-info` prints it.",
 )
 @click.option("--role-arn", callback=not_empty, metavar="ARN", help="Whatever runs as this role.")
 @click.option("--account", callback=not_empty, metavar="NUMBER", help="Whatever runs as any role of this account.")
 @_common()
-def aws(session: Session, *, issuer: str, role_arn: str | None, account: str | None, common: Common) -> None:
+def aws(session: Session, /, common: Common, **given: Any) -> None:
     """AWS: whatever runs as one role."""
     from ant_wif.admin.setup import aws as platform
 
-    _set_up(session, lambda: platform.trust(issuer_url=issuer, role_arn=role_arn, account=account), common)
+    _set_up(session, lambda: platform.trust(**given), common)
 
 
 @setup.command("google-cloud")
@@ -140,25 +127,11 @@ def aws(session: Session, *, issuer: str, role_arn: str | None, account: str | N
 @click.option("--service-account-email", callback=not_empty, metavar="ADDRESS", help="Its address, to be in `email`.")
 @click.option("--issuer-url", callback=not_empty, metavar="URL", hidden=True, help="Another issuer than Google's.")
 @_common()
-def google_cloud(
-    session: Session,
-    *,
-    unique_id: str | None,
-    service_account_email: str | None,
-    issuer_url: str | None,
-    common: Common,
-) -> None:
+def google_cloud(session: Session, /, common: Common, **given: Any) -> None:
     """Google Cloud: whatever runs as one service account of Google's."""
     from ant_wif.admin.setup import google_cloud as platform
 
-    def trust() -> WorkloadIdentity:
-        return platform.trust(
-            service_account_email=service_account_email,
-            unique_id=unique_id,
-            issuer_url=issuer_url or platform.ISSUER_URL,
-        )
-
-    _set_up(session, trust, common)
+    _set_up(session, lambda: platform.trust(**_stated(given, issuer_url=platform.ISSUER_URL)), common)
 
 
 @setup.command()
@@ -171,55 +144,41 @@ def google_cloud(
 )
 @click.option("--client-id", callback=not_empty, metavar="UUID", help="Its client id, to be in `azp`.")
 @click.option(
-    "--token-version", type=click.IntRange(1, 2), default=2, show_default=True, help="As the application asks for."
+    "--token-version",
+    "version",
+    type=click.IntRange(1, 2),
+    default=2,
+    show_default=True,
+    help="As the application asks for.",
 )
 @click.option("--issuer-url", callback=not_empty, metavar="URL", hidden=True, help="Another issuer than Entra ID's.")
 @_common()
-def azure(
-    session: Session,
-    *,
-    tenant: str,
-    audience: str,
-    object_id: str | None,
-    client_id: str | None,
-    token_version: int,
-    issuer_url: str | None,
-    common: Common,
-) -> None:
+def azure(session: Session, /, common: Common, **given: Any) -> None:
     """Azure: one managed identity or service principal."""
     from ant_wif.admin.setup import azure as platform
 
-    def trust() -> WorkloadIdentity:
-        return platform.trust(
-            tenant=tenant,
-            audience=audience,
-            object_id=object_id,
-            client_id=client_id,
-            version=token_version,
-            issuer_url=issuer_url,
-        )
-
-    _set_up(session, trust, common)
+    _set_up(session, lambda: platform.trust(**given), common)
 
 
 @setup.command()
-@click.option("--issuer", required=True, metavar="URL", help="The cluster's, as its discovery document has it.")
+@click.option(
+    "--issuer", "issuer_url", required=True, metavar="URL", help="The cluster's, as its discovery document has it."
+)
 @click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="What `kubectl get --raw /openid/v1/jwks` prints.")
 @click.option("--namespace", required=True, help="The pod's namespace.")
 @click.option("--service-account", required=True, metavar="NAME", help="The service account of the cluster.")
 @_common(account_option="--act-as")
-def kubernetes(
-    session: Session, *, issuer: str, jwks: Path | None, namespace: str, service_account: str, common: Common
-) -> None:
+def kubernetes(session: Session, /, common: Common, **given: Any) -> None:
     """Kubernetes: the pods that run as one service account of a cluster."""
     from ant_wif.admin.setup import kubernetes as platform
 
-    keys = None if jwks is None else read_key_file(jwks)
-    _set_up(
-        session,
-        lambda: platform.trust(issuer_url=issuer, namespace=namespace, service_account=service_account, jwks=keys),
-        common,
-    )
+    given["jwks"] = None if given["jwks"] is None else read_key_file(given["jwks"])
+    _set_up(session, lambda: platform.trust(**given), common)
+
+
+def _stated(given: dict[str, Any], **defaults: str) -> dict[str, Any]:
+    """Return options with a default in the place of what was not given."""
+    return {name: defaults.get(name) if value is None else value for name, value in given.items()}
 
 
 def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Common) -> None:
