@@ -46,10 +46,9 @@ def refusal(clean: None, pytester: pytest.Pytester) -> Say:
 
 def test_live_mode_that_was_demanded_without_a_credential(pytester: pytest.Pytester, refusal: Say) -> None:
     pytester.makepyfile(SUITE)
-    for options in (), ("-n", "1"):
-        said = refusal("--ant-mode", "live", *options)
-        assert said.startswith("--ant-mode live: no credentials found. Looked at, in this order: ")
-        assert "ANTHROPIC_API_KEY: not set" in said
+    said = refusal("--ant-mode", "live")
+    assert said.startswith("--ant-mode live: no credentials found. Looked at, in this order: ")
+    assert "ANTHROPIC_API_KEY: not set" in said
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
@@ -69,12 +68,13 @@ def test_tests_that_need_a_credential_where_there_is_none(
     if options:
         return
     # The emulator is no real credential, with auto neither.
-    result = run("-rs", "--ant-mode", "auto", *options)
-    result.assert_outcomes(passed=2, skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED * needs a real credential: no credentials found. *"])
-    result = run("-rs", "--ant-mode", "emulator", *options)
-    result.assert_outcomes(passed=2, skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED * needs a real credential, and the mode is emulator: run with --ant-mode *"])
+    for mode, reason in {
+        "auto": ": no credentials found. *",
+        "emulator": ", and the mode is emulator: run with *",
+    }.items():
+        result = run("-rs", "--ant-mode", mode)
+        result.assert_outcomes(passed=2, skipped=1)
+        result.stdout.fnmatch_lines([f"SKIPPED * needs a real credential{reason}"])
 
 
 def test_words_that_are_no_choice(pytester: pytest.Pytester, refusal: Say) -> None:
@@ -115,9 +115,11 @@ def test_another_plugin_with_the_same_names(pytester: pytest.Pytester, refusal: 
         assert refusal("-p", "takes_the_option").startswith("another plugin has an option of ant-wif: ")
 
 
-def test_the_plugin_may_be_loaded_twice(pytester: pytest.Pytester, clean: None) -> None:
-    pytester.makepyfile("def test_one(request):\n    assert request.getfixturevalue('ant_token')")
-    options = ("-p", "no:asyncio", "-W", "error")
+def test_the_plugin_may_be_loaded_twice_and_with_all_plugins_of_this_machine(
+    pytester: pytest.Pytester, clean: None
+) -> None:
+    pytester.makepyfile("def test_one(ant_token, ant_client, tmp_path): ...")
+    options = ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")
     workers = ("-n", "1") if find_spec("xdist") else ()
     pytester.runpytest_subprocess(*options, *workers, "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
     pytester.makeconftest("pytest_plugins = ['pytest_ant_wif.plugin']")
@@ -133,11 +135,10 @@ def test_a_token_endpoint_that_cannot_be_reached(
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
-        for options in (), ("-n", "1"):
-            result = run("--ant-mode", "live", *options)
-            result.assert_outcomes(errors=1)
-            (line,) = [line for line in result.outlines if line.startswith("ERROR ")]
-            assert f"the token endpoint {url}/v1/oauth/token could not be used" in line
+        result = run("--ant-mode", "live", "-n", "1")
+        result.assert_outcomes(errors=1)
+        (line,) = [line for line in result.outlines if line.startswith("ERROR ")]
+        assert f"the token endpoint {url}/v1/oauth/token could not be used" in line
 
 
 def test_a_rule_that_denies_says_why_in_one_line(
