@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from functools import cache, partial
@@ -139,16 +139,16 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ExitStack
 
 
 @pytest.fixture
-def local(stack: ExitStack) -> Aws:
+def aws(stack: ExitStack) -> Aws:
     install()
     stack.enter_context(mock_aws())
     return Aws(stack, None)
 
 
 @pytest.fixture(params=["in process", "server"])
-def aws(request: pytest.FixtureRequest, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Aws:
+def either(request: pytest.FixtureRequest, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Aws:
     if request.param == "in process":
-        found: Aws = request.getfixturevalue("local")
+        found: Aws = request.getfixturevalue("aws")
         return found
     url: str = request.getfixturevalue("server")
     httpx.post(f"{url}/moto-api/reset").raise_for_status()
@@ -157,37 +157,37 @@ def aws(request: pytest.FixtureRequest, stack: ExitStack, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("alg", "kid"), [("RS256", "RSA_0"), ("ES384", "EC384_0")])
-def test_a_token_verifies_with_the_key_set_of_the_account(aws: Aws, alg: str, kid: str) -> None:
-    aws.enable()
-    token = aws.token(SigningAlgorithm=alg)
+def test_a_token_verifies_with_the_key_set_of_the_account(either: Aws, alg: str, kid: str) -> None:
+    either.enable()
+    token = either.token(SigningAlgorithm=alg)
     assert jwt.get_unverified_header(token) == {"alg": alg, "kid": kid, "typ": "JWT"}
-    assert verified(token, aws.jwks())["aud"] == AUDIENCE
-    assert not {"d", "p", "q"} & {member for key in aws.jwks()["keys"] for member in key}
+    assert verified(token, either.jwks())["aud"] == AUDIENCE
+    assert not {"d", "p", "q"} & {member for key in either.jwks()["keys"] for member in key}
 
 
-def test_a_token_names_issuer_times_account_and_region(aws: Aws) -> None:
-    issuer = aws.enable()
-    answer = aws.client("sts").get_web_identity_token(Audience=[AUDIENCE], SigningAlgorithm="RS256")
-    claims = verified(answer["WebIdentityToken"], aws.jwks())
+def test_a_token_names_issuer_times_account_and_region(either: Aws) -> None:
+    issuer = either.enable()
+    answer = either.client("sts").get_web_identity_token(Audience=[AUDIENCE], SigningAlgorithm="RS256")
+    claims = verified(answer["WebIdentityToken"], either.jwks())
     assert re.fullmatch(r"https://[0-9a-f-]{36}\.tokens\.sts\.global\.api\.aws", issuer)
     assert claims["iss"] == issuer
     assert claims["exp"] - claims["iat"] == 300
     assert abs(answer["Expiration"].timestamp() - claims["exp"]) < 1
     subject = f"arn:aws:iam::{ACCOUNT}:user/moto"
     assert claims[NAMESPACE] == {"aws_account": ACCOUNT, "source_region": "eu-west-1", "principal_id": subject}
-    assert aws.claims()["jti"] != claims["jti"]
+    assert either.claims()["jti"] != claims["jti"]
 
 
-@pytest.mark.parametrize("duration", [60, 3600])
-def test_a_token_lasts_as_long_as_asked(aws: Aws, duration: int) -> None:
+def test_what_the_request_asks_for_is_in_the_claims(aws: Aws) -> None:
     aws.enable()
-    claims = aws.claims(DurationSeconds=duration)
-    assert claims["exp"] - claims["iat"] == duration
-
-
-def test_several_audiences_are_a_list(aws: Aws) -> None:
-    aws.enable()
+    for duration in 60, 3600:
+        claims = aws.claims(DurationSeconds=duration)
+        assert claims["exp"] - claims["iat"] == duration
     assert aws.claims(Audience=[AUDIENCE, "other"])["aud"] == [AUDIENCE, "other"]
+    tags = [{"Key": "job", "Value": "42"}, {"Key": "empty", "Value": ""}]
+    assert aws.claims(Tags=tags)[NAMESPACE]["request_tags"] == {"job": "42", "empty": ""}
+    organization = aws.client("organizations").create_organization(FeatureSet="ALL")["Organization"]
+    assert aws.claims()[NAMESPACE]["org_id"] == organization["Id"]
 
 
 def test_a_user_is_the_subject_with_path_and_tags(aws: Aws) -> None:
@@ -212,62 +212,42 @@ def test_the_subject_of_a_session_is_the_role_itself(aws: Aws) -> None:
         tzinfo=timezone.utc
     )
     assert abs((end - session["Expiration"]).total_seconds()) < 1
+    unheard_of = f"arn:aws:iam::{ACCOUNT}:role/unheard-of"
+    assert aws.claims(aws.session(unheard_of))["sub"] == unheard_of
 
 
-def test_a_role_that_moto_was_not_told_of_is_a_subject_too(aws: Aws) -> None:
-    aws.enable()
-    arn = f"arn:aws:iam::{ACCOUNT}:role/unheard-of"
-    assert aws.claims(aws.session(arn))["sub"] == arn
-
-
-def test_the_role_of_another_account_gets_the_token_of_that_account(local: Aws) -> None:
+def test_the_role_of_another_account_gets_the_token_of_that_account(aws: Aws) -> None:
     other = "210987654321"
-    local.enable()
-    session = local.session(f"arn:aws:iam::{other}:role/ci")
-    assert local.refusal(session)[1] == "OutboundWebIdentityFederationDisabledException"
+    aws.enable()
+    session = aws.session(f"arn:aws:iam::{other}:role/ci")
+    assert aws.refusal(session)[1] == "OutboundWebIdentityFederationDisabledException"
     issuer = enable(other)
-    claims = verified(local.token(session), jwks(other))
+    claims = verified(aws.token(session), jwks(other))
     assert (claims["iss"], claims[NAMESPACE]["aws_account"]) == (issuer, other)
     with pytest.raises(jwt.InvalidSignatureError):
-        verified(local.token(session), jwks())
+        verified(aws.token(session), jwks())
 
 
-def test_tags_of_the_request_are_claims(aws: Aws) -> None:
-    aws.enable()
-    tags = [{"Key": "job", "Value": "42"}, {"Key": "empty", "Value": ""}]
-    assert aws.claims(Tags=tags)[NAMESPACE]["request_tags"] == {"job": "42", "empty": ""}
-
-
-def test_an_organization_is_a_claim(aws: Aws) -> None:
-    aws.enable()
-    organization = aws.client("organizations").create_organization(FeatureSet="ALL")["Organization"]
-    assert aws.claims()[NAMESPACE]["org_id"] == organization["Id"]
-
-
-def test_the_switch_is_off_to_begin_with(aws: Aws) -> None:
-    status, code, message = aws.refusal()
+def test_the_switch_is_off_at_first_goes_on_and_off_once_each_and_keeps_the_issuer(either: Aws) -> None:
+    status, code, message = either.refusal()
     assert (status, code) == (403, "OutboundWebIdentityFederationDisabledException")
     assert "not enabled for this account" in message
-    sts = aws.client("sts")
+    iam, sts = either.client("iam"), either.client("sts")
     with pytest.raises(sts.exceptions.OutboundWebIdentityFederationDisabledException):
         sts.get_web_identity_token(Audience=[AUDIENCE], SigningAlgorithm="RS256")
-
-
-def test_the_switch_goes_on_and_off_once_each_and_keeps_the_issuer(aws: Aws) -> None:
-    iam = aws.client("iam")
     for ask in (iam.get_outbound_web_identity_federation_info, iam.disable_outbound_web_identity_federation):
         with pytest.raises(iam.exceptions.FeatureDisabledException) as disabled:
             ask()
         assert told(disabled.value)[:2] == (404, "FeatureDisabled")
-    issuer = aws.enable()
+    issuer = either.enable()
     with pytest.raises(iam.exceptions.FeatureEnabledException) as enabled:
-        aws.enable()
+        either.enable()
     assert told(enabled.value)[:2] == (409, "FeatureEnabled")
     info = iam.get_outbound_web_identity_federation_info()
     assert (info["IssuerIdentifier"], info["JwtVendingEnabled"]) == (issuer, True)
     iam.disable_outbound_web_identity_federation()
-    assert aws.refusal()[1] == "OutboundWebIdentityFederationDisabledException"
-    assert aws.enable() == issuer
+    assert either.refusal()[1] == "OutboundWebIdentityFederationDisabledException"
+    assert either.enable() == issuer
 
 
 @pytest.mark.parametrize(
@@ -306,47 +286,39 @@ def test_what_the_service_model_does_not_allow_is_a_validation_error(
     assert explanation in message
 
 
-def test_tag_keys_that_differ_in_case_only_are_refused(aws: Aws) -> None:
+def test_what_would_be_too_much_or_too_long_is_refused(aws: Aws) -> None:
     aws.enable()
     tags = [{"Key": "team", "Value": "red"}, {"Key": "Team", "Value": "blue"}]
     assert aws.refusal(Tags=tags)[:2] == (400, "InvalidParameterValue")
-
-
-def test_claims_of_more_than_the_maximum_size_are_refused(aws: Aws) -> None:
-    aws.enable()
     tags = [{"Key": f"{number:0128}", "Value": "v" * 256} for number in range(50)]
     assert aws.refusal(Tags=tags)[:2] == (400, "JWTPayloadSizeExceededException")
-
-
-def test_a_token_does_not_outlast_the_session_that_asks(aws: Aws) -> None:
-    aws.enable()
     session = aws.session(f"arn:aws:iam::{ACCOUNT}:role/ci", DurationSeconds=900)
     assert aws.token(session, DurationSeconds=600)
     assert aws.refusal(session, DurationSeconds=3600)[:2] == (403, "SessionDurationEscalationException")
 
 
 @pytest.mark.parametrize("resource", ["*", f"arn:aws:sts::{ACCOUNT}:self"])
-def test_moto_enforces_the_permission(local: Aws, resource: str) -> None:
-    local.enable()
-    key = local.user("ada")
+def test_moto_enforces_the_permission(aws: Aws, resource: str) -> None:
+    aws.enable()
+    key = aws.user("ada")
     statement = {"Effect": "Allow", "Action": "sts:GetWebIdentityToken", "Resource": resource}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     with enable_iam_authentication():
-        status, code, message = local.refusal(key)
+        status, code, message = aws.refusal(key)
     assert (status, code) == (403, "AccessDenied")
     assert message.endswith("is not authorized to perform: sts:GetWebIdentityToken")
-    local.client("iam").put_user_policy(UserName="ada", PolicyName="federate", PolicyDocument=policy)
+    aws.client("iam").put_user_policy(UserName="ada", PolicyName="federate", PolicyDocument=policy)
     with enable_iam_authentication():
-        assert local.claims(key)["sub"] == f"arn:aws:iam::{ACCOUNT}:user/ada"
+        assert aws.claims(key)["sub"] == f"arn:aws:iam::{ACCOUNT}:user/ada"
         unknown = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "wrong"}
-        assert local.refusal(unknown)[1] == "InvalidClientTokenId"
+        assert aws.refusal(unknown)[1] == "InvalidClientTokenId"
 
 
-def test_enabling_from_python_may_be_repeated_and_ends_with_the_mock(local: Aws) -> None:
+def test_enabling_from_python_may_be_repeated_and_ends_with_the_mock(aws: Aws) -> None:
     assert enable() == enable()
-    assert local.claims()["iss"] == enable()
+    assert aws.claims()["iss"] == enable()
     with mock_aws():
-        assert local.token()  # nested, which forgets nothing
+        assert aws.token()  # nested, which forgets nothing
 
 
 def test_a_new_mock_starts_with_the_switch_off_and_the_same_keys(stack: ExitStack) -> None:
@@ -373,7 +345,7 @@ def test_a_threaded_moto_server_has_it_too(stack: ExitStack, monkeypatch: pytest
     assert aws.claims()["aud"] == AUDIENCE
 
 
-def test_a_signer_from_outside_signs_with_the_issuer_that_was_given(local: Aws) -> None:
+def test_a_signer_from_outside_signs_with_the_issuer_that_was_given(aws: Aws) -> None:
     asked: list[tuple[dict[str, object], str]] = []
 
     def signer(claims: dict[str, object], alg: str) -> str:
@@ -381,63 +353,25 @@ def test_a_signer_from_outside_signs_with_the_issuer_that_was_given(local: Aws) 
         return "signed-elsewhere"
 
     install(signer, issuer="http://127.0.0.1/aws")
-    assert local.enable() == "http://127.0.0.1/aws"
-    assert local.token(SigningAlgorithm="ES384") == "signed-elsewhere"
+    assert aws.enable() == "http://127.0.0.1/aws"
+    assert aws.token(SigningAlgorithm="ES384") == "signed-elsewhere"
     ((claims, alg),) = asked
     assert (claims["iss"], claims["aud"], alg) == ("http://127.0.0.1/aws", AUDIENCE, "ES384")
-
-
-def test_without_an_issuer_that_was_given_the_signer_is_to_add_its_own(local: Aws) -> None:
+    # Without an issuer, the signer is to add its own; installing again returns to the keys of the account.
     install(lambda claims, _: "|".join(claims))
-    enable()
-    assert local.token() == f"sub|aud|iat|exp|jti|{NAMESPACE}"
-
-
-def test_installing_again_returns_to_the_keys_of_the_account(local: Aws) -> None:
-    install(lambda _, __: "signed-elsewhere")
+    assert aws.token() == f"sub|aud|iat|exp|jti|{NAMESPACE}"
     install()
-    enable()
-    assert local.claims()["aud"] == AUDIENCE
-
-
-@pytest.fixture
-def of_a_signer(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Aws]:
-    """Returns AWS as a server process of its own, which has tokens of an issuer signed at a URL."""
-
-    def start(signer_url: str, issuer_url: str) -> Aws:
-        url = run_server(stack, "--signer-url", signer_url, "--issuer-url", issuer_url, "--enable", ACCOUNT)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
-        return Aws(stack, url)
-
-    return start
-
-
-def test_a_server_has_tokens_signed_at_a_url(of_a_signer: Callable[[str, str], Aws]) -> None:
-    with TokenEndpoint(body={"token": "signed-elsewhere"}) as endpoint:
-        aws = of_a_signer(f"{endpoint.base_url}/_emulator/aws/sign", "http://127.0.0.1/aws")
-        assert aws.token(SigningAlgorithm="ES384") == "signed-elsewhere"
-        (request,) = endpoint.requests
-    assert (request.method, request.path) == ("POST", "/_emulator/aws/sign")
-    claims = request.fields["claims"]
-    assert isinstance(claims, dict)
-    assert (claims["iss"], claims["sub"]) == ("http://127.0.0.1/aws", f"arn:aws:iam::{ACCOUNT}:user/moto")
-    assert request.fields["alg"] == "ES384"
+    assert aws.claims()["aud"] == AUDIENCE
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, {}), (200, {}), (200, b"not JSON")])
-def test_a_signer_that_does_not_sign_is_named_in_the_refusal(local: Aws, status: int, body: Any) -> None:
+def test_a_signer_that_does_not_sign_is_named_in_the_refusal(aws: Aws, status: int, body: Any) -> None:
     enable()
     with TokenEndpoint(status=status, body=body) as endpoint:
         install(remote_signer(endpoint.base_url))
-        refused = local.refusal()
-    assert refused[:2] == (400, "ValidationError")
-    assert f"{endpoint_url(refused[2])} did not sign the token" in refused[2]
-
-
-def endpoint_url(message: str) -> str:
-    found = re.match(r"http://127\.0\.0\.1:\d+", message)
-    assert found is not None
-    return found[0]
+        status, code, message = aws.refusal()
+        assert (status, code) == (400, "ValidationError")
+        assert f"{endpoint.base_url} did not sign the token" in message
 
 
 @pytest.fixture
@@ -464,35 +398,41 @@ def exchange(aws: Aws, platform: Emulator, monkeypatch: pytest.MonkeyPatch, alg:
 
 @pytest.mark.parametrize("alg", ["RS256", "ES384"])
 def test_the_emulator_signs_tokens_that_its_rule_accepts(
-    local: Aws, platform: Emulator, monkeypatch: pytest.MonkeyPatch, alg: Literal["RS256", "ES384"]
+    aws: Aws, platform: Emulator, monkeypatch: pytest.MonkeyPatch, alg: Literal["RS256", "ES384"]
 ) -> None:
     issuer = platform.issuer("aws").issuer_url
     install(partial(platform.sign_as, "aws"), issuer=issuer)
     assert enable() == issuer
-    exchange(local, platform, monkeypatch, alg)
+    exchange(aws, platform, monkeypatch, alg)
 
 
 def test_the_emulator_signs_for_a_server_too(
-    of_a_signer: Callable[[str, str], Aws], platform: Emulator, monkeypatch: pytest.MonkeyPatch
+    stack: ExitStack, platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aws = of_a_signer(f"{platform.base_url}/_emulator/aws/sign", platform.issuer("aws").issuer_url)
+    issuer = platform.issuer("aws").issuer_url
+    signer = f"{platform.base_url}/_emulator/aws/sign"
+    url = run_server(stack, "--signer-url", signer, "--issuer-url", issuer, "--enable", ACCOUNT)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+    aws = Aws(stack, url)
+    claims = jwt.decode(aws.token(SigningAlgorithm="ES384"), options={"verify_signature": False})
+    assert (claims["iss"], claims["sub"]) == (issuer, f"arn:aws:iam::{ACCOUNT}:user/moto")
     exchange(aws, platform, monkeypatch, "ES384")
 
 
-def test_what_moto_can_do_it_still_can(aws: Aws) -> None:
-    sts = aws.client("sts")
+def test_what_moto_can_do_it_still_can(either: Aws) -> None:
+    sts = either.client("sts")
     assert sts.get_caller_identity()["Arn"] == f"arn:aws:sts::{ACCOUNT}:user/moto"
-    session = aws.session(f"arn:aws:iam::{ACCOUNT}:role/ci")
-    assert aws.client("sts", session).get_caller_identity()["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/job"
-    iam = aws.client("iam")
+    session = either.session(f"arn:aws:iam::{ACCOUNT}:role/ci")
+    assert either.client("sts", session).get_caller_identity()["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/job"
+    iam = either.client("iam")
     iam.create_role(RoleName="ci", AssumeRolePolicyDocument=TRUST)
     assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["ci"]
 
 
-def test_moto_still_checks_the_trust_of_a_role(local: Aws) -> None:
-    key = local.user("ada")
-    arn = local.client("iam").create_role(RoleName="ci", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    sts = local.client("sts", key)
+def test_moto_still_checks_the_trust_of_a_role(aws: Aws) -> None:
+    key = aws.user("ada")
+    arn = aws.client("iam").create_role(RoleName="ci", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    sts = aws.client("sts", key)
     with enable_iam_authentication(), pytest.raises(ClientError) as refused:
         sts.assume_role(RoleArn=arn, RoleSessionName="job")
     assert told(refused.value)[1] == "AccessDenied"
