@@ -12,6 +12,7 @@ Names are loaded on first use (PEP 562): importing this package alone imports no
 from __future__ import annotations
 
 from ant_wif._constants import __version__
+from ant_wif._lazy import loader
 
 # Not from `typing`, whose import would cost more than all the rest of this module.
 TYPE_CHECKING = False
@@ -63,28 +64,20 @@ __all__ = [
     "resolve",
 ]
 
-_HOMES = {
-    "AccessToken": "_tokens.access_token",
-    "Credentials": "credentials",
-    "Report": "diagnostics.report",
-    "anthropic_credentials": "integrations.anthropic",
-    "federate": "credentials",
-    "report": "diagnostics.describe",
-    "resolve": "_resolution",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    if name in {"errors", "identity"}:
-        return import_module(f"{__name__}.{name}")
-    found: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
-
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "_resolution": ("resolve",),
+            "_tokens.access_token": ("AccessToken",),
+            "credentials": ("Credentials", "federate"),
+            "diagnostics.describe": ("report",),
+            "diagnostics.report": ("Report",),
+            "identity": ("identity",),
+            "integrations.anthropic": ("anthropic_credentials",),
+            "errors": __all__,
+        },
+    )
 
 
 def __dir__() -> list[str]:

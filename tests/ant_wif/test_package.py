@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import pickle
 import subprocess
@@ -21,9 +22,16 @@ def test_every_exported_name_can_be_had_and_is_listed() -> None:
     assert set(errors.__all__) <= set(ant_wif.__all__)
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        getattr(ant_wif, "nonsense")  # noqa: B009
+@pytest.mark.parametrize(
+    "package", ["ant_wif", "ant_wif._api", "ant_wif._config", "ant_wif._profiles", "ant_wif.identity"]
+)
+def test_a_package_loads_its_names_on_first_use_and_knows_no_others(package: str) -> None:
+    loaded = importlib.import_module(package)
+    for name in loaded.__all__:
+        found = getattr(loaded, name)
+        assert vars(loaded)[name] is found, "it is looked up once"
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nonsense'"):
+        getattr(loaded, "nonsense")  # noqa: B009
 
 
 def test_the_report_function_survives_importing_the_modules_around_it() -> None:

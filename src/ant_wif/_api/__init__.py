@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ant_wif._lazy import loader
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif._api.client import Api, is_json, media_type, read_answer
@@ -20,31 +22,11 @@ __all__ = [
     "text_of",
 ]
 
-_HOMES = {
-    "client": (
-        "Api",
-        "is_json",
-        "media_type",
-        "read_answer",
-    ),
-    "streaming": (
-        "EVENT_STREAM",
-        "JSON_LINES",
-        "events",
-        "json_lines",
-        "message_events",
-        "text_of",
-    ),
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load a name on first use (PEP 562): a command pays for what it needs."""
-    from importlib import import_module
-
-    for module, names in _HOMES.items():
-        if name in names:
-            found: object = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "client": ("Api", "is_json", "media_type", "read_answer"),
+            "streaming": ("EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events", "text_of"),
+        },
+    )

@@ -7,6 +7,7 @@ of documents are built when a file is read.
 from __future__ import annotations
 
 from ant_wif._config.locations import KEYS, LOGIN_KEYS, locate, names
+from ant_wif._lazy import loader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,20 +34,13 @@ __all__ = [
     "names",
 ]
 
-_HOMES = {
-    "cache_dir": ("CacheDir",),
-    "config_dir": ("Active", "ConfigDir", "Via", "check_name"),
-    "documents": ("Profile", "StoredCredentials"),
-    "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "flag"),
-}
-
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    for module, exported in _HOMES.items():
-        if name in exported:
-            found: object = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "cache_dir": ("CacheDir",),
+            "config_dir": ("Active", "ConfigDir", "Via", "check_name"),
+            "documents": ("Profile", "StoredCredentials"),
+            "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "flag"),
+        },
+    )

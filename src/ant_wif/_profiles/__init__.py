@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ant_wif._lazy import loader
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif._profiles.callback import Listener
@@ -23,34 +25,13 @@ __all__ = [
     "set_value",
 ]
 
-_HOMES = {
-    "callback": ("Listener",),
-    "editor": (
-        "create_federation",
-        "get_value",
-        "set_value",
-    ),
-    "login": (
-        "LoggedIn",
-        "LoginPlan",
-        "plan_login",
-    ),
-    "stored_tokens": (
-        "clear",
-        "list_stored_tokens",
-        "log_out",
-        "log_out_everywhere",
-    ),
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load a name on first use (PEP 562): a command pays for what it needs."""
-    from importlib import import_module
-
-    for module, names in _HOMES.items():
-        if name in names:
-            found: object = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "callback": ("Listener",),
+            "editor": ("create_federation", "get_value", "set_value"),
+            "login": ("LoggedIn", "LoginPlan", "plan_login"),
+            "stored_tokens": ("clear", "list_stored_tokens", "log_out", "log_out_everywhere"),
+        },
+    )

@@ -12,8 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ant_wif.emulator._admin import admin_routes
-from ant_wif.emulator._api.messages import message_routes
-from ant_wif.emulator._api.models import model_routes
+from ant_wif.emulator._api.messages import message_routes, model_routes
 from ant_wif.emulator._console.consent import consent_routes
 from ant_wif.emulator._console.history_page import history_page_routes
 from ant_wif.emulator._control import Controls, control_routes

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow, call
+from ant_wif._lazy import loader
 from ant_wif._secrets import SecretStr
 from ant_wif.identity._registry import BUILT_IN, detect, detect_all, jobs, read_source, source_by_name
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -64,13 +65,7 @@ __all__ = [
     "unverified_issuer_subject",
 ]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    homes = {listed.class_name: listed.module for listed in BUILT_IN} | {"Literal": "ant_wif.identity.env"}
-    if name not in homes:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(homes[name]), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__, {listed.name: (listed.class_name,) for listed in BUILT_IN} | {"env": ("Env", "Literal")}
+    )

@@ -123,12 +123,8 @@ class ListedSource:
         told = self.machine.variable is not None and self.machine.variable in context.environ
         return told or cloud_of(context.root) == self.machine.firmware
 
-    @property
-    def module(self) -> str:
-        return f"ant_wif.identity.{self.name}"
-
     def load(self) -> type[IdentitySource]:
-        return cast("type[IdentitySource]", getattr(import_module(self.module), self.class_name))
+        return cast("type[IdentitySource]", getattr(import_module(f"ant_wif.identity.{self.name}"), self.class_name))
 
 
 # In the order in which they are asked: by variables and files, then by machine, then what may stand beside a cloud.

@@ -1,4 +1,4 @@
-"""`POST /v1/messages` and `POST /v1/messages/count_tokens`: an echo, for which a credential must be good."""
+"""Models, and messages to them (an echo) with their count of tokens: enough to prove that a credential works."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ant_wif._secrets import sanitize
 from ant_wif.emulator._api.authentication import authenticate
-from ant_wif.emulator._api.models import unknown_model
+from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.ids import tagged_id
-from ant_wif.emulator._http.protocol import json_response, read_json
+from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
 from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:
@@ -172,3 +173,28 @@ async def _read(state: State, request: Request, kind: Literal["GenerationBody", 
 async def _sent(echo: Echo) -> AsyncIterator[bytes]:
     for event in echo.events():
         yield event
+
+
+def model_routes(state: State) -> list[Route]:
+    async def list_models(request: Request) -> Response:
+        authenticate(state, request)
+        models = state.models
+        page, has_more = page_by_id(request.query_params, "model", len(models), models.position)
+        return json_response(page_answer(models.part(page.start, page.stop), has_more=has_more))
+
+    async def get_model(request: Request) -> Response:
+        authenticate(state, request)
+        wanted = request.path_params["model_id"]
+        model = state.models.find(wanted)
+        if model is None:
+            raise unknown_model(wanted)
+        return json_response(model)
+
+    return [
+        Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/models/{model_id}", get_model, methods=["GET"]),
+    ]
+
+
+def unknown_model(wanted: str) -> Refusal:
+    return Refusal(404, f"model: {sanitize(wanted, limit=64)}")
