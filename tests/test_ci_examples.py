@@ -416,8 +416,8 @@ def test_the_parallel_suite_needs_one_exchange_on_main_and_none_on_a_pull_reques
     steps = GITHUB_PYTEST["jobs"][name]["steps"]
     job = Job("github-actions", name, [step["run"] for step in steps if "run" in step])
     with Emulator() as emulator:
-        environ = emulator.env("github") if name == "live" else {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}
-        status, said = run(job, environ, tmp_path)
+        environ = emulator.env("github") if name == "live" else {}
+        status, said = run(job, {**environ, "PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}, tmp_path)
         assert status == 0, said
         assert emulator.exchanges == exchanges
     assert "1 passed" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import re
 import shutil
@@ -43,10 +44,10 @@ def python(tmp_path: Path) -> Path:
         if name != "pytest":
             _link(name, packages)
     (own,) = re.findall(r"^pytest==(?:.*\\\n)+.*\n", locked, re.MULTILINE)
-    (tmp_path / "pytest.txt").write_text(own)
-    install = (*pip, "--python", made, "install", "--no-deps")
-    _run(*install, "--require-hashes", "--requirement", tmp_path / "pytest.txt")
-    _run(*install, wheel)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (tmp_path / "own.txt").write_text(f"{own}ant-wif @ {wheel.as_uri()} --hash=sha256:{digest}\n")
+    install = ("install", "--no-deps", "--no-compile", "--require-hashes", "--requirement", tmp_path / "own.txt")
+    _run(*pip, "--python", made, *install)
     return made
 
 

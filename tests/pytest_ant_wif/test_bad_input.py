@@ -116,14 +116,16 @@ def test_another_plugin_with_the_same_names(pytester: pytest.Pytester, refusal: 
 
 
 def test_the_plugin_may_be_loaded_twice_and_with_all_plugins_of_this_machine(
-    pytester: pytest.Pytester, clean: None
+    pytester: pytest.Pytester, clean: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile("def test_one(ant_token, ant_client, tmp_path): ...")
     options = ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")
     workers = ("-n", "1") if find_spec("xdist") else ()
     pytester.runpytest_subprocess(*options, *workers, "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
     pytester.makeconftest("pytest_plugins = ['pytest_ant_wif.plugin']")
-    pytester.runpytest_subprocess(*options, "-p", "ant_wif").assert_outcomes(passed=1)
+    # Without the plugins that the option `-o` is for.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.runpytest_subprocess("-W", "error", "-p", "ant_wif").assert_outcomes(passed=1)
 
 
 def test_a_token_endpoint_that_cannot_be_reached(

@@ -88,17 +88,6 @@ def test_the_async_client_serves_a_second_loop(ant_async_client):
     assert asyncio.run(ask()) == asyncio.run(ask()) == 200
 
 
-def test_the_sdk_s_client(anthropic_client):
-    assert next(iter(anthropic_client.models.list())).id.startswith("claude-")
-
-
-def test_the_sdk_s_async_client(async_anthropic_client):
-    async def ask():
-        return [model.id async for model in async_anthropic_client.models.list()]
-
-    assert asyncio.run(ask())
-
-
 def test_the_emulator_runs(ant_emulator):
     assert isinstance(ant_emulator, Emulator)
     assert httpx.get(f"{ant_emulator.base_url}/v1/models").status_code == 401
@@ -295,8 +284,34 @@ def test_the_command_line_leaves_usage_errors_as_they_are(ant_cli):
     assert wrong.exit_code == 2 and "nonsense" in wrong.stderr
 """
 
-# A fixture's own work is the same in a worker of pytest-xdist; boto3 and the official SDK take seconds to import.
-HEAVY = "sdk or aws or boto3"
+# A fixture's own work is the same in a worker of pytest-xdist; boto3 takes seconds to import.
+HEAVY = "aws or boto3"
+IN_A_WORKER = (
+    *("-n", "1", "-k", f"not ({HEAVY} or on_the_platform)"),
+    *("-o", "asyncio_default_fixture_loop_scope=function"),
+)
+
+ASYNC = """
+async def test_the_async_client_{0}(ant_async_client):
+    assert (await ant_async_client.get("/v1/models")).status_code == 200
+
+async def test_the_client_serves_the_next_loop_{0}(ant_async_client, ant_credentials):
+    assert (await ant_async_client.get("/v1/models")).status_code == 200
+    assert await ant_credentials.atoken() == ant_credentials.token()
+
+async def test_what_is_not_async_{0}(ant_token, ant_headers, ant_env, ant_cli, ant_platform, ant_identity_token):
+    assert ant_token in ant_headers["Authorization"]
+    assert ant_cli("--version").exit_code == 0
+    assert await ant_wif.resolve().atoken()
+    assert ant_identity_token().count(".") == 2
+"""
+BACKENDS = """
+import pytest
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+"""
 
 
 @pytest.fixture
@@ -322,16 +337,21 @@ def outside(run: object, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize(
-    "options",
-    [("-k", HEAVY), ("-k", f"not ({HEAVY})"), ("-n", "1", "-k", f"not ({HEAVY} or on_the_platform)")],
-    ids=["heavy", "alone", "xdist"],
+    "options", [("-k", HEAVY), ("-k", f"not ({HEAVY})"), IN_A_WORKER], ids=["aws", "alone", "xdist"]
 )
 def test_every_fixture_does_what_it_says_wherever_the_suite_runs(
     pytester: pytest.Pytester, run: Run, options: tuple[str, ...]
 ) -> None:
-    pytester.makepyfile(SUITE)
+    pytester.makepyfile(test_fixtures=SUITE)
+    plugins: tuple[str, ...] = ()
+    if options == IN_A_WORKER:  # with suites of pytest-asyncio and anyio beside it
+        plugins = ("asyncio", "anyio")
+        pytester.makeconftest(BACKENDS)
+        for name in plugins:
+            mark = f"import ant_wif, pytest\npytestmark = pytest.mark.{name}\n"
+            pytester.makepyfile(**{f"test_{name}": mark + ASYNC.format(name)})
     home = sorted(path.relative_to(pytester.path) for path in (pytester.path / ".config").rglob("*"))
-    result = run("-W", "error", "--ant-mode", "emulator", "--ant-leaks", "redact", *options)
+    result = run("-W", "error", "--ant-mode", "emulator", "--ant-leaks", "redact", *options, plugins=plugins)
     assert [line for line in result.outlines if line.startswith("ant-wif:")] == ["ant-wif: emulator"]
     outcomes = result.parseoutcomes()
     assert outcomes.keys() - {"deselected"} == {"passed"}, result.stdout.str()
@@ -395,36 +415,3 @@ def test_an_unknown_platform_is_one_line_that_names_those_there_are(pytester: py
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*fixtures.py*")
-
-
-def test_suites_of_pytest_asyncio_and_anyio(pytester: pytest.Pytester, run: Run) -> None:
-    checks = """
-async def test_the_async_client_{0}(ant_async_client):
-    assert (await ant_async_client.get("/v1/models")).status_code == 200
-
-async def test_the_client_serves_the_next_loop_{0}(ant_async_client, ant_credentials):
-    assert (await ant_async_client.get("/v1/models")).status_code == 200
-    assert await ant_credentials.atoken() == ant_credentials.token()
-
-async def test_what_is_not_async_{0}(ant_token, ant_headers, ant_env, ant_cli, ant_platform, ant_identity_token):
-    assert ant_token in ant_headers["Authorization"]
-    assert ant_cli("--version").exit_code == 0
-    assert await ant_wif.resolve().atoken()
-    assert ant_identity_token().count(".") == 2
-"""
-    pytester.makepyfile(
-        test_asyncio="import ant_wif, pytest\npytestmark = pytest.mark.asyncio\n" + checks.format("asyncio"),
-        test_anyio="import ant_wif, pytest\npytestmark = pytest.mark.anyio\n" + checks.format("anyio"),
-    )
-    pytester.makeconftest(
-        """
-        import pytest
-
-        @pytest.fixture(params=["asyncio", "trio"])
-        def anyio_backend(request):
-            return request.param
-        """
-    )
-    loops = "asyncio_default_fixture_loop_scope=function"
-    result = run("-W", "error", "-o", loops, "-n", "1", plugins=("asyncio", "anyio"))
-    result.assert_outcomes(passed=9)

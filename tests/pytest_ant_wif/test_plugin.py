@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 
 import pytest
 
 import pytest_ant_wif
-from ant_wif.emulator import Emulator
-
-Run = Callable[..., pytest.RunResult]
-
-
-def test_auto_uses_the_credential_of_the_environment_and_without_one_the_emulator(
-    pytester: pytest.Pytester, run: Run, platform: Emulator, job: Callable[[Mapping[str, str]], None]
-) -> None:
-    pytester.makepyfile("def test_one(ant_client):\n    assert ant_client.get('/v1/models').status_code == 200")
-    run("--ant-mode", "auto").assert_outcomes(passed=1)
-    assert platform.exchanges == 0
-    job(platform.env("github"))
-    run("-W", "error", "--ant-mode", "auto").assert_outcomes(passed=1)
-    assert platform.exchanges == 1
 
 
 def test_loading_the_plugin_imports_nothing_heavy() -> None:
