@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ant_wif._api.pagination import Query
-from ant_wif._http import REQUEST_ID, TIMEOUT_SECONDS, RequestFailure, Response, request_id_of, sent_secrets
-from ant_wif._secrets import SecretStr, sanitize
-from ant_wif._strict import read_json
+from ant_wif._http import TIMEOUT_SECONDS, ErrorAnswer, RequestFailure, Response, read_error, sent_secrets
+from ant_wif._secrets import sanitize
 from ant_wif.errors import ApiError, InsecureUrlError
 
 if TYPE_CHECKING:
@@ -35,64 +33,44 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure) -> ApiEr
             f"the API at {host} could not be reached: {outcome.reason}",
             hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
         )
-    answer: object = None
-    with contextlib.suppress(ValueError):
-        answer = read_json(outcome.body)
-    body = _error_fields(answer, sent_secrets(request))
-    request_id = request_id_of(outcome.headers) or _request_id_in(answer)
-    said = ": ".join(body.values()) or "the answer is no JSON object with an error in it"
+    error = outcome.error(sent_secrets(request))
     return ApiError(
-        f"{shown_request(request)} was answered with HTTP {outcome.status}{_by_id(request_id)}: {said}",
+        f"{shown_request(request)} was answered with HTTP {outcome.status}{error.by_id}: {error.said}",
         hint=_HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None),
         status=outcome.status,
-        request_id=request_id,
-        body=body,
+        request_id=error.request_id,
+        body=_named(error),
     )
 
 
 def broken(response: httpx.Response, problem: str) -> ApiError:
     """Return the error for an answer that began as a success and did not end as one."""
-    request_id = request_id_of(response.headers)
+    error = read_error(None, response.headers, ())
     return ApiError(
-        f"the answer to {shown_request(response.request)} broke off{_by_id(request_id)}: {problem}",
+        f"the answer to {shown_request(response.request)} broke off{error.by_id}: {problem}",
         hint="what came before the break is not all; run again",
-        request_id=request_id,
+        request_id=error.request_id,
     )
 
 
 def failed(response: httpx.Response, event: Mapping[str, object]) -> ApiError:
     """Return the error for an event of a stream that tells of one."""
-    body = _error_fields(event, sent_secrets(response.request))
-    request_id = request_id_of(response.headers) or _request_id_in(event)
+    error = read_error(event, response.headers, sent_secrets(response.request))
     return ApiError(
-        f"the API failed in the middle of its answer{_by_id(request_id)}: "
-        f"{': '.join(body.values()) or 'it does not say why'}",
+        f"the API failed in the middle of its answer{error.by_id}: {error.said or 'it does not say why'}",
         hint="what came before is not all; run again in a minute",
-        request_id=request_id,
-        body=body,
+        request_id=error.request_id,
+        body=_named(error),
     )
 
 
-def _error_fields(answer: object, known: Iterable[SecretStr] = ()) -> dict[str, str]:
-    """Return `type` and `message` of the error in an answer, as far as they are there, cleaned and cut."""
-    found = answer.get("error") if isinstance(answer, Mapping) else None
-    error = found if isinstance(found, dict) else {}
-    return {
-        name: sanitize(error[name], known=known) for name in ("type", "message") if isinstance(error.get(name), str)
-    }
+def _named(error: ErrorAnswer) -> dict[str, str]:
+    """Return the fields by their names within the API's own `error`."""
+    return {name.removeprefix("error."): value for name, value in error.fields.items()}
 
 
 def shown_request(request: httpx.Request) -> str:
     return f"{sanitize(request.method, limit=16)} {sanitize(request.url.path)}"
-
-
-def _request_id_in(answer: object) -> str | None:
-    stated = answer.get("request_id") if isinstance(answer, Mapping) else None
-    return stated if isinstance(stated, str) and REQUEST_ID.fullmatch(stated) else None
-
-
-def _by_id(request_id: str | None) -> str:
-    return f", request id {request_id}" if request_id else ""
 
 
 # A long answer of a model takes minutes.

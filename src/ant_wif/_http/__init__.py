@@ -2,9 +2,9 @@
 
 from ant_wif._http.debug_log import log_body, log_request, log_response, mask_foreign_logs, sent_secrets
 from ant_wif._http.flow import (
-    REQUEST_ID,
     TIMEOUT_SECONDS,
     Deadline,
+    ErrorAnswer,
     Flow,
     Request,
     RequestFailure,
@@ -12,19 +12,21 @@ from ant_wif._http.flow import (
     T,
     call,
     pause,
+    read_error,
     request_id_of,
     send,
+    what_it_is,
 )
-from ant_wif._http.retry import Backoff, is_transient, retry_after
+from ant_wif._http.retry import Backoff, is_transient, retry_after, send_again
 from ant_wif._http.transport import USER_AGENT, arun, client_for, request_failure, run
 from ant_wif._http.urls import check_url, is_loopback
 
 __all__ = [
-    "REQUEST_ID",
     "TIMEOUT_SECONDS",
     "USER_AGENT",
     "Backoff",
     "Deadline",
+    "ErrorAnswer",
     "Flow",
     "Request",
     "RequestFailure",
@@ -41,10 +43,13 @@ __all__ = [
     "log_response",
     "mask_foreign_logs",
     "pause",
+    "read_error",
     "request_failure",
     "request_id_of",
     "retry_after",
     "run",
     "send",
+    "send_again",
     "sent_secrets",
+    "what_it_is",
 ]

@@ -6,21 +6,23 @@ receives the result (a *flow*). `ant_wif._http.transport` does it, with blocking
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
-from ant_wif._secrets import SecretBytes, SecretStr
+from ant_wif._secrets import SecretBytes, SecretStr, sanitize
+from ant_wif._strict import read_json
 
 __all__ = [
-    "REQUEST_ID",
     "TIMEOUT_SECONDS",
     "BlockingCall",
+    "ErrorAnswer",
     "Flow",
     "Pause",
     "Request",
@@ -28,21 +30,28 @@ __all__ = [
     "Response",
     "call",
     "pause",
+    "read_error",
     "request_id_of",
     "send",
     "unwrap",
+    "what_it_is",
 ]
 
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
-REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ERROR_FIELDS = ("error", "error_description", "error_uri", "message")
+_TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """Return the id by which the server knows the request, under either name; `None` if it is not well-formed."""
-    found = headers.get("request-id") or headers.get("x-request-id")
-    return found if found and REQUEST_ID.fullmatch(found) else None
+    return _as_request_id(headers.get("request-id") or headers.get("x-request-id"))
+
+
+def _as_request_id(found: object) -> str | None:
+    return found if isinstance(found, str) and _REQUEST_ID.fullmatch(found) else None
 
 
 @dataclass
@@ -122,6 +131,48 @@ class Response:
     @property
     def request_id(self) -> str | None:
         return request_id_of(self.headers)
+
+    def error(self, known: Iterable[SecretStr]) -> ErrorAnswer:
+        """Return what the answer says of its failure, if it is one; see `read_error`."""
+        document: object = None
+        with contextlib.suppress(ValueError):
+            document = read_json(self.body)
+        found = read_error(document, self.headers, known)
+        return found if found.fields else replace(found, said=f"its body is {what_it_is(self.body)}")
+
+
+@dataclass(frozen=True)
+class ErrorAnswer:
+    """The standard error fields of an answer, cleaned and cut; `said` has them in one line."""
+
+    fields: Mapping[str, str]
+    said: str
+    request_id: str | None
+
+    @property
+    def by_id(self) -> str:
+        """How a message goes on that names the request."""
+        return f", request id {self.request_id}" if self.request_id else ""
+
+
+def read_error(document: object, headers: Mapping[str, str], known: Iterable[SecretStr]) -> ErrorAnswer:
+    """Keep the error fields of RFC 6749 §5.2 and of the API; they may quote secrets, such as those that are `known`."""
+    fields = document if isinstance(document, dict) else {}
+    found = {name: fields.get(name) for name in _ERROR_FIELDS}
+    if isinstance(inner := fields.get("error"), dict):
+        found |= {f"error.{name}": inner.get(name) for name in ("type", "message")}
+    secrets = [*known, *(SecretStr(value) for value in map(fields.get, _TOKEN_FIELDS) if isinstance(value, str))]
+    kept = {name: sanitize(value, known=secrets) for name, value in found.items() if isinstance(value, str)}
+    request_id = request_id_of(headers) or _as_request_id(fields.get("request_id"))
+    return ErrorAnswer(kept, ": ".join(kept.values()), request_id)
+
+
+def what_it_is(body: bytes) -> str:
+    """Name a body that is not what was expected, without quoting it."""
+    start = body[:256].lstrip().lower()
+    if not start:
+        return "empty"
+    return "an HTML page" if start.startswith((b"<!doctype", b"<html", b"<head")) else f"{len(body)} bytes of no JSON"
 
 
 @dataclass(frozen=True)

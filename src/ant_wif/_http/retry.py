@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 
 from ant_wif._environment import elapsed
-from ant_wif._http.flow import RequestFailure, Response
+from ant_wif._http.flow import Flow, Request, RequestFailure, Response, pause, send
 
-__all__ = ["Backoff", "is_transient", "retry_after"]
+__all__ = ["Backoff", "is_transient", "retry_after", "send_again"]
 
 ATTEMPTS = 4
 DEADLINE_SECONDS = 60.0
@@ -74,3 +74,17 @@ class Backoff:
         delay = max(self._draw() * self._limit, retry_after(answer) or 0.0)
         self._limit = min(2 * self._limit, LONGEST_DELAY_SECONDS)
         return delay if self._now() + delay < self._until else None
+
+
+def send_again(
+    request: Request, backoff: Backoff, may_repeat: Callable[[Response | RequestFailure], bool] = lambda _: True
+) -> Flow[Response | RequestFailure]:
+    """Send a request until it succeeds, cannot succeed or must not be repeated, or patience ends."""
+    while True:
+        reply = yield from send(request)
+        if isinstance(reply, Response) and 200 <= reply.status < 300:
+            return reply
+        delay = backoff.delay(reply) if may_repeat(reply) else None
+        if delay is None:
+            return reply
+        yield from pause(delay)

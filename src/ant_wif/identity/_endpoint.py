@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, pause, send
+from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, send_again
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
@@ -31,22 +31,18 @@ class Endpoint:
     ) -> Flow[Response]:
         """Send a request until it is answered; what passes by itself is tried again for a few seconds.
 
-        `explain` may know more of another answer (it gets the start of the body, cleaned of what was
-        `sent`) and return the error for it.
+        `explain` may know more of another answer (it gets the error fields, or the start of the body, cleaned of
+        what was `sent`) and return the error for it.
 
         Raises:
             IdentitySourceError: it cannot be reached, or refuses.
         """
         request = replace(request, known=tuple(sent))
         backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
-        while True:
-            reply = yield from send(request)
-            if isinstance(reply, Response) and reply.status in {200, 201}:
-                return reply
-            delay = backoff.delay(reply)
-            if delay is None:
-                raise self._failure(reply, sent, explain)
-            yield from pause(delay)
+        reply = yield from send_again(request, backoff)
+        if isinstance(reply, Response) and reply.status in {200, 201}:
+            return reply
+        raise self._failure(reply, sent, explain)
 
     def token_in(self, reply: Response, *path: str) -> SecretStr:
         """Return the token that stands in one field of a JSON answer; `path` leads to it through objects.
@@ -67,7 +63,9 @@ class Endpoint:
     ) -> IdentityTokenError:
         if isinstance(reply, RequestFailure):
             return IdentitySourceError(f"{self.name} could not be reached: {reply.reason}", hint=self.remedy)
-        shown = sanitize(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
+        error = reply.error(sent)
+        start = reply.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+        shown = error.said if error.fields else sanitize(start, known=sent)
         return explain(reply, shown) or IdentitySourceError(
             f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
         )

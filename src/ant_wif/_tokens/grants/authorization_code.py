@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, pause, send
+from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, send_again
 from ant_wif._secrets import SecretStr, sanitize
-from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
-from ant_wif.errors import ExchangeError, LoginError
+from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
+from ant_wif.errors import LoginError
 
 __all__ = [
     "ACCOUNT_FIELDS",
@@ -56,13 +56,17 @@ def redeem(
             "state": attempt.state,
         },
     )
-    backoff = Backoff()
-    while True:
-        reply = yield from send(request)
-        delay = backoff.delay(reply) if _left_the_code_alone(reply) else None
-        if delay is None:
-            return _read(reply, request.url, [answer.code, attempt.verifier, attempt.state])
-        yield from pause(delay)
+    reply = yield from send_again(request, Backoff(), _left_the_code_alone)
+    found = read_answer(reply, request.url, [answer.code, attempt.verifier, attempt.state], named_by="--base-url")
+    if isinstance(found, Granted):
+        return found, _about(reply)
+    if found.status in {400, 401, 403}:
+        raise LoginError(
+            f"the code was refused ({found.brief})", hint="log in again; a code works once, and for a minute only"
+        )
+    raise found.as_error(
+        f"the login could not be completed: {found.message}", hint=f"{found.hint}; a code works once: log in anew"
+    )
 
 
 def _left_the_code_alone(reply: Response | RequestFailure) -> bool:
@@ -72,35 +76,9 @@ def _left_the_code_alone(reply: Response | RequestFailure) -> bool:
     return reply.status in {429, 503, 529}
 
 
-def _read(reply: Response | RequestFailure, url: str, sent: list[SecretStr]) -> tuple[Granted, dict[str, str]]:
-    if isinstance(reply, RequestFailure):
-        raise ExchangeError(
-            f"the login could not be completed: {url} could not be used: {reply.reason}",
-            hint="check the network, the proxy variables and --base-url, then log in again",
-        )
-    granted = Granted.parse(reply.body) if reply.status == 200 else ""
-    if isinstance(granted, Granted):
-        return granted, _about(reply.body)
-    status = f"HTTP {reply.status}{f', request id {reply.request_id}' if reply.request_id else ''}"
-    body = error_fields(reply.body, sent)
-    said = granted or " ".join(body.values()) or f"its body is {what_it_is(reply.body)}"
-    if reply.status in {400, 401, 403}:
-        raise LoginError(
-            f"the code was refused ({status}: {said})",
-            hint="log in again; a code works once, and for a minute only",
-        )
-    raise ExchangeError(
-        f"the login could not be completed: {url} answered {status}: {said}",
-        hint="log in again in a minute" if is_transient(reply) else "check --base-url, and log in again",
-        status=reply.status,
-        request_id=reply.request_id,
-        body=body,
-    )
-
-
-def _about(body: bytes) -> dict[str, str]:
+def _about(reply: Response | RequestFailure) -> dict[str, str]:
     """Return who and what the token is bound to, as far as the answer says so."""
-    fields = json.loads(body)
+    fields = json.loads(reply.body) if isinstance(reply, Response) else {}
     found: dict[str, str] = {}
     for name, (group, key) in ACCOUNT_FIELDS.items():
         value = fields[group].get(key) if isinstance(fields.get(group), dict) else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._http import ErrorAnswer, RequestFailure, Response, is_transient, retry_after, what_it_is
+from ant_wif._secrets import SecretStr
+from ant_wif.errors import ExchangeError
 
-__all__ = ["Granted", "error_fields", "token_endpoint", "what_it_is"]
-
-_TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")
-_ERROR_FIELDS = ("error", "error_description", "error_uri")
+__all__ = ["Granted", "NotGranted", "read_answer", "token_endpoint"]
 
 
 def token_endpoint(base_url: str) -> str:
@@ -59,25 +59,63 @@ class Granted:
         )
 
 
-def error_fields(body: bytes, sent: Sequence[SecretStr]) -> dict[str, str]:
-    """Keep the standard error fields (RFC 6749 §5.2 and the API's own), cleaned: a body may echo what was sent."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(fields, dict):
-        return {}
-    found = {name: fields[name] for name in _ERROR_FIELDS if isinstance(fields.get(name), str)}
-    if isinstance(fields.get("error"), dict):
-        inner = fields["error"]
-        found |= {f"error.{name}": inner[name] for name in ("type", "message") if isinstance(inner.get(name), str)}
-    known = [*sent, *(SecretStr(value) for value in map(fields.get, _TOKEN_FIELDS) if isinstance(value, str))]
-    return {name: sanitize(value, known=known) for name, value in found.items()}
+@dataclass(frozen=True)
+class NotGranted:
+    """Why there is no token, in words; `status` is `None` where no answer came."""
+
+    message: str
+    hint: str
+    status: int | None = None
+    error: ErrorAnswer = field(default_factory=lambda: ErrorAnswer({}, "", None))
+
+    @property
+    def brief(self) -> str:
+        """The answer without its URL."""
+        return f"HTTP {self.status}{self.error.by_id}: {self.error.said}"
+
+    def as_error(self, message: str = "", *, hint: str = "", **more: Any) -> ExchangeError:
+        return ExchangeError(
+            message or self.message,
+            hint=hint or self.hint,
+            status=self.status,
+            request_id=self.error.request_id,
+            body=self.error.fields,
+            **more,
+        )
 
 
-def what_it_is(body: bytes) -> str:
-    """Name a body that is not what was expected, without quoting it."""
-    start = body[:256].lstrip().lower()
-    if not start:
-        return "empty"
-    return "an HTML page" if start.startswith((b"<!doctype", b"<html", b"<head")) else f"{len(body)} bytes of no JSON"
+def read_answer(
+    answer: Response | RequestFailure, url: str, sent: Sequence[SecretStr], *, named_by: str
+) -> Granted | NotGranted:
+    """Read what the endpoint answered to any grant; `named_by` is the setting that names its host."""
+    if isinstance(answer, RequestFailure):
+        return NotGranted(
+            f"{url} could not be used: {answer.reason}",
+            f"check the network, the proxy variables and {named_by}, then run again",
+        )
+    flaw = ""
+    if answer.status == 200:
+        granted = Granted.parse(answer.body)
+        if isinstance(granted, Granted):
+            return granted
+        flaw = f"but {granted}"
+    error = answer.error(sent)
+    if flaw:
+        error = replace(error, fields={}, said=flaw)
+    separator = ", " if flaw else ": "
+    message = f"{url} answered HTTP {answer.status}{error.by_id}{separator}{error.said}"
+    return NotGranted(message, _hint(answer, error, named_by), answer.status, error)
+
+
+def _hint(answer: Response, error: ErrorAnswer, named_by: str) -> str:
+    if 300 <= answer.status < 400:
+        return (
+            f"the endpoint redirects, which is not followed with a token in hand: set {named_by} to the API, "
+            "and check that no proxy answers in its place"
+        )
+    if is_transient(answer):
+        wait = retry_after(answer)
+        return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
+    if answer.status in {404, 405} or not error.fields:
+        return f"check that {named_by} names the Claude API and that no proxy answers in its place"
+    return "the message names the field that was refused: correct it"

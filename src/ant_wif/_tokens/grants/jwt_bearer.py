@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA, UUID
-from ant_wif._http import Request, RequestFailure, Response, check_url, is_transient, retry_after
+from ant_wif._http import Request, RequestFailure, Response, check_url
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
-from ant_wif.errors import ConfigurationError, ExchangeError
+from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
+from ant_wif.errors import ConfigurationError
 from ant_wif.identity import IdentityToken
 
 __all__ = ["Federation", "exchange_request", "likely_causes", "read_exchange"]
@@ -101,64 +101,21 @@ def read_exchange(
     Raises:
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
-    endpoint = token_endpoint(federation.base_url)
-    if isinstance(answer, RequestFailure):
-        raise ExchangeError(
-            f"the token endpoint {endpoint} could not be used: {answer.reason}",
-            hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
-            unverified_claims=token.unverified_claims,
-        )
-    if answer.status != 200:
-        raise _refusal(answer, federation, token, now)
-    granted = Granted.parse(answer.body)
-    if isinstance(granted, str):
-        raise ExchangeError(
-            f"the token endpoint {endpoint} answered HTTP 200, but {granted}",
-            hint="check that ANTHROPIC_BASE_URL names the Claude API and that no proxy answers in its place",
-            status=200,
-            request_id=answer.request_id,
-            unverified_claims=token.unverified_claims,
-        )
-    return AccessToken(granted.access_token, int(now) + granted.expires_in, lifetime=granted.expires_in)
-
-
-def _refusal(answer: Response, federation: Federation, token: IdentityToken, now: float) -> ExchangeError:
-    body = error_fields(answer.body, [token.assertion])
-    said = " ".join(body.values()) or f"its body is {what_it_is(answer.body)}"
-    request_id = f", request id {answer.request_id}" if answer.request_id else ""
-    message = (
-        f"the token endpoint {token_endpoint(federation.base_url)} answered HTTP {answer.status}{request_id}: {said}"
-    )
-    causes: tuple[str, ...] = ()
-    if answer.status in {401, 403}:
-        causes = likely_causes(federation, token)
-        message = (
-            f"the identity token was denied (HTTP {answer.status}{request_id}: {said}). "
-            f"Sent: {_sent(federation)}. {_presented(token, now)}"
-        )
-    return ExchangeError(
-        message,
-        hint=_hint(answer, causes),
-        status=answer.status,
-        request_id=answer.request_id,
-        body=body,
+    url = token_endpoint(federation.base_url)
+    found = read_answer(answer, url, [token.assertion], named_by="ANTHROPIC_BASE_URL")
+    if isinstance(found, Granted):
+        return AccessToken(found.access_token, int(now) + found.expires_in, lifetime=found.expires_in)
+    claims = token.unverified_claims
+    if found.status not in {401, 403}:
+        raise found.as_error(f"the token endpoint {found.message}", unverified_claims=claims)
+    causes = likely_causes(federation, token)
+    steps = "; ".join(f"({number}) {cause}" for number, cause in enumerate(causes, 1))
+    raise found.as_error(
+        f"the identity token was denied ({found.brief}). Sent: {_sent(federation)}. {_presented(token, now)}",
+        hint=f"the Console's authentication history names the reason; check in this order: {steps}",
         causes=causes,
-        unverified_claims=token.unverified_claims,
+        unverified_claims=claims,
     )
-
-
-def _hint(answer: Response, causes: tuple[str, ...]) -> str:
-    if causes:
-        steps = "; ".join(f"({number}) {cause}" for number, cause in enumerate(causes, 1))
-        return f"the Console's authentication history names the reason; check in this order: {steps}"
-    if 300 <= answer.status < 400:
-        return "the endpoint redirects, which is not followed with a token in hand: set ANTHROPIC_BASE_URL to the API"
-    if is_transient(answer):
-        wait = retry_after(answer)
-        return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
-    if answer.status in {404, 405}:
-        return "check that ANTHROPIC_BASE_URL names the Claude API"
-    return "the message names the field that was refused: correct it"
 
 
 def _sent(federation: Federation) -> str:

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from ant_wif._constants import OAUTH_BETA
-from ant_wif._http import (
-    Backoff,
-    Flow,
-    Request,
-    RequestFailure,
-    Response,
-    check_url,
-    is_transient,
-    pause,
-    retry_after,
-    send,
-)
+from ant_wif._http import Backoff, Flow, Request, check_url, send_again
 from ant_wif._secrets import SecretStr
-from ant_wif._tokens.grants.endpoint import Granted, error_fields, token_endpoint, what_it_is
-from ant_wif.errors import ExchangeError, LoginError
+from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
+from ant_wif.errors import LoginError
 
 __all__ = ["refresh"]
 
@@ -39,40 +28,13 @@ def refresh(
         headers={"anthropic-beta": OAUTH_BETA},
         json={"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
     )
-    backoff = Backoff() if patient else Backoff(attempts=1)
-    while True:
-        answer = yield from send(request)
-        delay = backoff.delay(answer)
-        if delay is None:
-            return _read(answer, request.url, refresh_token, profile)
-        yield from pause(delay)
-
-
-def _read(answer: Response | RequestFailure, url: str, sent: SecretStr, profile: str) -> Granted:
-    failed = f"the login of profile {profile!r} could not be refreshed"
-    if isinstance(answer, RequestFailure):
-        raise ExchangeError(
-            f"{failed}: {url} could not be used: {answer.reason}",
-            hint="check the network, the proxy variables and the profile's base_url, then run again",
-        )
-    granted = Granted.parse(answer.body) if answer.status == 200 else ""
-    if isinstance(granted, Granted):
-        return granted
-    body = error_fields(answer.body, [sent])
-    status = f"HTTP {answer.status}{f', request id {answer.request_id}' if answer.request_id else ''}"
-    said = granted or " ".join(body.values()) or f"its body is {what_it_is(answer.body)}"
-    if answer.status in {400, 401} and body:
+    answer = yield from send_again(request, Backoff() if patient else Backoff(attempts=1))
+    found = read_answer(answer, request.url, [refresh_token], named_by="the profile's base_url")
+    if isinstance(found, Granted):
+        return found
+    if found.status in {400, 401} and found.error.fields:
         raise LoginError(
-            f"the login of profile {profile!r} has ended: its refresh was refused ({status}: {said})",
+            f"the login of profile {profile!r} has ended: its refresh was refused ({found.brief})",
             hint=f"log in again: ant auth login --profile {profile}",
         )
-    wait = retry_after(answer)
-    raise ExchangeError(
-        f"{failed}: {url} answered {status}, but {said}",
-        hint=f"run again in {f'{wait:.0f} seconds' if wait else 'a minute'}"
-        if is_transient(answer)
-        else "check that the profile's base_url names the Claude API and that no proxy answers in its place",
-        status=answer.status,
-        request_id=answer.request_id,
-        body=body,
-    )
+    raise found.as_error(f"the login of profile {profile!r} could not be refreshed: {found.message}")
