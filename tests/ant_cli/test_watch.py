@@ -39,7 +39,7 @@ def claims(path: Path) -> dict[str, object]:
 def test_the_file_is_rewritten_before_each_expiry_until_it_is_stopped(emulator: Emulator, tmp_path: Path) -> None:
     source, output = tmp_path / "source", tmp_path / "output"
     source.touch(mode=0o600)
-    source.write_text(short(emulator, 4))
+    source.write_text(short(emulator, 8))
     child = subprocess.Popen(
         [ANT, "identity", "token", "--watch", "--output", str(output)],
         env={
@@ -56,7 +56,7 @@ def test_the_file_is_rewritten_before_each_expiry_until_it_is_stopped(emulator: 
         assert f"wrote {output}, and will again before each expiry" in child.stderr.readline()
         assert stat.S_IMODE(output.stat().st_mode) == 0o600
         before = claims(output)["jti"]
-        source.write_text(short(emulator, 4))
+        source.write_text(short(emulator, 8))
         until(lambda: claims(output)["jti"] != before)
         expires_at = claims(output)["exp"]
         assert isinstance(expires_at, int)
