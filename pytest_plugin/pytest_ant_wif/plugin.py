@@ -100,7 +100,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         found = live_credentials(config)
     except NoLiveCredentialError:
         return f"ant-wif: {mode}, no credential" + (", the emulator instead" if mode == "auto" else "")
-    return f"ant-wif: {mode}, {found.origin}, workspace {found.workspace_id or 'chosen by the server'}"
+    from ant_wif._secrets import harmless
+
+    return harmless(f"ant-wif: {mode}, {found.origin}, workspace {found.workspace_id or 'chosen by the server'}")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -34,8 +34,10 @@ def mask(environ: Mapping[str, str], secret: SecretStr, *, amid: bool = False) -
 def annotate(environ: Mapping[str, str], message: str, hint: str | None) -> None:
     """Show an error on the page of the run, not only in the log."""
     if is_job(environ):
+        from ant_wif._secrets import harmless
+
         text = message if hint is None else f"{message}\nhint: {hint}"
-        try_to_say(f"::error title=ant::{_escaped(text)}")
+        try_to_say(f"::error title=ant::{_escaped(harmless(text, lines=True))}")
 
 
 def summarize(environ: Mapping[str, str], title: str, text: str) -> None:

@@ -40,7 +40,7 @@ def warn_now_and_then() -> None:
 def _print_with(handler: logging.Handler, form: str) -> None:
     _before.append((_LOGGER.level, _LOGGER.handlers[:]))
     if not _LOGGER.handlers:
-        handler.setFormatter(logging.Formatter(form))
+        handler.setFormatter(_Formatter(form))
         _LOGGER.addHandler(handler)
 
 
@@ -56,6 +56,15 @@ def fall_silent(*streams: TextIO | None) -> None:
     """Nobody reads there any more; Python would complain of that once more while closing them."""
     for stream in filter(None, streams):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Formatter(logging.Formatter):
+    """Writes what is only to be shown."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from ant_wif._secrets import harmless
+
+        return harmless(super().format(record), lines=True)
 
 
 class NowAndThen(logging.Handler):

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any, TextIO
 
 import click
 
 from ant_cli._session import Session
+from ant_wif._secrets import harmless, harmless_json, harmless_pieces, sanitize
 
-__all__ = ["is_terminal", "print_bytes", "print_item", "print_items", "print_text", "written"]
+__all__ = ["is_terminal", "print_bytes", "print_item", "print_items", "print_text", "say", "written"]
 
-# What could move a terminal's cursor, break a line or turn text around, and halves of characters, which UTF-8 has not.
-_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]|" + _UNPRINTABLE.pattern)
+
+def say(text: str, *, lines: bool = False, err: bool = False, to: TextIO | None = None) -> None:
+    """Print one line for people, or with `lines` several. Of what it quotes, nothing is obeyed and all is seen."""
+    click.echo(harmless(text, lines=lines), file=to, err=err)
 
 
 def print_item(session: Session, item: object) -> None:
@@ -34,11 +38,11 @@ def print_items(session: Session, items: Iterable[object], *, kind: str = "jsonl
 
 
 def print_text(pieces: Iterable[str]) -> None:
-    """Print text as it arrives, without what would have a terminal do anything but show it."""
+    """Print text as it arrives, without what would have a terminal or a build system do anything but show it."""
     ended = True
     try:
-        for piece in pieces:
-            _print(_harmless(piece))
+        for piece in pieces if _is_file() else harmless_pieces(pieces):
+            _print(_encodable(piece))
             ended = piece.endswith("\n") if piece else ended
     finally:
         if not ended:
@@ -62,38 +66,51 @@ def is_terminal() -> bool:
 def written(item: object, kind: str, *, raw: bool = False) -> str:
     """Return a document in one of the forms; `raw` leaves out the quotes of a string."""
     if isinstance(item, str) and (raw or kind == "raw"):
-        return _harmless(item)
+        return _encodable(item if _is_file() else harmless(item, lines=True))
     try:
         if kind == "yaml":
-            import yaml
-
-            text = yaml.safe_dump(item, sort_keys=False, allow_unicode=True)
-            if not _is_printable(text):
-                text = yaml.safe_dump(item, sort_keys=False)
-            return text.rstrip("\n").removesuffix("\n...")
+            return _as_yaml(item)
         indent = None if kind in {"jsonl", "raw"} else 2
         text = json.dumps(item, ensure_ascii=False, indent=indent)
-        return text if _is_printable(text) else json.dumps(item, indent=indent)
+        return harmless_json(text if _is_encodable(text) else json.dumps(item, indent=indent))
     except RecursionError:
         raise click.ClickException("the answer is nested too deep to be printed in this form") from None
 
 
+def _as_yaml(item: object) -> str:
+    import yaml
+
+    class Quoting(yaml.SafeDumper):
+        """Writes every text in quotes and in one line, where what has to be escaped can be."""
+
+    Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+    form: dict[str, Any] = {"sort_keys": False, "width": sys.maxsize}
+    text: str = yaml.safe_dump(item, allow_unicode=True, **form)
+    if not _is_encodable(text) or text != harmless(text, lines=True):
+        text = harmless_json(yaml.dump(item, Dumper=Quoting, **form))
+    return text.rstrip("\n").removesuffix("\n...")
+
+
 def _print(text: str) -> None:
-    click.echo(text, nl=False)
+    click.echo(text, nl=False, color=True)  # or click would take out of a file what it takes for colours
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
-def _harmless(text: str) -> str:
-    """Return text as it may go to stdout: what its encoding does not have is replaced, what moves a cursor, too."""
-    if is_terminal():
-        text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def _is_file() -> bool:
+    """Whether what is printed goes to a file, which is to hold a text as it is."""
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _encodable(text: str) -> str:
+    """Return text as it may go to stdout: what its encoding does not have is replaced."""
     return text.encode(_encoding(), "replace").decode(_encoding())
 
 
-def _is_printable(text: str) -> bool:
-    if _UNPRINTABLE.search(text):
-        return False
+def _is_encodable(text: str) -> bool:
     try:
         text.encode(_encoding())
     except UnicodeEncodeError:
@@ -112,8 +129,6 @@ def _transformation(session: Session) -> Callable[[object], object]:
         return lambda item: item
     import jmespath
     import jmespath.exceptions
-
-    from ant_wif._secrets import sanitize
 
     problem = ""
     try:

@@ -114,9 +114,10 @@ def _trace(session: Session, error: Exception) -> None:
     if session.debug:
         import traceback
 
+        from ant_cli._output import say
         from ant_wif._secrets import redact
 
-        click.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
+        say(redact("".join(traceback.format_exception(error)).rstrip("\n")), lines=True, err=True)
 
 
 def _status(error: AntWifError, session: Session) -> int:
@@ -134,16 +135,15 @@ def _status(error: AntWifError, session: Session) -> int:
 
 def _say(session: Session, error: Exception, message: str, hint: str | None, status: int) -> int:
     from ant_cli import _github as github
+    from ant_cli._output import say, written
 
     try:
         if session.error_format:
-            from ant_cli._output import written
-
             click.echo(written(_as_document(error, message, hint, status), session.error_format), err=True)
         else:
-            click.echo(f"error: {message}", err=True)
+            say(f"error: {message}", lines=True, err=True)
             if hint:
-                click.echo(f"hint: {hint}", err=True)
+                say(f"hint: {hint}", lines=True, err=True)
             github.annotate(session.environ, message, hint)
     except OSError:
         _fall_silent()

@@ -24,6 +24,9 @@ __all__ = [
     "SecretBytes",
     "SecretStr",
     "as_secret",
+    "harmless",
+    "harmless_json",
+    "harmless_pieces",
     "is_sendable",
     "labelled_values",
     "mask",
@@ -119,12 +122,22 @@ def _pem() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     )
 
 
-# Controls, line separators, and characters that reorder text or that nobody sees.
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
+# Controls, line separators, halves of characters, and what reorders text or is not seen: marks of direction, zero
+# width, tags and selectors in which a text can be hidden. A joiner between letters that it joins is part of a word.
+_HIDDEN = (
+    r"\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e0fff"
 )
+_JOINED = rf"[^\x00-\x7f{_HIDDEN}\u200c\u200d]"
+_JOINER = rf"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
+_UNSAFE = re.compile(rf"[\x00-\x1f{_HIDDEN}]|{_JOINER}")
+_UNSAFE_IN_LINES = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f{_HIDDEN}]|\r(?!\n)|{_JOINER}")
 # How a line of a build log becomes a command: GitHub's old and new syntax, Azure Pipelines, TeamCity.
 _COMMAND = re.compile(r"(?<!\S)::(?=[A-Za-z])|##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
+# The end of a text that what follows may make one of these.
+_UNFINISHED = re.compile(
+    r"(?:(?<!\S)::?|##?(?:v(?:so?)?|t(?:e(?:a(?:m(?:c(?:i(?:ty?)?)?)?)?)?)?)?|[\r\u200c\u200d])\Z", re.I
+)
 
 
 def mask(secret: SecretStr | str) -> str:
@@ -164,10 +177,40 @@ def sanitize(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256)
     Control and invisible characters are escaped, and no build system takes a part of it for a command.
     """
     # Masked before it is cut, or the cut could divide a secret into a part that has no known shape.
-    shown = redact(str(text), known)
-    shown = _UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), shown)
-    shown = _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1]}", shown)
+    shown = harmless(redact(str(text), known))
     return shown if len(shown) <= limit else f"{shown[:limit]}..."
+
+
+def harmless(text: str, *, lines: bool = False) -> str:
+    """Return `text` so that no terminal obeys it, no build system takes a part of it for a command, and all is seen.
+
+    What a terminal or a reader is deceived by is escaped, as in Python; with `lines`, line breaks and tabs stay.
+    """
+    shown = (_UNSAFE_IN_LINES if lines else _UNSAFE).sub(_escaped, text)
+    return _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1]}", shown)
+
+
+def harmless_pieces(pieces: Iterable[str]) -> Iterator[str]:
+    """Make a text harmless that comes in pieces, each as it comes: what may become a command waits for the next."""
+    before, held = "", ""
+    for piece in pieces:
+        text = before + held + piece
+        unfinished = _UNFINISHED.search(text, max(len(before), len(text) - 16))
+        end = unfinished.start() if unfinished else len(text)
+        shown = harmless(text[:end], lines=True)
+        yield shown[len(before) :]
+        before, held = shown[-1:], text[end:]
+    yield harmless(before + held, lines=True)[len(before) :]
+
+
+def harmless_json(text: str) -> str:
+    """Return a JSON document that says the same and is harmless: what is not is escaped, which only strings hold."""
+    shown = _UNSAFE_IN_LINES.sub(lambda found: json.dumps(found.group())[1:-1], text)
+    return _COMMAND.sub(lambda found: f"{found.group()[0]}\\u{ord(found.group()[1]):04x}", shown)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode("ascii")
 
 
 def may_hold_secret(text: str) -> bool:

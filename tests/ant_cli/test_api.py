@@ -262,7 +262,7 @@ class TestStreams:
         environ = {"ANTHROPIC_API_KEY": emulator.api_key, "ANTHROPIC_BASE_URL": emulator.base_url, "HOME": str(home)}
         message = '{role: user, content: "one \\e[31mtwo\\x9b three"}'
         with in_a_terminal(*CREATE, "--message", message, "--stream", environ=environ) as child:
-            assert rest(child) == (0, "one \ufffd[31mtwo\ufffd three\r\n")
+            assert rest(child) == (0, "one \\x1b[31mtwo\\x9b three\r\n")
 
     @pytest.mark.parametrize("raw", [False, True])
     def test_what_was_printed_before_a_break_is_whole_and_the_error_goes_to_stderr(self, ant: Ant, raw: bool) -> None:

@@ -12,7 +12,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ant_wif._secrets import LABELS, SecretStr, mask, may_hold_secret, redact, sanitize
+from ant_wif._secrets import (
+    LABELS,
+    SecretStr,
+    harmless,
+    harmless_json,
+    harmless_pieces,
+    mask,
+    may_hold_secret,
+    redact,
+    sanitize,
+)
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -277,3 +287,32 @@ def test_an_echo_that_is_cut_in_a_jwt_is_masked_to_its_end(cut: int) -> None:
 def test_sanitized_text_is_no_command_of_a_build_system(pieces: list[str]) -> None:
     shown = sanitize("".join(pieces))
     assert not re.search(r"(?i)^\s*::[a-z]|##(vso|teamcity)?\[|[\u061c\u200e\u200f\U000e0000-\U000e007f]", shown)
+
+
+HIDING = st.sampled_from([
+    "::", ":", "a::b", "set-output", "##", "#", "[", "vso[", "TeamCity[", " ", "\n", "\r", "\r\n", "\t", "é", "\u200d",
+    "\u200c", "\u200b", "\u061c", "\u200e", "\u2067", "\x9b", "\x1b]52;c;aGk=\x07", "\ufeff", "\U000e0041", "\ud800",
+])  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(HIDING))
+def test_harmless_lines_stay_lines_however_they_are_cut(pieces: list[str]) -> None:
+    whole = harmless("".join(pieces), lines=True)
+    assert whole == "".join(harmless_pieces(pieces))
+    assert whole == harmless(whole, lines=True)
+    assert whole.count("\n") == "".join(pieces).count("\n")
+    assert not re.search(r"(?im)^\s*::[a-z]|##(vso|teamcity)?\[|\r(?!\n)", whole)
+    assert not {"\x9b", "\x1b", "\x07", "\u200b", "\u061c", "\u200e", "\u2067", "\ufeff", "\U000e0041"} & set(whole)
+
+
+@pytest.mark.parametrize("text", ["👩\u200d💻", "क\u094d\u200cष", "std::string a::b", "a ## b", "10::20", "é\r\n\t."])
+def test_what_deceives_no_reader_stays_as_it_is(text: str) -> None:
+    assert harmless(text, lines=True) == text
+
+
+@given(st.recursive(st.text() | HIDING, lambda inner: st.lists(inner) | st.dictionaries(HIDING, inner)))
+def test_harmless_json_says_the_same(document: object) -> None:
+    written = harmless_json(json.dumps(document, ensure_ascii=False, indent=2))
+    assert json.loads(written) == document
+    assert written == harmless(written, lines=True)

@@ -8,6 +8,7 @@ import time
 import click
 
 from ant_cli._click.groups import AntGroup
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
 __all__ = ["cache"]
@@ -31,7 +32,7 @@ def list_(session: Session) -> None:
         print_items(session, [token.as_json() for token in found])
         return
     for token in found:
-        click.echo(f"{token.federation_rule_id} at {token.base_url}  {_until(token.expires_at)}")
+        say(f"{token.federation_rule_id} at {token.base_url}  {_until(token.expires_at)}")
         by = f"profile {token.profile}" if token.profile else f"{token.unverified_subject or 'identity token'}"
         source = f" ({token.identity_source})" if token.identity_source else ""
         for name, value in (
@@ -42,9 +43,9 @@ def list_(session: Session) -> None:
             ("file", token.path),
         ):
             if value:
-                click.echo(f"  {name + ':':17}{value}")
+                say(f"  {name + ':':17}{value}")
     if not found:
-        click.echo("no tokens are kept", err=True)
+        say("no tokens are kept", err=True)
 
 
 @cache.command()
@@ -55,9 +56,9 @@ def clear(session: Session) -> None:
 
     gone = forget(session.resolution(), session.options.get("profile"))
     for path in gone:
-        click.echo(f"removed {path}", err=True)
+        say(f"removed {path}", err=True)
     if not gone:
-        click.echo("nothing was kept", err=True)
+        say("nothing was kept", err=True)
 
 
 def _until(expires_at: int | None) -> str:

@@ -15,6 +15,7 @@ from ant_cli import _github as github
 from ant_cli import _logging as logs
 from ant_cli._click import completing
 from ant_cli._click.groups import AntCommand
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
     if by_variable:
         from ant_cli.commands.auth.status import until
 
-        click.echo(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
+        say(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
         return _replace(command, session, credentials, token, by_mask=by_mask)
     with session.scope(on_failure=1):
         return _run(command, session, credentials, by_mask=by_mask)
@@ -120,7 +121,7 @@ def _say_what_would_be_renewed(session: Session, credentials: Credentials) -> No
 
     with contextlib.suppress(AntWifError):
         other = session.resolution().require(lambda candidate: candidate.source in {"api_key", "auth_token"})
-        click.echo(
+        say(
             f"note: {credentials.origin} is handed on as it is, and never renewed; "
             f"without it, {other.origin} would be kept fresh",
             err=True,
@@ -145,5 +146,6 @@ def _say(program: str, problem: str, status: int) -> int:
         if status == NOT_FOUND
         else "name a file that may be executed (chmod +x), or its interpreter before it"
     )
-    click.echo(f"error: {sanitize(program, limit=200)} cannot be run: {problem}\nhint: {hint}", err=True)
+    say(f"error: {sanitize(program, limit=200)} cannot be run: {problem}", err=True)
+    say(f"hint: {hint}", err=True)
     return status

@@ -10,6 +10,7 @@ import click
 from ant_cli import _github as github
 from ant_cli import _logging as logs
 from ant_cli._click.groups import AntGroup
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def detect(session: Session) -> None:
         return
     for each in detections:
         mark = "*" if each.name == selected else " "
-        click.echo(f"{mark} {each.name:<16} {'yes' if each.detected else 'no':<4} {each.reason}")
+        say(f"{mark} {each.name:<16} {'yes' if each.detected else 'no':<4} {each.reason}")
     if selected is None:
-        click.echo("no identity source: nothing here issues an identity token", err=True)
+        say("no identity source: nothing here issues an identity token", err=True)
     elif selected not in {each.name for each in detections if each.detected}:
-        click.echo(f"* {selected:<16} {'-':<4} named outright")
+        say(f"* {selected:<16} {'-':<4} named outright")
 
 
 @identity.command()
@@ -81,7 +82,7 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
             return
         with session.scope(on_failure=1):
             _write(output, fetched.assertion)
-        click.echo(f"wrote {sanitize_path(output)}", err=True)
+        say(f"wrote {sanitize_path(output)}", err=True)
 
 
 @identity.command()
@@ -115,9 +116,7 @@ def _watch(session: Session, audience: str | None, output: str) -> None:
     session.at_end.callback(logs.stop)
     broker = TokenRenewer(TokenCache(obtain, clock=context.clock).get, put, clock=context.clock)
     broker.step()
-    click.echo(
-        f"wrote {sanitize_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True
-    )
+    say(f"wrote {sanitize_path(output)}, and will again before each expiry; stop this with Ctrl-C or SIGTERM", err=True)
     with session.scope(on_failure=1):
         broker.run()
 

@@ -9,6 +9,7 @@ import click
 
 from ant_cli._click import completing
 from ant_cli._click.groups import AntGroup
+from ant_cli._output import say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
 
@@ -35,9 +36,9 @@ def list_(session: Session) -> None:
         print_items(session, [{"name": name, "active": name == active} for name in names])
         return
     for name in names:
-        click.echo(f"{'*' if name == active else ' '} {name}")
+        say(f"{'*' if name == active else ' '} {name}")
     if not names:
-        click.echo(f"no profiles in {directory.path / 'configs'}", err=True)
+        say(f"no profiles in {directory.path / 'configs'}", err=True)
 
 
 @profile.command()
@@ -55,9 +56,9 @@ def get(session: Session, key: str | None) -> None:
         return
     value = get_value(found, key)
     if value is None:
-        click.echo(f"{key} is not set in the profile {active!r}", err=True)
+        say(f"{key} is not set in the profile {active!r}", err=True)
         raise click.exceptions.Exit(1)
-    click.echo(value)
+    say(value, lines=True)
 
 
 @profile.command("set")
@@ -70,7 +71,7 @@ def set_(session: Session, key: str, value: str) -> None:
 
     directory, active = _directory(session)
     for note in set_value(directory, active, key, value):
-        click.echo(note, err=True)
+        say(note, err=True)
 
 
 @profile.command()
@@ -80,10 +81,10 @@ def activate(session: Session, name: str) -> None:
     """Make the profile NAME the active one."""
     directory, _ = _directory(session)
     directory.activate(name)
-    click.echo(f"the active profile is {name!r}", err=True)
+    say(f"the active profile is {name!r}", err=True)
     overriding = session.environ.get("ANTHROPIC_PROFILE")
     if overriding and overriding != name:
-        click.echo(f"note: ANTHROPIC_PROFILE={overriding} is set and still wins", err=True)
+        say(f"note: ANTHROPIC_PROFILE={overriding} is set and still wins", err=True)
 
 
 @profile.command()
@@ -103,9 +104,9 @@ def create(session: Session, name: str, *, federation: bool, identity_options: t
     path, notes = create_federation(
         resolution.inputs.directory, name, resolution.inputs.settings, _fields(identity_options)
     )
-    click.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}", err=True)
     for note in notes:
-        click.echo(note, err=True)
+        say(note, err=True)
 
 
 @profile.command()
@@ -120,7 +121,7 @@ def delete(session: Session, name: str, *, yes: bool) -> None:
         directory.read(name)
     confirm(session, f"Remove the profile {name!r} and its stored credentials?", yes=yes)
     for path in directory.delete(name):
-        click.echo(f"removed {path}", err=True)
+        say(f"removed {path}", err=True)
 
 
 def _fields(options: tuple[str, ...]) -> dict[str, object]:

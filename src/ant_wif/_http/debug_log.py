@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ant_wif._secrets import SecretStr, mask, redact
+from ant_wif._secrets import SecretStr, harmless, mask, redact
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +31,7 @@ def log_reply(
     url: str, status: int, headers: Mapping[str, str], body: bytes, *, known: Iterable[SecretStr] = ()
 ) -> None:
     """Log an answer that was read to its end; it may quote secrets that are `known`."""
-    log.debug("< %s %s %s", status, redact(url), _shown_headers(headers, known))
+    log.debug("< %s %s %s", status, _shown(url), _shown_headers(headers, known))
     log_body(body, known=known)
 
 
@@ -42,13 +42,13 @@ def log_body(body: bytes, *, known: Iterable[SecretStr] = ()) -> None:
 
 def log_failure(method: str, url: str, reason: str) -> None:
     """Log that no usable answer came."""
-    log.debug("! %s %s: %s", method, redact(url), reason)
+    log.debug("! %s %s: %s", method, _shown(url), _shown(reason))
 
 
 def log_request(request: httpx.Request, *, known: Iterable[SecretStr] = ()) -> None:
     """Log a request at debug level, every secret in it masked."""
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("> %s %s %s", request.method, redact(str(request.url)), _shown_headers(request.headers, known))
+        log.debug("> %s %s %s", request.method, _shown(str(request.url)), _shown_headers(request.headers, known))
         # A body that is streamed is not ours to consume.
         with contextlib.suppress(Exception):
             if request.content:
@@ -58,7 +58,7 @@ def log_request(request: httpx.Request, *, known: Iterable[SecretStr] = ()) -> N
 def log_response(response: httpx.Response) -> None:
     """Log a response's status and headers at debug level, every secret in them masked."""
     if log.isEnabledFor(logging.DEBUG):
-        url = redact(str(response.request.url))
+        url = _shown(str(response.request.url))
         shown = _shown_headers(response.headers, sent_secrets(response.request))
         log.debug("< %s %s %s", response.status_code, url, shown)
 
@@ -77,23 +77,29 @@ class _Scrubbed:
         self._known = known
 
     def __str__(self) -> str:
-        return redact(self._body.decode("utf-8", "replace"), self._known)
+        return harmless(redact(self._body.decode("utf-8", "replace"), self._known), lines=True)
 
 
 _SECRET_HEADERS = {"authorization", "x-api-key", "x-identity-header", "proxy-authorization", "cookie", "set-cookie"}
 
 
 def _shown_headers(headers: Mapping[str, str], known: Iterable[SecretStr] = ()) -> str:
-    return " ".join(f"{name.lower()}: {_shown_header(name.lower(), value, known)};" for name, value in headers.items())
+    return " ".join(
+        f"{_shown(name.lower())}: {_shown_header(name.lower(), value, known)};" for name, value in headers.items()
+    )
 
 
 def _shown_header(name: str, value: str, known: Iterable[SecretStr]) -> str:
     if name not in _SECRET_HEADERS:
-        return redact(value, known)
+        return _shown(value, known)
     scheme, space, credential = value.rpartition(" ")
     # The beginning of a token names its kind; that of a name with a password is the password.
     shown = mask(credential) if scheme.lower() in {"", "bearer"} else f"({len(credential)} characters)"
-    return f"{scheme}{space}{shown}"
+    return f"{harmless(scheme)}{space}{shown}"
+
+
+def _shown(text: str, known: Iterable[SecretStr] = ()) -> str:
+    return harmless(redact(text, known))
 
 
 # Libraries that log what they send and receive. The loggers meant are those of their modules.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from ant_cli._click.groups import AntCommand
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_wif.errors import AntWifError, ExchangeError
 
@@ -78,7 +79,7 @@ def print_explanation(found: Explanation, to: TextIO | None) -> None:
     except UnicodeEncodeError:
         marks = _PLAIN_MARKS
     for line in _lines(found, marks):
-        click.echo(line, file=to)
+        say(line, to=to)
 
 
 def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import click
 
 from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.auth.status import until
 
@@ -31,4 +32,4 @@ def export(session: Session, *, to_github: bool) -> None:
     with session.scope(on_failure=1):
         variables = variables_of(credentials, token)
         github.export(session.environ, variables)
-    click.echo(f"set for later steps: {' and '.join(variables)}, good {until(token.expires_at)}", err=True)
+    say(f"set for later steps: {' and '.join(variables)}, good {until(token.expires_at)}", err=True)

@@ -19,6 +19,7 @@ import click
 
 from ant_cli._click.groups import AntCommand
 from ant_cli._click.options import not_empty
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -105,13 +106,13 @@ def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | Non
         url = attempt.authorize_url(loopback)
         opens = listener is not None and _has_desktop(session.environ)
         lead = "Your browser opens this page; if it does not, open it yourself:" if opens else _OPEN
-        click.echo(f"{lead}\n\n  {url}\n", err=True)
-        click.echo("If the browser is on another machine, open this page there, and paste the code it shows:", err=True)
+        say(f"{lead}\n\n  {url}\n", lines=True, err=True)
+        say("If the browser is on another machine, open this page there, and paste the code it shows:", err=True)
         if opens and listener is not None:
             _open(session.environ, listener.opening(url))
     else:
-        click.echo("Open this page in a browser, and paste the code it shows:", err=True)
-    click.echo(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", err=True)
+        say("Open this page in a browser, and paste the code it shows:", err=True)
+    say(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", lines=True, err=True)
     if _is_terminal(sys.stderr):
         click.echo("\nCode: ", nl=False, err=True)
 
@@ -183,7 +184,7 @@ def _wait(
                 hint="run the command in a terminal, or without --no-browser where there is a browser",
             )
         indicator.end()
-        click.echo("(Standard input has ended: only a browser on this machine can complete the login.)", err=True)
+        say("(Standard input has ended: only a browser on this machine can complete the login.)", err=True)
     indicator.end()
     return None
 
@@ -225,13 +226,13 @@ def _tell(found: LoggedIn, plan: LoginPlan) -> None:
     def both(name: str | None, key: str | None) -> str:
         return f"{name} ({key})" if name and key else name or key or "not named by the server"
 
-    click.echo(f"Logged in{f' as {found.account_email}' if found.account_email else ''}", err=True)
-    click.echo(f"  organization:  {both(found.organization_name, found.organization_id)}", err=True)
-    click.echo(f"  workspace:     {both(found.workspace_name, found.workspace_id)}", err=True)
-    click.echo(f"  profile:       {plan.active.name}, {found.config_path}", err=True)
-    click.echo(f"  credentials:   {found.credentials_path}", err=True)
+    say(f"Logged in{f' as {found.account_email}' if found.account_email else ''}", err=True)
+    say(f"  organization:  {both(found.organization_name, found.organization_id)}", err=True)
+    say(f"  workspace:     {both(found.workspace_name, found.workspace_id)}", err=True)
+    say(f"  profile:       {plan.active.name}, {found.config_path}", err=True)
+    say(f"  credentials:   {found.credentials_path}", err=True)
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
 
 
 def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
@@ -246,7 +247,7 @@ def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
         return
     if origin != f"profile:{plan.active.name}":
         unset = f", or unset {origin}" if origin.isupper() else ""
-        click.echo(
+        say(
             f"note: commands use {origin} and not this login; to use it: ant --profile {plan.active.name} …{unset}",
             err=True,
         )

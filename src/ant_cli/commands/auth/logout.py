@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ant_cli._click.groups import AntCommand
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
 __all__ = ["logout"]
@@ -32,5 +33,5 @@ def logout(session: Session, *, everything: bool) -> None:
             "itself stays" if gone else "has no stored credentials, nothing to remove"
         )
     for path in gone:
-        click.echo(f"removed {path}", err=True)
-    click.echo(said, err=True)
+        say(f"removed {path}", err=True)
+    say(said, err=True)

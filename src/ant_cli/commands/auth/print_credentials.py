@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
+from ant_cli._output import say, written
 from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def print_credentials(session: Session, form: str | None) -> None:
         for name, value in variables_of(credentials, token).items():
             click.echo(f"{name}={shlex.quote(value)}")
     else:
-        click.echo(json.dumps(_as_stored(credentials, token), indent=2))
+        click.echo(written(_as_stored(credentials, token), "json"))
 
 
 def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandidate], bool]:
@@ -48,7 +48,7 @@ def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandi
         if session.names_profile:
             return candidate.tier != 3
         if bearer_only and candidate.source == "api_key" and candidate.matches:
-            click.echo(f"note: {candidate.origin} is passed over, because an API key is no bearer token", err=True)
+            say(f"note: {candidate.origin} is passed over, because an API key is no bearer token", err=True)
             return True
         return bearer_only and candidate.source == "api_key"
 

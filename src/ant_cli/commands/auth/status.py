@@ -60,23 +60,20 @@ def status(session: Session, *, github_summary: bool) -> None:
 
 def lines(report: Report, *, home: str, now: float, colour: bool = False) -> Iterator[str]:
     """Lay a report out in lines; `now` is unix seconds, `home` is shown as `~`."""
+    from ant_wif._secrets import harmless
+
     sections = (_head, _credentials, _base_url, _organization, _workspace, _inputs, _warnings)
     for number, section in enumerate(sections):
         body = list(section(report, now))
         if number and body:
             yield ""
         for line in body:
-            shown = _in_one_line(_with_tilde(line, home))
+            shown = harmless(_with_tilde(line, home))
             yield click.style(shown, bold=True) if colour and _is_title(shown) else shown
 
 
 def _is_title(line: str) -> bool:
     return bool(line) and not line.startswith(" ") and ":" not in line
-
-
-def _in_one_line(text: str) -> str:
-    """What a variable or file holds must not begin a line of its own: a CI system may take that for a command."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _with_tilde(line: str, home: str) -> str:

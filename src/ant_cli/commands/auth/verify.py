@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ant_cli._click.groups import AntCommand
-from ant_cli._output import print_item
+from ant_cli._output import print_item, say
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.auth.explain import explain_denial
 from ant_cli.commands.auth.status import until
@@ -27,10 +27,10 @@ def verify(session: Session) -> None:
         print_item(session, found.as_json())
         return
     by = f" ({found.identity_source})" if found.identity_source else ""
-    click.echo(f"The credential works: {found.source}{by} from {found.origin}")
-    click.echo(f"  API host:      {found.base_url}")
-    click.echo(f"  organization:  {found.organization_id or 'not named by the server'}")
-    click.echo(f"  workspace:     {found.workspace_id or 'not named by the server'}")
-    click.echo(f"  good:          {until(found.expires_at)}")
-    click.echo(f"  took:          {found.token_seconds * 1000:.0f} ms to the token, ", nl=False)
-    click.echo(f"{found.request_seconds * 1000:.0f} ms to the API's answer")
+    say(f"The credential works: {found.source}{by} from {found.origin}")
+    say(f"  API host:      {found.base_url}")
+    say(f"  organization:  {found.organization_id or 'not named by the server'}")
+    say(f"  workspace:     {found.workspace_id or 'not named by the server'}")
+    say(f"  good:          {until(found.expires_at)}")
+    token, answer = f"{found.token_seconds * 1000:.0f} ms", f"{found.request_seconds * 1000:.0f} ms"
+    say(f"  took:          {token} to the token, {answer} to the API's answer")

@@ -11,6 +11,7 @@ import click
 
 from ant_cli._click.groups import AntGroup
 from ant_cli._click.options import not_empty
+from ant_cli._output import say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, read_key_file
@@ -207,16 +208,16 @@ def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Com
             changes = found.changes_something
             if not for_programs or (changes and not common.dry_run):
                 for line in plan_lines(found):
-                    click.echo(line, err=for_programs)
+                    say(line, lines=True, err=for_programs)
             applied = False
             if changes and not common.dry_run:
                 confirm(session, "Do this?", yes=common.yes)
                 with session.scope(on_closed_pipe=1):
-                    found = apply(admin, found, lambda item: click.echo(done_line(item), err=True))
+                    found = apply(admin, found, lambda item: say(done_line(item), err=True))
                 applied = True
     with session.scope(on_closed_pipe=1 if applied else None, on_failure=1):
         if for_programs:
             print_item(session, {**found.as_json(applied=applied), "workflow": workflow(found)})
             return
         for line in result_lines(found, dry_run=common.dry_run, planned=changes):
-            click.echo(line)
+            say(line, lines=True)

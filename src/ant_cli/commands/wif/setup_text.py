@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import harmless_json, sanitize
 
 if TYPE_CHECKING:
     from ant_wif.admin.setup import PlannedResource, SetupPlan
@@ -113,7 +113,7 @@ def _shown(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """Return a text as YAML has it; what nobody can read has been refused before."""
-    return json.dumps(text, ensure_ascii=False)
+    return harmless_json(json.dumps(text, ensure_ascii=False))
 
 
 def _value(value: object) -> str:
