@@ -8,6 +8,7 @@ import pytest
 
 from pytest_ant_wif._leaks.guard import ALLOWED, LeakGuard
 from pytest_ant_wif._options import add_options, is_worker, leaks_of, mode_of
+from pytest_ant_wif._safety import never_raises
 from pytest_ant_wif.fixtures import (
     ant_async_client,
     ant_aws,
@@ -49,6 +50,7 @@ _MARKERS = (
 
 _NAMES = ("ant_wif", __name__)
 _GUARD = "ant_wif_leaks"
+_MADE = pytest.StashKey[LeakGuard]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -62,6 +64,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
             pluginmanager.set_blocked(name)
 
 
+@pytest.hookimpl(tryfirst=True)
+@never_raises
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Where nothing is captured, cover the streams before a conftest can give them to a handler of logs."""
+    known = early_config.known_args_namespace
+    if known.capture == "no" and known.ant_leaks != "off":
+        _guard_of(early_config).cover_streams()
+
+
+@pytest.hookimpl(tryfirst=True)
+@never_raises
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse what there is not before any test runs, and set the guard."""
     mode_of(config)
@@ -72,9 +85,21 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.pluginmanager.has_plugin(_GUARD):
         raise pytest.UsageError(f"another plugin is called {_GUARD}: give it another name, or use --ant-leaks off")
-    config.pluginmanager.register(LeakGuard(config, fail=leaks == "fail"), _GUARD)
+    guard = _guard_of(config)
+    guard.fails = leaks == "fail"
+    guard.cover_trace()
+    config.pluginmanager.register(guard, _GUARD)
 
 
+def _guard_of(config: pytest.Config) -> LeakGuard:
+    guard = config.stash.get(_MADE, None)
+    if guard is None:
+        guard = config.stash[_MADE] = LeakGuard(config)
+        config.add_cleanup(guard.put_back)
+    return guard
+
+
+@never_raises
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Where the command line demands a live credential, say at once that there is none."""
     config = session.config
@@ -87,6 +112,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             raise pytest.UsageError(f"--ant-mode live: {error}") from None
 
 
+@never_raises
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say in one line which credential is used, where that was asked for."""
     if not any(config.getoption(name) for name in ("ant_mode", "ant_profile", "ant_leaks")):
@@ -106,6 +132,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 @pytest.hookimpl(optionalhook=True)
+@never_raises
 def pytest_configure_node(node: Any) -> None:
     """Let a worker of pytest-xdist ask this process for tokens."""
     if mode_of(node.config) != "emulator":
@@ -114,6 +141,7 @@ def pytest_configure_node(node: Any) -> None:
         join_workers(node.config, node)
 
 
+@never_raises
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a real credential where there is none."""
     if item.get_closest_marker("ant_live") is None:

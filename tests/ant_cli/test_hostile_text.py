@@ -198,6 +198,6 @@ def test_a_path_is_harmless(ant: Ant, emulator: Emulator, tmp_path: Path, text: 
     for command in (
         ("profile", "create", "ci", "--federation"), ("profile", "activate", "ci"), ("auth", "verify"),
         ("cache", "list"), ("identity", "token", "--output", str(token)), ("auth", "status"), ("cache", "clear"),
-        ("auth", "logout", "--all"), ("profile", "list"), ("profile", "get"), ("api", "/v1/x", "--input", f"{token}/no"),
+        ("auth", "logout", "--all"), ("profile", "list"), ("profile", "get"), ("api", "/x", "--input", f"{token}/no"),
     ):  # fmt: skip
         assert_harmless(ant(*command, **job))

@@ -86,3 +86,85 @@ def test_reports_that_the_guard_cannot_read_are_one_warning_and_the_run_goes_on(
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
     result.assert_outcomes(passed=3, warnings=1)
     result.stdout.fnmatch_lines(["*ant-wif: the leak guard failed (*), output may be unmasked*"])
+
+
+CONFTEST = """
+import logging, os, sys
+print(os.environ["SEEN"])
+logging.basicConfig(level="INFO", stream=sys.stdout)
+logging.getLogger().addHandler(logging.StreamHandler())
+"""
+LOGGING = """
+import logging, os
+def test_log(ant_token):
+    logging.info("a %s and %s", os.environ["SEEN"], ant_token)
+    with open("secrets.txt", "w") as file:
+        file.write(ant_token)
+"""
+
+
+def test_handlers_that_a_conftest_makes_of_uncaptured_streams_show_no_secret(
+    pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = f"sk-ant-oat01-{'EXAMPLE-' * 8}"
+    monkeypatch.setenv("SEEN", seen)
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(LOGGING)
+    result = run("-s", "-v", "-p", "no:logging")
+    result.assert_outcomes(passed=1)
+    shown = result.stdout.str() + result.stderr.str()
+    assert shown.count(seen[:16]) == 3
+    assert seen not in shown
+    assert Path("secrets.txt").read_text() not in shown
+    result.stdout.fnmatch_lines([f"INFO:root:a {seen[:16]}... and [[]masked[]]"])
+
+
+@pytest.mark.parametrize("option", ["-s", "--capture=fd"])
+def test_a_conftest_that_fails_leaves_the_streams_as_they_were(
+    option: str, pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest("import sys\nprint('said, and no line', end='')\nraise RuntimeError('no use')")
+    result = run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "no use" in result.stderr.str()
+    assert result.stdout.str().count("said, and no line") == 1
+
+
+def test_what_pytest_traces_for_debugging_holds_no_secret(
+    pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEN", "hidden")
+    pytester.makepyfile(LOGGING + "    assert not ant_token, ant_token\n")
+    result = run("--debug=trace.log", "-p", "no:logging")
+    result.assert_outcomes(failed=1)
+    token, traced = Path("secrets.txt").read_text(), Path("trace.log").read_text()
+    assert token[:16] in traced
+    assert token[16:40] not in traced
+
+
+LACKING = """
+import pytest
+
+class Writer:
+    def __init__(self, writer):
+        object.__setattr__(self, "writer", writer)
+    def __getattr__(self, name):
+        if name == "_file":
+            raise AttributeError(name)
+        return getattr(self.writer, name)
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter._tw = Writer(reporter._tw)
+"""
+
+
+def test_a_pytest_without_what_the_guard_knows_of_it_is_one_warning_and_the_run_goes_on(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest(LACKING)
+    pytester.makepyfile(f"def test_a(): pass\ndef test_b():\n    assert 0, 'sk-ant-oat01-{'EXAMPLE-' * 5}'")
+    result = run("-W", "error", "--capture=sys")
+    result.assert_outcomes(passed=1, failed=1, warnings=1)
+    assert f"EXAMPLE-{'EXAMPLE-' * 3}" not in "\n".join(line for line in result.outlines if line.startswith("E "))

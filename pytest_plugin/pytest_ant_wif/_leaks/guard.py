@@ -7,21 +7,21 @@ else sees it. What reaches the terminal or a log file by another way is cleaned 
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, parts_of, subtest_of, text_of
 from pytest_ant_wif._leaks.writers import CleanFile, CleanFormatter, CleanStream
 from pytest_ant_wif._options import is_worker
+from pytest_ant_wif._safety import never_raises, warn_once
 
 if TYPE_CHECKING:
     from pytest_ant_wif._leaks.masking import Masking
@@ -36,32 +36,15 @@ _ACCUSED = "a secret leaked into "
 # What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
 _KEPT = {"sections", "nodeid", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords"}
 
-Hook = TypeVar("Hook", bound=Callable[..., Any])
-
-
-def _harmless(hook: Hook) -> Hook:
-    """Make of an error one warning: the guard is loaded in every run, and none may end because of it."""
-
-    @functools.wraps(hook)
-    def safe(guard: LeakGuard, *arguments: Any, **named: Any) -> Any:
-        try:
-            return hook(guard, *arguments, **named)
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            guard.warn(error)
-            return None
-
-    return cast("Hook", safe)
-
 
 class LeakGuard:
     """Masks secrets, those it was told of and those that have the shape of one; with `fail`, names the tests."""
 
-    def __init__(self, config: pytest.Config, *, fail: bool) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._fail = fail
+        self.fails = False
         self._knows = False
         self._allowed = False
-        self._warned = False
         self._free_of_marks: set[str] = set()
         self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
@@ -85,27 +68,9 @@ class LeakGuard:
         """Return `text` with every secret masked."""
         try:
             return self._masking.clean(text) if self._may_leak(text) else text
-        except Exception as error:  # noqa: BLE001 - as in `_harmless`
-            self.warn(error)
+        except Exception as error:  # noqa: BLE001 - as in `never_raises`
+            warn_once(self._config, error)
             return text
-
-    def warn(self, error: Exception) -> None:
-        """Say once, in the summary, that the guard does not work; a filter that makes errors of warnings is no use."""
-        if self._warned:
-            return
-        self._warned = True
-        with suppress(Exception), warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            # The text of the error could quote what was to be masked.
-            warnings.warn(
-                pytest.PytestWarning(
-                    f"ant-wif: the leak guard failed ({type(error).__name__}), output may be unmasked"
-                ),
-                stacklevel=2,
-            )
-            self._config.hook.pytest_warning_recorded.call_historic(
-                kwargs={"warning_message": caught[0], "when": "runtest", "nodeid": "", "location": None}
-            )
 
     def leaks(self, *values: object) -> bool:
         """Whether the text of one of these holds a secret."""
@@ -141,13 +106,13 @@ class LeakGuard:
     # --- assertions -------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
-    @_harmless
+    @never_raises
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Note whether this test means to show secrets."""
         self._allowed = item.get_closest_marker(ALLOWED) is not None
 
     @pytest.hookimpl(tryfirst=True)
-    @_harmless
+    @never_raises
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a comparison of secrets without a difference, whose lines begin in the middle of one."""
         if self._allowed:
@@ -169,11 +134,11 @@ class LeakGuard:
         self._judge(item, report)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
-    @_harmless
+    @never_raises
     def _judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if item.get_closest_marker(ALLOWED) is not None:
             report.user_properties = [*report.user_properties, _MARK]
-        elif self._fail and not is_bare(report):
+        elif self.fails and not is_bare(report):
             with self._knowing(report):
                 self._accuse(report)
 
@@ -186,7 +151,7 @@ class LeakGuard:
         self._clean_before_it_is_seen(report)
         return (yield)
 
-    @_harmless
+    @never_raises
     def _clean_before_it_is_seen(self, report: pytest.TestReport) -> None:
         for stream in self._streams:
             stream.flush()
@@ -194,20 +159,20 @@ class LeakGuard:
             pass
         elif _MARK not in report.user_properties:
             with self._knowing(report):
-                if self._fail and not str(report.longrepr).startswith(_ACCUSED):
+                if self.fails and not str(report.longrepr).startswith(_ACCUSED):
                     self._accuse(report)
                 self._clean_report(report)
         elif not is_worker(self._config):  # the controller has to know it, too
             report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
 
     @pytest.hookimpl(tryfirst=True)
-    @_harmless
+    @never_raises
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Clean what is said of a module that cannot be imported."""
         self._clean_report(report)
 
     @pytest.hookimpl(tryfirst=True)
-    @_harmless
+    @never_raises
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Clean a warning; the report log holds them, too."""
         text = str(warning_message.message)
@@ -288,27 +253,48 @@ class LeakGuard:
 
     # --- what is written by another way -------------------------------------------------------------
 
+    @never_raises
+    def cover_streams(self) -> None:
+        """Clean standard output and error where pytest captures neither, also for handlers that keep them."""
+        for name in ("stdout", "stderr"):
+            self._replace(sys, name, self._stream(getattr(sys, name)))
+
+    @never_raises
+    def cover_trace(self) -> None:
+        """Clean what `pytest --debug` writes of each call of a hook."""
+        tracer = self._config.trace.root
+        writer = tracer._writer
+        if writer is not None:
+            tracer.setwriter(lambda text: writer(self.clean(text)))
+
     @pytest.hookimpl(tryfirst=True)
-    @_harmless
     def pytest_sessionstart(self) -> None:
         """Clean the terminal, live logs and the log file as they are written; `caplog` sees what was logged."""
         manager = self._config.pluginmanager
         if manager.has_plugin("terminalreporter"):
-            writer = self._config.get_terminal_writer()
-            self._replace(writer, "_file", CleanFile(writer._file, self.clean))
-        self._clean_streams(getattr(manager.get_plugin("capturemanager"), "_global_capturing", None))
+            self._clean_terminal()
+        self._clean_capture(getattr(manager.get_plugin("capturemanager"), "_global_capturing", None))
         plugin = manager.get_plugin("logging-plugin")
         for name in ("log_cli_handler", "log_file_handler"):
             handler = getattr(plugin, name, None)
             if isinstance(handler, logging.Handler):
                 self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
 
-    def _clean_streams(self, capturing: Any) -> None:
-        """Clean what is printed while nothing is captured, for `-s` and `capsys.disabled()`, or captured and shown."""
+    @never_raises
+    def _clean_terminal(self) -> None:
+        writer = self._config.get_terminal_writer()
+        # Not the stream that stands in its place: what it is about to write is shown at once.
+        file = writer._file.shown if isinstance(writer._file, CleanStream) else writer._file
+        self._replace(writer, "_file", CleanFile(file, self.clean))
+
+    @never_raises
+    def _clean_capture(self, capturing: Any) -> None:
+        """Clean what is printed while nothing is captured, for `capsys.disabled()`, or captured and shown."""
         for name, file in (("out", "stdout"), ("err", "stderr")):
             capture = getattr(capturing, name, None)
             if capture is None:
-                self._replace(sys, file, self._stream(getattr(sys, file)))
+                if not isinstance(getattr(sys, file), CleanStream):
+                    self._replace(sys, file, self._stream(getattr(sys, file)))
                 continue
             for owner in filter(None, (capture, getattr(capture, "syscapture", None))):
                 if getattr(owner, "_old", None) is not None:
@@ -322,7 +308,7 @@ class LeakGuard:
         return self._streams[-1]
 
     @pytest.hookimpl(tryfirst=True)
-    @_harmless
+    @never_raises
     def pytest_sessionfinish(self) -> None:
         """Clean what junit XML says of the run as a whole."""
         for plugin in self._config.pluginmanager.get_plugins():
@@ -330,8 +316,8 @@ class LeakGuard:
             if isinstance(properties, list):
                 properties[:] = [(name, self.clean(str(value))) for name, value in properties]
 
-    @_harmless
-    def pytest_unconfigure(self) -> None:
+    @never_raises
+    def put_back(self) -> None:
         """Put back what was replaced."""
         for stream in self._streams:
             stream.flush()

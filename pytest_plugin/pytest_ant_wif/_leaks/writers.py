@@ -38,6 +38,11 @@ class CleanStream(io.TextIOBase):
         self._held = ""
 
     @property
+    def shown(self) -> TextIO:
+        """What it writes to."""
+        return self._wrapped
+
+    @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute
         return self._wrapped.encoding
 
