@@ -112,5 +112,6 @@ def test_what_a_killed_run_left_is_swept_under_attack_and_nothing_else(scene: Sc
     while not scene.planted():
         PrivateFolder(scene.shared, "ant-exec-").remove()
     PrivateFolder(scene.shared, "ant-exec-").remove()
-    assert not left.path.exists()
+    # Its name is free then, and a late attacker may put a link there.
+    assert left.path.is_symlink() or not left.path.exists()
     scene.end()
