@@ -130,7 +130,6 @@ _HIDDEN = (
 )
 _JOINED = rf"[^\x00-\x7f{_HIDDEN}\u200c\u200d]"
 _JOINER = rf"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
-_UNSAFE = re.compile(rf"[\x00-\x1f{_HIDDEN}]|{_JOINER}")
 _UNSAFE_IN_LINES = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f{_HIDDEN}]|\r(?!\n)|{_JOINER}")
 # How a line of a build log becomes a command: GitHub's old and new syntax, Azure Pipelines, TeamCity.
 _COMMAND = re.compile(r"(?<!\S)::(?=[A-Za-z])|##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
@@ -145,7 +144,7 @@ def mask(secret: SecretStr | str) -> str:
     text = secret if isinstance(secret, str) else secret.get_secret_value()
     if len(text) <= _SHOWN:
         return f"({len(text)} characters)"
-    return f"{_UNSAFE.sub('?', text[:_SHOWN])}..."
+    return f"{''.join(c if c.isprintable() else '?' for c in text[:_SHOWN])}..."
 
 
 def as_secret(secret: SecretStr | str | None) -> SecretStr | str | None:
@@ -184,9 +183,12 @@ def sanitize(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256)
 def harmless(text: str, *, lines: bool = False) -> str:
     """Return `text` so that no terminal obeys it, no build system takes a part of it for a command, and all is seen.
 
-    What a terminal or a reader is deceived by is escaped, as in Python; with `lines`, line breaks and tabs stay.
+    What is not printable is escaped, as in Python. With `lines` only what a terminal or a reader is deceived by:
+    line breaks and tabs stay, and so do wide spaces, joiners within words and characters of a newer Unicode.
     """
-    shown = (_UNSAFE_IN_LINES if lines else _UNSAFE).sub(_escaped, text)
+    shown = _UNSAFE_IN_LINES.sub(lambda found: _escaped(found.group()), text)
+    if not lines and not shown.isprintable():
+        shown = "".join(c if c.isprintable() else _escaped(c) for c in shown)
     return _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1]}", shown)
 
 
@@ -209,8 +211,8 @@ def harmless_json(text: str) -> str:
     return _COMMAND.sub(lambda found: f"{found.group()[0]}\\u{ord(found.group()[1]):04x}", shown)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode("ascii")
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def may_hold_secret(text: str) -> bool:

@@ -306,6 +306,11 @@ def test_harmless_lines_stay_lines_however_they_are_cut(pieces: list[str]) -> No
     assert not {"\x9b", "\x1b", "\x07", "\u200b", "\u061c", "\u200e", "\u2067", "\ufeff", "\U000e0041"} & set(whole)
 
 
+@pytest.mark.parametrize("text", ["\U00012544", "a\xa0b", "\u3000", "\ue000", "👩\u200d💻", "\U0010ffff", "\n"])
+def test_a_sanitized_text_is_printable_on_any_unicode(text: str) -> None:
+    assert sanitize(text).isprintable()
+
+
 @pytest.mark.parametrize("text", ["👩\u200d💻", "क\u094d\u200cष", "std::string a::b", "a ## b", "10::20", "é\r\n\t."])
 def test_what_deceives_no_reader_stays_as_it_is(text: str) -> None:
     assert harmless(text, lines=True) == text
