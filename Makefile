@@ -37,8 +37,9 @@ demo: $(STAMP) ## the whole story on this machine, without an account
 test: $(STAMP) ## the test suite, in parallel
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-long: $(STAMP) ## the tests that take minutes: many runs under attack, many kills
+long: $(STAMP) ## the tests that take minutes: many runs under attack, many kills, inputs drawn anew
 	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m hypothesis -n auto --hypothesis-profile default
 
 # The environments of these two are made anew each time: what the bounds allow changes with every release.
 newest: $(LINT_STAMP) ## the test suite with the newest versions that pyproject.toml allows

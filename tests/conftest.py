@@ -6,6 +6,11 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.load_profile("suite")
 
 # A job that a shell starts in the background, and what `nohup` starts, inherits signals as ignored, and would hand
 # that on to every process of the tests. Python itself then installs no handler for SIGINT.
