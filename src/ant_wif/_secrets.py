@@ -48,6 +48,7 @@ def __getattr__(name: str) -> object:
 
 _SHOWN = 16
 _SHORTEST_SEGMENT = 8  # below this a "known secret" would erase ordinary words
+_BLOCK = 12  # of a cut secret, whatever holds a whole block of this size is seen
 
 # Names whose value is a secret: in JSON, a form, a query, a header, YAML or a Python repr.
 LABELS = (
@@ -225,16 +226,17 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
     """Return `text` with every secret masked: those in `known`, and whatever has the shape or the label of one.
 
     Of a known secret also each dot-separated part is removed, because a server may echo a JWT's
-    payload or signature alone, and the ways to write it in JSON and in a URL.
+    payload or signature alone, the ways to write it in JSON, in a URL and in base64, and its long pieces.
 
     With `certain`, prose and source code that only speak of secrets stay: a JWT must have a header that is JSON,
     a private key must have lines, and a labelled value must be long and random.
     """
     before = text
-    for secret in known:
-        for part in sorted(_ways_to_write(secret.get_secret_value()), key=len, reverse=True):
-            if len(part) >= _SHORTEST_SEGMENT:
-                text = text.replace(part, "[masked]")
+    known = known if len(text) >= _SHORTEST_SEGMENT else ()
+    ways = sorted({way for secret in known for way in _ways_to_write(secret.get_secret_value())}, key=len, reverse=True)
+    for way in ways:
+        if len(way) >= _SHORTEST_SEGMENT:
+            text = text.replace(way, "[masked]")
     if text != before:  # An echo that was cut in a JWT ends with a piece that is no part of it.
         text = re.sub(r"\[masked\](?:\.(?:\[masked\]|[A-Za-z0-9_\-]+))+", "[masked]", text)
     if "PRIVATE KEY-----" in text:
@@ -245,7 +247,7 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
     for start, end in _labelled(text, certain=certain):
         parts.append(f"{text[done:start]}[masked]")
         done = end
-    return "".join([*parts, text[done:]])
+    return _without_pieces("".join([*parts, text[done:]]), ways)
 
 
 def labelled_values(text: str) -> Iterator[str]:
@@ -305,8 +307,44 @@ def _is_word(label: re.Match[str], value: str) -> bool:
     return False
 
 
+def _without_pieces(text: str, ways: Iterable[str]) -> str:
+    """Mask every run of characters that stands in a way to write a secret, too, and holds a whole block of it."""
+    # The first block may be shown, and begins many a secret of the same kind.
+    blocks = {way[at : at + _BLOCK]: (way, at) for way in ways for at in range(_BLOCK, len(way) - _BLOCK + 1, _BLOCK)}
+    if len(blocks) < len(text) and not any(block in text for block in blocks):  # the fast way of most texts
+        return text
+    done, parts, place = 0, [], 0
+    while blocks and place <= len(text) - _BLOCK:
+        way, at = blocks.get(text[place : place + _BLOCK], ("", 0))
+        if not way:
+            place += 1
+            continue
+        before = _in_common(way[:at][::-1], text[max(done, place - at) : place][::-1])
+        after = _in_common(way[at:], text[place : place + len(way) - at])
+        parts.append(f"{text[done : place - before]}[masked]")
+        done = place = place + after
+    return "".join([*parts, text[done:]])
+
+
+def _in_common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _in_base64(value: str) -> Iterator[str]:
+    """What base64 of any text around a value has of it, by how many bytes stand before the groups of three."""
+    raw = value.encode("utf-8", "replace")
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        start, end = (8 * before + 5) // 6, (before + len(raw)) * 8 // 6
+        yield encoded[start:end]
+        yield encoded[start:end].translate(str.maketrans("+/", "-_"))
+
+
 def _ways_to_write(value: str) -> set[str]:
     ways = {value, *value.split(".")}
+    if len(value) >= _SHORTEST_SEGMENT:
+        ways.update(_in_base64(value))
     if re.fullmatch(r"[A-Za-z0-9._~-]*", value) is None:
         escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
         ways |= escaped | {way.replace("/", "\\/") for way in escaped}

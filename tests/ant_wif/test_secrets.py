@@ -120,6 +120,28 @@ def test_no_known_secret_gets_through(before: str, secret: str, after: str) -> N
     assert secret not in sanitize(before + secret + after, known=known)
 
 
+long_secrets = st.text(alphabet=BASE64URL, min_size=48, max_size=120).filter(lambda text: len(set(text)) > 12)
+
+
+@settings(deadline=None)
+@given(before=surroundings, secret=long_secrets, after=surroundings, start=st.integers(0, 80))
+def test_no_long_piece_of_a_known_secret_gets_through(before: str, secret: str, after: str, start: int) -> None:
+    piece = secret[start:]
+    assume(len(piece) >= 35)
+    assume(leaked(secret, before + after) is None)
+    assert leaked(piece, redact(before + piece + after, [SecretStr(secret)]), shown=0, window=24) is None
+
+
+@settings(deadline=None)
+@given(before=st.binary(max_size=9), secret=long_secrets, after=st.binary(max_size=9), way=st.booleans())
+def test_no_known_secret_gets_through_in_base64(before: bytes, secret: str, after: bytes, way: bool) -> None:
+    encode = base64.urlsafe_b64encode if way else base64.b64encode
+    echoed = encode(before + secret.encode() + after).decode()
+    seen = redact(echoed, [SecretStr(secret)])
+    # What is left at either end are the groups that hold a neighbour's byte, too.
+    assert len(seen) - len("[masked]") <= len(encode(before + after)) + 8
+
+
 @settings(max_examples=200, deadline=None)
 @given(before=surroundings, token=jwts, after=surroundings, part=st.sampled_from([0, 1, 2]))
 def test_no_part_of_a_known_jwt_gets_through_alone(before: str, token: str, after: str, part: int) -> None:
