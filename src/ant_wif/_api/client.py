@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
-from ant_wif._api.request import ApiRequest, broken, refusal, shown_request
+from ant_wif._api.request import DEADLINE, ApiRequest, broken, refusal, shown_request
 from ant_wif._http import (
     Backoff,
     Deadline,
@@ -20,6 +22,7 @@ from ant_wif._http import (
     log_body,
     log_request,
     log_response,
+    mask_foreign_logs,
     request_failure,
     request_id_of,
     sent_secrets,
@@ -83,7 +86,10 @@ class Api:
         *,
         backoff: Callable[[], Backoff] = Backoff,
         sleep: Callable[[float], None] = time.sleep,
+        seconds: float | None = None,
     ) -> None:
+        """`seconds` is how long an answer, or each event or line of a stream, may take; by default that depends."""
+        self._seconds = seconds
         self._backoff = backoff
         self._sleep = sleep
         self._deadline = Deadline()
@@ -137,13 +143,15 @@ class Api:
         import httpx
 
         response = self._succeed(ApiRequest(method, path, query, body, headers or {}), self._response)
-        self._deadline.until = None  # a stream may last
+        self._deadline.until = None  # a stream may last, if its parts come in time: `within` sees to that
+        response.extensions[DEADLINE] = self._deadline
         problem = None
         try:
-            with contextlib.closing(response):
+            with mask_foreign_logs(sent_secrets(response.request)), contextlib.closing(response):
                 yield response
         except (httpx.HTTPError, UnicodeError) as error:
             problem = _unreachable(response.request, error)
+            traceback.clear_frames(error.__traceback__)  # it stays the context of what is raised, and holds the answer
         if problem is not None:
             raise broken(response, problem.reason)
 
@@ -197,7 +205,7 @@ class Api:
         """Return what the first attempt has that succeeds."""
         backoff = self._backoff()
         while True:
-            request = outgoing.build(self._client)
+            request = outgoing.build(self._client, self._seconds)
             outcome = attempt(request)
             if not isinstance(outcome, (Response, RequestFailure)):
                 return outcome
@@ -219,7 +227,7 @@ class Api:
                 content = _read(response, _LARGEST_REFUSAL)
             if isinstance(content, ApiError):
                 raise content
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _unreachable(request, error)
         log_body(content, known=sent_secrets(request))
         return Response(response.status_code, dict(response.headers), SecretBytes(content))
@@ -270,18 +278,20 @@ def read_answer(response: httpx.Response) -> ApiResponse:
 
 def _unreachable(request: httpx.Request, error: Exception) -> RequestFailure:
     seconds_of_silence = float(request.extensions["timeout"]["read"])
-    return request_failure(request.method, str(request.url), seconds_of_silence, error)
+    return request_failure(request.method, str(request.url), seconds_of_silence, error, sent_secrets(request))
 
 
 def _read(response: httpx.Response, most: int) -> bytes | ApiError:
     """Read an answer to its end, or return what is wrong: this frame holds the answer."""
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > most:
-            return ApiError(
-                f"the answer to {shown_request(response.request)} is longer than {most} bytes",
-                hint="ask for less at once",
-                request_id=request_id_of(response.headers),
-            )
-    return bytes(body)
+    body = io.BytesIO()  # hands out what it holds without a copy
+    known = sent_secrets(response.request)
+    with mask_foreign_logs(known):
+        for chunk in response.iter_bytes():
+            body.write(chunk)
+            if body.tell() > most:
+                return ApiError(
+                    f"the answer to {shown_request(response.request)} is longer than {most} bytes",
+                    hint="ask for less at once",
+                    request_id=request_id_of(response.headers, known),
+                )
+    return body.getvalue()

@@ -14,7 +14,7 @@ from ant_wif.errors import ApiError, InsecureUrlError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ApiRequest", "broken", "failed", "refusal", "shown_request"]
+__all__ = ["DEADLINE", "ApiRequest", "broken", "failed", "refusal", "shown_request"]
 
 _HINTS = {
     401: "`ant auth status` shows which credential was used and where it comes from",
@@ -45,7 +45,7 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure) -> ApiEr
 
 def broken(response: httpx.Response, problem: str) -> ApiError:
     """Return the error for an answer that began as a success and did not end as one."""
-    error = read_error(None, response.headers, ())
+    error = read_error(None, response.headers, sent_secrets(response.request))
     return ApiError(
         f"the answer to {shown_request(response.request)} broke off{error.by_id}: {problem}",
         hint="what came before the break is not all; run again",
@@ -73,6 +73,8 @@ def shown_request(request: httpx.Request) -> str:
     return f"{sanitize(request.method, limit=16)} {sanitize(request.url.path)}"
 
 
+DEADLINE = "ant_wif.deadline"
+"""The extension of an open answer that holds the `Deadline` of its connection."""
 # A long answer of a model takes minutes.
 ANSWER_SECONDS = 600.0
 # What may be sent again when nobody knows whether it was received (RFC 9110 §9.2.2).
@@ -91,8 +93,10 @@ class ApiRequest:
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def build(self, client: httpx.Client) -> httpx.Request:
+    def build(self, client: httpx.Client, seconds: float | None = None) -> httpx.Request:
         """Return the request, new each time: the one that was sent has the credential of that time.
+
+        `seconds` is how long its answer may take, if it is not the usual time.
 
         Raises:
             InsecureUrlError: it would go to another host than the client's.
@@ -101,7 +105,8 @@ class ApiRequest:
 
         own = client.base_url
         shown = "the URL with a user name in it" if "@" in self.path else sanitize(self.path)
-        timeout = httpx.Timeout(TIMEOUT_SECONDS if self.body is None else ANSWER_SECONDS, connect=TIMEOUT_SECONDS)
+        seconds = seconds or (TIMEOUT_SECONDS if self.body is None else ANSWER_SECONDS)
+        timeout = httpx.Timeout(seconds, connect=min(seconds, TIMEOUT_SECONDS))
         try:
             url = httpx.URL(self.path)
             request = client.build_request(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ant_wif._api.request import broken, failed
+from ant_wif._api.request import DEADLINE, broken, failed
 from ant_wif._http import log_body, sent_secrets
 from ant_wif._strict import read_json
+from ant_wif.errors import ApiError
 
 if TYPE_CHECKING:
     import httpx
@@ -17,6 +19,8 @@ __all__ = ["EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events
 
 EVENT_STREAM = "text/event-stream"
 JSON_LINES = {"application/jsonl", "application/x-jsonl", "application/ndjson", "application/x-ndjson"}
+
+T = TypeVar("T")
 
 _IN_A_MESSAGE = {"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"}
 
@@ -27,26 +31,41 @@ def events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
     Raises:
         ApiError: an event says that the API failed, or is no JSON object; a message began and did not end.
     """
-    from httpx_sse import EventSource
-
-    response.encoding = "utf-8"  # whatever its header says (§9.2.5)
-    known, inside = sent_secrets(response.request), False
-    for event in EventSource(response).iter_sse():
-        if not event.data:
-            continue
-        log_body(event.data.encode("utf-8", "replace"), known=known)
-        try:
-            found = read_json(event.data)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise broken(response, "an event in it is no JSON object")
-        if found.get("type") == "error":
-            raise failed(response, found)
-        inside = (inside or found.get("type") in _IN_A_MESSAGE) and found.get("type") != "message_stop"
+    inside = False
+    for data in _within(response, _data(response)):
+        found = _event(response, data)
+        del data  # no error passes a frame that holds an event: it may quote what was sent
+        if isinstance(found, ApiError):
+            raise found
+        kind = str(found.get("type"))
+        inside = (inside or kind in _IN_A_MESSAGE) and kind != "message_stop"
         yield found
+        del found
     if inside:
         raise broken(response, "it ended before the message did")
+
+
+def _data(response: httpx.Response) -> Iterator[str]:
+    """Yield what the events that are not empty carry."""
+    from httpx_sse import EventSource
+
+    if EVENT_STREAM not in response.headers.get("content-type", ""):
+        raise broken(response, "it is not a stream of events")
+    response.encoding = "utf-8"  # whatever its header says (§9.2.5)
+    for event in EventSource(response).iter_sse():
+        if event.data:
+            yield event.data
+        del event
+
+
+def _event(response: httpx.Response, data: str) -> Mapping[str, object] | ApiError:
+    log_body(data.encode("utf-8", "replace"), known=sent_secrets(response.request))
+    found = None
+    with contextlib.suppress(ValueError):
+        found = read_json(data)
+    if not isinstance(found, dict):
+        return broken(response, "an event in it is no JSON object")
+    return failed(response, found) if found.get("type") == "error" else found
 
 
 def message_events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
@@ -55,18 +74,36 @@ def message_events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
     for event in events(response):
         begun = True
         yield event
+        del event
     if not begun:
         raise broken(response, "it holds no message")
 
 
 def json_lines(response: httpx.Response) -> Iterator[object]:
     """Yield what each line of an answer is, as it arrives. Raises ApiError where one is no JSON."""
+    yield from (_line(response, line) for line in _within(response, _lines(response)))
+
+
+def _lines(response: httpx.Response) -> Iterator[bytes]:
     kept = b""
     for chunk in response.iter_bytes():
         *whole, kept = (kept + chunk).split(b"\n")
-        yield from (_line(response, line) for line in whole if line.strip())
+        yield from filter(bytes.strip, whole)
     if kept.strip():
-        yield _line(response, kept)
+        yield kept
+
+
+def _within(response: httpx.Response, parts: Iterator[T]) -> Iterator[T]:
+    """Give each part of a stream the time of a whole answer: without it, a byte now and then would do to go on."""
+    deadline, seconds = response.extensions[DEADLINE], response.request.extensions["timeout"]["read"]
+    while True:
+        deadline.until = time.monotonic() + seconds
+        try:
+            part = next(parts)
+        except StopIteration:
+            return
+        yield part
+        del part
 
 
 def _line(response: httpx.Response, line: bytes) -> object:

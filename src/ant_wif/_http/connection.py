@@ -10,7 +10,7 @@ import contextlib
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,15 @@ __all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "Transport", "Unpacker"]
 Headers = list[tuple[bytes, bytes]]
 
 ACCEPTED = "gzip, deflate"
-LARGEST_LINE = 64 << 20
+LARGEST_PART = 16 << 20
 _MOST_CODINGS = 2
 _PIECE = 64 << 10
+# What ends a part of a stream: the blank line behind an event (WHATWG HTML §9.2.5), or a line's own end.
+_ENDS: dict[bytes, Sequence[bytes]] = {
+    b"event-stream": (b"\n\n", b"\r\r", b"\r\n\r\n"),
+    b"jsonl": (b"\n",),
+    b"ndjson": (b"\n",),
+}
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 LARGEST_HEAD = 64 << 10
@@ -215,8 +221,8 @@ class _AsyncUnpackedBody(httpx.AsyncByteStream):
 class Unpacker:
     """Undoes the codings that a `Content-Encoding` header names (RFC 9110 §8.4), in pieces of at most 64 KiB."""
 
-    def __init__(self, encoding: str, *, by_line: bool = False) -> None:
-        """`by_line` is for an answer that is read line by line: each line is limited.
+    def __init__(self, encoding: str, *, ends: Sequence[bytes] = ()) -> None:
+        """`ends` is what ends a part of an answer that is read part by part, such as a line: each part is limited.
 
         Raises httpx.DecodingError: there are more than two codings, or one that was not asked for."""
         names = [
@@ -227,21 +233,28 @@ class Unpacker:
         if not set(names) <= set(_WINDOWS):
             raise httpx.DecodingError("the answer is compressed in a way that was not asked for")
         self._decoders = [_Inflater(_WINDOWS[name]) for name in reversed(names)]
-        self._by_line = by_line
+        self._ends = ends
+        self._last = b""
         self._run = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield what a part of the answer unpacks to.
 
         Raises:
-            httpx.DecodingError: it is damaged, or one line of it is longer than any that is read.
+            httpx.DecodingError: it is damaged, or one part of it is longer than any that is read.
         """
         for piece in _through(self._decoders, chunk):
-            last = piece.rfind(b"\n")
-            self._run = len(piece) - last - 1 if last >= 0 else self._run + len(piece)
-            if self._by_line and self._run > LARGEST_LINE:
-                raise httpx.DecodingError(f"a line of the answer is longer than {LARGEST_LINE} bytes")
+            if self._ends:
+                self._measure(piece)
             yield piece
+
+    def _measure(self, piece: bytes) -> None:
+        seen = self._last + piece
+        after = max((at + len(end) for end in self._ends if (at := seen.rfind(end)) >= 0), default=None)
+        self._run = self._run + len(piece) if after is None else len(seen) - after
+        self._last = seen[-3:]  # an end may begin in one piece and go on in the next
+        if self._run > LARGEST_PART:
+            raise httpx.DecodingError(f"a line or event of the answer is longer than {LARGEST_PART} bytes")
 
 
 def _through(decoders: list[_Inflater], chunk: bytes) -> Iterator[bytes]:
@@ -324,11 +337,11 @@ def _unpacked(headers: Headers) -> tuple[Unpacker, Headers]:
     codings = [value for name, value in headers if name.lower() == b"content-encoding"]
     # Streams of events and of JSON lines; whatever else is read in pieces.
     kinds = b" ".join(value for name, value in headers if name.lower() == b"content-type").lower()
-    by_line = any(kind in kinds for kind in (b"event-stream", b"jsonl", b"ndjson"))
+    ends = next((ends for kind, ends in _ENDS.items() if kind in kinds), ())
     if not codings:
-        return Unpacker("", by_line=by_line), headers
+        return Unpacker("", ends=ends), headers
     rest = [(name, value) for name, value in headers if name.lower() not in {b"content-encoding", b"content-length"}]
-    return Unpacker(b",".join(codings).decode("latin-1"), by_line=by_line), rest
+    return Unpacker(b",".join(codings).decode("latin-1"), ends=ends), rest
 
 
 class Transport(httpx.BaseTransport):

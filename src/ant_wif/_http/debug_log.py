@@ -31,8 +31,9 @@ def log_reply(
     url: str, status: int, headers: Mapping[str, str], body: bytes, *, known: Iterable[SecretStr] = ()
 ) -> None:
     """Log an answer that was read to its end; it may quote secrets that are `known`."""
-    log.debug("< %s %s %s", status, _shown(url), _shown_headers(headers, known))
-    log_body(body, known=known)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("< %s %s %s", status, _shown(url), _shown_headers(headers, known))
+        log_body(body, known=known)
 
 
 def log_body(body: bytes, *, known: Iterable[SecretStr] = ()) -> None:
@@ -92,6 +93,8 @@ def _shown_headers(headers: Mapping[str, str], known: Iterable[SecretStr] = ()) 
 def _shown_header(name: str, value: str, known: Iterable[SecretStr]) -> str:
     if name not in _SECRET_HEADERS:
         return _shown(value, known)
+    if "cookie" in name:
+        return f"({len(value)} characters)"
     scheme, space, credential = value.rpartition(" ")
     # The beginning of a token names its kind; that of a name with a password is the password.
     shown = mask(credential) if scheme.lower() in {"", "bearer"} else f"({len(credential)} characters)"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
-from ant_wif._secrets import SecretBytes, SecretStr, sanitize
+from ant_wif._secrets import SecretBytes, SecretStr, redact, sanitize
 from ant_wif._strict import read_json
 
 __all__ = [
@@ -45,13 +45,17 @@ _ERROR_FIELDS = ("error", "error_description", "error_uri", "message")
 _TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")
 
 
-def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Return the id by which the server knows the request, under either name; `None` if it is not well-formed."""
-    return _as_request_id(headers.get("request-id") or headers.get("x-request-id"))
+def request_id_of(headers: Mapping[str, str], known: Iterable[SecretStr]) -> str | None:
+    """Return the id by which the server knows the request, under either name.
+
+    `None` if it is not well-formed, or is a secret: one that is `known`, or one by its form.
+    """
+    return _as_request_id(headers.get("request-id") or headers.get("x-request-id"), known)
 
 
-def _as_request_id(found: object) -> str | None:
-    return found if isinstance(found, str) and _REQUEST_ID.fullmatch(found) else None
+def _as_request_id(found: object, known: Iterable[SecretStr]) -> str | None:
+    well_formed = isinstance(found, str) and _REQUEST_ID.fullmatch(found)
+    return str(found) if well_formed and redact(str(found), known) == found else None
 
 
 @dataclass
@@ -128,10 +132,6 @@ class Response:
     def body(self) -> bytes:
         return self.content.get_secret_value()
 
-    @property
-    def request_id(self) -> str | None:
-        return request_id_of(self.headers)
-
     def error(self, known: Iterable[SecretStr]) -> ErrorAnswer:
         """Return what the answer says of its failure, if it is one; see `read_error`."""
         document: object = None
@@ -163,7 +163,7 @@ def read_error(document: object, headers: Mapping[str, str], known: Iterable[Sec
         found |= {f"error.{name}": inner.get(name) for name in ("type", "message")}
     secrets = [*known, *(SecretStr(value) for value in map(fields.get, _TOKEN_FIELDS) if isinstance(value, str))]
     kept = {name: sanitize(value, known=secrets) for name, value in found.items() if isinstance(value, str)}
-    request_id = request_id_of(headers) or _as_request_id(fields.get("request_id"))
+    request_id = request_id_of(headers, secrets) or _as_request_id(fields.get("request_id"), secrets)
     return ErrorAnswer(kept, ": ".join(kept.values()), request_id)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
 from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request, mask_foreign_logs
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
-from ant_wif._secrets import SecretBytes, sanitize
+from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 if TYPE_CHECKING:
     import httpx
@@ -104,7 +104,7 @@ def _send(
                     body.add(piece)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return request_failure(request.method, request.url, request.timeout, error)
+        return request_failure(request.method, request.url, request.timeout, error, request.secrets)
 
 
 async def _asend(
@@ -135,7 +135,7 @@ async def _asend(
                     body.add(piece)
             return _reply(request, response, body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return request_failure(request.method, request.url, request.timeout, error)
+        return request_failure(request.method, request.url, request.timeout, error, request.secrets)
 
 
 def client_for(url: str, environ: Mapping[str, str], deadline: Deadline, **options: Any) -> httpx.Client:
@@ -210,29 +210,37 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
     return reply
 
 
-def request_failure(method: str, url: str, timeout: float, error: Exception) -> RequestFailure:
-    """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike."""
+def request_failure(
+    method: str, url: str, timeout: float, error: Exception, known: Iterable[SecretStr]
+) -> RequestFailure:
+    """Put a failure to send into words that hold no header: httpx and h11 quote those they dislike.
+
+    What they quote of an answer may be a secret that is `known`.
+    """
     import httpx
 
     from ant_wif._http.connection import LimitError
 
     before_sending = (
         httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
-        httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL,
+        httpx.UnsupportedProtocol, httpx.LocalProtocolError,
     )  # fmt: skip
-    maybe_received = isinstance(error, (httpx.HTTPError, _UnusableAnswerError))
+    maybe_received = isinstance(error, (httpx.HTTPError, httpx.InvalidURL, _UnusableAnswerError))
     if isinstance(error, before_sending):
         maybe_received = False
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         reason = "a header or the URL holds a character that cannot be sent"
     elif isinstance(error, httpx.RemoteProtocolError):
         # The limits of `ant_wif._http.connection` are told as they are; h11's words may quote the answer.
-        known = str(error) if isinstance(error, LimitError) else None
-        reason = known or "the connection ended early, or what answers there does not speak HTTP"
+        limit = str(error) if isinstance(error, LimitError) else None
+        reason = limit or "the connection ended early, or what answers there does not speak HTTP"
     elif isinstance(error, httpx.TimeoutException):
         reason = f"no answer within {timeout:g} seconds"
+    elif isinstance(error, httpx.InvalidURL):
+        # One that an answer redirects to is read though it is not followed.
+        reason = "its URL, or the one that the answer redirects to, is not valid"
     else:
-        reason = sanitize(error, limit=200) or type(error).__name__
+        reason = sanitize(error, known=known, limit=200) or type(error).__name__
     log_failure(method, url, reason)
     never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
     transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ant_wif._config import CacheDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
-from ant_wif._http import Response
+from ant_wif._http import Response, request_id_of
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
@@ -82,7 +82,7 @@ class AssertionLog:
             _until(token, now),
             os.getpid(),
             _program(),
-            answer.request_id if answer else None,
+            request_id_of(answer.headers, [token.assertion]) if answer else None,
             answer.status if answer else None,
         )
         self._memory = {name: kept for name, kept in self._memory.items() if kept.until > now}

@@ -166,5 +166,5 @@ def _not_replayed(response: Any) -> ApiError:
         hint="send the request again, the token has been renewed; or give the body as bytes, which are sent again "
         "by themselves",
         status=401,
-        request_id=request_id_of(response.headers),
+        request_id=request_id_of(response.headers, sent_secrets(response.request)),
     )
