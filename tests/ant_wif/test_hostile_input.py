@@ -449,47 +449,6 @@ def test_any_answer_of_githubs_oidc_endpoint_gives_a_token_or_a_typed_error(
     assert failure is None or isinstance(failure, IdentityTokenError)
 
 
-ECHOES: dict[str, Callable[[str], bytes]] = {
-    "error_description": lambda it: reply({"error": "invalid_grant", "error_description": f"bad {it}"}, status=400),
-    "error.message": lambda it: denial(400, message=f"cannot use '{it}' here"),
-    "error.type": lambda it: denial(400, kind=it),
-    "another field": lambda it: reply({"error": "x", "seen": it}, status=401),
-    "the body as text": lambda it: reply(f"cannot use {it}", status=500, content_type="text/plain"),
-    "token_type": lambda it: reply(grant(token_type=it)),
-    "a JSON string": lambda it: reply(json.dumps(it)),
-    "the request id": lambda it: reply(b"{}", status=401, headers={"request-id": it[:200]}),
-    "retry-after": lambda it: reply(b"{}", status=429, headers={"Retry-After": it}),
-    "Location": lambda it: redirect(f"http://127.0.0.1:1/{it}"),
-    "an impossible Location": lambda it: redirect(f"http://[{it}"),
-    "an illegal header": lambda it: f"HTTP/1.1 200 OK\r\n{it} \x01: x\r\n\r\n".encode(),
-    "the status line": lambda it: f"{it}\r\n\r\n".encode(),
-    "Content-Length": lambda it: reply(b"", headers={"Content-Length": it}),
-    "Transfer-Encoding": lambda it: reply(b"", headers={"Transfer-Encoding": it}),
-    "Content-Encoding": lambda it: reply(grant(), headers={"Content-Encoding": it}),
-    "a chunk's size": lambda it: f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{it}\r\n".encode(),
-}
-
-
-@pytest.mark.parametrize("part", ["whole", "payload", "signature"])
-@pytest.mark.parametrize("place", ECHOES)
-def test_an_identity_token_that_the_token_endpoint_echoes_is_not_seen(
-    place: str, part: str, server: HostileServer, client: httpx.Client
-) -> None:
-    jwt = forged_jwt({"aud": "a"})
-    server.behaviour = ECHOES[place]({"whole": jwt, "payload": jwt.split(".")[1], "signature": jwt.split(".")[2]}[part])
-    failure = failure_of(lambda: from_source(Env("TOKEN"), server, {"TOKEN": jwt}, client), jwt)
-    assert isinstance(failure, ExchangeError)
-
-
-@pytest.mark.parametrize("place", ECHOES)
-def test_a_request_token_that_githubs_endpoint_echoes_is_not_seen(
-    place: str, server: HostileServer, client: httpx.Client
-) -> None:
-    server.behaviour = ECHOES[place](REQUEST_TOKEN)
-    failure = failure_of(lambda: from_source(GitHubActions(), server, github(server), client), REQUEST_TOKEN)
-    assert isinstance(failure, IdentitySourceError)
-
-
 @pytest.mark.parametrize("access", [ACCESS, "opaque-without-any-known-shape-0123456789"])
 @pytest.mark.parametrize(
     "answer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ant_wif import IdentityTokenError
 from ant_wif._environment import Environment
-from ant_wif._http.flow import Flow, Pause
+from ant_wif._http.flow import Flow, Pause, Request
 from ant_wif._http.transport import run
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 from support.leaks import assert_unseen
@@ -33,8 +34,8 @@ ELSEWHERE = forged_jwt({"aud": "https://elsewhere.example"})
 T = TypeVar("T")
 
 
-def at_once(flow: Flow[T], waited: list[float] | None = None) -> Flow[T]:
-    """The flow without its pauses, which are noted in `waited` instead of made."""
+def at_once(flow: Flow[T], waited: list[float] | None = None, *, seconds: float | None = None) -> Flow[T]:
+    """The flow without its pauses, which are noted in `waited` instead of made; each request may take `seconds`."""
     outcome: Any = None
     failure: Exception | None = None
     try:
@@ -46,6 +47,8 @@ def at_once(flow: Flow[T], waited: list[float] | None = None) -> Flow[T]:
                 if waited is not None:
                     waited.append(step.seconds)
                 continue
+            if isinstance(step, Request) and seconds is not None:
+                step = replace(step, timeout=seconds)
             try:
                 outcome = yield step
             except Exception as error:  # noqa: BLE001 - the flow decides, and raises it again
