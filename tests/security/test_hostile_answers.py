@@ -16,6 +16,7 @@ import socket
 import struct
 import time
 import tracemalloc
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,8 @@ GRANTED = forged_jwt({"aud": ["https://api.anthropic.com", "api://app"], "nonce"
 SENT = (IDENTITY, REFRESH, KEY, REQUEST_TOKEN, IDENTITY_HEADER)
 ENCODED = [base64.b64encode(secret.encode()).decode() for secret in SENT]
 LENGTH = 12
+UNFIT = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Categories of characters that are not for a message: controls, what is not seen, halves, and ends of lines."""
 PIECES = {piece for secret in (*SENT, *ENCODED, GRANTED) for piece in fragments(secret)}
 
 
@@ -415,7 +418,7 @@ PLACES: dict[str, Callable[[Received, str], bytes]] = {
     "text": lambda it, echo: whole(it, f"cannot use {echo}".encode(), 403, "text/plain"),
     "cut JSON": lambda it, echo: whole(it, json.dumps({"error_description": echo})[:-2].encode(), 400),
     "a list": lambda it, echo: whole(it, json.dumps([echo]).encode()),
-    "a cookie": lambda it, echo: whole(it, b"{}", 400, Set_Cookie=f"a={echo}"),
+    "a cookie": lambda it, echo: whole(it, b"{}", 400, Set_Cookie=f"a={echo}; Path=/"),
     "the request id": lambda it, echo: whole(it, b"{}", 401, request_id=echo[:64]),
     "Retry-After": lambda it, echo: whole(it, b"{}", 429, Retry_After=echo),
     "Location": lambda it, echo: whole(it, b"", 307, Location=f"http://127.0.0.1:1/{echo}"),
@@ -584,7 +587,7 @@ def problem_of(error: BaseException | None, seconds: float, allowed: float) -> s
         return None
     if not isinstance(error, AntWifError):
         return f"raised {error!r}"
-    if not f"{error}{error.hint}".isprintable():
+    if any(unicodedata.category(character) in UNFIT for character in f"{error}{error.hint}"):
         return f"is not fit for a terminal: {error!a} {error.hint!a}"
     return next(
         (f"shows a piece in {where}: {text[:300]!a}" for where, text in everything_seen(error) if is_seen(text)), None
@@ -592,7 +595,7 @@ def problem_of(error: BaseException | None, seconds: float, allowed: float) -> s
 
 
 def is_seen(text: str) -> bool:
-    return any(text[at : at + LENGTH] in PIECES for at in range(len(text)))
+    return not PIECES.isdisjoint(text[at : at + LENGTH] for at in range(len(text)))
 
 
 def seen_in(log: pytest.LogCaptureFixture, output: str) -> list[str]:
