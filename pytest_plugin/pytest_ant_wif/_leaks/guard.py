@@ -279,6 +279,32 @@ class LeakGuard:
             handler = getattr(plugin, name, None)
             if isinstance(handler, logging.Handler):
                 self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
+        if manager.has_plugin("allure_listener"):
+            self._clean_allure()
+
+    @never_raises
+    def _clean_allure(self) -> None:
+        from pytest_ant_wif._leaks.allure import clean_allure
+
+        clean_allure(self._config, self._clean_unless_allowed, self._clean_item, self._replace)
+
+    @never_raises
+    def _clean_item(self, item: Any) -> None:
+        if not self._allowed and self._may_leak(repr(item)):
+            self._masking.clean_object(item)
+
+    def _clean_unless_allowed(self, text: str) -> str:
+        return text if self._allowed else self.clean(text)
+
+    @pytest.hookimpl(trylast=True, optionalhook=True)
+    @never_raises
+    def pytest_recording_configure(self, config: pytest.Config, vcr: Any) -> None:
+        """Clean the cassettes of pytest-recording as they are written; a body that is compressed cannot be."""
+        from pytest_ant_wif._leaks.cassettes import CleanPersister
+
+        del config
+        vcr.register_persister(CleanPersister(vcr.persister, self._clean_unless_allowed))
+        vcr.decode_compressed_response = True
 
     @never_raises
     def _clean_terminal(self) -> None:

@@ -117,7 +117,7 @@ class Masking:
             return made if isinstance(value, list) else tuple(made)
         if isinstance(value, dict):
             return {self._cleaned(key, depth): self._cleaned(each, depth) for key, each in value.items()}
-        if type(value).__module__.startswith("_pytest."):
+        if type(value).__module__.startswith(("_pytest.", "allure_commons.")):
             self.clean_object(value, depth)
         return value
 

@@ -1,0 +1,112 @@
+"""What other plugins write of a test by ways of their own: results of Allure, cassettes of pytest-recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., pytest.RunResult]
+
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+
+RESULTS = """
+import allure
+import pytest
+
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+
+@pytest.fixture
+def prepared(ant_token):
+    with allure.step(f"with {ant_token}"):
+        yield
+
+def test_prints_and_fails(prepared, ant_token):
+    print(ant_token, SEEN)
+    with open("secrets.txt", "w") as file:
+        file.write(ant_token)
+    assert not ant_token, SEEN
+
+@pytest.mark.parametrize("one", [SEEN])
+def test_attaches(one):
+    with allure.step(SEEN):
+        allure.attach("body " + SEEN, SEEN)
+        allure.attach(b"\\xff " + SEEN.encode())
+    with open("attached.txt", "w") as file:
+        file.write(SEEN)
+    allure.attach.file("attached.txt")
+
+@pytest.mark.ant_allow_secrets
+def test_means_to():
+    print("ALLOWED", SEEN.lower(), SEEN)
+"""
+
+
+@pytest.mark.parametrize("leaks", ["fail", "redact"])
+def test_no_result_of_allure_holds_a_secret(leaks: str, pytester: pytest.Pytester, run: Run) -> None:
+    pytest.importorskip("allure_pytest")
+    pytester.makepyfile(RESULTS)
+    outcome = run("--alluredir=results", "--ant-leaks", leaks, plugins=("allure_pytest.plugin",))
+    outcome.assert_outcomes(passed=2, failed=1)
+    written = [path.read_bytes() for path in Path("results").iterdir()]
+    assert len(written) >= 8
+    token = Path("secrets.txt").read_text()
+    for each in written:
+        assert token.encode() not in each
+        assert (SEEN.encode() in each) is (b"ALLOWED" in each)
+    assert any(b"\xff sk-ant-oat01-EXA..." in each for each in written)
+
+
+CASSETTE = """
+import httpx
+import pytest
+
+@pytest.mark.vcr(match_on=["method", "path"])
+def test_exchange_and_call(ant_emulator, recorded):
+    base, job = ant_emulator.base_url, ant_emulator.env("github")
+    url = f"{job['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience=https://api.anthropic.com"
+    headers = {"authorization": f"Bearer {job['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
+    identity = httpx.get(url, headers=headers).json()["value"]
+    assert identity.count(".") == 2
+    grant = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": identity,
+        "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
+        "organization_id": job["ANTHROPIC_ORGANIZATION_ID"],
+        "service_account_id": job.get("ANTHROPIC_SERVICE_ACCOUNT_ID"),
+    }
+    headers = {"anthropic-version": "2023-06-01", "anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"}
+    body = {name: value for name, value in grant.items() if value}
+    answer = httpx.post(f"{base}/v1/oauth/token", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    token = answer.json()["access_token"]
+    recorded(identity, token)
+    models = httpx.get(f"{base}/v1/models", headers={**headers, "authorization": f"Bearer {token}"})
+    assert models.json()["data"]
+
+@pytest.mark.vcr(match_on=["method", "path"])
+def test_call(ant_client):
+    assert ant_client.get("/v1/models").json()["data"]
+
+@pytest.fixture
+def recorded(record_mode, ant_emulator):
+    def note(*secrets):
+        if record_mode == "once":
+            with open("secrets.txt", "w") as file:
+                file.writelines(f"{secret}\\n" for secret in secrets)
+
+    yield note
+    assert bool(ant_emulator.history) is (record_mode == "once")
+"""
+
+
+def test_a_cassette_holds_no_token_and_plays(pytester: pytest.Pytester, run: Run) -> None:
+    pytest.importorskip("pytest_recording")
+    pytester.makepyfile(CASSETTE)
+    for mode in ("once", "none"):
+        run("--record-mode", mode, plugins=("pytest_recording.plugin",)).assert_outcomes(passed=2)
+    cassettes = [path.read_text() for path in Path("cassettes").rglob("*.yaml")]
+    assert len(cassettes) == 2
+    for secret in Path("secrets.txt").read_text().split():
+        pieces = {secret[start : start + 20] for start in range(16, len(secret) - 20)}
+        assert not [piece for piece in pieces if any(piece in cassette for cassette in cassettes)]
