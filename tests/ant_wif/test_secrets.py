@@ -343,3 +343,18 @@ def test_harmless_json_says_the_same(document: object) -> None:
     written = harmless_json(json.dumps(document, ensure_ascii=False, indent=2))
     assert json.loads(written) == document
     assert written == harmless(written, lines=True)
+
+
+@pytest.mark.parametrize("text", ["E   AssertionError: a = 1", "a word that is a token of it", "A-B eyjafjord J", ""])
+def test_what_holds_no_mark_of_a_secret_is_not_searched(text: str) -> None:
+    assert not may_hold_secret(text)
+    assert redact(text, certain=True) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["AssertionError: assertion={}", "Bearer {}", "-H 'X-API-KEY', '{}'", "<SessionToken>{}<"]
+)
+def test_a_mark_of_a_secret_is_seen_beside_others(text: str) -> None:
+    text = text.format("S3cretS3cretS3cretS3cret")
+    assert may_hold_secret(text)
+    assert "S3cretS3cret" not in redact(text, certain=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, parts_of, subtest_of, text_of
+from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, parts_of, subtest_of
 from pytest_ant_wif._leaks.writers import CleanFile, CleanFormatter, CleanStream
 from pytest_ant_wif._options import is_worker
 from pytest_ant_wif._safety import never_raises, warn_once
@@ -88,18 +88,19 @@ class LeakGuard:
             return True
         if len(self._free_of_marks) >= _REMEMBERED:
             self._free_of_marks.clear()
-        self._free_of_marks.add(text)
+        self._free_of_marks |= {text, text.removesuffix("\n")}  # the terminal writes it without its end
         return False
 
     @contextmanager
     def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
         """Know meanwhile what the report labels as a secret anywhere."""
-        if not any(map(self._may_leak, parts_of(report))):
+        text = "\n".join(part for part in parts_of(report) if self._may_leak(part))
+        if not text:
             yield
             return
-        text = text_of(report)
-        before, self._knows = self._knows, True
-        with self._masking.knowing(text):
+        before = self._knows
+        with self._masking.knowing(text) as found:
+            self._knows = before or found
             yield
         self._knows = before
 

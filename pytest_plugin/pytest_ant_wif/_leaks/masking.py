@@ -53,13 +53,16 @@ class Masking:
         return "".join(self._without_pieces(text)) if self._known else text
 
     @contextlib.contextmanager
-    def knowing(self, text: str) -> Iterator[None]:
-        """Know meanwhile what `text` labels as a secret: elsewhere in the same report it may stand without a label."""
+    def knowing(self, text: str) -> Iterator[bool]:
+        """Know meanwhile what `text` labels as a secret: elsewhere in the same report it may stand without a label.
+
+        Gives whether there is any.
+        """
         before, blocks = dict(self._known), self._blocks
         for secret in labelled_values(text):
             self.know(secret)
         try:
-            yield
+            yield self._known != before
         finally:
             self._known, self._blocks = before, blocks
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-__all__ = ["VARIABLES", "is_bare", "parts_of", "subtest_of", "text_of"]
+__all__ = ["VARIABLES", "is_bare", "parts_of", "subtest_of"]
 
 VARIABLES = (
     "ANTHROPIC_API_KEY",
@@ -31,10 +31,6 @@ def parts_of(report: pytest.TestReport | pytest.CollectReport) -> Iterator[str]:
     yield str(report.longrepr or "")
     others = {"sections", "longrepr", "keywords", "result"}
     yield str([value for name, value in vars(report).items() if name not in others])
-
-
-def text_of(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return "\n".join(parts_of(report))
 
 
 def subtest_of(report: pytest.TestReport) -> str:
