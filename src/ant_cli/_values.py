@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ant_cli._request_input import LARGEST_BODY, read_file
-from ant_cli.relaxed import read_value
+from ant_wif._strict import read_value
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -42,7 +43,7 @@ class Value(_ParamType):
 
         # What a file holds may be somebody else's: it names no further files.
         is_file = value.startswith("@")
-        found = read_value(_contents(value[1:]), fail) if is_file else inlined(read_value(value, fail))
+        found = _read(_contents(value[1:]), fail) if is_file else inlined(_read(value, fail))
         if self._kinds and not isinstance(found, self._kinds):
             self.fail(f"{_shown(found)} is not what belongs here; write {self._hint}", param, ctx)
         return found
@@ -73,7 +74,7 @@ def read_document(content: bytes, name: str) -> dict[str, object]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{name} is not text in UTF-8 (byte {error.start})") from None
-    found = read_value(text, fail)
+    found = _read(text, fail)
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -92,8 +93,15 @@ def field_value(name: str, text: str) -> object:
         raise click.UsageError(f"the value of the field {name!r} is neither JSON nor YAML: {problem}")
 
     if text.lstrip()[:1] in {"{", "[", '"'}:
-        return inlined(read_value(text, fail))
-    return read_value(text, fail) if _LITERAL.fullmatch(text) else inlined(text)
+        return inlined(_read(text, fail))
+    return _read(text, fail) if _LITERAL.fullmatch(text) else inlined(text)
+
+
+def _read(text: str, fail: Callable[[str], object]) -> object:
+    try:
+        return read_value(text)
+    except ValueError as error:
+        return fail(str(error))
 
 
 def inlined(value: object) -> object:

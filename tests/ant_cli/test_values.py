@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ant_cli._values import encoded, read_document
-from ant_cli.relaxed import read_value
+from ant_wif._strict import read_json, read_object, read_value
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -23,10 +23,10 @@ JSON = st.recursive(
 
 
 def read(text: str) -> object:
-    def fail(problem: str) -> object:
-        raise click.UsageError(problem)
-
-    return read_value(text, fail)
+    try:
+        return read_value(text)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @given(JSON)
@@ -67,3 +67,13 @@ def test_what_json_cannot_hold_is_not_sent(value: object) -> None:
 def test_a_body_has_an_end() -> None:
     with pytest.raises(click.UsageError, match="longer than"):
         encoded({"a": ["x" * (1 << 20)] * 40})
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": 1e999}', "[" * 600 + "]" * 600])
+def test_json_with_two_meanings_or_none_is_refused(text: str) -> None:
+    for reader in (read_json, read_object):
+        with pytest.raises(ValueError, match=r"twice|NaN|1e999|deep"):
+            reader(text)
+    if "NaN" not in text:  # in YAML that is a text like others
+        with pytest.raises(click.UsageError, match=r"twice|too large|deep"):
+            read(text)

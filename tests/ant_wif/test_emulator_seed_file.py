@@ -157,13 +157,12 @@ def test_an_error_says_where_it_is_and_what_belongs_there(config: dict[str, obje
     ("text", "said"),
     [
         ("rules: [", "line 1"),
-        ("rules: []\nrules: []\n", "rules is there twice"),
+        ("rules: []\nrules: []\n", "line 2, column 1: the field 'rules' stands twice"),
         ("- rules\n", "not made of named sections"),
         ("rules: !!python/object/apply:os.system [id]\n", "line 1"),
-        ("organization: &a {name: *a}\n", "line 1: aliases"),
-        ("workspaces:\n- &a {name: a}\n- {<<: *a}\n", "line 3: aliases"),
-        ("organization: {name: 2026-01-01}\n", "a date"),
-        ("\x00", "cannot be read as YAML"),
+        ("organization: &a {name: *a}\n", "line 1, column 25: an alias"),
+        ("workspaces:\n- &a {name: a}\n- {<<: *a}\n", "line 3, column 8: an alias"),
+        ("\x00", "a character that YAML does not allow"),
     ],
     ids=lambda value: repr(value)[:40],
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
+from ant_wif._strict import read_object
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -45,8 +44,8 @@ def read_assertion(text: str) -> Assertion:
         raise MalformedAssertionError(f"a JWT has three parts joined by dots, and this has {len(segments)}")
     header, claims, signature = segments
     assertion = Assertion(
-        header=_read_object("header", header),
-        claims=_read_object("payload", claims),
+        header=_part("header", header),
+        claims=_part("payload", claims),
         signing_input=f"{header}.{claims}".encode("ascii"),
         signature=_decode("signature", signature),
     )
@@ -56,31 +55,9 @@ def read_assertion(text: str) -> Assertion:
     return assertion
 
 
-_MAX_DEPTH = 500
-"""How deep objects and lists may be nested."""
-
-
-def read_json_object(data: bytes) -> dict[str, object]:
-    """Read a JSON object strictly: UTF-8, no duplicate names, no NaN or infinity, no absurd nesting.
-
-    Raises ValueError. RFC 7519 §4 lets a reader refuse duplicate names; two readers that each pick
-    another one of them would be worse.
-    """
+def _part(part: str, segment: str) -> dict[str, object]:
     try:
-        value = _STRICT.decode(data.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    # Python 3.12 and newer read what older ones refuse: the limit must not depend on it.
-    if data.count(b"[") + data.count(b"{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH):
-        raise ValueError("nested too deeply")
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  # callers handle one kind of error
-    return value
-
-
-def _read_object(part: str, segment: str) -> dict[str, object]:
-    try:
-        return read_json_object(_decode(part, segment))
+        return read_object(_decode(part, segment))
     except MalformedAssertionError:
         raise
     except ValueError:
@@ -92,40 +69,6 @@ def _decode(part: str, segment: str) -> bytes:
     if not _SEGMENT.fullmatch(segment) or len(segment) % 4 == 1:
         raise MalformedAssertionError(f"its {part} is not base64url")
     return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return members
-
-
-def _is_deeper(value: object, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, (dict, list))
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-    return any(isinstance(value, (dict, list)) for value in level)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number beyond all bounds")
-    return number
-
-
-# One for all: to make a decoder takes longer than to decode a token.
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 ALLOWED_ALGORITHMS = tuple(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512))

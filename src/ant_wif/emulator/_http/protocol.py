@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ant_wif._strict import read_object
 from ant_wif.emulator._http.ids import tagged_id
-from ant_wif.rules.jwt import read_json_object
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -91,7 +91,7 @@ async def read_json(request: Request, *, limit: int = MAX_BODY_BYTES) -> dict[st
         raise Refusal(400, "Content-Type: must be application/json")
     body = await read_body(request, limit=limit)
     try:
-        return read_json_object(body)
+        return read_object(body)
     except ValueError:
         raise Refusal(400, "The request body is not a well-formed JSON object") from None
 

@@ -6,10 +6,11 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 
+from ant_wif._strict import read_object
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._state.state import State
 from ant_wif.rules import KeySet, KeySetUnavailableError, RegistrationError, read_key_set
-from ant_wif.rules.jwt import MalformedAssertionError, read_assertion, read_json_object
+from ant_wif.rules.jwt import MalformedAssertionError, read_assertion
 from ant_wif.rules.registration import address_flaw, fetched_url
 
 KEPT_SECONDS = 300
@@ -141,7 +142,7 @@ class FetchedKeys:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise KeySetUnavailableError(f"{url} cannot be reached ({type(error).__name__})") from None
         try:
-            return read_json_object(bytes(body))
+            return read_object(bytes(body))
         except ValueError:
             raise KeySetUnavailableError(f"{url} answered something that is no JSON object") from None
 

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from ant_wif._secrets import sanitize, sanitize_path
+from ant_wif._strict import read_value
 from ant_wif.emulator._admin.resource import check_structure
 from ant_wif.emulator._admin.rules import check_registered_rule, with_fields
 from ant_wif.emulator._http import ids
@@ -85,27 +85,6 @@ def read_seed(config: Config | None) -> SeedFile:
 
 
 def _load(path: Path) -> object:
-    """Read YAML. A key that is there twice is an error: one of them would be lost without a word.
-
-    So is an alias: a short file of aliases can stand for one that no memory holds.
-    """
-    import yaml  # late: few emulators have a seed file
-
-    class SeedLoader(yaml.SafeLoader):
-        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-            if self.check_event(yaml.AliasEvent):
-                problem, mark = "aliases are not taken, write it out", self.current_event.start_mark
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-            for key, times in keys.items():
-                if times > 1:
-                    problem = f"{sanitize(key, limit=64)} is there twice"
-                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-            return super().construct_mapping(node, deep=deep)
-
     shown = sanitize_path(path)
     try:
         with path.open("rb") as file:
@@ -116,12 +95,12 @@ def _load(path: Path) -> object:
     if len(data) > _LARGEST_FILE:
         raise ConfigurationError(f"the seed file {shown} has more than {_LARGEST_FILE} bytes", hint="shorten it")
     try:
-        document = yaml.load(data, SeedLoader)  # noqa: S506  # a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        said = getattr(error, "problem", None) or "it cannot be read as YAML"
-        raise ConfigurationError(f"the seed file {shown}{line}: {sanitize(said)}", hint="correct the YAML") from None
+        document = read_value(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        said = f"is not text in UTF-8 (byte {error.start})"
+        raise ConfigurationError(f"the seed file {shown} {said}", hint="save it as UTF-8") from None
+    except ValueError as error:
+        raise ConfigurationError(f"the seed file {shown}: {sanitize(error)}", hint="correct the YAML") from None
     return {} if document is None else document
 
 

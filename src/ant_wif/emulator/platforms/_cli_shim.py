@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ant_wif._strict import read_object
 from ant_wif.emulator._http.protocol import Refusal, bearer, json_response, read_body
 from ant_wif.emulator._issuers.provider import Folder, IdentityProvider, write_privately
-from ant_wif.rules.jwt import read_json_object
 
 # The first line after that of the shell is a command to the shell, and a string to Python: so the path
 # of the interpreter may be long and have blanks.
@@ -107,7 +107,7 @@ class CommandProvider(IdentityProvider):
         if not hmac.compare_digest((bearer(request) or "").encode(), self._secret.encode()):
             raise Refusal(401, "Only the program that the emulator wrote may ask")
         try:
-            arguments = read_json_object(await read_body(request)).get("arguments")
+            arguments = read_object(await read_body(request)).get("arguments")
         except ValueError:
             arguments = None
         if not isinstance(arguments, list) or not all(isinstance(word, str) for word in arguments):

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif._secrets import sanitize
+from ant_wif._strict import read_object
 from ant_wif.emulator._http.protocol import bearer, json_response, read_body
 from ant_wif.emulator._issuers.provider import IdentityProvider, write_privately
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.rules import DEFAULT_AUDIENCE
-from ant_wif.rules.jwt import read_json_object
 
 API_AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 
@@ -100,7 +100,7 @@ class TokenRequests:
 
 def _read_spec(body: bytes) -> dict[str, object]:
     try:
-        spec = read_json_object(body).get("spec", {})
+        spec = read_object(body).get("spec", {})
     except ValueError:
         raise _Failure(400, "the object provided is unrecognized") from None
     if not isinstance(spec, dict):
