@@ -19,7 +19,9 @@ import httpx
 import pytest
 
 import ant_wif
+from ant_wif._http import Flow, arun, run
 from ant_wif._secrets import SecretStr
+from ant_wif._tokens import poll
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
@@ -854,3 +856,20 @@ def test_an_exchange_that_fails_is_raised_through_the_client(asynchronous: bool,
     server.behaviour = denial()
     with pytest.raises(ExchangeError):
         sent(credentials_at(server), asynchronous=asynchronous)
+
+
+@pytest.mark.parametrize("waits_well", [True, False])
+def test_who_waits_for_a_lock_gets_it_or_goes_on_without_it(waits_well: bool) -> None:
+    tries = iter([None, None, "lock"])
+    assert driven(poll(lambda: next(tries), 60, give_up=lambda: False), waits_well=waits_well) == "lock"
+    assert driven(poll(lambda: None, 0.0), waits_well=waits_well) is None
+    tries = iter([None, "lock"])
+    found = driven(poll(lambda: next(tries), 60, give_up=lambda: True), waits_well=waits_well)
+    assert found == ("lock" if waits_well else None), "it stops where the holder could not go on meanwhile"
+
+
+def driven(flow: Flow[object], *, waits_well: bool) -> object:
+    async def awaited() -> object:
+        return await arun(flow)
+
+    return anyio.run(awaited) if waits_well else run(flow)

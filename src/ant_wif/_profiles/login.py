@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, ConfigDir, Settings
 from ant_wif._environment import Environment, steady
-from ant_wif._files import check_writable, is_there, try_lock
-from ant_wif._http import Flow, call, check_url, pause
+from ant_wif._files import Release, check_writable, is_there, try_lock
+from ant_wif._http import Flow, call, check_url
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._tokens import (
     ACCOUNT_FIELDS,
@@ -20,6 +20,7 @@ from ant_wif._tokens import (
     AuthorizationResponse,
     Granted,
     ProfileStore,
+    poll,
     redeem,
 )
 from ant_wif.errors import LoginError, ProfileError
@@ -31,7 +32,6 @@ log = logging.getLogger("ant_wif.login")
 CLIENT_ID = "41077d10-94b8-4194-be48-d251e9eb21b4"
 DEFAULT_SCOPE = "user:profile user:inference user:developer"
 _LOCK_SECONDS = 30.0
-_LOCK_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -277,21 +277,20 @@ def _same(asked: object, *others: str) -> bool:
     return isinstance(asked, str) and asked.lower() in {other.lower() for other in others}
 
 
-def _locked(path: Path) -> Flow[Callable[[], None]]:
+def _locked(path: Path) -> Flow[Release]:
     """Take the lock of the credentials; where there can be none, go on without.
 
     Whoever holds it for longer refreshes the login that this one replaces, and will see that.
     """
-    waited = 0.0
-    while waited < _LOCK_SECONDS:
+
+    def attempt() -> Release | None:
         try:
-            release = yield from call(lambda: try_lock(path))
+            return try_lock(path)
         except OSError:
-            break
-        if release is not None:
-            return release
-        if not waited:
-            log.warning("another process refreshes the login that there is; waiting for it")
-        yield from pause(_LOCK_POLL_SECONDS)
-        waited += _LOCK_POLL_SECONDS
-    return lambda: None
+            return lambda: None
+
+    release = yield from call(attempt)
+    if release is None:
+        log.warning("another process refreshes the login that there is; waiting for it")
+        release = yield from poll(attempt, _LOCK_SECONDS)
+    return release or (lambda: None)

@@ -13,6 +13,7 @@ from ant_wif._tokens.grants.authorization_code import (
 from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, Provider, StaticProvider
+from ant_wif._tokens.shared_refresh import poll
 from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tokens
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "TokenRequest",
     "cached_tokens",
     "forget_cached_tokens",
+    "poll",
     "redeem",
     "refresh_state",
 ]

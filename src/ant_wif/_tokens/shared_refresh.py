@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
-from ant_wif._http import Flow, call, pause
+from ant_wif._http import Flow, T, call, pause
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenRequest, refresh_state
 from ant_wif._tokens.store import TokenStore
 from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
 
-__all__ = ["refresh_shared"]
+__all__ = ["poll", "refresh_shared"]
 
 log = logging.getLogger("ant_wif.store")
 
@@ -68,21 +68,37 @@ def refresh_shared(
 
 def _wait_for(turn: _Lease, look: _StoreReader, kept: _Snapshot) -> Flow[_Snapshot]:
     """Wait until it is this caller's turn, or there is a token to use. Return what the store holds then."""
-    until = elapsed() + LONGEST_WAIT_SECONDS
     yield from call(turn.prepare)
-    while turn.possible:
-        yield from call(turn.take)
-        kept = yield from call(look)
-        if not turn.others or kept.need is not RefreshState.REQUIRED:
-            break
-        if elapsed() > until:
-            _warn_once(f"{turn.path} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
-            break
+
+    def attempt() -> _Snapshot | None:
+        nonlocal kept
+        turn.take()
+        kept = look()
+        return None if turn.others and kept.need is RefreshState.REQUIRED else kept
+
+    # A blocking call inside a coroutine would wait for the very event loop that it stops.
+    wait = poll(attempt, LONGEST_WAIT_SECONDS, give_up=turn.is_held_by_this_thread)
+    if turn.possible and (yield from wait) is None and not turn.is_held_by_this_thread():
+        _warn_once(f"{turn.path} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
+    return kept
+
+
+def poll(
+    attempt: Callable[[], T | None], seconds: float, *, give_up: Callable[[], bool] = lambda: False
+) -> Flow[T | None]:
+    """Make a call until it returns something, for so many seconds; `None` if it did not.
+
+    `give_up` is asked where no other work of this thread can go on meanwhile.
+    """
+    until = elapsed() + seconds
+    while True:
+        found = yield from call(attempt)
+        if found is not None or elapsed() > until:
+            return found
         # Drawn, so that waiters do not all look at once.
         others_ran = yield from pause(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - not a secret
-        if not others_ran and turn.is_held_by_this_thread():
-            break  # a blocking call inside a coroutine would wait for the very event loop that it stops
-    return kept
+        if not others_ran and give_up():
+            return None
 
 
 class _Lease:
