@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif._secrets import sanitize_path
-from ant_wif.errors import ProfileError
+from ant_wif._strict import read_json
+from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
     "Draft",
@@ -29,6 +30,8 @@ __all__ = [
     "is_there",
     "make_folder",
     "owners_in",
+    "read_document",
+    "read_limited",
     "read_object",
     "remove",
     "remove_folder",
@@ -298,6 +301,36 @@ def read_object(
     if isinstance(document, dict):
         return document
     raise ProfileError(f"the {what} {sanitize_path(path)} {document}", hint=f"mend or remove {sanitize_path(path)}")
+
+
+def read_limited(path: Path, *, what: str, hint: str, limit: int = LARGEST_FILE) -> bytes:
+    """Read a file that a person named, up to a limit. `what` says in messages what it is used for.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is larger.
+    """
+    found = _content(path, limit)
+    if isinstance(found, bytes):
+        return found
+    raise ConfigurationError(f"the {what} {sanitize_path(path)} {found}", hint=hint)
+
+
+def _content(path: Path, limit: int) -> bytes | str:
+    """Return what is wrong in words, from a frame that no error passes: it may hold a secret."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+    return content if len(content) <= limit else f"is larger than {limit} bytes"
+
+
+def read_document(path: Path, *, what: str, hint: str, limit: int = LARGEST_FILE) -> dict[str, object]:
+    """Read a JSON object as `read_limited` reads a file. Raises ConfigurationError, which never quotes it."""
+    document = _decoded(read_limited(path, what=what, hint=hint, limit=limit))
+    if isinstance(document, dict):
+        return document
+    raise ConfigurationError(f"the {what} {sanitize_path(path)} {document}", hint=hint)
 
 
 class Draft:
@@ -682,13 +715,13 @@ def _decoded(raw: bytes) -> dict[str, object] | str:
     if len(raw) > LARGEST_FILE:
         return f"is larger than {LARGEST_FILE} bytes"
     try:
-        parsed = json.loads(raw.decode("utf-8"))
+        parsed = read_json(raw)
     except UnicodeDecodeError:
         return "is binary, not JSON"
     except json.JSONDecodeError as error:
-        return f"is no JSON (line {error.lineno}, column {error.colno})"
-    except (ValueError, RecursionError):
-        return "is no JSON that can be read"
+        return f"is not JSON (line {error.lineno}, column {error.colno})"
+    except ValueError:
+        return "is not JSON that can be read"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, expected an object"
 
 

@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
         assert str(path) in str(caught.value)
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (1024 * 1024 + 1))
-    with pytest.raises(ConfigurationError, match="more than"):
+    with pytest.raises(ConfigurationError, match="larger than 1048576 bytes"):
         Emulator(config=large)
 
 

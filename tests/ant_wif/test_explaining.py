@@ -536,7 +536,8 @@ def test_keys_are_those_of_the_file_or_else_those_registered_inline(tmp_path: Pa
     [
         ("rule", "{", "is not JSON"),
         ("rule", "[" * 100_000, "is not JSON"),
-        ("rule", [], "no object"),
+        ("rule", [], "holds a JSON list, expected an object"),
+        ("rule", " " * (1 << 20) + "{}", "rule file .* is larger than 1048576 bytes"),
         ("rule", ISSUER, "`match`"),
         ("rule", {**RULE, "id": 5}, "`id`"),
         ("rule", {**RULE, "match": {"claims": {"a": 1}}}, "`match.claims`"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ant_wif._constants import ADMIN_SCOPE
+from ant_wif._files import read_document
 from ant_wif._http import Flow, Request, Response, T, is_loopback, run, send
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import sanitize, sanitize_path
+from ant_wif._strict import read_object
 from ant_wif.admin.client import Admin, Document, parsed, required_text
 from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
 from ant_wif.errors import ApiError, ConfigurationError
@@ -33,7 +34,6 @@ __all__ = [
     "Registered",
     "administrator",
     "drift_cause",
-    "load",
     "noting_dates",
     "read_registered",
     "registered_for",
@@ -77,9 +77,6 @@ def drift_cause(ahead: float | None, whose: str) -> list[str]:
         return []
     direction = "behind" if ahead > 0 else "ahead of"
     return [f"this machine's clock is {abs(ahead):.0f} seconds {direction} that of {whose}"]
-
-
-_LARGEST_FILE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -129,30 +126,6 @@ class Registered:
         return found
 
 
-def load(path: Path, what: str) -> dict[str, object]:
-    """Read a JSON object from a file.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-        document = None if len(content) > _LARGEST_FILE else json.loads(content)
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror or type(error).__name__})"
-    except (ValueError, RecursionError):
-        problem = "is not JSON"
-    else:
-        if isinstance(document, dict):
-            return document
-        problem = "holds JSON, but no object"
-        if len(content) > _LARGEST_FILE:
-            option = "--jwks" if what == "key set" else f"--{what}"
-            problem = f"is too large for {option}, which reads at most {_LARGEST_FILE} bytes"
-    raise ConfigurationError(f"the {what} file {sanitize_path(path)} {problem}", hint=_hint(what))
-
-
 def _published(document: Mapping[str, object]) -> Callable[[], KeySet]:
     if not can_verify():
         raise ValueError("to verify signatures takes PyJWT: pip install 'ant-wif[emulator]'")
@@ -166,8 +139,9 @@ def _published(document: Mapping[str, object]) -> Callable[[], KeySet]:
 def _read(path: Path | None, what: str, reader: Callable[[Mapping[str, object]], T]) -> T | None:
     if path is None:
         return None
+    document = read_document(path, what=f"{what} file", hint=_hint(what))
     try:
-        return reader(load(path, what))
+        return reader(document)
     except ValueError as error:
         raise ConfigurationError(
             f"the {what} file {sanitize_path(path)} is not the JSON of one: {error}", hint=_hint(what)
@@ -299,12 +273,11 @@ def _document(request: Request, client: httpx.Client | None) -> Mapping[str, obj
     if answer.status != 200:
         raise KeySetUnavailableError(f"{sanitize(request.url)} was answered with HTTP {answer.status}")
     try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise KeySetUnavailableError(f"{sanitize(request.url)} was answered with something that is no JSON object")
-    return found
+        return read_object(answer.body)
+    except ValueError:
+        raise KeySetUnavailableError(
+            f"{sanitize(request.url)} was answered with something that is not a JSON object"
+        ) from None
 
 
 def _found(get: Callable[[], Document]) -> Document | None:

@@ -5,7 +5,7 @@ https://cloud.google.com/docs/authentication/get-id-token
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ant_wif._environment import Environment, elapsed
+from ant_wif._files import read_document
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, mask_foreign_logs, pause
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
-from ant_wif.errors import IdentitySourceError
+from ant_wif.errors import ConfigurationError, IdentitySourceError
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -168,6 +169,8 @@ class GoogleCloud(IdentitySource):
             return _Refusal(
                 f"Google Cloud gave no ID token: {sanitize(error, known=request.known)}", _ON_METADATA, error.outcome
             )
+        except ConfigurationError as error:
+            return _Refusal(str(error), error.hint or "")
         except (GoogleAuthError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             # Beside the message, some errors of google-auth hold the response that they are about.
             parts = [str(part) for part in error.args if isinstance(part, (str, Exception))]
@@ -185,9 +188,7 @@ class GoogleCloud(IdentitySource):
             if email is None:
                 return compute_engine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
             return _impersonating(compute_engine.Credentials(universe_domain=universe(request)), email, audience)
-        document = json.loads(path.read_bytes()[:_FILE_LIMIT])
-        if not isinstance(document, dict):
-            raise TypeError(f"{sanitize_path(path)} holds no JSON object")
+        document = _read(path)
         kind = document.get("type")
         if kind == "service_account" and email is None:
             own = service_account.IDTokenCredentials.from_service_account_info(document, target_audience=audience)
@@ -229,13 +230,15 @@ _WELL_KNOWN = "application_default_credentials.json"
 
 def _kind(path: Path) -> str | None:
     """Return the type of a credentials file, `None` where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(_FILE_LIMIT))
-    except (OSError, ValueError, RecursionError):
-        return None
-    found = document.get("type") if isinstance(document, dict) else None
-    return found if isinstance(found, str) else None
+    with contextlib.suppress(ConfigurationError):
+        found = _read(path).get("type")
+        return found if isinstance(found, str) else None
+    return None
+
+
+def _read(path: Path) -> dict[str, object]:
+    hint = f"set {FILE} to a credentials file that gcloud or the Google Cloud console wrote"
+    return read_document(path, what="Google Cloud credentials file", hint=hint, limit=_FILE_LIMIT)
 
 
 _ON_METADATA = "run again; if it persists, check GCE_METADATA_HOST, and that this runs on Google Cloud"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import click
 
 from ant_cli._click.groups import AntCommand
 from ant_cli._click.options import not_empty
-from ant_cli._request_input import read_file, read_input
+from ant_cli._request_input import read_input
 from ant_cli._session import Session, pass_session
 from ant_cli._values import read_document
 
@@ -228,11 +227,13 @@ def admin_of(session: Session) -> Admin:
 
 def read_key_file(path: Path) -> Mapping[str, object]:
     """Read a key set. Raises click.UsageError where it is none, or holds keys that are nobody else's to see."""
+    from ant_wif._files import read_document as read_json_file
+    from ant_wif.errors import ConfigurationError
+
     try:
-        found = json.loads(read_file(path, f"the file {path} of --jwks"))
-    except (ValueError, RecursionError):
-        found = None
-    keys = found.get("keys") if isinstance(found, dict) else None
+        keys = read_json_file(path, what="key set", hint="").get("keys")
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
     if not isinstance(keys, list) or not all(isinstance(each, dict) for each in keys):
         raise click.UsageError(f"{path} is no key set: expected a JSON object with a list `keys`")
     if any({"d", "k"} & set(each) for each in keys):

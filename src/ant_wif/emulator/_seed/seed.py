@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+from ant_wif._files import read_limited
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._strict import read_value
 from ant_wif.emulator._admin.resource import check_structure
@@ -30,7 +31,6 @@ Config = str | os.PathLike[str] | Mapping[str, object]
 
 Entry = dict[str, object]
 
-_LARGEST_FILE = 1024 * 1024
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IDS = {"workspaces": "wrkspc", "service_accounts": "svac", "rules": "fdrl"}
 _UNIQUE = {"workspaces": "name", "service_accounts": "name", "issuers": "name", "rules": "name", "api_keys": "key"}
@@ -86,14 +86,7 @@ def read_seed(config: Config | None) -> SeedFile:
 
 def _load(path: Path) -> object:
     shown = sanitize_path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        problem = f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
-        raise ConfigurationError(f"the seed file {shown} {problem}", hint="give the path of a YAML file") from None
-    if len(data) > _LARGEST_FILE:
-        raise ConfigurationError(f"the seed file {shown} has more than {_LARGEST_FILE} bytes", hint="shorten it")
+    data = read_limited(path, what="seed file", hint="give the path of a YAML file")
     try:
         document = read_value(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
