@@ -12,7 +12,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpcore
 import httpx
@@ -79,12 +79,19 @@ class _ResponseHead:
             self._seen.clear()
 
 
-class _LimitedStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+class _Limited:
+    """What the two streams below have in common: a stream of httpcore's, the deadline, and how far the head came."""
+
+    def __init__(self, stream: Any, deadline: Deadline) -> None:
         self._stream, self._deadline, self._head = stream, deadline, _ResponseHead()
 
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _LimitedStream(_Limited, httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        chunk = self._stream.read(max_bytes, self._deadline.left(timeout))
+        chunk: bytes = self._stream.read(max_bytes, self._deadline.left(timeout))
         self._head.add(chunk)
         return chunk
 
@@ -103,16 +110,10 @@ class _LimitedStream(httpcore.NetworkStream):
             self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline
         )
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
-
-class _AsyncLimitedStream(httpcore.AsyncNetworkStream):
-    def __init__(self, stream: httpcore.AsyncNetworkStream, deadline: Deadline) -> None:
-        self._stream, self._deadline, self._head = stream, deadline, _ResponseHead()
-
+class _AsyncLimitedStream(_Limited, httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        chunk = await self._stream.read(max_bytes, self._deadline.left(timeout))
+        chunk: bytes = await self._stream.read(max_bytes, self._deadline.left(timeout))
         self._head.add(chunk)
         return chunk
 
@@ -129,9 +130,6 @@ class _AsyncLimitedStream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         stream = await self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
         return _AsyncLimitedStream(stream, self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
@@ -344,8 +342,10 @@ def _unpacked(headers: Headers) -> tuple[Unpacker, Headers]:
     return Unpacker(b",".join(codings).decode("latin-1"), ends=ends), rest
 
 
-class Transport(httpx.BaseTransport):
+class _Pooled:
     """Reaches the host of one URL, as the variables of `environ` say. `direct` leaves out proxies."""
+
+    _backend: ClassVar[type[_DeadlineBackend | _AsyncDeadlineBackend]]
 
     def __init__(
         self,
@@ -356,7 +356,13 @@ class Transport(httpx.BaseTransport):
         ca_file: Path | None = None,
         direct: bool = False,
     ) -> None:
-        self._pool = _pool(url, environ, _DeadlineBackend(deadline), ca_file=ca_file, direct=direct)
+        self._pool = _pool(url, environ, self._backend(deadline), ca_file=ca_file, direct=direct)
+
+
+class Transport(_Pooled, httpx.BaseTransport):
+    """Makes blocking calls."""
+
+    _backend = _DeadlineBackend
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with _as_httpx():
@@ -374,19 +380,10 @@ class Transport(httpx.BaseTransport):
         self._pool.close()
 
 
-class AsyncTransport(httpx.AsyncBaseTransport):
+class AsyncTransport(_Pooled, httpx.AsyncBaseTransport):
     """What `Transport` does, awaited."""
 
-    def __init__(
-        self,
-        url: str,
-        environ: Mapping[str, str],
-        deadline: Deadline,
-        *,
-        ca_file: Path | None = None,
-        direct: bool = False,
-    ) -> None:
-        self._pool = _pool(url, environ, _AsyncDeadlineBackend(deadline), ca_file=ca_file, direct=direct)
+    _backend = _AsyncDeadlineBackend
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with _as_httpx():
