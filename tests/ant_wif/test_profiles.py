@@ -93,6 +93,16 @@ def test_an_unknown_field_is_a_debug_line_and_nothing_more(
 
 
 @posix
+def test_a_pointer_that_others_can_write_is_refused_where_its_name_is_read(directory: ConfigDir) -> None:
+    directory.write("work", federation_profile())
+    directory.activate("work")
+    directory.pointer_path.chmod(0o666)
+    with pytest.raises(ProfileError, match="active_config can be written by group or others"):
+        directory.active()
+    assert directory.read(directory.active("work").name).name == "work", "a profile that is named needs no pointer"
+
+
+@posix
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     """A folder that cannot be made: its place is taken by a file."""
     (tmp_path / "credentials").write_text("a file")

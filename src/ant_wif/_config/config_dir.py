@@ -114,13 +114,14 @@ class ConfigDir:
         """Which profile is meant: the argument, `ANTHROPIC_PROFILE`, `active_config`, or `default`.
 
         Raises:
-            ProfileError: the name found is not one that a profile can have.
+            ProfileError: the name found is not one that a profile can have, or others could have put it there.
         """
         if explicit is not None:
             return Active(check_name(explicit, found_in="--profile"), "flag")
         stated = self._environ.get("ANTHROPIC_PROFILE")
         if stated:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
+        self.check(self.pointer_path)
         pointed = self.pointed()
         if pointed:
             return Active(check_name(pointed, found_in=f"the file {sanitize_path(self.pointer_path)}"), "active_config")
@@ -129,7 +130,7 @@ class ConfigDir:
     def pointed(self) -> str | None:
         """What `active_config` says, trimmed; `None` if it is absent, empty or unreadable."""
         with contextlib.suppress(OSError), self.pointer_path.open("rb") as file:
-            return file.read(4096).decode("utf-8", "replace").strip() or None
+            return file.read(4096).decode("utf-8-sig", "replace").strip() or None
         return None
 
     def names(self) -> list[str]:
@@ -144,7 +145,6 @@ class ConfigDir:
         """
         path = self.config_path(name)
         self.check(path.parent)
-        self.check(self.pointer_path)
         found = _profile(name, path, self.owners)
         if found is None:
             raise ProfileError(
