@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import json
@@ -717,7 +718,8 @@ def _decoded(raw: bytes) -> dict[str, object] | str:
     try:
         parsed = read_json(raw)
     except UnicodeDecodeError:
-        return "is binary, not JSON"
+        is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return "is UTF-16 text; save it as UTF-8" if is_utf16 else "is binary, not JSON"
     except json.JSONDecodeError as error:
         return f"is not JSON (line {error.lineno}, column {error.colno})"
     except ValueError:

@@ -19,12 +19,12 @@ _LONGEST_NUMBER = 1000
 
 
 def read_json(text: bytes | str) -> object:
-    """Read a document: UTF-8, no name twice in an object, no NaN or infinity, no absurd nesting. Raises ValueError.
+    """Read a document: no name twice in an object, no NaN or infinity, no absurd nesting. Raises ValueError.
 
-    RFC 8259 §4 and RFC 7519 §4 let a reader refuse names that occur twice; two readers that each pick another one of
-    them would be worse.
+    Bytes are UTF-8; a byte order mark is passed over (RFC 8259 §8.1). RFC 8259 §4 and RFC 7519 §4 let a reader refuse
+    names that occur twice; two readers that each pick another one of them would be worse.
     """
-    text = text.decode("utf-8") if isinstance(text, bytes) else text
+    text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     try:
         value: object = _STRICT.decode(text)
     except RecursionError:
@@ -36,8 +36,8 @@ def read_json(text: bytes | str) -> object:
 
 
 def read_object(text: bytes | str) -> dict[str, object]:
-    """Read a document that is an object. Raises ValueError."""
-    value = read_json(text)
+    """Read a document that is an object, and begins with no mark. Raises ValueError."""
+    value = read_json(text.decode("utf-8") if isinstance(text, bytes) else text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  # callers handle one kind of error
     return value
