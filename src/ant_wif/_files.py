@@ -296,7 +296,8 @@ def read_object(
     try:
         # Judged by the descriptor, so that nothing can be put in its place between look and read.
         _refuse(path, os.fstat(descriptor), what=what, secret=secret, owners=owners)
-        document = _decoded(_read(descriptor))
+        # Other tools write into these files too: an odd field of theirs is not a reason to refuse them.
+        document = _decoded(_read(descriptor), json.loads)
     finally:
         os.close(descriptor)
     if isinstance(document, dict):
@@ -328,7 +329,7 @@ def _content(path: Path, limit: int) -> bytes | str:
 
 def read_document(path: Path, *, what: str, hint: str, limit: int = LARGEST_FILE) -> dict[str, object]:
     """Read a JSON object as `read_limited` reads a file. Raises ConfigurationError, which never quotes it."""
-    document = _decoded(read_limited(path, what=what, hint=hint, limit=limit))
+    document = _decoded(read_limited(path, what=what, hint=hint, limit=limit), read_json)
     if isinstance(document, dict):
         return document
     raise ConfigurationError(f"the {what} {sanitize_path(path)} {document}", hint=hint)
@@ -711,18 +712,18 @@ def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, owne
             raise ProfileError(f"the {what} is not used: {finding.problem}", hint=finding.hint)
 
 
-def _decoded(raw: bytes) -> dict[str, object] | str:
+def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] | str:
     """Parse a file, or say in words what is wrong with it: the decoder's own error would quote it."""
     if len(raw) > LARGEST_FILE:
         return f"is larger than {LARGEST_FILE} bytes"
     try:
-        parsed = read_json(raw)
+        parsed = reader(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
         is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         return "is UTF-16 text; save it as UTF-8" if is_utf16 else "is binary, not JSON"
     except json.JSONDecodeError as error:
         return f"is not JSON (line {error.lineno}, column {error.colno})"
-    except ValueError:
+    except (ValueError, RecursionError):
         return "is not JSON that can be read"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, expected an object"
 

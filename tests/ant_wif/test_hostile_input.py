@@ -711,13 +711,14 @@ def test_a_url_that_is_taken_means_the_same_to_the_http_library(pieces: list[str
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "no JSON"),
-        (b"not json", "no JSON"),
-        (b"\xff\xfe", "binary"),
+        (b"", "not JSON"),
+        (b"not json", "not JSON"),
+        (b"\xff\xfe", "is UTF-16 text"),
+        (b"\xff\x00", "binary"),
         (b"[]", "JSON list"),
         (b'"default"', "JSON str"),
         (b"null", "JSON NoneType"),
-        (b"[" * 100_000, "no JSON that can be read"),
+        (b"[" * 100_000, "not JSON that can be read"),
         (b" " * ((1 << 20) + 1), "larger than"),
         (b"{}", "authentication"),
         (b'{"authentication": {}}', "authentication.type"),
@@ -789,7 +790,7 @@ def test_a_symlinked_credentials_file_is_neither_read_nor_replaced(federates: bo
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "no JSON"),
+        (b"", "not JSON"),
         (b"\xff\xff", "binary"),
         (b"[]", "JSON list"),
         (encoded(stored(type="api_key")), "type"),
