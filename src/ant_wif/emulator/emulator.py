@@ -61,11 +61,9 @@ class Emulator:
             raise ValueError(f"host {host!r} is not a loopback address; the emulator is for this machine only")
         if not 0 <= port <= 65535:
             raise ValueError(f"port {port} is not between 0 and 65535")
-        self.clock = clock
         self._host, self._port = host, port
         self._folder = Folder()
-        # Not `clock` itself, so that a test may put another one in its place.
-        self._time = MovedClock(lambda: self.clock())  # noqa: PLW0108
+        self._time = MovedClock(clock)
         self._platforms = Platforms(self._now, self._folder)
         self._state = seeded_state(self._platforms.all(), self._time.service_now, read_seed(config))
         self._config = config
@@ -120,6 +118,15 @@ class Emulator:
         if self._server is None:
             raise RuntimeError("the emulator is not started: use it as a context manager, or call start()")
         return self._server.base_url
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The clock that `advance()` and `move_to()` start from. A test may put another one in its place."""
+        return self._time.clock
+
+    @clock.setter
+    def clock(self, clock: Callable[[], float]) -> None:
+        self._time.clock = clock
 
     @property
     def organization_id(self) -> str:

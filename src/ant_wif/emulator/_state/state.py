@@ -28,14 +28,14 @@ class MovedClock:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._moved = 0.0
         self._skew = 0.0
 
     def now(self) -> float:
         """Return the time of the platforms, which issue identity tokens."""
-        return self._clock() + self._moved
+        return self.clock() + self._moved
 
     def service_now(self) -> float:
         """Return the time that the service judges by."""
@@ -48,7 +48,7 @@ class MovedClock:
 
     def move_to(self, moment: float) -> None:
         with self._lock:
-            self._set(_float(moment) - self._clock(), self._skew)
+            self._set(_float(moment) - self.clock(), self._skew)
 
     def skew(self, seconds: float) -> None:
         with self._lock:
@@ -59,7 +59,7 @@ class MovedClock:
             self._moved = self._skew = 0.0
 
     def _set(self, moved: float, skew: float) -> None:
-        for moment in (self._clock() + moved, self._clock() + moved + skew):
+        for moment in (self.clock() + moved, self.clock() + moved + skew):
             if not (math.isfinite(moment) and 0 <= moment <= _LATEST):
                 raise ValueError(_BEYOND)
         self._moved, self._skew = moved, skew
