@@ -147,7 +147,7 @@ def test_a_file_that_is_too_large_is_named_with_its_option(
     large.write_text('{"name": "' + "x" * 1_200_000 + '"}', encoding="ascii")
     outcome = ant("auth", "explain", option, str(large), **with_token(emulator, emulator.issue()))
     assert outcome.status == 2
-    assert f"{large} is too large for {option}, which reads at most 1048576 bytes" in outcome.err
+    assert f"file {large} is larger than 1048576 bytes\nhint: give {option} the JSON" in outcome.err
 
 
 def test_a_federation_that_no_exchange_could_be_made_for_is_an_error_of_its_own(ant: Ant, emulator: Emulator) -> None:

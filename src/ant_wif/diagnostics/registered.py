@@ -150,8 +150,8 @@ def _read(path: Path | None, what: str, reader: Callable[[Mapping[str, object]],
 
 def _hint(what: str) -> str:
     if what == "key set":
-        return "give the JSON that the issuer publishes, at `jwks_uri` of its discovery document"
-    return f"give the JSON of one {what} as the Admin API returns it"
+        return "give --jwks the JSON that the issuer publishes, at `jwks_uri` of its discovery document"
+    return f"give --{what} the JSON of one {what} as the Admin API returns it"
 
 
 _PATIENCE_SECONDS = 10.0
