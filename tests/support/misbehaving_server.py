@@ -272,7 +272,7 @@ def forged_jwt(claims: Mapping[str, object] | None = None, header: Mapping[str, 
         "iss": "https://token.actions.example",
         "sub": "repo:acme/app:ref:refs/heads/main",
         "aud": "https://api.anthropic.com",
-        "exp": int(time.time()) + 600,
+        "exp": int(time.time()) + 86_400,  # some are made when tests are collected, and used at the end
         "iat": int(time.time()),
         "jti": "b7f4",
         **(claims or {}),
