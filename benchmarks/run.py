@@ -21,6 +21,7 @@ import federation_profile
 import first_request
 import first_response
 import kills
+import owner_checks
 import peak_memory
 import plugin_cost
 import requests_with_auth
@@ -37,8 +38,8 @@ CASES = {
     module.__name__: module.rows
     for module in (
         single_use_file, federation_profile, expired_login, token_call, requests_with_auth, first_response,
-        first_request, short_tokens, kills, peak_memory, startup, plugin_cost, exec_overhead, exec_minutes,
-        emulator_exchange, emulator_memory,
+        first_request, short_tokens, kills, owner_checks, peak_memory, startup, plugin_cost, exec_overhead,
+        exec_minutes, emulator_exchange, emulator_memory,
     )
 }  # fmt: skip
 

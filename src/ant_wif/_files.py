@@ -138,7 +138,10 @@ def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:
 
 def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[TrustFinding]:
     """A file or folder of the project's own."""
-    mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(sanitize_path(Path(name)))
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid in owners and (stat.S_ISLNK(status.st_mode) or not mode & 0o022):
+        return  # as nearly all are: no text is made for them
+    quoted = shlex.quote(sanitize_path(Path(name)))
     elsewhere = (
         "; where that changes nothing, set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
         if stat.S_ISDIR(status.st_mode)
