@@ -10,8 +10,9 @@ import pytest
 
 from ant_wif.rules import ConditionError, ExchangeRequest, Issuer, Knowledge, Rule, check_condition, evaluate_known
 from ant_wif.rules.cel import MAX_CONDITION_CHARACTERS, evaluate_condition
+from support.samples import needs_cel
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
+pytestmark = needs_cel
 
 CLAIMS: dict[str, object] = {
     "sub": "repo:acme/app:ref:refs/heads/main",

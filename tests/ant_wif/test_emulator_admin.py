@@ -12,6 +12,7 @@ import pytest
 from ant_wif.emulator import Emulator
 from support.admin_api import VERSION, Administrator, fresh_name, reason_of
 from support.federation_grant import exchange
+from support.samples import needs_cel
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,7 @@ def test_the_official_sdk_creates_reads_changes_and_archives_an_issuer(sdk: anth
     assert issuer.id not in {each.id for each in issuers.list(limit=100)}
 
 
+@needs_cel
 def test_the_official_sdk_creates_reads_changes_and_archives_a_rule(
     emulator: Emulator, sdk: anthropic.Anthropic, admin: Administrator
 ) -> None:

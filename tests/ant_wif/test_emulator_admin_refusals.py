@@ -10,6 +10,7 @@ import pytest
 
 from ant_wif.emulator import Emulator
 from support.admin_api import Administrator, fresh_name, reason_of
+from support.samples import needs_cel
 
 GITHUB = "https://token.actions.githubusercontent.com"
 
@@ -27,10 +28,14 @@ RULES: list[tuple[dict[str, object], str]] = [
     ({"match": {"subject_prefix": "**", "claims": {}}}, "match: takes any token"),
     ({"match": {"subject_prefix": ""}}, "match.subject_prefix: must not be empty"),
     ({"match": {"claims": {"repository_owner": "acme"}, "audience": ""}}, "match.audience: must not be empty"),
-    ({"match": {"condition": "claims.sub =="}}, "match.condition: it does not compile"),
-    ({"match": {"condition": "true"}}, "match.condition: it is true whatever"),
-    ({"match": {"condition": "claims.sub == 'x' || 1 == 1"}}, "match.condition: it is true whatever"),
-    ({"match": {"condition": "nobody.sub == 'x'"}}, "match.condition: it does not compile"),
+    pytest.param({"match": {"condition": "claims.sub =="}}, "match.condition: it does not compile", marks=needs_cel),
+    pytest.param({"match": {"condition": "true"}}, "match.condition: it is true whatever", marks=needs_cel),
+    pytest.param(
+        {"match": {"condition": "claims.sub == 'x' || 1 == 1"}}, "match.condition: it is true whatever", marks=needs_cel
+    ),
+    pytest.param(
+        {"match": {"condition": "nobody.sub == 'x'"}}, "match.condition: it does not compile", marks=needs_cel
+    ),
     ({"match": {"claims": {"sub": 1}}}, "match.claims.sub: must be a string"),
     ({"match": {"claims": ["sub"]}}, "match.claims: must be an object"),
     ({"match": {"subject": "x"}}, "match.subject: this field is not allowed"),

@@ -16,6 +16,7 @@ from ant_wif.emulator._issuers.keys import SigningKey
 from ant_wif.errors import ConfigurationError
 from support.admin_api import Administrator
 from support.federation_grant import exchange
+from support.samples import needs_cel
 
 COMPLETE = """
 organization:
@@ -63,6 +64,7 @@ def rule(**fields: object) -> dict[str, object]:
     return {name: value for name, value in complete.items() if value is not None}
 
 
+@needs_cel
 def test_a_seed_file_adds_to_what_every_emulator_has(tmp_path: Path) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text(COMPLETE)

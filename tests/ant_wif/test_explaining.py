@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,9 +26,9 @@ from ant_wif.rules import DEFAULT_AUDIENCE, REASONS, KeySet, KeySetUnavailableEr
 from support.clock import Clock
 from support.federation_grant import BETA, GRANT_TYPE
 from support.registrations import as_seeded
+from support.samples import needs_cel
 
 NOW = 1_800_000_000.0
-CONDITIONS = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
 
 
 @pytest.fixture
@@ -189,7 +188,7 @@ def assert_denied(response: httpx.Response) -> None:
 
 EACH_DENIAL = pytest.mark.parametrize(
     ("reason", "denial"),
-    [pytest.param(*each, marks=CONDITIONS if each[1].rule.get("condition") else ()) for each in DENIALS],
+    [pytest.param(*each, marks=needs_cel if each[1].rule.get("condition") else ()) for each in DENIALS],
 )
 
 
@@ -242,7 +241,7 @@ def test_a_denial_spends_nothing(emulator: Emulator, client: httpx.Client, reaso
     assert emulator.history[-1].reason == "jti_reused"
 
 
-@CONDITIONS
+@needs_cel
 def test_a_token_that_is_granted_passes_every_check(emulator: Emulator, client: httpx.Client) -> None:
     emulator.update_rule("github", condition="claims.repository == 'acme/app' && has(claims.run_id)")
     assertion, federation = emulator.issue(), federation_of(emulator)

@@ -20,6 +20,7 @@ from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ApiError, ConfigurationError
 from support.loopback import TokenEndpoint
 from support.registrations import as_seeded, registrations
+from support.samples import needs_cel
 
 TENANT = "7a1d2c3b-0000-4a5b-8c9d-0e1f2a3b4c5d"
 APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"
@@ -120,6 +121,7 @@ def test_a_rule_that_accepts_more_is_made_narrower(emulator: Emulator, admin: Ad
     assert not setup.plan(admin, asked).changes_something
 
 
+@needs_cel
 def test_a_rule_that_asks_for_more_stays_as_narrow_as_it_is(emulator: Emulator, admin: Admin) -> None:
     trust = github(emulator)
     narrow = {**trust.claims, "workflow": "ci"}

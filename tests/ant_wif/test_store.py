@@ -255,7 +255,8 @@ def test_a_folder_in_the_place_of_a_file_is_left_alone_and_the_call_works_from_m
 ) -> None:
     (job.root / "identity").write_text(emulator.issue(jti=None))
     job.token()
-    (path,) = job.folder.glob(place)
+    # Some releases of filelock remove the lock's file when the lock is released.
+    (path,) = job.folder.glob(place) if place != "*.lock" else [job.entry().with_suffix(".lock")]
     for file in (*job.folder.glob("*.*"), path):
         file.unlink(missing_ok=True)
     path.mkdir()

@@ -40,27 +40,32 @@ def python(tmp_path: Path) -> Path:
     made = venv / "bin" / "python"
     (packages,) = venv.glob("lib/python*/site-packages")
     locked = (ROOT / "requirements" / "sample.txt").read_text()
-    for name in re.findall(r"^([\w.-]+)==", locked, re.MULTILINE):
-        if name != "pytest":
-            _link(name, packages)
-    (own,) = re.findall(r"^pytest==(?:.*\\\n)+.*\n", locked, re.MULTILINE)
+    # Packages of another version, as with `make oldest`, and pytest itself are installed as the lock file says.
+    own = [
+        block
+        for block, name, version in re.findall(r"^(([\w.-]+)==(\S+)(?:.*\\\n)+.*\n)", locked, re.MULTILINE)
+        if name == "pytest" or not _link(name, version, packages)
+    ]
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (tmp_path / "own.txt").write_text(f"{own}ant-wif @ {wheel.as_uri()} --hash=sha256:{digest}\n")
+    (tmp_path / "own.txt").write_text(f"{''.join(own)}ant-wif @ {wheel.as_uri()} --hash=sha256:{digest}\n")
     install = ("install", "--no-deps", "--no-compile", "--require-hashes", "--requirement", tmp_path / "own.txt")
     _run(*pip, "--python", made, *install)
     return made
 
 
-def _link(name: str, packages: Path) -> None:
-    """Link what a distribution consists of; one that is for other systems or versions of Python is not there."""
+def _link(name: str, version: str, packages: Path) -> bool:
+    """Link what a distribution consists of. Return whether this environment has that version of it."""
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        return
+        return False
+    if distribution.version != version:
+        return False
     for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
         target = packages / top
         if not target.exists():  # of a namespace package, one link has it all
             target.symlink_to(Path(str(distribution.locate_file(top))))
+    return True
 
 
 def test_the_sample_project_s_suite_passes_emulated_and_live(python: Path, tmp_path: Path) -> None:

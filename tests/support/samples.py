@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+import pytest
+
+needs_cel = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no cel-expr-python for Python 3.10")
 
 RULE = "fdrl_01EXAMPLE"
 ORGANIZATION = "0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a"

@@ -171,6 +171,7 @@ def _models(kinds: Sequence[Resource[Any]], workspaces: Sequence[Memberships | E
     models: list[type[Strict]] = [*listed, *map(model_named, [*names, "Nothing", "ErrorBody", "WorkspaceResource"])]
     models += [schemas.ResourcePage[model] for model in listed]  # type: ignore[valid-type]  # a model made at run time
     models.append(schemas.PageById[schemas.WorkspaceResource])
+    schemas.Discovery.model_rebuild()  # a default: older releases of pydantic describe one only when its model is built
     modes: list[tuple[type[Strict], Literal["validation"]]] = [(model, "validation") for model in models]
     _, described = models_json_schema(modes, ref_template=_REFERENCE)
     return described["$defs"]
