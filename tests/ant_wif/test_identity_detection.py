@@ -85,6 +85,11 @@ IN_ORDER: list[tuple[str, dict[str, str]]] = [
     ("gitlab", {"GITLAB_CI": "true"}),
     ("circleci", {"CIRCLECI": "true"}),
     ("buildkite", {"BUILDKITE": "true"}),
+    ("bitbucket", {"BITBUCKET_BUILD_NUMBER": "42"}),
+    ("terraform_cloud", {"TFC_RUN_ID": "run-1"}),
+    ("spacelift", {"TF_VAR_spacelift_run_id": "01J"}),
+    ("semaphore", {"SEMAPHORE": "true"}),
+    ("vercel", {"VERCEL": "1"}),
     ("azure", {"IDENTITY_ENDPOINT": "http://127.0.0.1/token", "IDENTITY_HEADER": "x"}),
     ("aws", {"AWS_LAMBDA_FUNCTION_NAME": "ci"}),
     ("google_cloud", {"K_SERVICE": "ci"}),
@@ -93,8 +98,8 @@ IN_ORDER: list[tuple[str, dict[str, str]]] = [
 
 
 NAMES = [
-    "file", "env", "github_actions", "gitlab", "circleci", "buildkite", "kubernetes", "azure", "aws", "google_cloud",
-    "spiffe", "oauth", "command",
+    "file", "env", "github_actions", "gitlab", "circleci", "buildkite", "bitbucket", "terraform_cloud", "spacelift",
+    "semaphore", "vercel", "kubernetes", "azure", "aws", "google_cloud", "spiffe", "oauth", "command",
 ]  # fmt: skip
 
 
@@ -248,6 +253,11 @@ def test_a_machine_s_own_identity_comes_after_that_of_what_runs_on_it(
         ("gitlab", {}, "GITLAB_CI is not set"),
         ("circleci", {}, "CIRCLECI is not set"),
         ("buildkite", {}, "BUILDKITE is not set"),
+        ("bitbucket", {}, "BITBUCKET_BUILD_NUMBER or BITBUCKET_STEP_OIDC_TOKEN is not set"),
+        ("terraform_cloud", {}, "TFC_RUN_ID or TFC_WORKLOAD_IDENTITY_TOKEN or"),
+        ("spacelift", {}, "SPACELIFT_OIDC_TOKEN or"),
+        ("semaphore", {}, "SEMAPHORE or"),
+        ("vercel", {}, "VERCEL or"),
         ("kubernetes", {}, "/var/run/secrets/anthropic.com/token does not exist"),
         ("kubernetes", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "add a projected serviceAccountToken volume with the "),
         ("azure", {}, "IDENTITY_ENDPOINT and IDENTITY_HEADER"),
@@ -330,7 +340,11 @@ print(found and found.source, len(names), seen, sorted(heavy))
     ("variables", "words", "expected"),
     [
         ({}, ("survey",), "None 0"),
-        ({name: value for _, variables in IN_ORDER for name, value in variables.items()}, ("survey",), "file 10"),
+        (
+            {name: value for _, variables in IN_ORDER for name, value in variables.items()},
+            ("survey",),
+            f"file {len(IN_ORDER)}",
+        ),
     ],
     ids=["nowhere", "everywhere"],
 )

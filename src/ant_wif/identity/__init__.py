@@ -1,7 +1,8 @@
 """Where identity tokens come from: one module per platform, all of one shape.
 
-To add a platform, write a module like `github_actions` and list it in `registry`. A package of yours
-adds one through the entry-point group `ant_wif.identity_sources`.
+To add a platform, write a module like `github_actions` and list it in `_registry`; for one that hands its jobs a token
+in a variable, a row of `variables` is enough. A package of yours adds one through the entry-point group
+`ant_wif.identity_sources`.
 
 Sources are loaded on first use (PEP 562): a process pays for the platform that it is on.
 """
@@ -26,16 +27,22 @@ if TYPE_CHECKING:
     from ant_wif.identity.env import Env, Literal
     from ant_wif.identity.file import File
     from ant_wif.identity.github_actions import GitHubActions
-    from ant_wif.identity.gitlab import GitLab
     from ant_wif.identity.google_cloud import GoogleCloud
     from ant_wif.identity.kubernetes import Kubernetes
     from ant_wif.identity.oauth import OAuth
     from ant_wif.identity.spiffe import Spiffe
+    from ant_wif.identity.variables import JobVariable as Bitbucket
+    from ant_wif.identity.variables import JobVariable as GitLab
+    from ant_wif.identity.variables import JobVariable as Semaphore
+    from ant_wif.identity.variables import JobVariable as Spacelift
+    from ant_wif.identity.variables import JobVariable as TerraformCloud
+    from ant_wif.identity.variables import JobVariable as Vercel
 
 __all__ = [
     "DEFAULT_AUDIENCE",
     "Aws",
     "Azure",
+    "Bitbucket",
     "Buildkite",
     "CircleCI",
     "Command",
@@ -53,7 +60,11 @@ __all__ = [
     "Literal",
     "OAuth",
     "SecretStr",
+    "Semaphore",
+    "Spacelift",
     "Spiffe",
+    "TerraformCloud",
+    "Vercel",
     "call",
     "detect",
     "detect_all",
@@ -66,6 +77,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = loader(
-        __name__, {listed.name: (listed.class_name,) for listed in BUILT_IN} | {"env": ("Env", "Literal")}
-    )
+    _HOMES = {"env": ["Env", "Literal"]}
+    for _listed in BUILT_IN:
+        _HOMES.setdefault(_listed.module, []).append(_listed.class_name)
+    __getattr__ = loader(__name__, _HOMES)

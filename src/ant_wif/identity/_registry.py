@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 from ant_wif._environment import Environment
 from ant_wif._secrets import sanitize
 from ant_wif.errors import ConfigurationError
-from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, Job, not_detected
+from ant_wif.identity.variables import PLATFORMS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -90,14 +91,6 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a CI system sets in a job: the variables of its temporary folder and of its id, where it has them."""
-
-    temporary_folder: str | None = None
-    id: str | None = None
-
-
-@dataclass(frozen=True)
 class ListedSource:
     """A source of this package, and by what its platform is recognised.
 
@@ -110,6 +103,11 @@ class ListedSource:
     path: str | None = None
     machine: Machine | None = None
     job: Job | None = None
+    module: str = ""
+    """Where the class is: in the module of the source's name, unless it is a row."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "module", self.module or self.name)
 
     def may_be_here(self, context: Context) -> bool:
         if any(variable in context.environ for variable in self.signs):
@@ -124,17 +122,22 @@ class ListedSource:
         return told or cloud_of(context.root) == self.machine.firmware
 
     def load(self) -> type[IdentitySource]:
-        return cast("type[IdentitySource]", getattr(import_module(f"ant_wif.identity.{self.name}"), self.class_name))
+        return cast("type[IdentitySource]", getattr(import_module(f"ant_wif.identity.{self.module}"), self.class_name))
 
+
+_VARIABLE_PLATFORMS = {
+    row.name: ListedSource(row.name, row.class_name, row.signs, job=row.job, module="variables") for row in PLATFORMS
+}
 
 # In the order in which they are asked: by variables and files, then by machine, then what may stand beside a cloud.
 BUILT_IN = (
     ListedSource("file", "File", ("ANTHROPIC_IDENTITY_TOKEN_FILE",)),
     ListedSource("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
     ListedSource("github_actions", "GitHubActions", ("GITHUB_ACTIONS",), job=Job("RUNNER_TEMP")),
-    ListedSource("gitlab", "GitLab", ("GITLAB_CI",), job=Job("RUNNER_TEMP_PROJECT_DIR", "CI_JOB_ID")),
+    _VARIABLE_PLATFORMS.pop("gitlab"),
     ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID")),
     ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID")),
+    *_VARIABLE_PLATFORMS.values(),
     ListedSource("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
     ListedSource(
         "azure",

@@ -15,7 +15,15 @@ from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.token import IdentityToken, parse
 
-__all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "detected", "not_detected"]
+__all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "Job", "detected", "not_detected"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a CI system sets in a job: the variables of its temporary folder and of its id, where it has them."""
+
+    temporary_folder: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)
