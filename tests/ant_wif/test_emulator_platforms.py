@@ -22,9 +22,14 @@ PLATFORMS = [
     "buildkite",
     "oauth",
     "spiffe",
+    "bitbucket",
+    "terraform_cloud",
+    "spacelift",
+    "semaphore",
+    "vercel",
 ]
 # These carry no `jti`: their tokens may be exchanged more than once.
-REPEATABLE = {"google_cloud", "circleci", "buildkite", "spiffe"}
+REPEATABLE = {"google_cloud", "circleci", "buildkite", "spiffe", "bitbucket", "vercel"}
 FEDERATION = (
     "ANTHROPIC_BASE_URL",
     "ANTHROPIC_FEDERATION_RULE_ID",

@@ -115,6 +115,7 @@ def profile(
         ("gitlab", "gitlab"),
         ("circleci", "circleci"),
         ("buildkite", "buildkite"),
+        *((name, name) for name in ("bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel")),
     ],
 )
 def test_a_job_calls_the_api_with_what_its_platform_gives_it(

@@ -10,11 +10,11 @@ from ant_wif.emulator.platforms.azure import EmulatedAzure
 from ant_wif.emulator.platforms.buildkite import EmulatedBuildkite
 from ant_wif.emulator.platforms.circleci import EmulatedCircleCI
 from ant_wif.emulator.platforms.github import EmulatedGitHub
-from ant_wif.emulator.platforms.gitlab import EmulatedGitLab
 from ant_wif.emulator.platforms.google_cloud import EmulatedGoogleCloud
 from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
 from ant_wif.emulator.platforms.oauth import OAuthServer
 from ant_wif.emulator.platforms.spiffe import EmulatedSpiffe
+from ant_wif.emulator.platforms.variables import variable_platforms
 
 _ALIASES = {"gcp": "google_cloud"}
 
@@ -35,7 +35,7 @@ class Platforms:
             EmulatedAws(clock, folder),
             EmulatedAzure(clock, folder, self.kubernetes),
             self.kubernetes,
-            EmulatedGitLab(clock, folder),
+            *variable_platforms(clock, folder),
             self.circleci,
             self.buildkite,
             self.oauth,
