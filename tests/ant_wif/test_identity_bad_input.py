@@ -7,8 +7,10 @@ import json
 import os
 import re
 import signal
+import socket as sockets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +28,13 @@ from ant_wif import ExchangeError, IdentitySourceError, IdentityTokenError
 from ant_wif.emulator import Emulator
 from ant_wif.identity import (
     Azure,
+    AzurePipelines,
     Buildkite,
     CircleCI,
     Command,
     Env,
     File,
+    Fly,
     GitHubActions,
     GitLab,
     IdentitySource,
@@ -38,6 +42,7 @@ from ant_wif.identity import (
     Kubernetes,
     OAuth,
     Spiffe,
+    Url,
     read_source,
 )
 from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN, pem, rsa_key, unusable_keys
@@ -46,6 +51,7 @@ from support.misbehaving_server import (
     Behaviour,
     HostileServer,
     Received,
+    denial,
     drop_after_reading,
     forged_jwt,
     html,
@@ -102,6 +108,15 @@ def oauth_key(url: str, folder: Path) -> tuple[IdentitySource, dict[str, str]]:
     return OAuth(f"{url}/token", "ci", audience=AUDIENCE, private_key_path=str(path), key_id="k"), {}
 
 
+def pipelines(url: str, _: Path) -> tuple[IdentitySource, dict[str, str]]:
+    return AzurePipelines("5a1c"), {"SYSTEM_OIDCREQUESTURI": f"{url}/oidctoken", "SYSTEM_ACCESSTOKEN": OPAQUE}
+
+
+def by_url(url: str, _: Path) -> tuple[IdentitySource, dict[str, str]]:
+    headers = {"Authorization": {"variable": "SECRET", "prefix": "Bearer "}}
+    return Url(f"{url}/token?for=ci", headers=headers, json_field="token_of"), {"SECRET": OPAQUE}
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """What asks over HTTP, the field of the answer, the audience of its token, and the words of its remedy."""
@@ -119,6 +134,8 @@ EACH_ENDPOINT = pytest.mark.parametrize(
         pytest.param(Endpoint(app_service, "access_token", "acme", "managed identity"), id="azure app service"),
         pytest.param(Endpoint(imds, "access_token", "acme", "managed identity"), id="azure imds"),
         pytest.param(Endpoint(aks, "access_token", "acme", "federated credential"), id="azure aks"),
+        pytest.param(Endpoint(pipelines, "oidcToken", "api://AzureADTokenExchange", "SYSTEM_"), id="azure pipelines"),
+        pytest.param(Endpoint(by_url, "token_of", "", "check url, method"), id="url"),
         pytest.param(Endpoint(oauth, "access_token", AUDIENCE, "token_url"), id="oauth secret"),
         pytest.param(Endpoint(oauth_key, "access_token", AUDIENCE, "token_url"), id="oauth key"),
     ],
@@ -184,6 +201,8 @@ def test_an_endpoint_that_fails_for_a_moment_and_is_slow_is_asked_again(
 def test_an_endpoint_whose_answer_is_no_token_or_one_for_somebody_else(
     fails: Fail, tmp_path: Path, endpoint: Endpoint, token: str, hint: str, says: str
 ) -> None:
+    if not endpoint.audience and token == ELSEWHERE:
+        return  # a URL promises no audience
     with HostileServer(reply({endpoint.field: token})) as server:
         assert says in str(fails(*endpoint.job(server.base_url, tmp_path), hint))
 
@@ -192,6 +211,195 @@ def test_an_endpoint_that_nobody_serves(fails: Fail, tmp_path: Path) -> None:
     for endpoint in (github, imds):
         error = fails(*endpoint("http://127.0.0.1:1", tmp_path))
         assert "could not be reached" in str(error)
+
+
+# --- Azure Pipelines -----------------------------------------------------------------------------------------------
+
+AGENT = {"SYSTEM_OIDCREQUESTURI": "https://dev.azure.com/acme/oidctoken", "SYSTEM_ACCESSTOKEN": OPAQUE}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says", "hint"),
+    [
+        ({"SYSTEM_OIDCREQUESTURI": ""}, "SYSTEM_OIDCREQUESTURI is not set", "Azure DevOps Services"),
+        (
+            {"SYSTEM_ACCESSTOKEN": ""},
+            "SYSTEM_ACCESSTOKEN is not set",
+            "env: {SYSTEM_ACCESSTOKEN: $(System.AccessToken)}",
+        ),
+        ({"SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}, "did not expand", "map it into the step"),
+        ({}, "no service connection is named", "set ANT_AZURE_SERVICE_CONNECTION_ID"),
+    ],
+)
+def test_azure_pipelines_is_half_configured(fails: Fail, changes: dict[str, str], says: str, hint: str) -> None:
+    assert says in str(fails(AzurePipelines(), {**AGENT, **changes}, hint))
+
+
+@pytest.mark.parametrize(("status", "says"), [(203, "refused the job"), (302, "refused"), (404, "gave no token")])
+def test_azure_pipelines_is_refused(fails: Fail, tmp_path: Path, status: int, says: str) -> None:
+    with HostileServer(html(status)) as server:
+        assert says in str(fails(*pipelines(server.base_url, tmp_path)))
+
+
+def test_azure_pipelines_is_asked_for_a_token_of_the_service_connection(fetch: Fetch, tmp_path: Path) -> None:
+    token = forged_jwt({"aud": "api://AzureADTokenExchange"})
+    with HostileServer(reply({"oidcToken": token})) as server:
+        _, job = pipelines(server.base_url, tmp_path)
+        fetch(AzurePipelines(), {**job, "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": "of the task"})
+        fetch(AzurePipelines(), {**job, "ANT_AZURE_SERVICE_CONNECTION_ID": "a/b"})
+        first, second = server.requests
+    assert first.head.startswith("POST ")
+    assert first.target == ("/oidctoken?api-version=7.1&serviceConnectionId=of+the+task")
+    assert second.target.endswith("serviceConnectionId=a%2Fb")
+    assert first.header("x-tfs-fedauthredirect") == "Suppress"
+    assert first.header("authorization") == f"Bearer {OPAQUE}"
+
+
+# --- a URL ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "says"),
+    [
+        (
+            reply(status=302, headers={"Location": "https://elsewhere.example/"}),
+            {},
+            "a redirect (HTTP 302), which is not",
+        ),
+        (html(), {}, "found an HTML or XML page"),
+        (html(), {"json_field": "a.b"}, "something other than a JSON object with a field `a.b`"),
+        (reply({"a": {"c": TOKEN}}), {"json_field": "a.b"}, "a field `a.b`"),
+        (reply({"a": {"b": TOKEN}}), {}, "found a JSON document; the token is probably one of its fields"),
+    ],
+)
+def test_a_url_that_answers_something_else(fails: Fail, answer: bytes, options: dict[str, str], says: str) -> None:
+    with HostileServer(answer) as server:
+        assert says in str(fails(Url(f"{server.base_url}/token", **options), {}))  # type: ignore[arg-type]  # texts
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://tokens.example/ci", "http://localhost.evil.example/", "ftp://x", "https://u:p@h"]
+)
+def test_a_url_that_secrets_may_not_go_to_is_refused(fetch: Fetch, url: str) -> None:
+    with pytest.raises(ant_wif.InsecureUrlError, match=r"identity_token\.url"):
+        fetch(Url(url), {})
+
+
+def test_a_url_is_asked_with_what_its_headers_name(fetch: Fetch, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text(f"{OPAQUE}\n")
+    headers: dict[str, object] = {
+        "X-Role": "ci", "X-Vault-Token": {"variable": "VAULT"},
+        "Authorization": {"file": str(path), "prefix": "Bearer "}
+    }  # fmt: skip
+    document = {
+        "source": "url",
+        "method": "POST",
+        "headers": headers,
+        "body": {"role": "ci"},
+        "json_field": "data.token",
+    }
+    with HostileServer(reply({"data": {"token": TOKEN}})) as server:
+        source = read_source({**document, "url": f"{server.base_url}/v1/token?ttl=5"})
+        assert fetch(source, {"VAULT": "hvs"}).assertion.get_secret_value() == TOKEN
+        (request,) = server.requests
+    assert request.head.startswith("POST ")
+    assert (request.target, request.json()) == ("/v1/token?ttl=5", {"role": "ci"})
+    found = [request.header(name) for name in ("x-role", "x-vault-token", "authorization")]
+    assert found == ["ci", "hvs", f"Bearer {OPAQUE}"]
+
+
+def test_a_url_s_secret_that_is_not_there_is_named(fails: Fail, tmp_path: Path) -> None:
+    named = Url("https://tokens.example/", headers={"X-Token": {"variable": "VAULT"}})
+    assert "the variable VAULT" in str(fails(named, {}, "set VAULT"))
+    for text in ("", "two words"):
+        path = tmp_path / "secret"
+        path.write_text(text)
+        filed = Url("https://tokens.example/", headers={"X-Token": {"file": str(path)}})
+        assert "no HTTP header can carry" in str(fails(filed, {}, "on one line"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({}, "url cannot be used"),
+        ({"url": "https://x.example", "method": "PUT"}, "'GET' or 'POST'"),
+        ({"url": "https://x.example", "headers": {"Authorization": "Bearer x"}}, "not the value itself"),
+        ({"url": "https://x.example", "headers": {"a b": "x"}}, "is not a header"),
+        ({"url": "https://x.example", "headers": {"X": {"value": "x"}}}, "expected a text, or an object with"),
+        ({"url": "https://x.example", "body": {"a": 1}}, "body needs the method POST"),
+        ({"url": "https://x.example", "json_field": "a..b"}, "names with dots"),
+    ],
+)
+def test_a_url_in_a_profile_that_cannot_be_used(fields: dict[str, object], says: str) -> None:
+    with pytest.raises(ant_wif.ConfigurationError, match=says):
+        read_source({"source": "url", **fields})
+
+
+# --- Fly.io --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The variables of a Machine, whose socket is not served, or answers once."""
+
+    def made(answer: bytes | None = None) -> dict[str, str]:
+        path = tmp_path / "api"
+        path.unlink(missing_ok=True)
+        with sockets.socket(sockets.AF_UNIX) as listener:
+            listener.bind(str(path))
+            if answer is not None:
+                listener.listen()
+                threading.Thread(target=serve_once, args=(listener.dup(), answer, received), daemon=True).start()
+        return {"FLY_APP_NAME": "app", "ANT_FLY_API_SOCKET": str(path)}
+
+    received.clear()
+    return made
+
+
+received: list[bytes] = []
+
+
+def serve_once(listener: sockets.socket, answer: bytes, into: list[bytes]) -> None:
+    with listener, listener.accept()[0] as connection:
+        connection.settimeout(10)
+        seen = b""
+        while b"}" not in seen:
+            seen += connection.recv(65536)
+        into.append(seen)
+        connection.sendall(answer)
+
+
+def test_a_machine_s_socket_gives_a_token_for_the_audience(
+    fetch: Fetch, machine: Callable[..., dict[str, str]]
+) -> None:
+    token = forged_jwt({"aud": "https://acme.example"})
+    assert fetch(Fly("https://acme.example"), machine(reply(token))).assertion.get_secret_value() == token
+    head, _, body = received[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/tokens/oidc HTTP/1.1")
+    assert json.loads(body) == {"aud": "https://acme.example"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (None, "is not served by anything"),
+        (denial(403), "returned HTTP 403"),
+        (html(), "found an HTML or XML page"),
+        (reply(ELSEWHERE), "for another audience"),
+        (b"no HTTP\r\n\r\n", "cannot be asked: BadStatusLine"),
+    ],
+)
+def test_a_machine_s_socket_that_gives_no_token(
+    fails: Fail, machine: Callable[..., dict[str, str]], answer: bytes | None, says: str
+) -> None:
+    assert says in str(fails(Fly(), machine(answer)))
+
+
+def test_a_machine_s_socket_that_is_not_one(fails: Fail, tmp_path: Path) -> None:
+    for path, says in ((tmp_path / "absent", "does not exist"), (tmp_path, "is not a socket")):
+        assert says in str(fails(Fly(), {"FLY_APP_NAME": "app", "ANT_FLY_API_SOCKET": str(path)}, "mount /.fly"))
 
 
 # --- Azure ---------------------------------------------------------------------------------------------------------

@@ -85,11 +85,13 @@ IN_ORDER: list[tuple[str, dict[str, str]]] = [
     ("gitlab", {"GITLAB_CI": "true"}),
     ("circleci", {"CIRCLECI": "true"}),
     ("buildkite", {"BUILDKITE": "true"}),
+    ("azure_pipelines", {"SYSTEM_OIDCREQUESTURI": "https://dev.azure.com/acme/oidctoken"}),
     ("bitbucket", {"BITBUCKET_BUILD_NUMBER": "42"}),
     ("terraform_cloud", {"TFC_RUN_ID": "run-1"}),
     ("spacelift", {"TF_VAR_spacelift_run_id": "01J"}),
     ("semaphore", {"SEMAPHORE": "true"}),
     ("vercel", {"VERCEL": "1"}),
+    ("fly", {"FLY_APP_NAME": "app", "FLY_MACHINE_ID": "148e21ea7e46e8"}),
     ("azure", {"IDENTITY_ENDPOINT": "http://127.0.0.1/token", "IDENTITY_HEADER": "x"}),
     ("aws", {"AWS_LAMBDA_FUNCTION_NAME": "ci"}),
     ("google_cloud", {"K_SERVICE": "ci"}),
@@ -98,8 +100,9 @@ IN_ORDER: list[tuple[str, dict[str, str]]] = [
 
 
 NAMES = [
-    "file", "env", "github_actions", "gitlab", "circleci", "buildkite", "bitbucket", "terraform_cloud", "spacelift",
-    "semaphore", "vercel", "kubernetes", "azure", "aws", "google_cloud", "spiffe", "oauth", "command",
+    "file", "env", "github_actions", "gitlab", "circleci", "buildkite", "azure_pipelines", "bitbucket",
+    "terraform_cloud", "spacelift", "semaphore", "vercel", "fly", "kubernetes", "azure", "aws", "google_cloud",
+    "spiffe", "oauth", "url", "command",
 ]  # fmt: skip
 
 
@@ -171,6 +174,34 @@ def test_google_credentials_count_if_they_can_mint(root: Path, kind: str, expect
         assert isinstance(used, GoogleCloud)
     if kind and (expected or place == "GOOGLE_APPLICATION_CREDENTIALS"):
         assert f"{path} holds credentials of type {kind}" in found.reason
+
+
+AWS_POD = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+AZURE_VM = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "mounted", "vendor", "expected", "named"),
+    [
+        ({"GITHUB_ACTIONS": "true", **AWS_POD}, True, "Amazon EC2", "github_actions", {"kubernetes", "aws"}),
+        ({"GITLAB_CI": "true", "GCE_METADATA_HOST": "127.0.0.1"}, False, "Google", "gitlab", {"google_cloud"}),
+        ({"TF_BUILD": "True", **AZURE_VM}, False, "", "azure_pipelines", {"azure"}),
+        ({"TFC_RUN_ID": "run-1"}, False, "Amazon EC2", "terraform_cloud", {"aws"}),
+        ({"SEMAPHORE": "true", **AWS_POD}, True, "Amazon EC2", "semaphore", {"kubernetes", "aws"}),
+        ({"VERCEL": "1", "AWS_LAMBDA_FUNCTION_NAME": "fn"}, False, "", "vercel", {"aws"}),
+    ],
+    ids=["GitHub on EKS", "GitLab on GCE", "Azure Pipelines on a VM", "Terraform on EC2", "Semaphore on EKS", "Vercel"],
+)
+def test_where_several_are_present_the_job_wins_and_the_others_are_named(
+    root: Path, variables: dict[str, str], mounted: bool, vendor: str, expected: str, named: set[str]
+) -> None:
+    if mounted:
+        write(root / MOUNT, forged_jwt())
+    firmware(root, sys_vendor=vendor)
+    found = found_in(root, **variables)
+    assert (found and found.source) == expected
+    context = Context(Environment({"HOME": str(root / "home"), **variables}), root=root)
+    assert {each.name for each in detect_all(context) if each.detected} == {expected, *named}
 
 
 # --- the firmware -------------------------------------------------------------------------------------------------
@@ -253,6 +284,10 @@ def test_a_machine_s_own_identity_comes_after_that_of_what_runs_on_it(
         ("gitlab", {}, "GITLAB_CI is not set"),
         ("circleci", {}, "CIRCLECI is not set"),
         ("buildkite", {}, "BUILDKITE is not set"),
+        ("azure_pipelines", {}, "SYSTEM_OIDCREQUESTURI is not set"),
+        ("fly", {}, "FLY_APP_NAME is not set"),
+        ("fly", {"FLY_APP_NAME": "app"}, "/.fly/api does not exist: this is not a Machine"),
+        ("url", {}, "only by configuration"),
         ("bitbucket", {}, "BITBUCKET_BUILD_NUMBER or BITBUCKET_STEP_OIDC_TOKEN is not set"),
         ("terraform_cloud", {}, "TFC_RUN_ID or TFC_WORKLOAD_IDENTITY_TOKEN or"),
         ("spacelift", {}, "SPACELIFT_OIDC_TOKEN or"),

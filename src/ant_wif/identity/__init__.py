@@ -21,16 +21,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif.identity.aws import Aws
     from ant_wif.identity.azure import Azure
+    from ant_wif.identity.azure_pipelines import AzurePipelines
     from ant_wif.identity.buildkite import Buildkite
     from ant_wif.identity.circleci import CircleCI
     from ant_wif.identity.command import Command
     from ant_wif.identity.env import Env, Literal
     from ant_wif.identity.file import File
+    from ant_wif.identity.fly import Fly
     from ant_wif.identity.github_actions import GitHubActions
     from ant_wif.identity.google_cloud import GoogleCloud
     from ant_wif.identity.kubernetes import Kubernetes
     from ant_wif.identity.oauth import OAuth
     from ant_wif.identity.spiffe import Spiffe
+    from ant_wif.identity.url import Url
     from ant_wif.identity.variables import JobVariable as Bitbucket
     from ant_wif.identity.variables import JobVariable as GitLab
     from ant_wif.identity.variables import JobVariable as Semaphore
@@ -42,6 +45,7 @@ __all__ = [
     "DEFAULT_AUDIENCE",
     "Aws",
     "Azure",
+    "AzurePipelines",
     "Bitbucket",
     "Buildkite",
     "CircleCI",
@@ -51,6 +55,7 @@ __all__ = [
     "Env",
     "File",
     "Flow",
+    "Fly",
     "GitHubActions",
     "GitLab",
     "GoogleCloud",
@@ -64,6 +69,7 @@ __all__ = [
     "Spacelift",
     "Spiffe",
     "TerraformCloud",
+    "Url",
     "Vercel",
     "call",
     "detect",

@@ -137,7 +137,14 @@ BUILT_IN = (
     _VARIABLE_PLATFORMS.pop("gitlab"),
     ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID")),
     ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID")),
+    ListedSource(
+        "azure_pipelines",
+        "AzurePipelines",
+        ("SYSTEM_OIDCREQUESTURI", "TF_BUILD"),
+        job=Job("AGENT_TEMPDIRECTORY", "SYSTEM_JOBID"),
+    ),
     *_VARIABLE_PLATFORMS.values(),
+    ListedSource("fly", "Fly", ("FLY_APP_NAME",)),
     ListedSource("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
     ListedSource(
         "azure",
@@ -155,6 +162,7 @@ BUILT_IN = (
     ),
     ListedSource("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
     ListedSource("oauth", "OAuth"),
+    ListedSource("url", "Url"),
     ListedSource("command", "Command"),
 )
 _BY_MACHINE = ("google_cloud", "azure", "aws")

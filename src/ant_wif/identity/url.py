@@ -1,0 +1,145 @@
+"""`url`: an identity token that a server of yours gives for a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from ant_wif._http import Flow, Request, Response, call, check_url
+from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
+from ant_wif.errors import IdentitySourceError
+from ant_wif.identity._endpoint import Endpoint
+from ant_wif.identity.file import read_token
+from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+from ant_wif.identity.token import IdentityToken
+
+__all__ = ["Url"]
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_QUERY = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@%/?&-]*")
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_FRAMING_HEADERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+
+
+@dataclass(frozen=True)
+class Url(IdentitySource):
+    """Asks `url`; the token is the field `json_field` (a dotted path) of the answer, or the whole answer.
+
+    A header is a text, or names what holds its value: `{"variable": NAME}` or `{"file": PATH}`, either with a
+    `prefix` such as `"Bearer "`. Secrets do not stand in a profile.
+    """
+
+    url: str
+    method: Literal["GET", "POST"] = "GET"
+    headers: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict, hash=False)
+    body: Mapping[str, Any] | None = field(default=None, hash=False)
+    json_field: str | None = None
+    source: Literal["url"] = "url"
+
+    title: ClassVar[str] = "identity token URL"
+    renewable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a header has a name that HTTP does not have, or a secret for a value."""
+        for name, value in self.headers.items():
+            shown = sanitize(name, limit=64)
+            if not _NAME.fullmatch(name) or name.lower() in _FRAMING_HEADERS:
+                raise ValueError(f"headers: {shown!r} is not a header that can be set")
+            if isinstance(value, str):
+                if name.lower() in _SECRET_HEADERS:
+                    raise ValueError(f"headers.{shown}: name the variable or file that holds it, not the value itself")
+            elif len({"variable", "file"} & set(value)) != 1 or not set(value) <= {"variable", "file", "prefix"}:
+                raise ValueError(f"headers.{shown}: expected a text, or an object with `variable` or `file`")
+        if self.body is not None and self.method != "POST":
+            raise ValueError("body needs the method POST")
+        if self.json_field is not None and not all(self.json_field.split(".")):
+            raise ValueError("json_field: expected names with dots between them")
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        del context
+        return not_detected("url", "only by configuration: a profile's identity_token with `url`")
+
+    @property
+    def _place(self) -> str:
+        return self.url.partition("?")[0]
+
+    def asks_for(self, context: Context) -> str:
+        del context
+        return f"{self.method} {sanitize(self._place, limit=128)}"
+
+    def unmet(self, context: Context) -> IdentitySourceError | None:
+        for value in self.headers.values():
+            variable = None if isinstance(value, str) else value.get("variable")
+            if variable is not None and variable not in context.environ:
+                name = sanitize_path(variable)
+                return IdentitySourceError(
+                    f"the variable {name}, which a header of the identity token's URL is read from, is not set",
+                    hint=f"set {name} from your CI system's secrets",
+                )
+        return None
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        place, mark, query = self.url.partition("?")
+        check_url(place, what="identity_token.url")
+        if not _QUERY.fullmatch(query):
+            raise IdentitySourceError(
+                "the query of identity_token.url has a character that no URL holds, or a fragment follows it",
+                hint="write the character as %XX, and leave the fragment out",
+            )
+        unmet = self.unmet(context)
+        if unmet:
+            raise unmet
+        headers, sent = yield from call(lambda: self._headers(context))
+        request = Request(self.method, f"{place}{mark}{query}", headers=headers, json=self.body)
+        endpoint = Endpoint(f"the server at {sanitize(place, limit=128)}", "check url, method, headers and body")
+        reply = yield from endpoint.ask(request, sent=sent, explain=_explained)
+        raw = endpoint.token_in(reply, *self.json_field.split(".")) if self.json_field else _whole(reply)
+        return context.parse(self, raw, audience=None)
+
+    def _headers(self, context: Context) -> tuple[dict[str, str | SecretStr], list[SecretStr]]:
+        """Return the headers, and what in them no message may repeat.
+
+        Raises:
+            IdentitySourceError: a file cannot be read, or its text cannot be sent.
+        """
+        headers: dict[str, str | SecretStr] = {}
+        sent = []
+        for name, value in self.headers.items():
+            if isinstance(value, str):
+                headers[name] = value
+                continue
+            secret = _held(value, context)
+            sent.append(secret)
+            headers[name] = SecretStr(f"{value.get('prefix', '')}{secret.get_secret_value()}")
+        return headers, sent
+
+
+def _held(value: Mapping[str, str], context: Context) -> SecretStr:
+    if "variable" in value:
+        return context.header_value(value["variable"])
+    path = context.environ.expand(value["file"])
+    found = SecretStr(read_token(path, where="the header's `file`").get_secret_value().strip())
+    if not is_sendable(found):
+        raise IdentitySourceError(
+            f"the file {sanitize_path(path)} holds a character that no HTTP header can carry, or nothing",
+            hint="write the secret to the file alone, on one line",
+        )
+    return found
+
+
+def _whole(reply: Response) -> SecretStr:
+    """Return the whole answer, in a frame that no error passes."""
+    return SecretStr(reply.body.decode("utf-8", "replace").strip())
+
+
+def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
+    del shown
+    if not 300 <= reply.status < 400:
+        return None
+    return IdentitySourceError(
+        f"the server of the identity token's URL answered with a redirect (HTTP {reply.status}), which is not followed",
+        hint="name in identity_token.url the address that answers itself",
+    )
