@@ -27,6 +27,7 @@ PLATFORMS = [
     "spacelift",
     "semaphore",
     "vercel",
+    "azure_pipelines",
 ]
 # These carry no `jti`: their tokens may be exchanged more than once.
 REPEATABLE = {"google_cloud", "circleci", "buildkite", "spiffe", "bitbucket", "vercel"}

@@ -115,7 +115,10 @@ def profile(
         ("gitlab", "gitlab"),
         ("circleci", "circleci"),
         ("buildkite", "buildkite"),
-        *((name, name) for name in ("bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel")),
+        *(
+            (name, name)
+            for name in ("bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel", "azure_pipelines")
+        ),
     ],
 )
 def test_a_job_calls_the_api_with_what_its_platform_gives_it(

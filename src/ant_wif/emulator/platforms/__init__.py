@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
 from ant_wif.emulator.platforms.aws import EmulatedAws
 from ant_wif.emulator.platforms.azure import EmulatedAzure
+from ant_wif.emulator.platforms.azure_pipelines import EmulatedAzurePipelines
 from ant_wif.emulator.platforms.buildkite import EmulatedBuildkite
 from ant_wif.emulator.platforms.circleci import EmulatedCircleCI
 from ant_wif.emulator.platforms.github import EmulatedGitHub
@@ -36,6 +37,7 @@ class Platforms:
             EmulatedAzure(clock, folder, self.kubernetes),
             self.kubernetes,
             *variable_platforms(clock, folder),
+            EmulatedAzurePipelines(clock, folder),
             self.circleci,
             self.buildkite,
             self.oauth,
