@@ -28,6 +28,7 @@ PLATFORMS = [
     "semaphore",
     "vercel",
     "azure_pipelines",
+    "fly",
 ]
 # These carry no `jti`: their tokens may be exchanged more than once.
 REPEATABLE = {"google_cloud", "circleci", "buildkite", "spiffe", "bitbucket", "vercel"}

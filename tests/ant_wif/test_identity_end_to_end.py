@@ -117,7 +117,7 @@ def profile(
         ("buildkite", "buildkite"),
         *(
             (name, name)
-            for name in ("bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel", "azure_pipelines")
+            for name in ("bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel", "azure_pipelines", "fly")
         ),
     ],
 )

@@ -30,6 +30,7 @@ class Folder:
         self._lock = threading.Lock()
         self._path: Path | None = None
         self._removal: weakref.finalize[..., Folder] | None = None
+        self._before_removal: list[Callable[[], None]] = []
 
     @property
     def path(self) -> Path:
@@ -48,9 +49,16 @@ class Folder:
     def remove(self) -> None:
         """Remove the folder with all that is in it. Writing makes a new one."""
         with self._lock:
+            while self._before_removal:
+                self._before_removal.pop()()
             if self._removal is not None:
                 self._removal()
             self._path = self._removal = None
+
+    def at_removal(self, end: Callable[[], None]) -> None:
+        """Have this called before the folder is removed: it ends what is served from there."""
+        with self._lock:
+            self._before_removal.append(end)
 
 
 def write_privately(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> str:

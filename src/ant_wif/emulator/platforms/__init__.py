@@ -10,6 +10,7 @@ from ant_wif.emulator.platforms.azure import EmulatedAzure
 from ant_wif.emulator.platforms.azure_pipelines import EmulatedAzurePipelines
 from ant_wif.emulator.platforms.buildkite import EmulatedBuildkite
 from ant_wif.emulator.platforms.circleci import EmulatedCircleCI
+from ant_wif.emulator.platforms.fly import EmulatedFly
 from ant_wif.emulator.platforms.github import EmulatedGitHub
 from ant_wif.emulator.platforms.google_cloud import EmulatedGoogleCloud
 from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
@@ -38,6 +39,7 @@ class Platforms:
             self.kubernetes,
             *variable_platforms(clock, folder),
             EmulatedAzurePipelines(clock, folder),
+            EmulatedFly(clock, folder),
             self.circleci,
             self.buildkite,
             self.oauth,
