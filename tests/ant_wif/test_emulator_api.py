@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import anthropic
 import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
 from support.federation_grant import exchange
+from support.samples import MODEL
 
 VERSION = {"anthropic-version": "2026-10-21"}
 OAUTH = {"anthropic-beta": "other-beta, oauth-2025-04-20"}
@@ -44,18 +46,56 @@ def test_wrong_missing_and_doubled_credentials_are_refused(emulator: Emulator, c
     token, api_key = access_token(emulator, client), emulator.api_key
     for headers in (
         {},
-        {"authorization": f"Bearer {token}"},  # without the beta
         {"authorization": f"Basic {token}", **OAUTH},
         {"authorization": "Bearer", **OAUTH},
         {"authorization": f"Bearer {token}x", **OAUTH},
         {"x-api-key": token, **OAUTH},
         {"x-api-key": "sk-ant-api03-unknown"},
-        {"authorization": f"Bearer {api_key}", "x-api-key": api_key},
+        {"authorization": f"Bearer {token}", "x-api-key": token, **OAUTH},
+        {"authorization": f"Bearer {token}", "x-api-key": api_key, **OAUTH},
+        {"authorization": f"Bearer {api_key}", "x-api-key": "sk-ant-api03-unknown"},
+        {"authorization": "Bearer sk-ant-api03-unknown", "x-api-key": "sk-ant-api03-unknown"},
+        {"authorization": f"Basic {api_key}", "x-api-key": api_key},
     ):
         response = client.get("/v1/models", headers={**headers, **VERSION})
         assert response.status_code == 401, headers
         assert response.json()["error"]["type"] == "authentication_error"
         assert response.json()["request_id"] == response.headers["request-id"]
+
+
+def test_the_same_key_in_both_headers_is_accepted(emulator: Emulator, client: httpx.Client) -> None:
+    headers = {"authorization": f"Bearer {emulator.api_key}", "x-api-key": emulator.api_key, **VERSION}
+    assert client.get("/v1/models", headers=headers).status_code == 200
+
+
+def test_an_oauth_token_needs_its_beta_only_where_that_is_demanded() -> None:
+    with (
+        Emulator(require_oauth_beta=True) as strict,
+        Emulator() as usual,
+        httpx.Client() as client,
+    ):
+        for emulator, status in ((strict, 401), (strict.spawn(), 401), (usual, 200)):
+            headers = {"authorization": f"Bearer {emulator.login().access_token}", **VERSION}
+            assert client.get(f"{emulator.base_url}/v1/models", headers=headers).status_code == status
+            assert client.get(f"{emulator.base_url}/v1/models", headers={**headers, **OAUTH}).status_code == 200
+
+
+def test_betas_of_its_own_do_not_cost_an_sdk_client_its_credential(emulator: Emulator) -> None:
+    """The SDK puts the betas of a call in the place of those that the client was made with."""
+    token = emulator.login().access_token
+    with anthropic.Anthropic(
+        auth_token=token,
+        base_url=emulator.base_url,
+        default_headers={"anthropic-beta": "oauth-2025-04-20"},
+        max_retries=0,
+    ) as sdk:
+        answer = sdk.beta.messages.create(
+            model=MODEL,
+            max_tokens=9,
+            messages=[{"role": "user", "content": "Hello"}],
+            betas=["context-management-2025-06-27", "output-300k-2026-03-24"],
+        )
+    assert answer.usage.output_tokens > 0
 
 
 def test_a_revoked_token_is_refused(emulator: Emulator, client: httpx.Client) -> None:

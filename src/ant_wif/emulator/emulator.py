@@ -51,8 +51,12 @@ class Emulator:
         *,
         allow_remote: bool = False,
         config: Config | None = None,
+        require_oauth_beta: bool = False,
     ) -> None:
         """`config` is the path of a seed file in YAML, or what would stand in one.
+
+        `require_oauth_beta` has OAuth tokens refused without the header `anthropic-beta: oauth-2025-04-20`, which
+        no official SDK sends for `ANTHROPIC_AUTH_TOKEN`.
 
         Raises ValueError for a host beyond this machine, unless `allow_remote`: anyone may get a token.
         Raises ConfigurationError for a seed file that cannot be used.
@@ -66,6 +70,7 @@ class Emulator:
         self._time = MovedClock(clock)
         self._platforms = Platforms(self._now, self._folder)
         self._state = seeded_state(self._platforms.all(), self._time.service_now, read_seed(config))
+        self._state.require_oauth_beta = require_oauth_beta
         self._config = config
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
@@ -88,7 +93,13 @@ class Emulator:
 
     def spawn(self) -> Emulator:
         """Start another: it shares nothing with this one but the clock, and stops with it at the latest."""
-        other = Emulator(self._host, clock=self._now, allow_remote=True, config=self._config).start()
+        other = Emulator(
+            self._host,
+            clock=self._now,
+            allow_remote=True,
+            config=self._config,
+            require_oauth_beta=self._state.require_oauth_beta,
+        ).start()
         self._others.append(other)
         return other
 

@@ -53,7 +53,10 @@ def _access(state: State, request: Request) -> Access:
     has_authorization = "authorization" in request.headers
     has_key = "x-api-key" in request.headers
     if has_authorization and has_key:
-        raise Refusal(401, "Send either Authorization or x-api-key, not both")
+        # Claude Code sends what its apiKeyHelper prints in both.
+        keys, token = request.headers.getlist("x-api-key"), bearer(request)
+        if keys != [token] or token not in state.api_keys:
+            raise Refusal(401, "Send either Authorization or x-api-key, not both")
     if has_key:
         keys = request.headers.getlist("x-api-key")
         access = state.api_keys.get(keys[0]) if len(keys) == 1 else None
@@ -81,7 +84,7 @@ def _bearer_access(state: State, request: Request) -> Access:
     if key_access is not None:
         return key_access
     access = _token_access(state, token)
-    if OAUTH_BETA not in listed(request.headers, "anthropic-beta"):
+    if state.require_oauth_beta and OAUTH_BETA not in listed(request.headers, "anthropic-beta"):
         raise Refusal(401, f"OAuth tokens need the header anthropic-beta: {OAUTH_BETA}")
     return access
 

@@ -293,6 +293,7 @@ class State:
     spent: ExpiringMap[tuple[str, str], bool] = field(default_factory=ExpiringMap)
     history: History = field(default_factory=History)
     models: ModelList = field(default_factory=ModelList.seeded)
+    require_oauth_beta: bool = False
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
