@@ -38,7 +38,7 @@ RULES: list[tuple[dict[str, object], str]] = [
     ),
     ({"match": {"claims": {"sub": 1}}}, "match.claims.sub: must be a string"),
     ({"match": {"claims": ["sub"]}}, "match.claims: must be an object"),
-    ({"match": {"subject": "x"}}, "match.subject: this field is not allowed"),
+    ({"match": {"subject": "x"}}, "match.subject: Extra inputs are not permitted"),
     ({"match": "repo:acme/*"}, "match: must be an object"),
     ({"match": None}, "match: this field is required"),
     ({"name": None}, "name: this field is required"),
@@ -71,8 +71,8 @@ RULES: list[tuple[dict[str, object], str]] = [
     ({"target": {"type": "user", "service_account_id": "svac_01x"}}, "target.type: must be service_account"),
     ({"target": {"type": "service_account"}}, "target.service_account_id: this field is required"),
     ({"attributes": {"team": "claims.team"}}, "attributes: are not supported"),
-    ({"colour": "red"}, "colour: this field is not allowed"),
-    ({"workspace_ids": ["x"]}, "workspace_ids: this field is not allowed"),
+    ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+    ({"workspace_ids": ["x"]}, "workspace_ids: Extra inputs are not permitted"),
     ({"description": 7}, "description: must be a string or null"),
 ]
 
@@ -102,14 +102,14 @@ ISSUERS: list[tuple[dict[str, object], str]] = [
     ({"jwks": {"type": "inline", "keys": [{"kty": "RSA", "kid": "1", "n": "AQAB"}]}}, "jwks.keys: must hold a key"),
     ({"jwks": {"type": "inline", "keys": [{"kty": [[[[[[[[[[]]]]]]]]]]}]}}, "jwks.keys[0].kty: is nested too deeply"),
     ({"jwks": {"type": "carrier-pigeon"}}, "jwks.type: must be discovery or explicit_url or inline"),
-    ({"jwks": {"type": "discovery", "url": "https://x.example"}}, "jwks.url: this field is not allowed"),
+    ({"jwks": {"type": "discovery", "url": "https://x.example"}}, "jwks.url: Extra inputs are not permitted"),
     ({"jwks": {"type": "discovery", "ca_cert_pem": "nonsense"}}, "jwks.ca_cert_pem: must be certificates in PEM"),
     ({"jwks": {"type": "discovery", "ca_cert_pem": "n\u00f6nsense"}}, "jwks.ca_cert_pem: must be certificates in PEM"),
     ({"jwks": []}, "jwks: must be an object"),
     ({"max_jwt_lifetime_seconds": 0}, "max_jwt_lifetime_seconds: must be 1 to 176400"),
     ({"max_jwt_lifetime_seconds": 176401}, "max_jwt_lifetime_seconds: must be 1 to 176400"),
     ({"check_jti": 1}, "check_jti: must be true or false"),
-    ({"jwks_polling_disabled": False}, "jwks_polling_disabled: this field is not allowed"),
+    ({"jwks_polling_disabled": False}, "jwks_polling_disabled: Extra inputs are not permitted"),
 ]
 
 
@@ -196,11 +196,11 @@ def test_updates_that_cannot_be_are_refused(admin: Administrator) -> None:
     rule, everywhere = admin.rule(), admin.rule(workspace_id=None, applies_to_all_workspaces=True)
     issuer, account = admin.issuer(), admin.account()
     for path, body, reason in (
-        (f"federation_rules/{rule['id']}", {"issuer_id": issuer["id"]}, "issuer_id: this field is not allowed"),
+        (f"federation_rules/{rule['id']}", {"issuer_id": issuer["id"]}, "issuer_id: Extra inputs are not permitted"),
         (f"federation_rules/{everywhere['id']}", {"applies_to_all_workspaces": False}, "applies_to_all_workspaces: no"),
         (f"federation_issuers/{issuer['id']}", {"jwks_polling_disabled": True}, "jwks_polling_disabled: must be false"),
         (f"federation_issuers/{issuer['id']}", {"jwks_polling_disabled": 0}, "jwks_polling_disabled: must be true"),
-        (f"service_accounts/{account['id']}", {"name": "x"}, "name: this field is not allowed"),
+        (f"service_accounts/{account['id']}", {"name": "x"}, "name: Extra inputs are not permitted"),
         (f"service_accounts/{account['id']}", {"organization_role": "owner"}, "organization_role: must be admin or"),
         (
             f"service_accounts/{account['id']}/workspaces",
@@ -213,7 +213,7 @@ def test_updates_that_cannot_be_are_refused(admin: Administrator) -> None:
             "workspace_id: there is no such workspace",
         ),
         (f"federation_rules/{rule['id']}/workspaces", {"workspace_id": "wrkspc_01x"}, "workspace_id: there is no"),
-        (f"federation_rules/{rule['id']}/archive", {"why": "x"}, "why: this field is not allowed"),
+        (f"federation_rules/{rule['id']}/archive", {"why": "x"}, "why: Extra inputs are not permitted"),
     ):
         assert admin.refused(path, body).startswith(reason)
     admin.refused(f"federation_rules/{rule['id']}", {"name": everywhere["name"]}, 409)

@@ -131,9 +131,85 @@ def test_an_echo_longer_than_max_tokens_is_cut(http: httpx.Client) -> None:
     assert streamed[-2]["delta"] == {"stop_reason": "max_tokens", "stop_sequence": None}
 
 
-def test_max_tokens_has_no_upper_bound(http: httpx.Client) -> None:
-    answer = http.post("/v1/messages", json=asked(max_tokens=10**400)).json()
-    assert (answer["stop_reason"], answer["content"][0]["text"]) == ("end_turn", SAID)
+def test_no_more_tokens_may_be_asked_for_than_a_model_gives(http: httpx.Client) -> None:
+    assert http.post("/v1/messages", json=asked(max_tokens=128_000)).status_code == 200
+    for number in (128_001, 10_000_000, 10**400):
+        response = http.post("/v1/messages", json=asked(max_tokens=number))
+        error = response.json()["error"]
+        assert (response.status_code, error["type"]) == (400, "invalid_request_error")
+        assert error["message"].endswith(f"which is the maximum allowed number of output tokens for {MODEL}")
+    longer = {"anthropic-beta": "other, output-300k-2026-03-24"}
+    assert http.post("/v1/messages", json=asked(max_tokens=300_000), headers=longer).status_code == 200
+
+
+def test_nothing_is_generated_where_no_token_is_asked_for(http: httpx.Client) -> None:
+    answer = http.post("/v1/messages", json=asked(max_tokens=0)).json()
+    assert (answer["content"], answer["stop_reason"], answer["usage"]["output_tokens"]) == ([], "max_tokens", 0)
+
+
+def test_a_system_message_may_be_without_content_and_have_settings(sdk: anthropic.Anthropic) -> None:
+    for more in ({}, {"clear_at": None}, {"clear_at": "never", "output_config": {"effort": "low"}, "content": "Hm"}):
+        answer = sdk.beta.messages.create(
+            model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "Hello"}, {"role": "system", **more}]
+        )
+        assert answer.content[0].to_dict()["text"] == "Hello"
+
+
+USE = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "rain"}
+
+
+def conversation(*contents: object) -> list[dict[str, object]]:
+    return [{"role": ("user", "assistant")[n % 2], "content": content} for n, content in enumerate(contents)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "complaint"),
+    [
+        (conversation([RESULT]), "messages.0.content.0: unexpected `tool_use_id`"),
+        (conversation("Hi", "Hello", [RESULT]), "messages.2.content.0: unexpected `tool_use_id`"),
+        (conversation("Hi", [USE], [RESULT, RESULT]), "messages.2.content.1: unexpected `tool_use_id`"),
+        (conversation("Hi", [USE], [RESULT], "Rain", [RESULT]), "messages.4.content.0: unexpected `tool_use_id`"),
+        (conversation("Hi", [USE], "Well?"), "messages.2: `tool_use` ids were found without"),
+        (conversation("Hi", [USE, {**USE, "id": "toolu_2"}], [RESULT]), "messages.2: `tool_use` ids were found"),
+    ],
+)
+def test_uses_and_results_of_tools_must_belong_together(
+    http: httpx.Client, messages: list[dict[str, object]], complaint: str
+) -> None:
+    response = http.post("/v1/messages", json=asked(messages=messages))
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith(complaint)
+
+
+def test_a_result_may_follow_in_a_second_message_of_the_user(http: httpx.Client) -> None:
+    messages = [*conversation("Hi", [USE], "Here:"), {"role": "user", "content": [RESULT]}]
+    assert http.post("/v1/messages", json=asked(messages=messages)).status_code == 200
+
+
+TOOL = {"name": "weather", "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"tools": [{"foo": 1}]}, "tools.0.name: this field is required"),
+        ({"tools": [{"name": "weather"}]}, "tools.0.input_schema: this field is required"),
+        ({"tools": [TOOL, {**TOOL, "name": "a b"}]}, "tools.1.name: "),
+        ({"tools": [TOOL, TOOL]}, "tools: Tool names must be unique."),
+        ({"tools": [{**TOOL, "foo": 1}]}, "tools.0.foo: Extra inputs are not permitted"),
+        ({"tools": [{**TOOL, "input_schema": {"type": "string"}}]}, "tools.0.input_schema.type: "),
+        ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "other"}}, "tool_choice.name: Tool 'other' not "),
+        ({"foo": 1}, "foo: Extra inputs are not permitted"),
+        ({"messages": [{"role": "user", "content": "a", "clear_at": "never"}]}, "messages.0.clear_at: Extra inputs"),
+    ],
+)
+def test_a_malformed_tool_or_an_unknown_field_is_refused(
+    http: httpx.Client, changes: dict[str, object], complaint: str
+) -> None:
+    response = http.post("/v1/messages", json=asked(**changes))
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert response.json()["error"]["message"].startswith(complaint)
 
 
 def test_the_first_stop_sequence_ends_the_echo(http: httpx.Client) -> None:
@@ -167,7 +243,7 @@ def test_the_events_come_in_the_order_of_the_real_service(http: httpx.Client) ->
 
 @pytest.mark.parametrize("said", ["\n\n  ", "a\x00b\x1b[31m", "\ud800", "data: x\n\nevent: message_stop", "語" * 5000])
 def test_whatever_was_said_comes_back_as_it_is(http: httpx.Client, said: str) -> None:
-    body = json.dumps(asked(max_tokens=10**6, messages=[{"role": "user", "content": said}])).encode("ascii")
+    body = json.dumps(asked(max_tokens=128_000, messages=[{"role": "user", "content": said}])).encode("ascii")
     headers = {"content-type": "application/json"}
     whole = http.post("/v1/messages", content=body, headers=headers).json()
     assert whole["content"][0]["text"] == said
@@ -178,7 +254,7 @@ def test_whatever_was_said_comes_back_as_it_is(http: httpx.Client, said: str) ->
 
 
 def test_where_no_text_was_said_the_answer_is_empty(http: httpx.Client) -> None:
-    messages = [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "rain"}]}]
+    messages = [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://a.example"}}]}]
     answer = http.post("/v1/messages", json=asked(messages=messages)).json()
     assert (answer["content"], answer["stop_reason"]) == ([], "end_turn")
     streamed = events(http.post("/v1/messages", json=asked(messages=messages, stream=True)).text)
@@ -190,7 +266,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"model": ...}, "model:"),
     ({"model": 7}, "model:"),
     ({"max_tokens": ...}, "max_tokens:"),
-    ({"max_tokens": 0}, "max_tokens:"),
+    ({"max_tokens": -1}, "max_tokens:"),
     ({"max_tokens": True}, "max_tokens:"),
     ({"messages": ...}, "messages:"),
     ({"messages": "Hello"}, "messages:"),

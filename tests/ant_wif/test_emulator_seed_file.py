@@ -111,9 +111,9 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "place", "said"),
     [
-        ({"rule": []}, "rule", "not allowed"),
+        ({"rule": []}, "rule", "not permitted"),
         ({"rules": {}}, "rules", "must be a list"),
-        ({"rules": [rule(colour="red")]}, "rules[0].colour", "not allowed"),
+        ({"rules": [rule(colour="red")]}, "rules[0].colour", "not permitted"),
         ({"rules": [rule(match=None)]}, "rules[0].match", "required"),
         ({"rules": [rule(match={"subject_prefix": "repo:*"})]}, "rules[0].match", "whose tokens of GitHub Actions"),
         ({"rules": [rule(), rule()]}, "rules[1].name", "another one already"),
@@ -181,7 +181,7 @@ def test_a_long_file_is_read_in_a_moment(tmp_path: Path) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text("organization: {" + ", ".join(f"field{number}: 1" for number in range(20_000)) + "}")
     began = time.process_time()
-    with pytest.raises(ConfigurationError, match=r"organization\.field0: this field is not allowed"):
+    with pytest.raises(ConfigurationError, match=r"organization\.field0: Extra inputs are not permitted"):
         Emulator(config=path)
     assert time.process_time() - began < 5
 

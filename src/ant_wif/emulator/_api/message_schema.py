@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from ant_wif.emulator._http.fields import OrNull, Strict, find_flaw
+from ant_wif._secrets import sanitize
+from ant_wif.emulator._http.fields import NOT_PERMITTED, OrNull, Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
 
 _Object = dict[str, Any]
+_TOOL_MEMBERS = frozenset(
+    [
+        "type",
+        "name",
+        "input_schema",
+        "description",
+        "allowed_callers",
+        "cache_control",
+        "defer_loading",
+        "eager_input_streaming",
+        "input_examples",
+        "strict",
+    ]
+)
 _Words = Annotated[str, Field(min_length=1)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -46,15 +61,27 @@ _Content = Annotated[
 
 
 class Message(Strict):
+    """`content` may be missing from a system message only, which may have the other two."""
+
     role: Literal["user", "assistant", "system"]
-    content: _Content
+    content: _Content = ""
+    clear_at: OrNull[Literal["next_user_message", "never"]] = None
+    output_config: OrNull[_Object] = None
+
+
+class Tool(Strict, extra="allow"):
+    """A tool of the caller's own, and one of the service's where `type` names it."""
+
+    type: OrNull[_Words] = None
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")] = ""
+    input_schema: _Object = Field(default_factory=dict)
 
 
 class CountingBody(Strict):
     model: _Words
     messages: Annotated[list[Message], Field(min_length=1), FailFast()]
     system: _Content = ""
-    tools: Annotated[list[_Object], FailFast()] = Field(default_factory=list)
+    tools: Annotated[list[Tool], FailFast()] = Field(default_factory=list)
     tool_choice: _Object = Field(default_factory=dict)
     thinking: _Object = Field(default_factory=dict)
     output_config: _Object = Field(default_factory=dict)
@@ -68,7 +95,7 @@ class CountingBody(Strict):
 
 
 class GenerationBody(CountingBody):
-    max_tokens: Annotated[int, Field(ge=1)]
+    max_tokens: Annotated[int, Field(ge=0)]
     stream: bool = False
     stop_sequences: Annotated[list[Annotated[str, AfterValidator(_not_blank)]], FailFast()] = Field(
         default_factory=list
@@ -101,7 +128,7 @@ class MessageRequest:
     def last_user_text(self) -> str:
         """Return the text of the last message of a user that has any."""
         for message in reversed(self.messages):
-            text = "".join(_texts(message["content"])) if message["role"] == "user" else ""
+            text = "".join(_texts(message.get("content"))) if message["role"] == "user" else ""
             if text:
                 return text
         return ""
@@ -115,9 +142,12 @@ def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> 
         raise Refusal(400, f"{'.'.join(map(str, place)) or 'body'}: {sentence}")
     messages = tuple(body["messages"])
     for number, message in enumerate(messages):
+        _check_members(message, f"messages.{number}")
         # The last message may be an empty beginning of the answer.
-        if not message["content"] and (message["role"] != "assistant" or number < len(messages) - 1):
+        if not message.get("content", "?") and (message["role"] != "assistant" or number < len(messages) - 1):
             raise Refusal(400, f"messages.{number}.content: must not be empty")
+    _check_tools(body)
+    _check_results(messages)
     return MessageRequest(
         model=body["model"],
         messages=messages,
@@ -126,6 +156,80 @@ def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> 
         stop_sequences=tuple(body.get("stop_sequences", ())),
         stream=body.get("stream", False),
     )
+
+
+def _check_members(message: Mapping[str, object], place: str) -> None:
+    if message["role"] == "system":
+        return
+    if "content" not in message:
+        raise Refusal(400, f"{place}.content: this field is required")
+    for name in ("clear_at", "output_config"):
+        if name in message:
+            raise Refusal(400, f"{place}.{name}: {NOT_PERMITTED}")
+
+
+def _check_tools(body: Mapping[str, Any]) -> None:
+    names: set[str] = set()
+    for number, tool in enumerate(body.get("tools", ())):
+        if tool.get("type") in {None, "custom"}:
+            for name in ("name", "input_schema"):
+                if name not in tool:
+                    raise Refusal(400, f"tools.{number}.{name}: this field is required")
+            for name in tool:
+                if name not in _TOOL_MEMBERS:
+                    raise Refusal(400, f"tools.{number}.{sanitize(name, limit=64)}: {NOT_PERMITTED}")
+            if tool["input_schema"].get("type") != "object":
+                raise Refusal(400, f"tools.{number}.input_schema.type: must be object")
+        if tool.get("name") in names:
+            raise Refusal(400, "tools: Tool names must be unique.")
+        names |= {tool["name"]} if "name" in tool else set()
+    choice = body.get("tool_choice", {})
+    if choice.get("type") == "tool" and choice.get("name") not in names and not _adds_tools(body["messages"]):
+        wanted = sanitize(str(choice.get("name")), limit=64)
+        raise Refusal(400, f"tool_choice.name: Tool '{wanted}' not found in provided tools")
+
+
+def _adds_tools(messages: Sequence[Mapping[str, object]]) -> bool:
+    return any(block["type"] == "tool_addition" for message in messages for block in _blocks(message))
+
+
+def _check_results(messages: Sequence[Mapping[str, object]]) -> None:
+    """Each use of a tool has its result in the next message of a user, and each result has its use before."""
+    open_uses: set[str] = set()
+    turns = [(number, message) for number, message in enumerate(messages) if message["role"] != "system"]
+    for position, (number, message) in enumerate(turns):
+        is_first = position == 0 or turns[position - 1][1]["role"] != message["role"]
+        if message["role"] == "assistant":
+            found = [block.get("id") for block in _blocks(message) if block["type"] == "tool_use"]
+            open_uses = {str(each) for each in found} | (set() if is_first else open_uses)
+            continue
+        results = [
+            (place, str(block.get("tool_use_id")))
+            for place, block in enumerate(_blocks(message))
+            if block["type"] == "tool_result"
+        ]
+        for place, identifier in results:
+            if identifier not in open_uses:
+                raise Refusal(
+                    400,
+                    f"messages.{number}.content.{place}: unexpected `tool_use_id` found in `tool_result` blocks: "
+                    f"{sanitize(identifier, limit=64)}. Each `tool_result` block must have a corresponding `tool_use` "
+                    "block in the previous message.",
+                )
+            open_uses.remove(identifier)
+        is_last = position + 1 == len(turns) or turns[position + 1][1]["role"] != "user"
+        if open_uses and is_last:
+            missing = ", ".join(sanitize(each, limit=64) for each in sorted(open_uses))
+            raise Refusal(
+                400,
+                f"messages.{number}: `tool_use` ids were found without `tool_result` blocks immediately after: "
+                f"{missing}. Each `tool_use` block must have a corresponding `tool_result` block in the next message.",
+            )
+
+
+def _blocks(message: Mapping[str, object]) -> list[dict[str, object]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
 
 
 def _texts(content: object) -> Iterator[str]:

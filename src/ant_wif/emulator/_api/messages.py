@@ -17,7 +17,7 @@ from ant_wif._secrets import sanitize
 from ant_wif.emulator._api.authentication import authenticate
 from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.ids import tagged_id
-from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
+from ant_wif.emulator._http.protocol import Refusal, json_response, listed, read_json
 from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _FRAME_TOKENS = 3
 """What every message costs beyond its content."""
 _PICTURE_TOKENS = 1500
 _MOST_DELTAS = 40
+MOST_TOKENS = 128_000
+_LONG_OUTPUT, _MOST_TOKENS_LONG = "output-300k-2026-03-24", 300_000
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Echo:
 
 def count_input(request: MessageRequest) -> int:
     """Return how many tokens a request has: all of its texts, and a fixed number for each picture."""
-    said = [message["content"] for message in request.messages]
+    said = [message.get("content") for message in request.messages]
     return len(said) * _FRAME_TOKENS + _count([*request.instructions, *said])
 
 
@@ -167,6 +169,10 @@ async def _read(state: State, request: Request, kind: Literal["GenerationBody", 
     asked = message_schema.read_message_request(body, getattr(message_schema, kind))
     if asked.model not in state.models:
         raise unknown_model(asked.model)
+    most = _MOST_TOKENS_LONG if _LONG_OUTPUT in listed(request.headers, "anthropic-beta") else MOST_TOKENS
+    if asked.max_tokens > most:
+        sentence = f"{min(asked.max_tokens, 10**18)} > {most}, which is the maximum allowed number of output tokens"
+        raise Refusal(400, f"max_tokens: {sentence} for {sanitize(asked.model, limit=64)}")
     return asked
 
 

@@ -20,8 +20,11 @@ from ant_wif.emulator._http.protocol import Refusal, json_response, media_type, 
 
 T = TypeVar("T")
 
+NOT_PERMITTED = "Extra inputs are not permitted"
+"""What the real service says of a field that it does not know."""
+
 _SENTENCES = {
-    "extra_forbidden": "this field is not allowed",
+    "extra_forbidden": NOT_PERMITTED,
     "missing": "this field is required",
     "union_tag_not_found": "this field is required",
     "string_type": "must be a string",
@@ -77,7 +80,8 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] in {"literal_error", "union_tag_invalid"}:
         words = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags")))
         return f"must be {' or '.join(words)}"
-    return _SENTENCES.get(error["type"], error["msg"]).format_map(context)
+    sentence = _SENTENCES.get(error["type"])
+    return error["msg"] if sentence is None else sentence.format_map(context)
 
 
 def _place(error: ErrorDetails, body: object) -> list[str | int]:
@@ -114,7 +118,7 @@ def refuse_unknown(body: Mapping[str, object], known: Container[str], *, place: 
     """Raise `Refusal` (400) with the first name that is not known. `place` stands before it: `messages.0.`."""
     for name in body:
         if name not in known:
-            raise Refusal(400, f"{place}{sanitize(name, limit=64)}: this field is not allowed")
+            raise Refusal(400, f"{place}{sanitize(name, limit=64)}: {NOT_PERMITTED}")
 
 
 def read_fields(body: Mapping[str, object], fields: Mapping[str, Field]) -> dict[str, str]:

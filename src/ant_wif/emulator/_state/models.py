@@ -33,6 +33,7 @@ _CLAUDE = re.compile(r"claude-[!-~]{1,249}")
 """What an id may be for which the emulator has no entry: printable ASCII without spaces."""
 _SNAPSHOT = re.compile(r"-(\d{8}|latest)\Z")
 _VERSION = re.compile(r"(?<=\d) (?=\d)")
+_LINES = frozenset({"haiku", "sonnet", "opus", "fable", "mythos"})
 _UNKNOWN_DATE = "1970-01-01"  # as the API has it: the epoch, where the date of a release is not known
 
 
@@ -84,6 +85,13 @@ def _model(model_id: str, created: str = _UNKNOWN_DATE, name: str | None = None)
         "id": model_id,
         "display_name": name or _display_name(model_id),
         "created_at": f"{created}T00:00:00Z",
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": next((word for word in model_id.split("-") if word in _LINES), None),
+        "max_input_tokens": None,
+        "max_tokens": None,
+        "capabilities": None,
     }
 
 
