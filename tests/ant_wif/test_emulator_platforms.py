@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import httpx
@@ -149,3 +150,18 @@ def test_platforms_do_not_trust_each_other_s_keys(emulator: Emulator) -> None:
     with pytest.raises(ant_wif.ExchangeError):
         exchange(emulator, "github", token)
     assert emulator.history[-1].reason == "kid_not_found"
+
+
+def test_a_socket_has_a_short_path_where_the_temporary_folder_has_a_long_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with Emulator() as emulator:
+        environ = {"HOME": "/nonexistent", "ANT_CACHE": "memory", **emulator.env("fly")}
+        socket = Path(environ["ANT_FLY_API_SOCKET"])
+        assert socket.parent.stat().st_mode & 0o077 == 0
+        assert ant_wif.resolve(environ=environ).token().startswith("sk-ant-oat01-")
+    assert not socket.parent.exists()
+    assert not list(long.iterdir())

@@ -22,6 +22,9 @@ from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator._issuers.keys import KeyChoice, SigningKey
 from ant_wif.rules import DEFAULT_AUDIENCE
 
+_LONGEST_SOCKET_PATH = 103
+"""In bytes, on macOS; Linux allows 107 (unix(7))."""
+
 
 class Folder:
     """A temporary folder that nobody else can read, made when it is first written to. Thread-safe."""
@@ -29,8 +32,9 @@ class Folder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._path: Path | None = None
+        self._short: PrivateFolder | None = None
         self._removal: weakref.finalize[..., Folder] | None = None
-        self._before_removal: list[Callable[[], None]] = []
+        self._before_removal: list[Callable[[], object]] = []
 
     @property
     def path(self) -> Path:
@@ -41,6 +45,20 @@ class Folder:
                 # For an emulator that is not stopped before the process ends.
                 self._removal = weakref.finalize(self, folder.remove)
             return self._path
+
+    def socket_path(self, name: str) -> Path:
+        """Return where to make a Unix socket: in this folder, or in a private one below /tmp if that path is too long.
+
+        The same name gives the same path until the folder is removed.
+        """
+        path = self.path / name
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        with self._lock:
+            if self._short is None:
+                self._short = PrivateFolder(Path("/tmp"), "ant-emulator-")  # noqa: S108  # a random name in it
+                self._before_removal.append(weakref.finalize(self, self._short.remove))
+            return self._short.path / name
 
     def write(self, name: str, text: str) -> str:
         """Write a file that only its owner can read, and return its path. `name` may have folders."""
@@ -53,9 +71,9 @@ class Folder:
                 self._before_removal.pop()()
             if self._removal is not None:
                 self._removal()
-            self._path = self._removal = None
+            self._path = self._short = self._removal = None
 
-    def at_removal(self, end: Callable[[], None]) -> None:
+    def at_removal(self, end: Callable[[], object]) -> None:
         """Have this called before the folder is removed: it ends what is served from there."""
         with self._lock:
             self._before_removal.append(end)

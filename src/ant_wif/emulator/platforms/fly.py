@@ -48,22 +48,18 @@ class EmulatedFly(IdentityProvider):
         }
 
     def environment(self) -> dict[str, str]:
-        return {
-            "FLY_APP_NAME": "app",
-            "FLY_MACHINE_ID": _MACHINE,
-            "FLY_REGION": "sea",
-            "ANT_FLY_API_SOCKET": self._socket(),
-        }
+        served = {"ANT_FLY_API_SOCKET": self._socket()} if hasattr(socketserver, "UnixStreamServer") else {}
+        return {"FLY_APP_NAME": "app", "FLY_MACHINE_ID": _MACHINE, "FLY_REGION": "sea", **served}
 
     def own_routes(self) -> list[Route]:
         return []
 
     def _socket(self) -> str:
         """Return the path of the socket, which is served from now on until its folder goes."""
-        path = self._folder.path / "fly.sock"
+        path = self._folder.socket_path("fly.sock")
         with self._lock:
             if self._served != str(path):
-                server = _SocketServer(str(path), _handler_of(self.token))
+                server = _server_at(str(path), _handler_of(self.token))
                 serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
                 serving.start()
 
@@ -80,8 +76,12 @@ class EmulatedFly(IdentityProvider):
         return self.mint(now=self._clock(), claims={"aud": audience})
 
 
-class _SocketServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
+def _server_at(path: str, handler: type[BaseHTTPRequestHandler]) -> socketserver.BaseServer:
+    # Made here, because `socketserver` has no Unix sockets on Windows.
+    class SocketServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+
+    return SocketServer(path, handler)
 
 
 def _handler_of(token: Callable[[str], str]) -> type[BaseHTTPRequestHandler]:

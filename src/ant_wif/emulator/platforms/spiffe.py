@@ -27,7 +27,7 @@ class EmulatedSpiffe(IdentityProvider):
 
     def environment(self) -> dict[str, str]:
         # Nothing listens there unless a test does.
-        return {"SPIFFE_ENDPOINT_SOCKET": f"unix://{self._folder.path / 'agent.sock'}"}
+        return {"SPIFFE_ENDPOINT_SOCKET": f"unix://{self._folder.socket_path('agent.sock')}"}
 
     def identity_token(self) -> dict[str, object]:
         return {"source": self.source, "path": self._folder.write("spiffe/jwt_svid.token", self.svid(self.audience))}
