@@ -25,34 +25,58 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130
 
 COMMANDS = {
-    "api": "Call any endpoint of the API.",
-    "auth": "See, print and forget credentials.",
-    "cache": "See and forget the tokens that processes share.",
-    "completion": "Print a script that completes commands in your shell.",
-    "exec": "Run a program with a credential that stays fresh.",
-    "demo": "Tell the whole story on this machine, without an account.",
-    "emulator": "Run a local stand-in for the Claude Platform.",
-    "identity": "Look at the identity token of this machine or job.",
-    "messages": "Talk to a model.",
-    "models": "Look at the models that the credential may use.",
-    "profile": "See, make and change profiles.",
-    "wif": "See and set up whose identity tokens are accepted.",
+    "Credentials": {
+        "auth": "Manage authentication.",
+        "cache": "Manage cached access tokens.",
+        "exec": "Run a program with a credential that stays fresh.",
+        "identity": "Inspect the workload's identity token.",
+    },
+    "Configuration": {
+        "completion": "Print a shell completion script.",
+        "profile": "Manage profiles.",
+        "wif": "Manage Workload Identity Federation.",
+    },
+    "API": {
+        "api": "Send a request to any API endpoint.",
+        "messages": "Create messages and count their tokens.",
+        "models": "List and retrieve models.",
+    },
+    "Tests": {
+        "demo": "Run an end-to-end demo locally.",
+        "emulator": "Run a local emulator of the Claude Platform.",
+    },
+    "Help": {
+        "help": "Show the help of a command.",
+        "version": "Show the version of ant-wif.",
+    },
 }
 
 
+class ProgramGroup(LazyGroup):
+    """The program itself, whose --version and --help stand with the diagnostics."""
+
+    other_options = "Diagnostics"
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=ProgramGroup,
     package="ant_cli.commands",
-    summaries=COMMANDS,
+    sections=COMMANDS,
     aliases={"@completion": "completion"},
     params=global_options(),
     context_settings={"help_option_names": ["--help", "-h"]},
+    examples=(
+        "ant auth status",
+        "ant models list --transform id -r",
+        "ant exec -- python app.py",
+        "ant help auth login",
+    ),
 )
-@click.version_option(__version__, prog_name="ant", message="ant %(version)s (ant-wif)")
+@click.version_option(__version__, "--version", "-v", prog_name="ant-wif", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Claude API credentials for people and CI jobs, without a stored key.
+    """Get Claude API credentials in CI and on your machine, without a stored key.
 
-    The options below may stand before or after the command.
+    This is ant-wif, not the official CLI of the same name. Global options work before and after the command.
     """
 
 
@@ -179,7 +203,7 @@ def _fall_silent() -> None:
 
 def _usage_hint(error: click.ClickException) -> str | None:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{context.command_path} --help" if context else None
+    return getattr(error, "hint", None) or (f"{context.command_path} --help" if context else None)
 
 
 def _unexpected(error: Exception) -> tuple[str, str | None]:

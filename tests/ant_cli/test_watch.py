@@ -90,7 +90,7 @@ def test_watching_without_a_file_is_wrong_usage(ant: Ant) -> None:
 
 def test_the_help_says_why_ant_exec_is_the_better_choice(ant: Ant) -> None:
     text = " ".join(ant("identity", "token", "--help").out.split())
-    assert "`ant exec` makes one exchange for all of them" in text
+    assert "`ant exec` instead: it makes one exchange for all of them" in text
 
 
 @pytest.mark.parametrize("where", ["nowhere/deep/file", "."])

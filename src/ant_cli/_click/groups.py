@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -10,14 +10,75 @@ import click
 from click.shell_completion import CompletionItem
 
 from ant_cli._click.completing import hidden_options
-from ant_cli._click.options import global_options
+from ant_cli._click.options import OPTION_GROUPS, global_options
 from ant_cli._session import Session
 from ant_wif.errors import AntWifError
 
-__all__ = ["AntCommand", "AntGroup", "LazyAntGroup", "LazyGroup"]
+__all__ = ["AntCommand", "AntGroup", "Explained", "LazyAntGroup", "LazyGroup"]
+
+GLOBAL_OPTIONS = "Global options such as --profile and --format work here too: see `ant help`."
 
 
-class AntCommand(click.Command):
+class Explained(click.Command):
+    """A command whose help has its options in groups and ends with examples, one command a line."""
+
+    other_options = "Options"
+    """The group of the options that belong to no other group."""
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from ant_cli._click.help import write_options
+
+        write_options(ctx, formatter, OPTION_GROUPS, self.other_options)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from ant_cli._click.help import write_examples
+
+        if self.examples:
+            write_examples(formatter, self.examples)
+        super().format_epilog(ctx, formatter)
+
+
+class HelpfulGroup(Explained, click.Group):
+    """A group that prints its help when called without any argument, and suggests commands for a misspelled one."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "no_args_is_help": False})  # click makes it an error on stderr
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def sections(self, ctx: click.Context) -> Mapping[str, Mapping[str, str]]:
+        """Return the summaries of the commands by their names, in sections."""
+        from ant_cli._click.help import summary
+
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        return {"Commands": {name: summary(each) for name, each in commands.items() if each and not each.hidden}}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from ant_cli._click.help import write_commands
+
+        write_commands(formatter, self.sections(ctx))
+        super().format_options(ctx, formatter)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
+            from ant_cli._click.suggesting import NoSuchCommandError
+
+            raise NoSuchCommandError(name, ctx)
+        return super().resolve_command(ctx, args)
+
+
+class AntCommand(Explained):
     """A command that takes the global options too.
 
     `on_failure` and `on_closed_pipe` are those of `Session.scope`, for the whole command. `after_error` is called
@@ -33,7 +94,7 @@ class AntCommand(click.Command):
         **options: Any,
     ) -> None:
         options["params"] = [*(options.get("params") or []), *global_options(hidden=True)]
-        options.setdefault("epilog", "The options of `ant --help` may be given here too.")
+        options.setdefault("epilog", GLOBAL_OPTIONS)
         super().__init__(*arguments, **options)
         self._statuses = {"on_failure": on_failure, "on_closed_pipe": on_closed_pipe}
         self._after_error = after_error
@@ -49,13 +110,14 @@ class AntCommand(click.Command):
         return [*super().shell_complete(ctx, incomplete), *hidden_options(self, incomplete)]
 
 
-class AntGroup(click.Group):
+class AntGroup(HelpfulGroup):
     """A group of such commands. `on_failure` is for those that choose none themselves."""
 
     command_class = AntCommand
 
     def __init__(self, *arguments: Any, on_failure: int | None = None, **options: Any) -> None:
         options["params"] = [*(options.get("params") or []), *global_options(hidden=True)]
+        options.setdefault("epilog", GLOBAL_OPTIONS)
         super().__init__(*arguments, **options)
         self._on_failure = on_failure
 
@@ -64,24 +126,25 @@ class AntGroup(click.Group):
             return super().invoke(ctx)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(HelpfulGroup):
     """A group that imports a command's module when the command is used.
 
     The module is the command's name in the package that the group's commands are in, and the command stands in it
-    under that name, with an underscore at its end where Python has the name already. `summaries` are what the help
-    says of each command.
+    under that name, with an underscore at its end where Python has the name already. `sections` are what the help
+    says of each command, by section and name.
     """
 
     def __init__(
         self,
         *arguments: Any,
         package: str,
-        summaries: Mapping[str, str],
+        sections: Mapping[str, Mapping[str, str]],
         aliases: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        self._package, self._summaries, self._aliases = package, summaries, aliases or {}
+        self._package, self._sections, self._aliases = package, sections, aliases or {}
+        self._summaries = {name: text for rows in sections.values() for name, text in rows.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -103,10 +166,9 @@ class LazyGroup(click.Group):
         # Not by click's own way, which imports every command to see whether it is hidden.
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def sections(self, ctx: click.Context) -> Mapping[str, Mapping[str, str]]:
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(self._summaries.items()))
+        return self._sections
 
 
 class LazyAntGroup(LazyGroup, AntGroup):

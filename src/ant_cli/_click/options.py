@@ -9,25 +9,37 @@ import click
 from ant_cli._click import completing
 from ant_cli._session import Session
 
-__all__ = ["global_options", "not_empty"]
+__all__ = ["OPTION_GROUPS", "global_options", "not_empty"]
 
 FORMATS = ("auto", "json", "jsonl", "yaml", "raw")
 
 # Option, metavar, name in the session, help.
-_OPTIONS: tuple[tuple[str, str, str, str], ...] = (
-    ("--profile", "NAME", "profile", "Use this profile."),
-    ("--api-key", "KEY", "api_key", "Use this API key. Mind that other users may see it in the process list."),
-    ("--auth-token", "TOKEN", "auth_token", "Use this bearer token. The same caution applies."),
-    ("--base-url", "URL", "base_url", "The API host."),
-    ("--organization-id", "UUID", "organization_id", "The organization."),
-    ("--workspace-id", "ID", "workspace_id", "The workspace: wrkspc_… or default."),
-    ("--service-account-id", "ID", "service_account_id", "The service account: svac_…"),
-    ("--federation-rule", "ID", "federation_rule_id", "The federation rule: fdrl_…"),
-    ("--identity-token", "JWT", "identity_token", "The identity token itself."),
-    ("--identity-token-file", "PATH", "identity_token_file", "The file that holds the identity token."),
-    ("--identity-source", "NAME", "identity_source", "Where to get the identity token: a source's name, auto or none."),
-    ("--transform", "EXPR", "transform", "Print what this JMESPath expression makes of each item."),
+_CREDENTIAL: tuple[tuple[str, str, str, str], ...] = (
+    ("--profile", "NAME", "profile", "Profile to use."),
+    ("--api-key", "KEY", "api_key", "API key to use. Other users may see it in the process list."),
+    ("--auth-token", "TOKEN", "auth_token", "Bearer token to use. Other users may see it too."),
+    ("--base-url", "URL", "base_url", "API host. Default: https://api.anthropic.com."),
+    ("--organization-id", "UUID", "organization_id", "Organization ID."),
+    ("--workspace-id", "ID", "workspace_id", "Workspace ID: wrkspc_... or default."),
 )
+_FEDERATION: tuple[tuple[str, str, str, str], ...] = (
+    ("--federation-rule", "ID", "federation_rule_id", "Federation rule ID: fdrl_..."),
+    ("--service-account-id", "ID", "service_account_id", "Service account ID: svac_..."),
+    ("--identity-token", "JWT", "identity_token", "Identity token to exchange."),
+    ("--identity-token-file", "PATH", "identity_token_file", "File that contains the identity token."),
+    (
+        "--identity-source", "NAME", "identity_source",
+        "Identity source: auto, none, or a name that `ant identity detect` lists.",
+    ),
+)  # fmt: skip
+_TRANSFORM = ("--transform", "EXPR", "transform", "JMESPath expression to apply to each item.")
+OPTION_GROUPS = {
+    **{name: "Credential options" for _, _, name, _ in _CREDENTIAL},
+    **{name: "Federation options" for _, _, name, _ in _FEDERATION},
+    **dict.fromkeys(("transform", "format", "format_error", "raw_output"), "Output options"),
+    "debug": "Diagnostics",
+}
+"""The group in the help of each global option, by its name."""
 _COMPLETED = {"profile": completing.profiles, "identity_token_file": completing.files}
 
 
@@ -36,12 +48,15 @@ def global_options(*, hidden: bool = False) -> list[click.Parameter]:
     own: tuple[tuple[list[str], dict[str, Any]], ...] = (
         *(
             ([option, name], {"metavar": metavar, "help": text, "shell_complete": _COMPLETED.get(name)})
-            for option, metavar, name, text in _OPTIONS
+            for option, metavar, name, text in (*_CREDENTIAL, *_FEDERATION, _TRANSFORM)
         ),
-        (["--format"], {"type": click.Choice(FORMATS), "help": "The form of data on stdout."}),
-        (["--format-error"], {"type": click.Choice(FORMATS), "help": "The form of an error on stderr."}),
-        (["-r", "--raw-output"], {"is_flag": True, "help": "Print strings without quotes."}),
-        (["--debug"], {"is_flag": True, "help": "Print each HTTP request and answer to stderr, secrets masked."}),
+        (["--format"], {"type": click.Choice(FORMATS), "help": "Format of data on stdout."}),
+        (["--format-error"], {"type": click.Choice(FORMATS), "help": "Format of errors on stderr."}),
+        (["-r", "--raw-output"], {"is_flag": True, "help": "Print strings without JSON quotes."}),
+        (
+            ["--debug"],
+            {"is_flag": True, "help": "Print each HTTP request and response to stderr, with secrets masked."},
+        ),
     )
     return [click.Option(names, hidden=hidden, expose_value=False, callback=_remember, **more) for names, more in own]
 

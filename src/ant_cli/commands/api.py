@@ -22,21 +22,33 @@ __all__ = ["api"]
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
-@click.command(cls=AntCommand)
+@click.command(
+    cls=AntCommand,
+    examples=(
+        "ant api /v1/models",
+        "ant api /v1/models --paginate --transform id -r",
+        "ant api /v1/messages/count_tokens --input body.json",
+        "ant api /v1/messages/count_tokens -f model=claude-opus-5-5 -f 'messages=[{role: user, content: Hi}]'",
+    ),
+)
 @click.argument("path")
-@click.option("-X", "--method", type=click.Choice(_METHODS, case_sensitive=False), help="GET, or POST with a body.")
+@click.option(
+    "-X", "--method", type=click.Choice(_METHODS, case_sensitive=False), help="Default: GET, or POST with a body."
+)
 @click.option(
     "-f", "--field", "fields", multiple=True, metavar="NAME=VALUE",
     help="A field of the body, or of the query with GET. VALUE is a text, a number, true, false, null, JSON or @FILE.",
 )  # fmt: skip
-@click.option("-F", "--raw-field", "raw_fields", multiple=True, metavar="NAME=TEXT", help="The same, always a text.")
-@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of the request.")
+@click.option(
+    "-F", "--raw-field", "raw_fields", multiple=True, metavar="NAME=TEXT", help="The same, but VALUE is always a text."
+)
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Request header.")
 @click.option(
     "--input", "input_", metavar="FILE", callback=not_empty, shell_complete=completing.files,
-    help="The body: a file, or - for stdin.",
+    help="Request body: a file, or - for stdin.",
 )  # fmt: skip
-@click.option("--paginate", is_flag=True, help="Go on to the last page, and print what is in it one by one.")
-@click.option("--limit", type=click.IntRange(min=1), help="With --paginate: print at most so many.")
+@click.option("--paginate", is_flag=True, help="Fetch all pages and print the items one at a time.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of items, with --paginate.")
 @pass_session
 def api(
     session: Session,
@@ -50,10 +62,10 @@ def api(
     paginate: bool,
     limit: int | None,
 ) -> None:
-    """Call the endpoint at PATH with the credential, and print the answer.
+    """Send a request to any API endpoint.
 
-    PATH is as the API's reference has it: /v1/models, v1/models?limit=5, or the whole URL. The credential goes to
-    its own host only. `ant api /v1/models --paginate`, `ant api /v1/messages/count_tokens -f model=… -f messages='[…]'`
+    PATH is a path of the API reference, such as /v1/models or v1/models?limit=5, or a complete URL. The credential is
+    sent to the configured host only.
     """
     from ant_cli._output import print_items
     from ant_wif._api import Api

@@ -14,15 +14,31 @@ from ant_cli._session import Session, pass_session
 __all__ = ["cache"]
 
 
-@click.group(cls=AntGroup, on_failure=1)
+@click.group(
+    cls=AntGroup,
+    on_failure=1,
+    examples=(
+        "ant cache list",
+        "ant cache clear",
+    ),
+)
 def cache() -> None:
-    """See and forget the tokens that processes share."""
+    """Manage cached access tokens."""
 
 
-@cache.command("list")
+@cache.command(
+    "list",
+    examples=(
+        "ant cache list",
+        "ant cache list --format json",
+    ),
+)
 @pass_session
 def list_(session: Session) -> None:
-    """Say what is kept: minted for what, until when. Shows no token."""
+    """List cached access tokens.
+
+    Shows what each token was issued for and when it expires, never the token itself.
+    """
     from ant_wif._profiles import list_stored_tokens
 
     found = list_stored_tokens(session.resolution())
@@ -48,10 +64,13 @@ def list_(session: Session) -> None:
         say("no tokens are kept", err=True)
 
 
-@cache.command()
+@cache.command(examples=("ant cache clear",))
 @pass_session
 def clear(session: Session) -> None:
-    """Forget the kept tokens, of every federation or that of --profile; logins stay."""
+    """Delete cached access tokens.
+
+    With --profile, those of that profile only. Logins are kept.
+    """
     from ant_wif._profiles import clear as forget
 
     gone = forget(session.resolution(), session.options.get("profile"))

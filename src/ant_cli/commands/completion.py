@@ -10,14 +10,20 @@ from ant_cli._click.groups import AntCommand
 __all__ = ["completion"]
 
 
-@click.command(cls=AntCommand)
+@click.command(
+    cls=AntCommand,
+    examples=(
+        'eval "$(ant completion bash)"',
+        'eval "$(ant completion zsh)"',
+        "ant completion fish > ~/.config/fish/completions/ant.fish",
+    ),
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a completion script for SHELL.
+    """Print a shell completion script.
 
-    bash: eval "$(ant completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc;
-    fish: ant completion fish > ~/.config/fish/completions/ant.fish
+    SHELL is bash, zsh or fish. Put the line for bash in ~/.bashrc and the line for zsh in ~/.zshrc.
     """
     name = context.find_root().info_name or "ant"
     completer = get_completion_class(shell)

@@ -17,9 +17,12 @@ from ant_cli.commands.emulator import load_emulator
 __all__ = ["demo"]
 
 
-@click.command(cls=AntCommand)
+@click.command(cls=AntCommand, examples=("ant demo",))
 def demo() -> None:
-    """Start a local stand-in for the platform, behave like a GitHub Actions job, and call the API keylessly."""
+    """Run an end-to-end demo locally.
+
+    Starts the emulator, acts as a GitHub Actions job, exchanges its identity token and calls the API.
+    """
     from ant_cli.commands.auth.status import lines
     from ant_wif._api import Api
     from ant_wif._secrets import mask

@@ -20,21 +20,39 @@ __all__ = ["emulator", "load_emulator"]
 INSTALL = "pip install 'ant-wif[emulator]'"
 
 
-@click.group(cls=AntGroup, on_failure=1, invoke_without_command=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option(
-    "--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 takes a free one.", show_default=True
+@click.group(
+    cls=AntGroup,
+    on_failure=1,
+    invoke_without_command=True,
+    examples=(
+        "ant emulator",
+        "ant emulator --port 8700 --config seed.yaml",
+        "ant emulator env --platform github --url http://127.0.0.1:8700",
+    ),
 )
-@click.option("--i-know-this-is-not-secure", "insecure", is_flag=True, help="Allow an address that others can reach.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 means any free port.",
+    show_default=True,
+)
+@click.option(
+    "--i-know-this-is-not-secure", "insecure", is_flag=True, help="Allow an address that other machines can reach."
+)
 @click.option(
     "--config",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="What to start with: workspaces, rules, … in YAML.",
+    help="Seed file in YAML: workspaces, rules and so on.",
 )
 @click.pass_context
 def emulator(context: click.Context, host: str, port: int, config: str | None, *, insecure: bool) -> None:
-    """Run a local stand-in for the Claude Platform until Ctrl-C."""
+    """Run a local emulator of the Claude Platform.
+
+    It runs until Ctrl-C.
+    """
     if context.invoked_subcommand is not None:
         return
     from ant_wif.errors import ConfigurationError
@@ -58,12 +76,18 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
         threading.Event().wait()
 
 
-@emulator.command(cls=AntCommand)
-@click.option("--platform", default="github", show_default=True, help="Whose job to look like.")
-@click.option("--url", metavar="URL", help="Where the emulator listens, as it printed; or ANT_EMULATOR_URL.")
+@emulator.command(
+    cls=AntCommand,
+    examples=(
+        'eval "$(ant emulator env --url http://127.0.0.1:8700)"',
+        "ant emulator env --platform gitlab --url http://127.0.0.1:8700 --format json",
+    ),
+)
+@click.option("--platform", default="github", show_default=True, help="Platform to emulate.")
+@click.option("--url", metavar="URL", help="URL of the running emulator. Default: ANT_EMULATOR_URL.")
 @pass_session
 def env(session: Session, platform: str, url: str | None) -> None:
-    """Print the variables that point a shell at a running emulator."""
+    """Print the variables that select a running emulator."""
     from ant_wif._http import Request, RequestFailure, check_url, run, send
     from ant_wif._secrets import sanitize
     from ant_wif.errors import AntWifError

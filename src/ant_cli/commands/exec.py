@@ -28,24 +28,31 @@ __all__ = ["exec_"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
-@click.command("exec", cls=AntCommand, on_closed_pipe=1, context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--env", "by_variable", is_flag=True, help="Hand the token over once, in a variable; it is not kept fresh."
+@click.command(
+    "exec",
+    cls=AntCommand,
+    on_closed_pipe=1,
+    examples=(
+        "ant exec -- python app.py",
+        "ant exec --env -- python app.py",
+        "ant exec --profile staging -- python app.py",
+    ),
+    context_settings={"allow_interspersed_args": False},
 )
+@click.option("--env", "by_variable", is_flag=True, help="Pass the token in a variable. It is not refreshed.")
 @click.option(
     "--github-mask",
     "by_mask",
     is_flag=True,
-    help="In GitHub Actions, have the runner mask the token. This prints it to stderr, so keep that out of files.",
+    help="In GitHub Actions, mask the token in the log. Prints it to stderr for the runner.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
 @pass_session
 def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_mask: bool) -> int:
-    """Run COMMAND with a credential that stays fresh, for programs in any language.
+    """Run a program with a credential that stays fresh.
 
-    They find it as a profile, which every official SDK and tool reads; there is nothing to configure.
-    Write -- before a COMMAND that has options of its own. Returns the exit status of COMMAND, 127 if
-    there is no such program, 126 if it cannot be run.
+    COMMAND finds the credential in a profile, which every official SDK and tool reads. Put -- before a COMMAND that
+    has options. Returns the exit status of COMMAND, 127 if it does not exist, 126 if it cannot be run.
     """
     problem = _cannot_run(command[0], session.environ)
     if problem is not None:

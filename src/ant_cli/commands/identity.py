@@ -21,15 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["identity"]
 
 
-@click.group(cls=AntGroup)
+@click.group(
+    cls=AntGroup,
+    examples=(
+        "ant identity detect",
+        "ant identity claims",
+    ),
+)
 def identity() -> None:
-    """Look at the identity token of this machine or job."""
+    """Inspect the workload's identity token."""
 
 
-@identity.command()
+@identity.command(
+    examples=(
+        "ant identity detect",
+        "ant identity detect --format json",
+    )
+)
 @pass_session
 def detect(session: Session) -> None:
-    """Say which platform this is, which source would be used, and why."""
+    """Show the detected platform and identity source."""
     from ant_cli._output import print_item
     from ant_wif.errors import IdentityTokenError
     from ant_wif.identity import detect_all
@@ -53,19 +64,28 @@ def detect(session: Session) -> None:
         say(f"* {selected:<16} {'-':<4} named outright")
 
 
-@identity.command()
-@click.option("--audience", metavar="A", help="Ask for this audience instead of the configured one.")
-@click.option(
-    "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE (0600) instead of stdout."
+@identity.command(
+    examples=(
+        "ant identity token",
+        "ant identity token --output token.jwt",
+        "ant identity token --watch --output token.jwt",
+    )
 )
-@click.option("--watch", is_flag=True, help="With --output: rewrite FILE before each expiry, until this is stopped.")
+@click.option("--audience", metavar="A", help="Audience to request. Default: the configured one.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write to FILE, with mode 0600, instead of stdout.",
+)
+@click.option("--watch", is_flag=True, help="With --output: rewrite FILE before each expiry, until stopped.")
 @pass_session
 def token(session: Session, *, audience: str | None, output: str | None, watch: bool) -> None:
-    """Print the identity token (a JWT). It can be exchanged once.
+    """Print the identity token.
 
-    --watch is for a program that reads ANTHROPIC_IDENTITY_TOKEN_FILE again whenever it needs a token. Where
-    several processes read the file, each exchanges what it finds, and all but the first are refused:
-    `ant exec` makes one exchange for all of them.
+    The token is a JWT and can be exchanged once. --watch is for a program that reads ANTHROPIC_IDENTITY_TOKEN_FILE
+    each time it needs a token. If several processes read the file, only the first exchange succeeds. Use `ant exec`
+    instead: it makes one exchange for all of them.
     """
     from ant_wif._secrets import sanitize_path
 
@@ -85,11 +105,19 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
         say(f"wrote {sanitize_path(output)}", err=True)
 
 
-@identity.command()
-@click.option("--audience", metavar="A", help="Ask for this audience instead of the configured one.")
+@identity.command(
+    examples=(
+        "ant identity claims",
+        "ant identity claims --transform claims.sub -r",
+    )
+)
+@click.option("--audience", metavar="A", help="Audience to request. Default: the configured one.")
 @pass_session
 def claims(session: Session, audience: str | None) -> None:
-    """Print what the identity token says of itself. The signature is neither printed nor verified."""
+    """Print the claims of the identity token.
+
+    The signature is neither printed nor verified.
+    """
     from ant_cli._output import print_item
 
     fetched = _fetch(session, audience)

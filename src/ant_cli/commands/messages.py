@@ -37,25 +37,38 @@ class _Field(NamedTuple):
 
 
 _FIELDS = (
-    _Field("--model", "model", str, "The model: an id of `ant models list`."),
-    _Field("--message", "messages", Value(dict, hint=_MESSAGE), "A message: {role: user, content: hi}.", repeated=True),
-    _Field("--messages", "messages", Value(list, hint=f"[{_MESSAGE[1:-1]}]"), "All messages, as a list."),
-    _Field("--system", "system", TextValue(), "The system prompt: a text, or a list of blocks."),
-    _Field("--tool", "tools", Value(dict, hint=_OBJECT), "A tool that the model may use.", repeated=True),
-    _Field("--tools", "tools", Value(list, hint="[{name: …}]"), "All tools, as a list."),
-    _Field("--tool-choice", "tool_choice", Value(dict, hint="{type: auto}"), "How the model is to use tools."),
-    _Field("--thinking", "thinking", Value(dict, hint="{type: adaptive}"), "How the model is to think."),
-    _Field("--output-config", "output_config", Value(dict, hint=_OBJECT), "How the model is to answer."),
-    _Field("--cache-control", "cache_control", Value(dict, hint="{type: ephemeral}"), "What is to be cached."),
+    _Field("--model", "model", str, "Model ID; see `ant models list`."),
+    _Field(
+        "--message",
+        "messages",
+        Value(dict, hint=_MESSAGE),
+        "Message: {role: user, content: hi}. Repeatable.",
+        repeated=True,
+    ),
+    _Field("--messages", "messages", Value(list, hint=f"[{_MESSAGE[1:-1]}]"), "All messages as a list."),
+    _Field("--system", "system", TextValue(), "System prompt: a text or a list of blocks."),
+    _Field("--tool", "tools", Value(dict, hint=_OBJECT), "Tool that the model may use. Repeatable.", repeated=True),
+    _Field("--tools", "tools", Value(list, hint="[{name: …}]"), "All tools as a list."),
+    _Field("--tool-choice", "tool_choice", Value(dict, hint="{type: auto}"), "Tool choice: {type: auto}."),
+    _Field(
+        "--thinking",
+        "thinking",
+        Value(dict, hint="{type: adaptive}"),
+        "Extended thinking configuration: {type: adaptive}.",
+    ),
+    _Field("--output-config", "output_config", Value(dict, hint=_OBJECT), "Output configuration."),
+    _Field(
+        "--cache-control", "cache_control", Value(dict, hint="{type: ephemeral}"), "Prompt caching: {type: ephemeral}."
+    ),
 )
 _CREATE_FIELDS = (
     *_FIELDS,
-    _Field("--max-tokens", "max_tokens", click.IntRange(min=1), "The most tokens to answer with."),
-    _Field("--stop-sequence", "stop_sequences", str, "A text at which the answer ends.", repeated=True),
-    _Field("--metadata", "metadata", Value(dict, hint="{user_id: …}"), "What is known of the request."),
-    _Field("--service-tier", "service_tier", str, "auto or standard_only."),
+    _Field("--max-tokens", "max_tokens", click.IntRange(min=1), "Maximum number of tokens to generate."),
+    _Field("--stop-sequence", "stop_sequences", str, "Stop sequence. Repeatable.", repeated=True),
+    _Field("--metadata", "metadata", Value(dict, hint="{user_id: …}"), "Request metadata: {user_id: ...}."),
+    _Field("--service-tier", "service_tier", str, "Service tier: auto or standard_only."),
 )
-_BETA = "A feature in beta, by its name in the header anthropic-beta."
+_BETA = "Beta feature to enable, as in the header anthropic-beta. Repeatable."
 
 
 def _options(fields: Iterable[_Field]) -> list[click.Parameter]:
@@ -65,25 +78,37 @@ def _options(fields: Iterable[_Field]) -> list[click.Parameter]:
     ]
 
 
-@click.group(cls=AntGroup)
+@click.group(
+    cls=AntGroup,
+    examples=(
+        "ant messages create --model claude-opus-5-5 --max-tokens 100 < body.json",
+        "ant messages count-tokens < body.json",
+    ),
+)
 def messages() -> None:
-    """Talk to a model.
+    """Create messages and count their tokens.
 
-    The body is made of the options, and of JSON or YAML on stdin; where both have a field, the option's counts.
-    Values of more than a word are JSON, or YAML: {role: user, content: hi}. In an option, a text that begins with
-    @ is the file of that name: @prompt.txt, @file://… as text, @data://… in base64, \\@ for the @ itself.
+    The request body comes from the options and from JSON or YAML on stdin. An option overrides a field on stdin.
+    Structured values are JSON or YAML: {role: user, content: hi}. In an option, a value that begins with @ names a
+    file: @prompt.txt, @file://... for text, @data://... for base64. Use \\@ for a literal @.
     """
 
 
-@messages.command(params=_options(_CREATE_FIELDS))
-@click.option("--stream", is_flag=True, help="Print the answer as it comes: text to a terminal, else events as JSON.")
+@messages.command(
+    params=_options(_CREATE_FIELDS),
+    examples=(
+        "ant messages create --max-tokens 100 < body.json",
+        "ant messages create --model claude-opus-5-5 --max-tokens 100 --system @prompt.txt < body.json",
+        "ant messages create --max-tokens 100 --stream -r < body.json",
+    ),
+)
+@click.option(
+    "--stream", is_flag=True, help="Print the response as it arrives: text in a terminal, JSON events elsewhere."
+)
 @click.option("--beta", multiple=True, metavar="NAME", help=_BETA)
 @pass_session
 def create(session: Session, /, *, stream: bool, beta: tuple[str, ...], **given: object) -> None:
-    """Send messages, and print the model's answer.
-
-    ant messages create --model claude-… --max-tokens 1024 --message '{role: user, content: "Hello, Claude"}'
-    """
+    """Create a message and print the response."""
     from ant_cli._output import print_item
     from ant_cli._values import encoded
     from ant_wif._api import Api
@@ -99,11 +124,18 @@ def create(session: Session, /, *, stream: bool, beta: tuple[str, ...], **given:
             print_item(session, api.send("POST", "/v1/messages", content, headers=headers))
 
 
-@messages.command("count-tokens", params=_options(_FIELDS))
+@messages.command(
+    "count-tokens",
+    params=_options(_FIELDS),
+    examples=(
+        "ant messages count-tokens < body.json",
+        "ant messages count-tokens --transform input_tokens < body.json",
+    ),
+)
 @click.option("--beta", multiple=True, metavar="NAME", help=_BETA)
 @pass_session
 def count_tokens(session: Session, /, *, beta: tuple[str, ...], **given: object) -> None:
-    """Print how many tokens messages are, without sending them to the model."""
+    """Count the input tokens of messages."""
     from ant_cli._output import print_item
     from ant_cli._values import encoded
     from ant_wif._api import Api

@@ -12,16 +12,31 @@ __all__ = ["models"]
 _LONGEST_ID = 256
 
 
-@click.group(cls=AntGroup)
+@click.group(
+    cls=AntGroup,
+    examples=(
+        "ant models list",
+        "ant models retrieve claude-opus-5-5",
+    ),
+)
 def models() -> None:
-    """Look at the models that the credential may use."""
+    """List and retrieve models."""
 
 
-@models.command("list")
-@click.option("--limit", type=click.IntRange(min=1), help="Print at most so many.")
+@models.command(
+    "list",
+    examples=(
+        "ant models list",
+        "ant models list --limit 1 --transform id -r",
+    ),
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of models.")
 @pass_session
 def list_(session: Session, limit: int | None) -> None:
-    """List the models, one JSON document a line, asking for pages as they are needed."""
+    """List the models available to this credential.
+
+    Prints one JSON document a line and fetches further pages as needed.
+    """
     from ant_cli._output import print_items
     from ant_wif._api import Api
 
@@ -29,12 +44,12 @@ def list_(session: Session, limit: int | None) -> None:
         print_items(session, api.items("/v1/models", limit=limit))
 
 
-@models.command()
+@models.command(examples=("ant models retrieve claude-opus-5-5",))
 @click.argument("model_id", required=False)
 @click.option("--model-id", "named", metavar="ID", help="The same as MODEL_ID.")
 @pass_session
 def retrieve(session: Session, model_id: str | None, named: str | None) -> None:
-    """Print one model."""
+    """Retrieve one model."""
     from urllib.parse import quote
 
     from ant_cli._output import print_item

@@ -19,15 +19,31 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 
-@click.group(cls=AntGroup, on_failure=1)
+@click.group(
+    cls=AntGroup,
+    on_failure=1,
+    examples=(
+        "ant profile list",
+        "ant profile activate staging",
+    ),
+)
 def profile() -> None:
-    """See, make and change profiles."""
+    """Manage profiles."""
 
 
-@profile.command("list")
+@profile.command(
+    "list",
+    examples=(
+        "ant profile list",
+        "ant profile list --format json",
+    ),
+)
 @pass_session
 def list_(session: Session) -> None:
-    """List the profiles; the active one is marked with `*`."""
+    """List profiles.
+
+    The active profile is marked with *.
+    """
     directory, active = _directory(session)
     names = directory.names()
     if session.format != "auto":
@@ -41,11 +57,20 @@ def list_(session: Session) -> None:
         say(f"no profiles in {directory.path / 'configs'}", err=True)
 
 
-@profile.command()
+@profile.command(
+    examples=(
+        "ant profile get",
+        "ant profile get workspace_id",
+        "ant profile get base_url --profile staging",
+    )
+)
 @click.argument("key", required=False, shell_complete=completing.keys)
 @pass_session
 def get(session: Session, key: str | None) -> None:
-    """Print a profile's configuration, or the value of one KEY in it."""
+    """Print a profile's configuration or one key.
+
+    KEY is workspace_id, base_url, organization_id, scope, client_id or console_url.
+    """
     from ant_cli._output import print_item
     from ant_wif._profiles import get_value
 
@@ -61,12 +86,21 @@ def get(session: Session, key: str | None) -> None:
     say(value, lines=True)
 
 
-@profile.command("set")
+@profile.command(
+    "set",
+    examples=(
+        "ant profile set workspace_id default",
+        "ant profile set base_url https://api.anthropic.com --profile staging",
+    ),
+)
 @click.argument("key", shell_complete=completing.keys)
 @click.argument("value")
 @pass_session
 def set_(session: Session, key: str, value: str) -> None:
-    """Set one KEY of a profile."""
+    """Set a key of a profile.
+
+    KEY is workspace_id, base_url or organization_id, and for a login also scope, client_id or console_url.
+    """
     from ant_wif._profiles import set_value
 
     directory, active = _directory(session)
@@ -74,11 +108,11 @@ def set_(session: Session, key: str, value: str) -> None:
         say(note, err=True)
 
 
-@profile.command()
+@profile.command(examples=("ant profile activate staging",))
 @click.argument("name", shell_complete=completing.profiles)
 @pass_session
 def activate(session: Session, name: str) -> None:
-    """Make the profile NAME the active one."""
+    """Make a profile the active one."""
     directory, _ = _directory(session)
     directory.activate(name)
     say(f"the active profile is {name!r}", err=True)
@@ -87,16 +121,24 @@ def activate(session: Session, name: str) -> None:
         say(f"note: ANTHROPIC_PROFILE={overriding} is set and still wins", err=True)
 
 
-@profile.command()
+@profile.command(
+    examples=(
+        "ant profile create ci --federation",
+        "ant profile create github --identity-source github_actions",
+    )
+)
 @click.argument("name")
-@click.option("--federation", is_flag=True, help="Make a federation profile: the default, and the only kind made here.")
+@click.option("--federation", is_flag=True, help="Create a federation profile. This is the default.")
 @click.option(
     "--identity-option", "identity_options", multiple=True, metavar="FIELD=VALUE",
-    help="A field of the source that --identity-source names; repeatable. A list is written as JSON.",
+    help="Setting of the identity source. Repeatable. A list is JSON.",
 )  # fmt: skip
 @pass_session
 def create(session: Session, name: str, *, federation: bool, identity_options: tuple[str, ...]) -> None:
-    """Write the federation profile NAME from options or the environment."""
+    """Create a federation profile.
+
+    Its values come from the options and the environment.
+    """
     del federation
     from ant_wif._profiles import create_federation
 
@@ -109,12 +151,12 @@ def create(session: Session, name: str, *, federation: bool, identity_options: t
         say(note, err=True)
 
 
-@profile.command()
+@profile.command(examples=("ant profile delete staging --yes",))
 @click.argument("name", shell_complete=completing.profiles)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def delete(session: Session, name: str, *, yes: bool) -> None:
-    """Remove the profile NAME with its stored credentials."""
+    """Delete a profile and its stored credentials."""
     directory, _ = _directory(session)
     if name not in directory.names():
         # Raises the error that names the profile and its path; a broken profile may be deleted.

@@ -9,16 +9,21 @@ from ant_cli._click.groups import LazyAntGroup
 __all__ = ["auth"]
 
 COMMANDS = {
-    "explain": "Tell why an exchange is denied.",
-    "export": "Hand the credential to later steps of a GitHub Actions job.",
+    "explain": "Explain why a token exchange is denied.",
+    "export": "Export the credential to later steps of a CI job.",
     "login": "Log in with a browser.",
-    "logout": "Remove the stored credentials of a profile.",
-    "print-credentials": "Print the credential that a request would use.",
-    "status": "Say which credential wins, and why.",
-    "verify": "Obtain a token and call the API with it.",
+    "logout": "Remove a profile's stored credentials.",
+    "print-credentials": "Print the active credential.",
+    "status": "Show which credential is active and why.",
+    "verify": "Get an access token and call the API with it.",
 }
 
 
-@click.group(cls=LazyAntGroup, package="ant_cli.commands.auth", summaries=COMMANDS)
+@click.group(
+    cls=LazyAntGroup,
+    package="ant_cli.commands.auth",
+    sections={"Commands": COMMANDS},
+    examples=("ant auth status", "ant auth login", "ant auth verify"),
+)
 def auth() -> None:
-    """See, print and forget credentials."""
+    """Manage authentication."""

@@ -31,18 +31,24 @@ _INDENT = " " * 6
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command(cls=AntCommand)
-@click.option("--rule", type=_FILE, metavar="FILE", help="The rule, in the JSON of the Admin API.")
-@click.option("--issuer", type=_FILE, metavar="FILE", help="The issuer, in the JSON of the Admin API.")
-@click.option("--jwks", type=_FILE, metavar="FILE", help="The key set that the issuer publishes.")
+@click.command(
+    cls=AntCommand,
+    examples=(
+        "ant auth explain",
+        "ant auth explain --profile admin",
+        "ant auth explain --format json",
+    ),
+)
+@click.option("--rule", type=_FILE, metavar="FILE", help="Federation rule, in the JSON of the Admin API.")
+@click.option("--issuer", type=_FILE, metavar="FILE", help="Issuer, in the JSON of the Admin API.")
+@click.option("--jwks", type=_FILE, metavar="FILE", help="JWKS of the issuer.")
 @pass_session
 def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: Path | None) -> int:
-    """Tell why an exchange is denied: make the server's checks, as far as they can be made from here.
+    """Explain why a token exchange is denied.
 
-    The server gives one answer to every denial. With --profile naming the login of an administrator (scope
-    org:admin), what is registered is read from it; the files say it otherwise. Without either, what the token
-    alone shows is checked, and what tokens of its platform are known to be denied for is named. The token is not
-    sent to the server, and not spent. Exits 4 when a check fails.
+    The server returns the same error for every denial, so this command runs the server's checks locally. It reads the
+    rule and the issuer with the login of an administrator (--profile, scope org:admin) or from files. Without them, it
+    checks the identity token alone. The token is not sent to the server. Exits with 4 if a check fails.
     """
     from ant_wif.diagnostics.explain import Registered
     from ant_wif.diagnostics.explain import explain as explain_

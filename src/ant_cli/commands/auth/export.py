@@ -13,14 +13,14 @@ from ant_cli.commands.auth.status import until
 __all__ = ["export"]
 
 
-@click.command(cls=AntCommand, on_closed_pipe=1)
-@click.option("--github", "to_github", is_flag=True, help="To the later steps of the GitHub Actions job.")
+@click.command(cls=AntCommand, on_closed_pipe=1, examples=("ant auth export --github",))
+@click.option("--github", "to_github", is_flag=True, help="Export to the later steps of the GitHub Actions job.")
 @pass_session
 def export(session: Session, *, to_github: bool) -> None:
-    """Write the credential to $GITHUB_ENV, masked first, for steps that read a variable only.
+    """Export the credential to later steps of a CI job.
 
-    It is not renewed. A step that outlives the token had better run its program with `ant exec`, in a job that
-    exports nothing: what is exported wins over what could be kept fresh.
+    Masks the credential in the log and writes it to $GITHUB_ENV. It is not refreshed. For a step that may run longer
+    than the token is valid, use `ant exec` instead, in a job without this command.
     """
     from ant_wif._export import variables_of
 

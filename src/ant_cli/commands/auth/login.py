@@ -37,20 +37,32 @@ Outcome = Mapping[str, str] | str | None
 """What came: the query of a callback, a pasted text, or `None` for an end of input."""
 
 
-@click.command(cls=AntCommand, on_failure=1, on_closed_pipe=1)
-@click.option(
-    "--no-browser", is_flag=True, help="Open no browser; with --callback-port, for ssh -L PORT:localhost:PORT."
+@click.command(
+    cls=AntCommand,
+    on_failure=1,
+    on_closed_pipe=1,
+    examples=(
+        "ant auth login",
+        "ant auth login --no-browser",
+        "ant auth login --no-browser --callback-port 8765",
+        "ant auth login --profile admin --scope org:admin",
+    ),
 )
-@click.option("--callback-port", type=click.IntRange(1, 65535), help="Listen on this port of 127.0.0.1.")
-@click.option("--timeout", default="5m", show_default=True, metavar="TIME", help="How long to wait: 90s, 5m, 1h.")
-@click.option("--client-id", callback=not_empty, metavar="ID", help="The OAuth client to log in with.")
+@click.option(
+    "--no-browser", is_flag=True, help="Do not open a browser. Add --callback-port to use ssh -L PORT:localhost:PORT."
+)
+@click.option("--callback-port", type=click.IntRange(1, 65535), help="Port of 127.0.0.1 to listen on.")
+@click.option(
+    "--timeout", default="5m", show_default=True, metavar="TIME", help="Timeout for the login, e.g. 90s, 5m or 1h."
+)
+@click.option("--client-id", callback=not_empty, metavar="ID", help="OAuth client ID.")
 @click.option(
     "--scope",
     callback=not_empty,
     metavar="SCOPES",
-    help="The scopes to ask for, in one word: 'org:admin', for example.",
+    help="Scopes to request, e.g. org:admin.",
 )
-@click.option("--console-url", callback=not_empty, metavar="URL", help="The Console's host.")
+@click.option("--console-url", callback=not_empty, metavar="URL", help="Console URL.")
 @pass_session
 def login(
     session: Session,
@@ -62,7 +74,10 @@ def login(
     scope: str | None,
     console_url: str | None,
 ) -> None:
-    """Log in with a browser, and keep the login in a profile that every official tool uses."""
+    """Log in with a browser.
+
+    The login is stored in a profile, which every official tool reads.
+    """
     from ant_wif._profiles import plan_login
 
     patience = seconds(timeout)

@@ -11,11 +11,21 @@ from ant_cli._session import Session, pass_session
 __all__ = ["logout"]
 
 
-@click.command(cls=AntCommand, on_failure=1)
-@click.option("--all", "everything", is_flag=True, help="Remove every profile too, and what says which is active.")
+@click.command(
+    cls=AntCommand,
+    on_failure=1,
+    examples=(
+        "ant auth logout",
+        "ant auth logout --profile staging",
+    ),
+)
+@click.option("--all", "everything", is_flag=True, help="Remove all profiles and the active profile setting.")
 @pass_session
 def logout(session: Session, *, everything: bool) -> None:
-    """Remove the stored credentials of the active (or named) profile; its configuration stays."""
+    """Remove a profile's stored credentials.
+
+    The configuration of the profile is kept.
+    """
     from ant_wif._files import is_there
     from ant_wif._profiles import log_out, log_out_everywhere
 

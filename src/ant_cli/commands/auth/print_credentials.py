@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["print_credentials"]
 
 
-@click.command("print-credentials", cls=AntCommand)
-@click.option("--access-token", "form", flag_value="access_token", help="Only the bearer token.")
-@click.option("--env", "form", flag_value="env", help="Shell assignments.")
+@click.command(
+    "print-credentials",
+    cls=AntCommand,
+    examples=(
+        "ant auth print-credentials",
+        "ant auth print-credentials --access-token",
+        'eval "$(ant auth print-credentials --env)"',
+    ),
+)
+@click.option("--access-token", "form", flag_value="access_token", help="Print only the access token.")
+@click.option("--env", "form", flag_value="env", help="Print shell assignments.")
 @pass_session
 def print_credentials(session: Session, form: str | None) -> None:
-    """Print the credential that a request would use, refreshed first if it is about to expire."""
+    """Print the active credential.
+
+    It is refreshed first if it is about to expire.
+    """
     credentials = session.credentials(_passing_over(session, bearer_only=form == "access_token"))
     token = credentials.access_token()
     github.mask(session.environ, token.secret)

@@ -36,11 +36,21 @@ _NAMED_BY = {
 }
 
 
-@click.command(cls=AntCommand)
-@click.option("--github-summary", is_flag=True, help="Append it to the summary of the GitHub Actions job too.")
+@click.command(
+    cls=AntCommand,
+    examples=(
+        "ant auth status",
+        "ant auth status --format json",
+        "ant auth status --github-summary",
+    ),
+)
+@click.option("--github-summary", is_flag=True, help="Also append it to the summary of the GitHub Actions job.")
 @pass_session
 def status(session: Session, *, github_summary: bool) -> None:
-    """Say which credential wins, why, and for which workspace. Touches no network; exits 0 whatever it finds."""
+    """Show which credential is active and why.
+
+    Makes no network request and always exits with 0.
+    """
     from ant_cli._output import is_terminal, print_item
     from ant_wif.diagnostics.describe import describe
 

@@ -13,12 +13,19 @@ from ant_cli.commands.auth.status import until
 __all__ = ["verify"]
 
 
-@click.command(cls=AntCommand, after_error=explain_denial)
+@click.command(
+    cls=AntCommand,
+    after_error=explain_denial,
+    examples=(
+        "ant auth verify",
+        "ant auth verify --format json",
+    ),
+)
 @pass_session
 def verify(session: Session) -> None:
-    """Obtain a token and call the API with it; print what the server says that it is bound to.
+    """Get an access token and call the API with it.
 
-    Where the exchange is denied, what `ant auth explain` says follows the error.
+    Prints the organization and the workspace of the response. If the exchange is denied, runs `ant auth explain`.
     """
     from ant_wif.diagnostics.verify import verify as verify_
 

@@ -19,28 +19,39 @@ if TYPE_CHECKING:
 
 __all__ = ["wif"]
 
+_EXAMPLE = {"issuers": "github", "rules": "github", "service-accounts": "ci"}
+_UNUSED = {"issuers": "old-issuer", "rules": "github", "service-accounts": "old-account"}
+"""Names for the examples; an issuer or service account that a rule uses cannot be archived."""
 
-@click.group(cls=AntGroup)
+
+@click.group(
+    cls=AntGroup,
+    examples=(
+        "ant auth login --profile admin --scope org:admin",
+        "ant wif setup github --repo acme/app --profile admin",
+        "ant wif rules list --profile admin",
+    ),
+)
 def wif() -> None:
-    """See and set up whose identity tokens are accepted, with the login of an administrator.
+    """Manage Workload Identity Federation.
 
-    `ant auth login --profile admin --scope org:admin` makes one; then give --profile admin to these commands.
+    These commands need the login of an administrator, with the scope org:admin.
     """
 
 
 def _kind(name: str, what: str, registry: Callable[[Admin], ResourceCollection], create: click.Command) -> click.Group:
     """Return the group of commands for one kind of resource, of which `registry` returns those there are."""
-    group = AntGroup(name, help=f"See, create and archive {what}s.")
-    group.add_command(_list(what, registry, by_issuer=name == "rules"))
-    group.add_command(_get(what, registry))
+    group = AntGroup(name, help=f"Manage {what}s.", examples=[f"ant wif {name} list --profile admin"])
+    group.add_command(_list(name, what, registry))
+    group.add_command(_get(name, what, registry))
     group.add_command(create)
-    group.add_command(_archive(what, registry))
+    group.add_command(_archive(name, what, registry))
     return group
 
 
-def _list(what: str, registry: Callable[[Admin], ResourceCollection], *, by_issuer: bool) -> click.Command:
-    @click.option("--include-archived", is_flag=True, help="Archived ones, too.")
-    @click.option("--limit", type=click.IntRange(min=1), help="Print at most so many.")
+def _list(name: str, what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
+    @click.option("--include-archived", is_flag=True, help="Include archived ones.")
+    @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of items.")
     @pass_session
     def list_(session: Session, *, include_archived: bool, limit: int | None, issuer: str | None = None) -> None:
         from ant_cli._output import print_items
@@ -50,13 +61,13 @@ def _list(what: str, registry: Callable[[Admin], ResourceCollection], *, by_issu
             found = registry(admin).list(include_archived=include_archived, limit=limit, issuer_id=issuer_id)
             print_items(session, found)
 
-    if by_issuer:
-        list_ = click.option("--issuer", callback=not_empty, metavar="ID", help="Only those of this issuer.")(list_)
-    text = f"List the {what}s, one JSON document a line, asking for pages as they are needed."
-    return click.command("list", cls=AntCommand, help=text)(list_)
+    if name == "rules":
+        list_ = click.option("--issuer", callback=not_empty, metavar="ID", help="Only rules of this issuer.")(list_)
+    text = f"List {what}s.\n\nPrints one JSON document a line and fetches further pages as needed."
+    return click.command("list", cls=AntCommand, help=text, examples=[f"ant wif {name} list --profile admin"])(list_)
 
 
-def _get(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
+def _get(name: str, what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
     @click.argument("wanted", metavar="ID")
     @pass_session
     def get(session: Session, wanted: str) -> None:
@@ -65,12 +76,16 @@ def _get(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Co
         with admin_of(session) as admin:
             print_item(session, registry(admin).find(wanted))
 
-    return click.command("get", cls=AntCommand, help=f"Print one {what}. ID may be its name.")(get)
+    text, example = (
+        f"Print one {what}.\n\nID is its ID or its name.",
+        f"ant wif {name} get {_EXAMPLE[name]} --profile admin",
+    )
+    return click.command("get", cls=AntCommand, help=text, examples=[example])(get)
 
 
-def _archive(what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
+def _archive(name: str, what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
     @click.argument("wanted", metavar="ID")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
     @pass_session
     def archive(session: Session, wanted: str, *, yes: bool) -> None:
         from ant_cli._output import print_item
@@ -83,8 +98,9 @@ def _archive(what: str, registry: Callable[[Admin], ResourceCollection]) -> clic
                 confirm(session, f"Archive the {what} {named}? It cannot be brought back.", yes=yes)
             print_item(session, registry(admin).archive(str(found.get("id"))))
 
-    text = f"Archive one {what}, for good, and print it. ID may be its name."
-    return click.command("archive", cls=AntCommand, help=text)(archive)
+    text = f"Archive one {what} permanently.\n\nID is its ID or its name. Prints what was archived."
+    example = f"ant wif {name} archive {_UNUSED[name]} --yes --profile admin"
+    return click.command("archive", cls=AntCommand, help=text, examples=[example])(archive)
 
 
 wif.add_command(_kind("issuers", "federation issuer", lambda admin: admin.issuers, create_issuer))

@@ -31,12 +31,14 @@ __all__ = [
 ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
 JWKS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _INPUT = click.option(
-    "--input", "input_", metavar="FILE", callback=not_empty, help="JSON or YAML, - for stdin. Options win over it."
+    "--input",
+    "input_",
+    metavar="FILE",
+    callback=not_empty,
+    help="Body in JSON or YAML; - for stdin. Options override it.",
 )
-_NAME = click.option(
-    "--name", callback=not_empty, help="Lower-case letters, digits and hyphens; nothing else may have it."
-)
-_DESCRIPTION = click.option("--description", metavar="TEXT", help="What it is for.")
+_NAME = click.option("--name", callback=not_empty, help="Unique name: lower-case letters, digits and hyphens.")
+_DESCRIPTION = click.option("--description", metavar="TEXT", help="Description.")
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -49,23 +51,29 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 LIFETIME = click.option(
-    "--lifetime", callback=_seconds, metavar="TIME", help="How long its access tokens last: 600s, 10m, 1h."
+    "--lifetime", callback=_seconds, metavar="TIME", help="Lifetime of its access tokens, e.g. 600s, 10m or 1h."
 )
 
 
-@click.command("create", cls=AntCommand)
+@click.command(
+    "create",
+    cls=AntCommand,
+    examples=(
+        "ant wif issuers create --name gitlab-acme --url https://gitlab.acme.example --profile admin",
+        "ant wif issuers create --input issuer.json --profile admin",
+    ),
+)
 @_NAME
-@click.option("--url", callback=not_empty, help="The `iss` of its tokens, letter by letter.")
+@click.option("--url", callback=not_empty, help="Issuer URL: the exact `iss` claim of its tokens.")
+@click.option("--jwks-url", callback=not_empty, metavar="URL", help="JWKS URL, if the discovery document has none.")
+@click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="JWKS file, for keys that are not on the internet.")
 @click.option(
-    "--jwks-url", callback=not_empty, metavar="URL", help="Where its keys are, if its discovery does not say."
+    "--max-jwt-lifetime",
+    callback=_seconds,
+    metavar="TIME",
+    help="Maximum lifetime of an identity token: 1h, at most 49h.",
 )
-@click.option(
-    "--jwks", type=JWKS_FILE, metavar="FILE", help="Its keys themselves, where the internet cannot reach them."
-)
-@click.option(
-    "--max-jwt-lifetime", callback=_seconds, metavar="TIME", help="The longest life of a token: 1h, at most 49h."
-)
-@click.option("--no-check-jti", is_flag=True, help="Accept each token more than once.")
+@click.option("--no-check-jti", is_flag=True, help="Accept an identity token more than once.")
 @_INPUT
 @pass_session
 def create_issuer(
@@ -79,7 +87,10 @@ def create_issuer(
     no_check_jti: bool,
     input_: str | None,
 ) -> None:
-    """Create a federation issuer, and print it. Its keys are fetched where its discovery says, unless told."""
+    """Create a federation issuer.
+
+    Its keys come from its discovery document unless --jwks-url or --jwks is given. Prints the issuer.
+    """
     from ant_cli._output import print_item
 
     if jwks_url is not None and jwks is not None:
@@ -99,15 +110,24 @@ def create_issuer(
         print_item(session, admin.issuers.create(body))
 
 
-@click.command("create", cls=AntCommand)
+@click.command("create", cls=AntCommand, examples=("ant wif service-accounts create --name nightly --profile admin",))
 @_NAME
 @_DESCRIPTION
-@click.option("--role", type=click.Choice(["developer", "admin"]), help="In the organization; developer unless told.")
+@click.option("--role", type=click.Choice(["developer", "admin"]), help="Role in the organization. Default: developer.")
 @click.option(
-    "--workspace", "workspaces", multiple=True, metavar="ID", help="Make it a member: an id or a name; repeatable."
+    "--workspace",
+    "workspaces",
+    multiple=True,
+    metavar="ID",
+    help="Workspace ID or name to make it a member of. Repeatable.",
 )
 @click.option(
-    "--workspace-role", type=click.Choice(ROLES), default="workspace_developer", show_default=True, help="In these."
+    "--workspace-role",
+    type=click.Choice(ROLES),
+    default="workspace_developer",
+    show_default=True,
+    metavar="ROLE",
+    help=f"Role in these workspaces: {', '.join(ROLES)}.",
 )
 @_INPUT
 @pass_session
@@ -121,7 +141,10 @@ def create_service_account(
     workspace_role: str,
     input_: str | None,
 ) -> None:
-    """Create a service account, and print it. It is a member of the default workspace by itself."""
+    """Create a service account.
+
+    It is a member of the default workspace. Prints the service account.
+    """
     from ant_cli._output import print_item
     from ant_wif.admin.client import required_text
 
@@ -134,23 +157,21 @@ def create_service_account(
         print_item(session, created)
 
 
-@click.command("create", cls=AntCommand)
+@click.command("create", cls=AntCommand, examples=("ant wif rules create --input rule.json --profile admin",))
 @_NAME
 @_DESCRIPTION
-@click.option("--issuer", callback=not_empty, metavar="ID", help="Whose tokens it accepts; its name will do.")
-@click.option("--service-account", callback=not_empty, metavar="ID", help="Whom they act as; its name will do.")
-@click.option("--subject", callback=not_empty, help="The `sub`; with a * at the end, how it begins.")
-@click.option("--audience", callback=not_empty, help="The `aud`, where it is not https://api.anthropic.com.")
+@click.option("--issuer", callback=not_empty, metavar="ID", help="Issuer ID or name.")
+@click.option("--service-account", callback=not_empty, metavar="ID", help="Service account to act as: ID or name.")
+@click.option("--subject", callback=not_empty, help="Required `sub` claim; a * at the end makes it a prefix.")
+@click.option("--audience", callback=not_empty, help="Required `aud` claim. Default: https://api.anthropic.com.")
+@click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="Required claim. Repeatable.")
+@click.option("--condition", callback=not_empty, metavar="CEL", help="CEL expression over `claims` that must be true.")
 @click.option(
-    "--claim", "claims", multiple=True, metavar="NAME=VALUE", help="A claim that must have this value; repeatable."
-)
-@click.option("--condition", callback=not_empty, metavar="CEL", help="An expression over `claims` that must be true.")
-@click.option(
-    "--workspace", "workspaces", multiple=True, metavar="ID", help="Enable it there: an id or a name; repeatable."
+    "--workspace", "workspaces", multiple=True, metavar="ID", help="Workspace ID or name to enable it in. Repeatable."
 )
 @click.option("--all-workspaces", is_flag=True, help="Enable it in every workspace.")
 @click.option(
-    "--scope", callback=not_empty, metavar="SCOPE", help="What its tokens may do; workspace:developer unless told."
+    "--scope", callback=not_empty, metavar="SCOPE", help="Scope of its access tokens. Default: workspace:developer."
 )
 @LIFETIME
 @_INPUT
@@ -172,7 +193,10 @@ def create_rule(
     description: str | None,
     input_: str | None,
 ) -> None:
-    """Create a federation rule, and print it. `ant wif setup` finds the narrowest one for a platform."""
+    """Create a federation rule.
+
+    `ant wif setup` creates the narrowest rule for a platform. Prints the rule.
+    """
     from ant_cli._output import print_item
     from ant_wif.admin.client import required_text
 

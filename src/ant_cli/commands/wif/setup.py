@@ -36,11 +36,12 @@ class Common:
     as_json: bool
 
 
-@click.group(cls=AntGroup, short_help="Set up everything that one workload needs.")
+@click.group(cls=AntGroup, examples=("ant wif setup github --repo acme/app --profile admin",))
 def setup() -> None:
-    """Find or create issuer, service account, membership and the narrowest rule for one workload.
+    """Set up federation for one workload.
 
-    The plan is shown before anything is changed; to run it again changes nothing.
+    Finds or creates the issuer, the service account, the membership and the narrowest rule. Shows the plan before it
+    changes anything. A second run changes nothing.
     """
 
 
@@ -48,19 +49,19 @@ def _common(*, account_option: str = "--service-account") -> Callable[[Any], Any
     options: list[Callable[[Any], Any]] = [
         click.option(
             "--workspace", default="default", show_default=True, callback=not_empty, metavar="ID",
-            help="Where its tokens are good: an id or a name.",
+            help="Workspace ID or name.",
         ),
         click.option(
             account_option, "act_as", callback=not_empty, metavar="NAME",
-            help="Whom they act as: the name or id of a service account of the Claude Platform.",
+            help="Service account to act as: ID or name.",
         ),
-        click.option("--workspace-role", type=click.Choice(ROLES), default="workspace_developer", show_default=True,
-                     help="Its role, where it is made a member."),
+        click.option("--workspace-role", type=click.Choice(ROLES), metavar="ROLE", default="workspace_developer",
+                     show_default=True, help=f"Role of a new member: {', '.join(ROLES)}."),
         click.option("--scope", type=click.Choice(["workspace:developer", "workspace:inference"]),
-                     help="What its tokens may do; workspace:developer for a new rule."),
+                     help="Scope of its access tokens. Default: workspace:developer."),
         LIFETIME,
-        click.option("--dry-run", is_flag=True, help="Show the plan, and change nothing."),
-        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--dry-run", is_flag=True, help="Show the plan and change nothing."),
+        click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
         pass_session,
     ]  # fmt: skip
@@ -78,32 +79,46 @@ def _common(*, account_option: str = "--service-account") -> Callable[[Any], Any
     return decorate
 
 
-@setup.command()
+@setup.command(
+    examples=(
+        "ant wif setup github --repo acme/app --dry-run --profile admin",
+        "ant wif setup github --repo acme/app --branch main --yes --profile admin",
+        "ant wif setup github --repo acme/app --environment production --dry-run --profile admin",
+    )
+)
 @click.option(
     "--repo",
     "repository",
     required=True,
     metavar="OWNER/NAME",
-    help="The repository; OWNER@ID/NAME@ID where `sub` has it so.",
+    help="Repository, or OWNER@ID/NAME@ID if `sub` has this form.",
 )
-@click.option("--branch", callback=not_empty, help="Jobs of this branch only; main, where nothing else is said.")
-@click.option("--tag", callback=not_empty, help="Jobs of this tag only.")
+@click.option("--branch", callback=not_empty, help="Only jobs of this branch. Default: main.")
+@click.option("--tag", callback=not_empty, help="Only jobs of this tag.")
 @click.option(
-    "--environment", callback=not_empty, metavar="NAME", help="Jobs with this environment; may be with a branch."
+    "--environment",
+    callback=not_empty,
+    metavar="NAME",
+    help="Only jobs of this environment. Can be combined with --branch.",
 )
-@click.option("--pull-request", is_flag=True, help="Jobs of pull requests, from no fork.")
+@click.option("--pull-request", is_flag=True, help="Jobs of pull requests, except from forks.")
 @click.option(
     "--issuer-url", callback=not_empty, metavar="URL", help="GitHub Enterprise Server: https://HOST/_services/token."
 )
 @_common()
 def github(session: Session, /, common: Common, **given: Any) -> None:
-    """GitHub Actions: the jobs of a repository, for one branch, tag or environment."""
+    """Set up the jobs of a GitHub repository."""
     from ant_wif.admin.setup import github as platform
 
     _set_up(session, lambda: platform.trust(**_stated(given, issuer_url=platform.ISSUER_URL)), common)
 
 
-@setup.command()
+@setup.command(
+    examples=(
+        "ant wif setup aws --issuer https://abc.tokens.sts.global.api.aws"
+        " --role-arn arn:aws:iam::123456789012:role/ci --dry-run --profile admin",
+    )
+)
 @click.option(
     "--issuer",
     "issuer_url",
@@ -111,66 +126,75 @@ def github(session: Session, /, common: Common, **given: Any) -> None:
     metavar="URL",
     help="`aws iam get-outbound-web-identity-federation-info` prints it.",
 )
-@click.option("--role-arn", callback=not_empty, metavar="ARN", help="Whatever runs as this role.")
-@click.option("--account", callback=not_empty, metavar="NUMBER", help="Whatever runs as any role of this account.")
+@click.option("--role-arn", callback=not_empty, metavar="ARN", help="ARN of the role.")
+@click.option("--account", callback=not_empty, metavar="NUMBER", help="Any role of this account.")
 @_common()
 def aws(session: Session, /, common: Common, **given: Any) -> None:
-    """AWS: whatever runs as one role."""
+    """Set up the workloads of an AWS role."""
     from ant_wif.admin.setup import aws as platform
 
     _set_up(session, lambda: platform.trust(**given), common)
 
 
-@setup.command("google-cloud")
-@click.option(
-    "--unique-id", callback=not_empty, metavar="NUMBER", help="The service account's number, which is its `sub`."
+@setup.command(
+    "google-cloud", examples=("ant wif setup google-cloud --unique-id 104242424242424242424 --dry-run --profile admin",)
 )
-@click.option("--service-account-email", callback=not_empty, metavar="ADDRESS", help="Its address, to be in `email`.")
+@click.option(
+    "--unique-id", callback=not_empty, metavar="NUMBER", help="Unique ID of the Google service account: its `sub`."
+)
+@click.option("--service-account-email", callback=not_empty, metavar="ADDRESS", help="Required `email` claim.")
 @click.option("--issuer-url", callback=not_empty, metavar="URL", hidden=True, help="Another issuer than Google's.")
 @_common()
 def google_cloud(session: Session, /, common: Common, **given: Any) -> None:
-    """Google Cloud: whatever runs as one service account of Google's."""
+    """Set up a Google Cloud service account."""
     from ant_wif.admin.setup import google_cloud as platform
 
     _set_up(session, lambda: platform.trust(**_stated(given, issuer_url=platform.ISSUER_URL)), common)
 
 
-@setup.command()
-@click.option("--tenant", required=True, metavar="UUID", help="The tenant of Entra ID.")
-@click.option(
-    "--audience", required=True, metavar="ID", help="The application that stands for the Claude API; api://ID will do."
+@setup.command(
+    examples=(
+        "ant wif setup azure --tenant 9d0e2f54-0b4b-4f0e-8a53-5d1f1f0d8f11 --audience"
+        " 2b1f9d3a-6a59-4c1c-9c59-1c7a2b7f1c55 --object-id"
+        " 7f4b0c1e-31f5-4f6a-93d4-0a4d0a1f6b22 --dry-run --profile admin",
+    )
 )
+@click.option("--tenant", required=True, metavar="UUID", help="Entra ID tenant.")
+@click.option("--audience", required=True, metavar="ID", help="Application ID, or api://ID, of the Claude API.")
 @click.option(
-    "--object-id", callback=not_empty, metavar="UUID", help="The managed identity or service principal: its `sub`."
+    "--object-id", callback=not_empty, metavar="UUID", help="Object ID of the managed identity or service principal."
 )
-@click.option("--client-id", callback=not_empty, metavar="UUID", help="Its client id, to be in `azp`.")
+@click.option("--client-id", callback=not_empty, metavar="UUID", help="Required client ID, in `azp`.")
 @click.option(
     "--token-version",
     "version",
     type=click.IntRange(1, 2),
     default=2,
     show_default=True,
-    help="As the application asks for.",
+    help="Token version of the application.",
 )
 @click.option("--issuer-url", callback=not_empty, metavar="URL", hidden=True, help="Another issuer than Entra ID's.")
 @_common()
 def azure(session: Session, /, common: Common, **given: Any) -> None:
-    """Azure: one managed identity or service principal."""
+    """Set up an Azure managed identity or service principal."""
     from ant_wif.admin.setup import azure as platform
 
     _set_up(session, lambda: platform.trust(**given), common)
 
 
-@setup.command()
-@click.option(
-    "--issuer", "issuer_url", required=True, metavar="URL", help="The cluster's, as its discovery document has it."
+@setup.command(
+    examples=(
+        "ant wif setup kubernetes --issuer https://oidc.example.com --namespace ci"
+        " --service-account runner --dry-run --profile admin",
+    )
 )
-@click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="What `kubectl get --raw /openid/v1/jwks` prints.")
-@click.option("--namespace", required=True, help="The pod's namespace.")
-@click.option("--service-account", required=True, metavar="NAME", help="The service account of the cluster.")
+@click.option("--issuer", "issuer_url", required=True, metavar="URL", help="Issuer URL of the cluster.")
+@click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="Output of `kubectl get --raw /openid/v1/jwks`.")
+@click.option("--namespace", required=True, help="Namespace of the pods.")
+@click.option("--service-account", required=True, metavar="NAME", help="Service account of the pods.")
 @_common(account_option="--act-as")
 def kubernetes(session: Session, /, common: Common, **given: Any) -> None:
-    """Kubernetes: the pods that run as one service account of a cluster."""
+    """Set up the pods of a Kubernetes service account."""
     from ant_wif.admin.setup import kubernetes as platform
 
     given["jwks"] = None if given["jwks"] is None else read_key_file(given["jwks"])

@@ -1,0 +1,57 @@
+"""What is suggested for a command that does not exist. Imported only then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+import click
+
+__all__ = ["NoSuchCommandError", "commands_below"]
+
+_MOST = 3
+_CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
+_OF_THE_OFFICIAL_CLI = {"completions"}
+"""Its command groups that have no colon in their names and that ant-wif does not have."""
+
+
+class NoSuchCommandError(click.UsageError):
+    """A command that does not exist, with a hint if a similar one does."""
+
+    def __init__(self, name: str, context: click.Context) -> None:
+        super().__init__(f"No such command {name!r}.", context)
+        self.hint = _hint(name, context)
+
+
+def commands_below(context: click.Context) -> Iterator[click.Context]:
+    """Yield a context for each command below that of `context`, at every level."""
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            if command is not None and not command.hidden:
+                below = click.Context(command, info_name=name, parent=context, **command.context_settings)
+                yield below
+                yield from commands_below(below)
+
+
+def _hint(name: str, context: click.Context) -> str | None:
+    if ":" in name or name in _OF_THE_OFFICIAL_CLI:
+        program = context.find_root().info_name
+        return (
+            f"{name} is a command of the official CLI, and this is ant-wif: `{program} api PATH` reaches every endpoint"
+        )
+    found = [f"'{path}'" for path in _similar(name, context)]
+    return f"did you mean {' or '.join(found)}?" if found else None
+
+
+def _similar(name: str, context: click.Context) -> list[str]:
+    """Return the commands whose name is similar: those of this group if there are any, else those of any group."""
+    paths: dict[str, list[str]] = {}
+    for each in commands_below(context.find_root()):
+        paths.setdefault(str(each.info_name), []).append(each.command_path)
+    here = [each for found in paths.values() for each in found if each.rpartition(" ")[0] == context.command_path]
+    close = get_close_matches(name.lower(), [each.rpartition(" ")[2] for each in here], _MOST)
+    if close:
+        return [f"{context.command_path} {each}" for each in close]
+    elsewhere = get_close_matches(name.lower(), paths, _MOST, _CLOSE_ELSEWHERE)
+    return [path for each in elsewhere for path in paths[each]][:_MOST]

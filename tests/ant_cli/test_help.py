@@ -1,0 +1,206 @@
+"""How `ant` explains itself: help, version, and what it suggests for a misspelled word."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from ant_cli._click.groups import Explained
+from ant_cli._click.help import summary
+from ant_cli._click.suggesting import commands_below
+from ant_cli.main import cli
+from ant_wif import __version__
+from ant_wif._config import KEYS, ConfigDir
+from ant_wif.emulator import Emulator
+from support.login import keep_a_login
+from support.samples import MODEL
+
+from .conftest import Ant
+
+WIDTH = 80
+
+ROOT = click.Context(cli, info_name="ant", **cli.context_settings)
+PAGES = {each.command_path: each for each in (ROOT, *commands_below(ROOT))}
+GROUPS = [path for path, each in PAGES.items() if isinstance(each.command, click.Group) and path != "ant emulator"]
+
+
+@pytest.mark.parametrize("path", GROUPS)
+def test_a_bare_group_prints_its_help(ant: Ant, path: str) -> None:
+    words = path.split()[1:]
+    asked = ant(*words, "--help")
+    assert asked.out.startswith(f"Usage: {path} ")
+    bare = ant(*words)
+    assert (bare.status, bare.out, bare.err) == (0, asked.out, "")
+
+
+@pytest.mark.parametrize("path", GROUPS)
+def test_a_group_with_options_needs_a_command(ant: Ant, path: str) -> None:
+    outcome = ant(*path.split()[1:], "--profile", "staging")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == f"error: Missing command.\nhint: {path} --help\n"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_help_command_prints_the_help_of_every_command(ant: Ant, path: str) -> None:
+    words = path.split()[1:]
+    asked = ant("help", *words)
+    assert (asked.status, asked.err) == (0, "")
+    assert asked.out == ant(*words, "--help").out == ant(*words, "-h").out
+
+
+def test_the_version_names_the_program(ant: Ant) -> None:
+    for words in (["--version"], ["-v"], ["version"]):
+        assert ant(*words).out == f"ant-wif {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("aut", "did you mean 'ant auth'?"),
+        ("modles", "did you mean 'ant models'?"),
+        ("Models", "did you mean 'ant models'?"),
+        ("auth stauts", "did you mean 'ant auth status'?"),
+        ("wif rule", "did you mean 'ant wif rules'?"),
+        ("wif rules lst", "did you mean 'ant wif rules list'?"),
+        ("wif setup githb", "did you mean 'ant wif setup github'?"),
+        ("help modles", "did you mean 'ant models'?"),
+        ("help auth stauts", "did you mean 'ant auth status'?"),
+        ("login", "did you mean 'ant auth login'?"),
+        ("auth detect", "did you mean 'ant identity detect'?"),
+        ("emulator envv", "did you mean 'ant emulator env'?"),
+    ],
+)
+def test_a_misspelled_command_gets_a_suggestion(ant: Ant, typed: str, meant: str) -> None:
+    outcome = ant(*typed.split())
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: No such command ")
+    assert outcome.err.endswith(f"\nhint: {meant}\n")
+
+
+@pytest.mark.parametrize(
+    "typed", ["beta:agents list", "messages:batches list", "completions create", "auth beta:files"]
+)
+def test_a_command_of_the_official_cli_is_recognized(ant: Ant, typed: str) -> None:
+    outcome = ant(*typed.split())
+    assert outcome.status == 2
+    assert "official CLI" in outcome.err
+    assert "`ant api PATH` reaches every endpoint" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--profil x", "--profile"),
+        ("auth --fromat json status", "--format"),
+        ("models list --limti 3", "--limit"),
+        ("wif rules list --include-archive", "--include-archived"),
+        ("emulator --prot 3", "--port"),
+    ],
+)
+def test_a_misspelled_option_gets_a_suggestion(ant: Ant, typed: str, meant: str) -> None:
+    outcome = ant(*typed.split())
+    assert outcome.status == 2
+    assert re.search(rf"(Did you mean|Possible options).*{meant}\b", outcome.err)
+
+
+def test_a_command_without_commands_has_no_help_for_one(ant: Ant) -> None:
+    outcome = ant("help", "models", "list", "all")
+    assert outcome.status == 2
+    assert "'ant models list' has no commands below it" in outcome.err
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_help_fits_in_80_columns_of_ascii(path: str) -> None:
+    context = PAGES[path]
+    text = click.Context(context.command, info_name=path, terminal_width=WIDTH, parent=None).get_help()
+    assert text.isascii()  # so every encoding has it
+    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+    assert re.search(r"^Examples:\n(  .+\n?)+", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", GROUPS)
+def test_a_group_shows_the_whole_summary_of_each_command_in_one_line(path: str) -> None:
+    context = PAGES[path]
+    text = click.Context(context.command, info_name=path, terminal_width=WIDTH).get_help()
+    for name, each in PAGES.items():
+        if each.parent is not None and each.parent.command_path == path:
+            line = summary(each.command)
+            assert len(line) <= 60
+            assert re.search(rf"^  {name.rpartition(' ')[2]} +{re.escape(line)}$", text, re.MULTILINE)
+
+
+def test_the_help_groups_commands_and_options(ant: Ant) -> None:
+    titles = re.findall(r"^(\w.*):$", ant("--help").out, re.MULTILINE)
+    assert titles == [
+        "Credentials", "Configuration", "API", "Tests", "Help",
+        "Credential options", "Federation options", "Output options", "Diagnostics", "Examples",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["set", "get"])
+def test_the_keys_of_a_profile_are_listed(ant: Ant, command: str) -> None:
+    text = ant("profile", command, "--help").out
+    assert all(key in text for key in KEYS)
+
+
+NEEDS_A_PERSON = ("ant auth login", "ant wif setup github --repo acme/app --profile admin")
+RUNS_UNTIL_STOPPED = ("ant emulator", "ant emulator --port 8700 --config seed.yaml")
+EXAMPLES = sorted(
+    {example for each in PAGES.values() if isinstance(each.command, Explained) for example in each.command.examples}
+)
+ISSUER = {"name": "ci-acme", "issuer_url": "https://ci.acme.example"}
+EVERYWHERE = {"applies_to_all_workspaces": True}
+MATCH = {"subject_prefix": "repo:acme/app:*", "audience": "https://api.anthropic.com"}
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+@pytest.fixture
+def job(
+    ant: Ant, seeded: Emulator, directory: ConfigDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """The variables of a job in a folder with the files that the examples name."""
+    keep_a_login(directory, seeded, "admin", scope="org:admin")
+    for name in ("staging", "default"):
+        keep_a_login(directory, seeded, name)
+    of_github = seeded.rule("github")
+    target = {"type": "service_account", "service_account_id": of_github.service_account_id}
+    rule = {"name": "nightly", "issuer_id": of_github.issuer_id, "match": MATCH, "target": target, **EVERYWHERE}
+    admin = ("--profile", "admin")
+    assert ant("wif", "issuers", "create", "--name", "old-issuer", "--url", "https://old.example", *admin).status == 0
+    assert ant("wif", "service-accounts", "create", "--name", "old-account", *admin).status == 0
+    (tmp_path / "rule.json").write_text(json.dumps(rule))
+    (tmp_path / "issuer.json").write_text(json.dumps(ISSUER))
+    (tmp_path / "body.json").write_text(json.dumps({"model": MODEL, "messages": MESSAGES}))
+    (tmp_path / "messages.json").write_text(json.dumps(MESSAGES))
+    (tmp_path / "prompt.txt").write_text("Be brief.")
+    (tmp_path / "app.py").write_text("import os\nassert os.environ\n")
+    monkeypatch.chdir(tmp_path)
+    return {
+        **seeded.env("github"),
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "GITHUB_ENV": str(tmp_path / "env"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+    }
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_runs(example: str, ant: Ant, seeded: Emulator, job: dict[str, str], home: Path) -> None:
+    line = example.replace("http://127.0.0.1:8700", seeded.base_url)
+    if " < " in line:  # a guest in this process has no standard input
+        run = ["sh", "-c", line]
+        done = subprocess.run(run, env={**job, "HOME": str(home)}, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return
+    inner = re.fullmatch(r'eval "\$\((.*)\)"', line)
+    words = shlex.split(inner[1] if inner else line.partition(" > ")[0])[1:]
+    if example.startswith(NEEDS_A_PERSON) or example in RUNS_UNTIL_STOPPED or "--watch" in words:
+        words.append("--help")  # which reads the options first
+    outcome = ant(*words, **job)
+    assert outcome.status == 0, outcome.err
