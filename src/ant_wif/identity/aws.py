@@ -5,13 +5,16 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ant_wif._environment import Environment
 from ant_wif._http import Flow, call, mask_foreign_logs
-from ant_wif._secrets import SecretStr, is_sendable, sanitize
+from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -82,29 +85,28 @@ class Aws(IdentitySource):
         context.require_process_environment(self, "boto3")
         # boto3 reads AWS_DEFAULT_REGION only; every other SDK of AWS reads this one first.
         region = self.region or context.environ.get("AWS_REGION")
-        raw = yield from call(lambda: self._issued(audience, region))
+        raw = yield from call(lambda: self._issued(audience, region, context.environ))
         return context.parse(self, raw, audience=audience)
 
-    def _issued(self, audience: str, region: str | None) -> SecretStr:
-        found = self._ask(audience, region)
+    def _issued(self, audience: str, region: str | None, environ: Environment) -> SecretStr:
+        found = self._ask(audience, region, environ)
         if isinstance(found, SecretStr):
             return found
         raise IdentitySourceError(found[0], hint=found[1])
 
-    def _ask(self, audience: str, region: str | None) -> SecretStr | tuple[str, str]:  # noqa: PLR0911 - one a remedy
+    def _ask(self, audience: str, region: str | None, environ: Environment) -> SecretStr | tuple[str, str]:
         """Ask STS, or say what is wrong and what to do: the frames of boto3 hold secrets."""
         try:
             import boto3
             from botocore.config import Config
-            from botocore.exceptions import BotoCoreError, ClientError
-            from botocore.parsers import ResponseParserError
+            from botocore.exceptions import ClientError
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
         known: list[SecretStr] = []
         try:
             with mask_foreign_logs(known):
                 session = boto3.Session(profile_name=self.profile_name)
-                unusable = _read_credentials(session, known)
+                unusable = _read_credentials(session, known, environ)
                 if unusable is not None:
                     return unusable
                 client = session.client(
@@ -125,26 +127,21 @@ class Aws(IdentitySource):
                 return SecretStr(answer["WebIdentityToken"])
         except ClientError as error:
             return _explained(error.response.get("Error", {}), known)
-        except BotoCoreError as error:
-            return f"AWS STS could not be asked: {sanitize(error, known=known)}", _remedy_without_answer(
-                type(error).__name__
-            )
-        except (ResponseParserError, KeyError, TypeError, ValueError) as error:
-            return (
-                f"AWS STS answered something else than a token ({type(error).__name__})",
-                "check AWS_ENDPOINT_URL_STS",
-            )
+        except Exception as error:  # noqa: BLE001 - whatever boto3 and what it loads raise is told as theirs
+            return _told(error, known, environ)
 
 
-def _read_credentials(session: Any, known: list[SecretStr]) -> tuple[str, str] | None:
+def _read_credentials(session: Any, known: list[SecretStr], environ: Environment) -> tuple[str, str] | None:
     """Add the secrets of the AWS credentials to what is known; say what is wrong with one that cannot be sent.
 
     botocore would quote the whole of it.
     """
     try:
         credentials = session.get_credentials()
-    except ValueError:  # raised for one that is no legal header value
-        return _unsendable("AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,")
+    except ValueError as error:  # also raised for a token that is not a legal header value
+        if type(error) is not ValueError or not any(name.startswith(_CONTAINER_TOKEN) for name in environ):
+            raise
+        return _unsendable(f"{_CONTAINER_TOKEN}, or the file of {_CONTAINER_TOKEN}_FILE,")
     if credentials is None:
         return None
     frozen = credentials.get_frozen_credentials()
@@ -162,6 +159,7 @@ def _read_credentials(session: Any, known: list[SecretStr]) -> tuple[str, str] |
     return None
 
 
+_CONTAINER_TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a variable's name
 _VARIABLES = {
     "access_key": "AWS_ACCESS_KEY_ID",
     "secret_key": "AWS_SECRET_ACCESS_KEY",
@@ -189,12 +187,60 @@ def _explained(error: dict[str, str], known: list[SecretStr]) -> tuple[str, str]
     return f"{what} ({code}: {said})", hint
 
 
-def _remedy_without_answer(kind: str) -> str:
-    if kind in {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"}:
-        return (
-            "give the container, function or instance a role, or set AWS credentials: `aws sts get-caller-identity` "
-            "must work"
-        )
-    if kind == "ProfileNotFound":
-        return "correct profile_name in the profile's identity_token, or AWS_PROFILE"
-    return "check the network, the region and AWS_ENDPOINT_URL_STS"
+_FILES = {
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "check that the pod's service account has its role annotation and that the pod was "
+    "made after it (IRSA), or unset AWS_WEB_IDENTITY_TOKEN_FILE",
+    f"{_CONTAINER_TOKEN}_FILE": "check that the Pod Identity agent runs on the node, and that the pod was made after "
+    "its association",
+}
+_ON_CONFIGURATION = "correct the file that AWS_CONFIG_FILE names (default ~/.aws/config)"
+_ON_ROLE = (
+    "give the container, function or instance a role, or set AWS credentials: `aws sts get-caller-identity` must work"
+)
+# By the name of the exception, or of a class that it derives from.
+_LOCAL_REMEDIES = {
+    **dict.fromkeys(
+        ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"),
+        _ON_ROLE,
+    ),
+    **dict.fromkeys(
+        ("ConfigParseError", "ConfigNotFound", "InvalidConfigError", "UnknownCredentialError", "JSONDecodeError"),
+        _ON_CONFIGURATION,
+    ),
+    **dict.fromkeys(("SSOError", "TokenRetrievalError", "NoAuthTokenError"), "run `aws sso login`, then run again"),
+    "LoginError": "run `aws login`, then run again",
+    "ProfileNotFound": "correct profile_name in the profile's identity_token, or AWS_PROFILE",
+    **dict.fromkeys(("ProxyConnectionError", "InvalidProxiesConfigError"), "check the proxy variables"),
+    "SSLError": "name the certificates of the authority that signs for this network in AWS_CA_BUNDLE",
+    **dict.fromkeys(
+        ("NoRegionError", "InvalidRegionError", "UnknownRegionError", "UnknownEndpointError"),
+        "correct `region` in the profile's identity_token, or AWS_REGION",
+    ),
+    "MissingDependencyException": "pip install 'botocore[crt]'",
+    **dict.fromkeys(("ResponseParserError", "KeyError", "TypeError"), "check AWS_ENDPOINT_URL_STS"),
+}
+
+
+def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tuple[str, str]:
+    """Say what stopped boto3 before STS refused anything."""
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    path = getattr(error, "filename", None)
+    if isinstance(error, OSError) and isinstance(path, (str, bytes)):
+        name = next((name for name in _FILES if environ.get(name) == os.fsdecode(path)), None)
+        problem = _PROBLEMS.get(type(error)) or f"cannot be used ({sanitize(error.strerror or type(error).__name__)})"
+        what = f"{sanitize_path(os.fsdecode(path))}, which {name or 'the AWS configuration'} names, {problem}"
+        return f"boto3 cannot load AWS credentials: {what}", _FILES.get(name or "", _ON_CONFIGURATION)
+    hint = next((_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None)
+    if {"ResponseParserError", "KeyError", "TypeError"} & set(kinds):
+        return f"AWS STS answered something else than a token ({type(error).__name__})", str(hint)
+    said = sanitize(error, known=known) or type(error).__name__
+    if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
+        said = f"{type(error).__name__}: {said}"
+    return f"AWS STS could not be asked: {said}", hint or "check the network, the region and AWS_ENDPOINT_URL_STS"
+
+
+_PROBLEMS: Mapping[type, str] = {
+    FileNotFoundError: "does not exist",
+    PermissionError: "may not be read or run by this user",
+    IsADirectoryError: "is a directory",
+}
