@@ -15,16 +15,27 @@ from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
 from ant_wif._environment import Environment, steady
 from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
-from ant_wif._tokens import AccessToken
+from ant_wif._tokens import AccessToken, fresh_between
 from ant_wif.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
 
-__all__ = ["PROFILE", "ExportedProfile", "TokenRenewer", "in_variables", "variables_of"]
+__all__ = ["AHEAD_SECONDS", "PROFILE", "ExportedProfile", "TokenRenewer", "in_variables", "variables_of"]
 
 PROFILE = "ant-exec"
+AHEAD_SECONDS = 45
+"""Seconds before expiry from which a token in the folder is replaced, at the latest.
+
+From 30 seconds before expiry the official Go SDK (1.60, `MandatoryRefreshThreshold` in `internal/auth/constants.go`),
+the Go `ant` (1.20, by that SDK) and the TypeScript SDK (1.12, `lib/credentials/user-oauth`) refuse a token that they
+cannot refresh themselves. The Python SDK (2.14, `lib/credentials/_providers.py`) and the Java SDK (2.57,
+`UserOAuthCredentials.kt`) take what the file holds. The time between is for the renewal, and for trying it again.
+"""
 _PREFIX = "ant-exec-"
+# Not a secret. The Go `ant` gives a login without client id one, and then wants a refresh token beside it, which it
+# sends only from 30 seconds before expiry on, or after a 401. Every other tool leaves it alone without a client id.
+_PLACEHOLDER = SecretStr("none: ant exec renews this file")
 
 # What would win over the profile, or be taken for a part of it.
 _CREDENTIAL_VARIABLES = (
@@ -76,7 +87,8 @@ class ExportedProfile:
     def put(self, token: AccessToken) -> None:
         """Let the others find this token from now on. Raises ProfileError: it cannot be written."""
         path = self._directory.credentials_path(PROFILE)
-        self._directory.write_credentials(path, {"access_token": token.secret, "expires_at": token.expires_at})
+        fields = {"access_token": token.secret, "expires_at": token.expires_at, "refresh_token": _PLACEHOLDER}
+        self._directory.write_credentials(path, fields)
 
     def variables(self, environ: Mapping[str, str], base_url: str) -> dict[str, str]:
         """Return the environment for a program that is to use the profile, whatever SDK it is written with."""
@@ -154,8 +166,9 @@ RETRY_SECONDS = 5.0
 class TokenRenewer:
     """Hands each new token that `obtain` returns to `put`, until it is closed.
 
-    `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does. `put` raises
-    AntWifError where it cannot take a token; that is tried again. After `close` it is not called.
+    `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does, and renews a
+    token `ahead` seconds before expiry if that is sooner. `put` raises AntWifError where it cannot take a token; that
+    is tried again. After `close` it is not called.
     """
 
     def __init__(
@@ -163,10 +176,12 @@ class TokenRenewer:
         obtain: Callable[[], AccessToken],
         put: Callable[[AccessToken], None],
         *,
+        ahead: float = 0,
         clock: Callable[[], float] = steady,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._obtain = obtain
+        self._ahead = ahead
         self._put = put
         self._clock = clock
         self._retry_seconds = retry_seconds
@@ -191,7 +206,7 @@ class TokenRenewer:
                     self._handed = token.secret
         if token.expires_at is None:
             return _LONGEST_SECONDS
-        left = token.expires_at - token.advisory - self._clock()
+        left = fresh_between(token, self._ahead)[1] - self._clock()
         # When a renewal is due, several attempts are made before the token must not be used any more.
         return min(max(left, min(self._retry_seconds, token.mandatory / 2)), _LONGEST_SECONDS)
 

@@ -115,6 +115,13 @@ class Credentials:
         """
         self._cache.invalidate(rejected)
 
+    def renew_ahead(self, seconds: float) -> None:
+        """Renew a token so many seconds before it expires at the latest: what it is handed to may stop using it then.
+
+        Without this it is 120 seconds, or half its lifetime if that is less.
+        """
+        self._cache.renew_ahead(seconds)
+
     @property
     def expires_at(self) -> int | None:
         """When the token held now expires (unix seconds); `None` before the first use, or if it never does."""

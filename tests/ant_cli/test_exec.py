@@ -23,8 +23,8 @@ from ant_wif._profiles.login import CLIENT_ID
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Login
 from support.loopback import TokenEndpoint
+from support.other_languages import typescript_scripts
 from support.terminal import ANT, in_a_terminal, rest
-from support.typescript_sdk import installed
 
 from .conftest import Ant
 
@@ -70,9 +70,9 @@ def python(program: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def typescript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def typescript_sdk() -> Path:
     """A script that lists models with the official TypeScript SDK."""
-    return installed(tmp_path_factory.mktemp("npm")) / "list_models.js"
+    return typescript_scripts() / "list_models.js"
 
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")

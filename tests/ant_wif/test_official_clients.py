@@ -22,7 +22,7 @@ from anyio.from_thread import start_blocking_portal
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
 from support.login import keep_a_login
-from support.typescript_sdk import installed
+from support.other_languages import typescript_scripts
 
 Lists = Callable[[], str]
 """Lists the models with one and the same client, and returns the id of the first."""
@@ -67,8 +67,8 @@ def typescript(folder: Path) -> Iterator[Lists]:
 
 
 @pytest.fixture(scope="module")
-def typescript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(tmp_path_factory.mktemp("npm"))
+def typescript_sdk() -> Path:
+    return typescript_scripts()
 
 
 @pytest.fixture(params=["python", "asynchronous python", "typescript"])

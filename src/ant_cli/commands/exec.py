@@ -74,10 +74,11 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
 def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *, by_mask: bool) -> int:
     from ant_cli._process import Ended, Relay
     from ant_wif._environment import Environment
-    from ant_wif._export import ExportedProfile, TokenRenewer
+    from ant_wif._export import AHEAD_SECONDS, ExportedProfile, TokenRenewer
 
     logs.warn_now_and_then()
     session.at_end.callback(logs.stop)
+    credentials.renew_ahead(AHEAD_SECONDS)
     masked: list[SecretStr] = []
 
     def obtain() -> AccessToken:
@@ -90,7 +91,7 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *
     with Relay() as relay:
         handover = ExportedProfile(Environment(session.environ), credentials)
         try:
-            with TokenRenewer(obtain, handover.put) as broker:
+            with TokenRenewer(obtain, handover.put, ahead=AHEAD_SECONDS) as broker:
                 broker.step()
                 child = relay.run(command, handover.variables(session.environ, credentials.base_url))
                 # Only now: a process with threads had better not fork.

@@ -1,6 +1,13 @@
 """How an access token is obtained, kept and shared."""
 
-from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenCache, TokenRequest, refresh_state
+from ant_wif._tokens.access_token import (
+    AccessToken,
+    RefreshState,
+    TokenCache,
+    TokenRequest,
+    fresh_between,
+    refresh_state,
+)
 from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse
 from ant_wif._tokens.grants.authorization_code import (
     ACCOUNT_FIELDS,
@@ -39,6 +46,7 @@ __all__ = [
     "TokenRequest",
     "cached_tokens",
     "forget_cached_tokens",
+    "fresh_between",
     "poll",
     "redeem",
     "refresh_state",

@@ -21,7 +21,7 @@ from ant_wif.errors import AntWifError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AccessToken", "RefreshState", "TokenCache", "TokenRequest", "refresh_state"]
+__all__ = ["AccessToken", "RefreshState", "TokenCache", "TokenRequest", "fresh_between", "refresh_state"]
 
 log = logging.getLogger("ant_wif.tokens")
 
@@ -62,10 +62,12 @@ class TokenRequest:
     """What a caller needs: a token other than the one that the API rejected, if it did.
 
     `has_spare` says that the caller can go on with the token it has, so nobody need wait for long.
+    `ahead` is how many seconds before expiry it wants another, if that is before the advisory time.
     """
 
     rejected: SecretStr | None = None
     has_spare: bool = False
+    ahead: float = 0
 
 
 class RefreshState(Enum):
@@ -76,15 +78,15 @@ class RefreshState(Enum):
     REQUIRED = "required"
 
 
-def refresh_state(token: AccessToken | None, now: float) -> RefreshState:
-    """Decide on a token at unix time `now`.
+def refresh_state(token: AccessToken | None, now: float, ahead: float = 0) -> RefreshState:
+    """Decide on a token at unix time `now`, for a caller that wants another so many seconds before expiry.
 
     The two margins before expiry shrink with the token's lifetime: with fixed ones a 60-second
     token would be exchanged on every call.
     """
     if token is None:
         return RefreshState.REQUIRED
-    start, end = fresh_between(token)
+    start, end = fresh_between(token, ahead)
     if start <= now < end:
         return RefreshState.NOTHING
     # Before its start the clock was set back, and says nothing about this token any more.
@@ -92,12 +94,16 @@ def refresh_state(token: AccessToken | None, now: float) -> RefreshState:
     return RefreshState.REQUIRED if required else RefreshState.ADVISED
 
 
-def fresh_between(token: AccessToken) -> tuple[float, float]:
-    """Return the unix times from which and until which nothing need be done about a token."""
+def fresh_between(token: AccessToken, ahead: float = 0) -> tuple[float, float]:
+    """Return the unix times from which and until which nothing need be done about a token.
+
+    It is left alone for a quarter of its lifetime, however far `ahead` of its expiry that ends.
+    """
     if token.expires_at is None:
         return -math.inf, math.inf
     start = -math.inf if token.lifetime is None else token.expires_at - token.lifetime - CLOCK_LEEWAY_SECONDS
-    return start, token.expires_at - token.advisory
+    longest = ahead if token.lifetime is None else min(ahead, token.lifetime * 3 / 4)
+    return start, token.expires_at - max(token.advisory, longest)
 
 
 class TokenCache:
@@ -123,6 +129,13 @@ class TokenCache:
         self._rejected: SecretStr | None = None
         self._flight: InFlightRefresh | None = None
         self._failed_at = float("-inf")
+        self._ahead = 0.0
+
+    def renew_ahead(self, seconds: float) -> None:
+        """From now on, renew a token so long before it expires, if that is before its advisory time."""
+        with self._lock:
+            self._ahead = seconds
+            self._fresh = (0.0, 0.0, None)
 
     @property
     def token(self) -> AccessToken | None:
@@ -184,7 +197,7 @@ class TokenCache:
 
     def _decide(self, *, waits_on_this_thread: bool) -> AccessToken | InFlightRefresh | Refresh:
         token, now = self._token, self._clock()
-        need = refresh_state(token, now)
+        need = refresh_state(token, now, self._ahead)
         if token is not None and need is RefreshState.NOTHING:
             return token
         spare = token if need is RefreshState.ADVISED else None
@@ -195,7 +208,7 @@ class TokenCache:
         if in_flight is not None and not (waits_on_this_thread and in_flight.runs_on_this_thread):
             return in_flight
         self._flight = InFlightRefresh()
-        return Refresh(self._flight, self._obtain(TokenRequest(self._rejected, spare is not None)), spare)
+        return Refresh(self._flight, self._obtain(TokenRequest(self._rejected, spare is not None, self._ahead)), spare)
 
     def invalidate(self, rejected: SecretStr | None = None) -> None:
         """Drop the token, because the API rejected it. A token obtained since then is kept."""
@@ -208,10 +221,10 @@ class TokenCache:
     def _complete(self, in_flight: InFlightRefresh, token: AccessToken) -> AccessToken:
         with self._lock:
             self._token, self._rejected = token, None
-            self._fresh = (*fresh_between(token), token)
+            self._fresh = (*fresh_between(token, self._ahead), token)
             self._flight = None if self._flight is in_flight else self._flight
             # What came back was only what there was: the next attempt waits.
-            if refresh_state(token, self._clock()) is RefreshState.ADVISED:
+            if refresh_state(token, self._clock(), self._ahead) is RefreshState.ADVISED:
                 self._failed_at = self._clock()
         in_flight.outcome.set_result(token)
         return token

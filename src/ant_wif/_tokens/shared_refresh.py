@@ -6,13 +6,13 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
 from ant_wif._http import Flow, T, call, pause
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._secrets import sanitize
 from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenRequest, refresh_state
 from ant_wif._tokens.store import TokenStore
 from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
@@ -43,7 +43,7 @@ def refresh_shared(
     Raises:
         AntWifError: there is no usable token, and obtaining one failed.
     """
-    look = _StoreReader(store, wanted.rejected, clock)
+    look = _StoreReader(store, wanted, clock)
     kept = yield from call(look)
     if kept.need is RefreshState.NOTHING:
         return kept.usable()
@@ -52,11 +52,7 @@ def refresh_shared(
         kept = yield from _wait_for(turn, look, kept)
         if kept.need is RefreshState.NOTHING or (turn.others and kept.need is RefreshState.ADVISED):
             return kept.usable()
-        return (
-            yield from obtain(
-                TokenRequest(wanted.rejected, has_spare=wanted.has_spare or kept.need is RefreshState.ADVISED)
-            )
-        )
+        return (yield from obtain(replace(wanted, has_spare=wanted.has_spare or kept.need is RefreshState.ADVISED)))
     except AntWifError as error:
         if not kept.outlasts(error):
             raise
@@ -167,14 +163,14 @@ class _StoreReader:
     """Reads the store and judges what it holds."""
 
     store: TokenStore
-    rejected: SecretStr | None
+    wanted: TokenRequest
     clock: Callable[[], float]
 
     def __call__(self) -> _Snapshot:
         token, now = self.store.read(), self.clock()
-        if token is None or token.secret == self.rejected:
+        if token is None or token.secret == self.wanted.rejected:
             return _Snapshot(None, RefreshState.REQUIRED, lasts=False)
-        return _Snapshot(token, refresh_state(token, now), lasts=token.lasts(now))
+        return _Snapshot(token, refresh_state(token, now, self.wanted.ahead), lasts=token.lasts(now))
 
 
 def _warn_once(message: str) -> None:
