@@ -1,0 +1,108 @@
+"""What `docs/official-cli.md` says of this `ant`, and of the official one where that is to be had."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+
+import pytest
+
+from ant_wif.emulator import Emulator
+from support.other_languages import go_ant
+
+from .conftest import Ant
+
+NO_KEY = {"ANTHROPIC_API_KEY": ""}
+TWO_TOKENS = {"ANTHROPIC_IDENTITY_TOKEN": "a", "ANTHROPIC_IDENTITY_TOKEN_FILE": "/nonexistent"}
+FEDERATION = {"ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01a"}
+MODELS = ("models", "list")
+
+STATUSES = [
+    pytest.param(MODELS, {}, 0, 0, "", "", id="done"),
+    pytest.param(("models", "retrieve", "none"), {}, 1, 1, "not_found_error", "404", id="not found"),
+    pytest.param((*MODELS, "--nosuch"), {}, 2, 1, "No such option", "flag provided but not defined", id="option"),
+    pytest.param(("nosuch",), {}, 2, 3, "No such command", "No help topic", id="command"),
+    pytest.param(MODELS, NO_KEY, 3, 1, "no credentials found", "Invalid x-api-key", id="an empty key"),
+    pytest.param(
+        MODELS, {"ANTHROPIC_API_KEY": "wrong"}, 4, 1, "Invalid bearer token", "Invalid x-api-key", id="denied"
+    ),
+    pytest.param(MODELS, FEDERATION, 3, 1, "ORGANIZATION_ID", "ORGANIZATION_ID", id="half a federation"),
+]
+TRANSFORMS = [
+    ("id", "id", "claude-", "claude-"),
+    ("{id: id, name: display_name}", "{id,name:display_name}", '{"id": "claude-', '{"id":"claude-'),
+    ("keys(@)", "@keys", '["', '["'),
+    ("missing", "missing", "null", '{"type":"model"'),
+]
+
+
+def variables(emulator: Emulator, changes: Mapping[str, str]) -> dict[str, str]:
+    """A key, unless `changes` speak of a federation."""
+    key = {} if changes is FEDERATION else {"ANTHROPIC_API_KEY": emulator.api_key}
+    return {"ANTHROPIC_BASE_URL": emulator.base_url, **key, **changes}
+
+
+def official(emulator: Emulator, environ: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """It takes the host from an option only, and the id of a model too."""
+    words = (*words[:2], "--model-id", *words[2:]) if words[:2] == ("models", "retrieve") else words
+    return subprocess.run(
+        [go_ant(), "--base-url", emulator.base_url, *words],
+        env={"HOME": "/nonexistent", **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("words", "changes", "ours", "theirs", "we_say", "they_say"), STATUSES)
+def test_this_one_ends_with_the_status_of_the_page(
+    words: tuple[str, ...],
+    changes: dict[str, str],
+    ours: int,
+    theirs: int,
+    we_say: str,
+    they_say: str,
+    emulator: Emulator,
+    ant: Ant,
+) -> None:
+    del theirs, they_say
+    outcome = ant(*words, **variables(emulator, changes))
+    assert (outcome.status, we_say in outcome.err) == (ours, True), outcome.err
+
+
+@pytest.mark.parametrize(("words", "changes", "ours", "theirs", "we_say", "they_say"), STATUSES)
+def test_the_official_one_ends_with_the_status_of_the_page(
+    words: tuple[str, ...],
+    changes: dict[str, str],
+    ours: int,
+    theirs: int,
+    we_say: str,
+    they_say: str,
+    emulator: Emulator,
+) -> None:
+    del ours, we_say
+    done = official(emulator, variables(emulator, changes), *words)
+    assert (done.returncode, they_say in done.stdout + done.stderr) == (theirs, True), done.stderr
+
+
+@pytest.mark.parametrize(("expression", "_", "first", "__"), TRANSFORMS)
+def test_this_one_transforms_as_the_page_says(
+    expression: str, _: str, first: str, __: str, emulator: Emulator, ant: Ant
+) -> None:
+    outcome = ant(*MODELS, "--format", "jsonl", "-r", "--transform", expression, **variables(emulator, {}))
+    assert outcome.out.startswith(first), outcome.err
+
+
+@pytest.mark.parametrize(("_", "expression", "__", "first"), TRANSFORMS)
+def test_the_official_one_transforms_as_the_page_says(
+    _: str, expression: str, __: str, first: str, emulator: Emulator
+) -> None:
+    words = (*MODELS, "--format", "jsonl", "-r", "--transform", expression)
+    assert official(emulator, variables(emulator, {}), *words).stdout.startswith(first)
+
+
+def test_the_official_one_refuses_two_identity_tokens(emulator: Emulator) -> None:
+    complete = {**FEDERATION, **TWO_TOKENS, "ANTHROPIC_ORGANIZATION_ID": emulator.organization_id}
+    done = official(emulator, complete, *MODELS)
+    assert (done.returncode, "mutually exclusive" in done.stderr) == (1, True), done.stderr
