@@ -107,7 +107,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("faults", {"endpoint": "token", "fault": "delay"}, "seconds"),
     ("faults", {"endpoint": "token", "fault": "delay", "seconds": "1"}, "seconds: must be a number"),
     ("faults", {"endpoint": "token", "fault": "delay", "seconds": -1}, "duration"),
-    ("faults", {"endpoint": "token", "fault": "status", "status": 418}, "418"),
+    ("faults", {"endpoint": "token", "fault": "status", "status": 399}, "400 to 599"),
     ("faults", {"endpoint": "token", "fault": "status", "status": True}, "status: must be a whole number"),
     ("faults", {"endpoint": "models", "fault": "wrong_token_type"}, "only happen at 'token'"),
     ("clock", {}, "one of"),

@@ -16,7 +16,7 @@ from ant_wif.emulator._issuers.keys import SigningKey
 from ant_wif.errors import ConfigurationError
 from support.admin_api import Administrator
 from support.federation_grant import exchange
-from support.samples import needs_cel
+from support.samples import MODEL, needs_cel
 
 COMPLETE = """
 organization:
@@ -102,6 +102,14 @@ def test_a_mapping_will_do_and_inline_keys_verify() -> None:
         assert exchange(client, emulator).status_code == 200
 
 
+def test_a_seed_file_lists_the_models_that_are_served() -> None:
+    with Emulator(config={"models": ["claude-of-acme", MODEL]}) as emulator:
+        headers = {"x-api-key": emulator.api_key, "anthropic-version": "2023-06-01"}
+        with httpx.Client(base_url=emulator.base_url, headers=headers) as client:
+            assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["claude-of-acme", MODEL]
+            assert client.get("/v1/models/claude-another").status_code == 404
+
+
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text("# nothing yet\n")
@@ -139,6 +147,11 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ({"organization": {"id": "acme"}}, "organization.id", "UUID"),
         ({"api_keys": [{"key": "hunter2"}]}, "api_keys[0].key", "sk-ant-api03-"),
         ({"api_keys": [{"key": "sk-ant-api03-x", "workspace": "Sales"}]}, "api_keys[0].workspace", "one of"),
+        ({"models": []}, "models", "empty"),
+        ({"models": [MODEL, ""]}, "models", "id of its own"),
+        ({"models": [MODEL, MODEL]}, "models", "id of its own"),
+        ({"models": MODEL}, "models", "list"),
+        ({"models": [7]}, "models[0]", "string"),
         ({"organization": {"name": date(2026, 1, 1)}}, "configuration", "a date"),
         ({"organization": {"name": math.nan}}, "configuration", "JSON has not"),
     ],

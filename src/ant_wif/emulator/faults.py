@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,9 +92,9 @@ Act = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 
 _LOGIN_PAGE = b"<!DOCTYPE html><title>Sign in to the network</title>"
 _MESSAGES = {
+    **{status.value: status.phrase for status in HTTPStatus if status >= 400},
     429: "This request would exceed the rate limit",
     500: "Internal server error",
-    503: "Service unavailable",
     529: "Overloaded",
 }
 _PIECE_BYTES = 64 * 1024
@@ -110,13 +111,13 @@ class Fault:
 
     @classmethod
     def status(cls, status: int, *, retry_after: int | str | None = None) -> Fault:
-        """Answer 429, 500, 503 or 529 in the API's error shape, without having looked at the request.
+        """Answer with a status from 400 to 599 in the API's error shape, without having looked at the request.
 
         `retry_after` becomes the header of that name: seconds, or a text that is sent as it is.
         Raises ValueError for another status, and for a text that no header can have.
         """
-        if status not in _MESSAGES:
-            raise ValueError(f"status {status} is not one of {', '.join(map(str, _MESSAGES))}")
+        if not 400 <= status <= 599:
+            raise ValueError(f"status {status} is not an error status from 400 to 599")
         after = str(retry_after)
         if not (after.isascii() and after.isprintable() and after == after.strip()):
             raise ValueError(f"retry_after {retry_after!a} cannot stand in a header")
@@ -124,7 +125,7 @@ class Fault:
 
         async def act(_: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
             await discard_body(receive)
-            response = error_response(Request(scope), status, _MESSAGES[status], headers)
+            response = error_response(Request(scope), status, _MESSAGES.get(status, "An error"), headers)
             await response(scope, receive, send)
 
         return cls(f"status {status}", act)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ant_wif.emulator._admin.schemas import Discovery, Jwks, JwtLifetime, Match, Role, TokenLifetime
@@ -62,3 +64,4 @@ class Seed(Strict):
     issuers: list[SeededIssuer] = Field(default_factory=list)
     rules: list[SeededRule] = Field(default_factory=list)
     api_keys: list[SeededApiKey] = Field(default_factory=list)
+    models: Annotated[list[str], Field(min_length=1)] = Field(default_factory=list)

@@ -20,6 +20,7 @@ from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._oauth.jwks import key_source
 from ant_wif.emulator._oauth.sessions import CLIENT_ID
+from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.state import Access, State, Workspace, registered_name
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Issuer, RegistrationError, Rule, ServiceAccount, check_issuer, check_name
@@ -49,12 +50,25 @@ class SeedFile:
 
         check_structure(self._document, Seed)
         _check_ids(self)
+        self.models()
 
     def organization(self) -> Entry:
         return cast("Entry", self._document.get("organization", {}))
 
     def entries(self, section: str) -> list[Entry]:
         return cast("list[Entry]", self._document.get(section, []))
+
+    def models(self) -> ModelList:
+        """Return the models that the file lists, or the current ones where it lists none.
+
+        Raises RegistrationError for an id that is empty or there twice.
+        """
+        if "models" not in self._document:
+            return ModelList.seeded()
+        try:
+            return ModelList.of(cast("list[str]", self._document["models"]))
+        except ValueError as error:
+            raise RegistrationError("models", str(error)) from None
 
     def id_of(self, section: str, name: str) -> str | None:
         """Return the id that something of this name is to have, where the file says so."""
@@ -300,6 +314,7 @@ def seeded_state(
         organization_name=str(organization.get("name") or "Acme"),
         default_workspace=_seeded_workspace(seed, "default"),
         providers=tuple(providers),
+        models=seed.models(),
     )
     state.client_ids.add(CLIENT_ID)
     engineering = _seeded_workspace(seed, "Engineering")
