@@ -13,6 +13,7 @@ try:
     from ant_wif.emulator._console.browser import Landing
     from ant_wif.emulator._oauth.sessions import Login
     from ant_wif.emulator._state.history import ExchangeRecord
+    from ant_wif.emulator._state.requests import RecordedCredential, RecordedRequest, RequestList
     from ant_wif.emulator.emulator import Emulator
     from ant_wif.emulator.faults import Fault
 except ModuleNotFoundError as error:
@@ -22,4 +23,13 @@ except ModuleNotFoundError as error:
         f"the emulator needs {error.name}: pip install 'ant-wif[emulator]'", name=error.name
     ) from None
 
-__all__ = ["Emulator", "ExchangeRecord", "Fault", "Landing", "Login"]
+__all__ = [
+    "Emulator",
+    "ExchangeRecord",
+    "Fault",
+    "Landing",
+    "Login",
+    "RecordedCredential",
+    "RecordedRequest",
+    "RequestList",
+]

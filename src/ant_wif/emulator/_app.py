@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -21,6 +21,7 @@ from ant_wif.emulator._http.server import is_loopback
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._oauth.token_endpoint import token_routes
 from ant_wif.emulator._state.history import history_routes
+from ant_wif.emulator._state.requests import Recorder
 from ant_wif.emulator._state.state import State
 from ant_wif.emulator.faults import FaultPlan, Faults, discard_body
 
@@ -71,6 +72,7 @@ def build_app(
     *,
     faults: FaultPlan,
     base_url: str,
+    print_line: Callable[[str], object] | None = None,
 ) -> ASGIApp:
     app = Starlette(
         routes=[
@@ -88,4 +90,5 @@ def build_app(
     )
     # The real service answers 404 for a path with a slash too many.
     app.router.redirect_slashes = False
-    return RequestIds(OwnOriginOnly(Faults(app, faults), base_url), state.clock)
+    guarded = OwnOriginOnly(Faults(app, faults), base_url)
+    return RequestIds(Recorder(guarded, state.requests, state.clock, print_line), state.clock)

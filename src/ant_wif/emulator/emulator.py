@@ -24,6 +24,7 @@ from ant_wif.emulator._oauth.sessions import Login
 from ant_wif.emulator._seed.seed import Config, read_seed, seeded_state
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.models import ModelList
+from ant_wif.emulator._state.requests import RequestList
 from ant_wif.emulator._state.state import MovedClock, registered_name
 from ant_wif.emulator.faults import Fault, FaultPlan
 from ant_wif.emulator.platforms import Platforms
@@ -52,11 +53,13 @@ class Emulator:
         allow_remote: bool = False,
         config: Config | None = None,
         require_oauth_beta: bool = False,
+        print_line: Callable[[str], object] | None = None,
     ) -> None:
         """`config` is the path of a seed file in YAML, or what would stand in one.
 
         `require_oauth_beta` has OAuth tokens refused without the header `anthropic-beta: oauth-2025-04-20`, which
-        no official SDK sends for `ANTHROPIC_AUTH_TOKEN`.
+        no official SDK sends for `ANTHROPIC_AUTH_TOKEN`. `print_line` is called with a line of text for each request:
+        method, path, status, milliseconds. It is called in the server's thread.
 
         Raises ValueError for a host beyond this machine, unless `allow_remote`: anyone may get a token.
         Raises ConfigurationError for a seed file that cannot be used.
@@ -72,6 +75,7 @@ class Emulator:
         self._state = seeded_state(self._platforms.all(), self._time.service_now, read_seed(config))
         self._state.require_oauth_beta = require_oauth_beta
         self._config = config
+        self._print_line = print_line
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
         self._others: list[Emulator] = []
@@ -84,7 +88,14 @@ class Emulator:
             self._server = server
             try:
                 providers = self._platforms.all()
-                app = build_app(self._state, providers, self, faults=self._faults, base_url=server.base_url)
+                app = build_app(
+                    self._state,
+                    providers,
+                    self,
+                    faults=self._faults,
+                    base_url=server.base_url,
+                    print_line=self._print_line,
+                )
                 server.start(app)
             except RuntimeError:
                 self._server = None
@@ -162,6 +173,19 @@ class Emulator:
     def refreshes(self) -> list[ExchangeRecord]:
         """What was attempted with the refresh grant, granted or not, oldest first: a copy."""
         return [record for record in self.history if record.grant_type == refresh.GRANT_TYPE]
+
+    @property
+    def requests(self) -> RequestList:
+        """The API calls that arrived, oldest first: a copy. `requests.messages()` has those to messages only.
+
+        These are the last 10,000, of at most 64 MiB of bodies in all. Calls to identity endpoints and to the token
+        endpoint are in the history instead.
+        """
+        return self._state.requests.snapshot()
+
+    def clear_requests(self) -> None:
+        """Forget the API calls that arrived."""
+        self._state.requests.clear()
 
     def clear_history(self) -> None:
         """Forget what was attempted. Tokens stay valid, and spent assertions stay spent."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, add_response_header, bearer, listed
+from ant_wif.emulator._state.requests import RecordedCredential, note_credential
 from ant_wif.emulator._state.state import Access, State
 from ant_wif.rules import ADMIN_SCOPE
 
@@ -42,6 +43,9 @@ def authenticate_admin(state: State, request: Request) -> str:
 def _welcome(state: State, request: Request, access: Access, scopes: AbstractSet[str]) -> Access:
     add_response_header(request, "anthropic-organization-id", state.organization_id)
     add_response_header(request, "anthropic-workspace-id", access.workspace_id)
+    workspace = state.workspaces.get(access.workspace_id)
+    name = None if workspace is None else workspace.name
+    note_credential(request, RecordedCredential(access.source, name, access.workspace_id))
     if not access.has_scope(scopes):
         raise Refusal(403, f"The token's scope does not cover this: it takes {' or '.join(sorted(scopes))}")
     if not _VERSION.fullmatch(request.headers.get("anthropic-version", "")):

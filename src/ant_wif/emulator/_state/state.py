@@ -14,6 +14,7 @@ from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._state.history import History
 from ant_wif.emulator._state.models import ModelList
+from ant_wif.emulator._state.requests import RequestLog
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
 
 # No date can be written after the year 9999: from its beginning there is time left to go by.
@@ -203,6 +204,11 @@ class Access:
     may_choose_workspace: bool = False
     actor_id: str | None = None
 
+    @property
+    def source(self) -> str:
+        """What the credential came from: `api_key`, `login` or `federation`."""
+        return "api_key" if self.scope is None else "login" if self.may_choose_workspace else "federation"
+
     def has_scope(self, scopes: AbstractSet[str]) -> bool:
         """Return whether the credential has one of the `scopes`, or needs none."""
         return self.scope is None or not scopes.isdisjoint(self.scope.split())
@@ -294,6 +300,7 @@ class State:
     history: History = field(default_factory=History)
     models: ModelList = field(default_factory=ModelList.seeded)
     require_oauth_beta: bool = False
+    requests: RequestLog = field(default_factory=RequestLog)
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
