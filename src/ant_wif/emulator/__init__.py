@@ -13,6 +13,7 @@ try:
     from ant_wif.emulator._console.browser import Landing
     from ant_wif.emulator._oauth.sessions import Login
     from ant_wif.emulator._state.history import ExchangeRecord
+    from ant_wif.emulator._state.replies import ScriptedReply
     from ant_wif.emulator._state.requests import RecordedCredential, RecordedRequest, RequestList
     from ant_wif.emulator.emulator import Emulator
     from ant_wif.emulator.faults import Fault
@@ -32,4 +33,5 @@ __all__ = [
     "RecordedCredential",
     "RecordedRequest",
     "RequestList",
+    "ScriptedReply",
 ]

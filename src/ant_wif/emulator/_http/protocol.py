@@ -52,8 +52,21 @@ def json_response(
     return Response(body, status, headers, media_type="application/json")
 
 
-def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    error = {"type": _ERROR_TYPES.get(status, "api_error"), "message": message}
+def status_of(error_type: str) -> int:
+    """Return the status that an error of this type comes with."""
+    return next((status for status, kind in _ERROR_TYPES.items() if kind == error_type), 500)
+
+
+def error_response(
+    request: Request,
+    status: int,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    kind: str | None = None,
+) -> Response:
+    """Return an error in the API's shape; `kind` is its type, by default that of the status."""
+    error = {"type": kind or _ERROR_TYPES.get(status, "api_error"), "message": message}
     payload = {"type": "error", "error": error, "request_id": request_id(request)}
     return json_response(payload, status, headers)
 

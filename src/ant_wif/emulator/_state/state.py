@@ -14,6 +14,7 @@ from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._state.history import History
 from ant_wif.emulator._state.models import ModelList
+from ant_wif.emulator._state.replies import Replies
 from ant_wif.emulator._state.requests import RequestLog
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
 
@@ -301,6 +302,7 @@ class State:
     models: ModelList = field(default_factory=ModelList.seeded)
     require_oauth_beta: bool = False
     requests: RequestLog = field(default_factory=RequestLog)
+    replies: Replies = field(default_factory=Replies)
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
