@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ant_wif._secrets import mask, sanitize
+from ant_wif._secrets import mask
 
 _REMEMBERED = 10_000
 _MOST_BYTES = 64 << 20
@@ -73,22 +73,6 @@ class RequestList(list[RecordedRequest]):
     def messages(self) -> RequestList:
         """Return the calls to `POST /v1/messages` only."""
         return RequestList(each for each in self if (each.method, each.path) == ("POST", "/v1/messages"))
-
-
-def entry(request: RecordedRequest) -> dict[str, object]:
-    """Return a request as JSON has it."""
-    credential = request.credential
-    return {
-        "method": request.method,
-        "path": request.path,
-        "query": dict(request.query),
-        "headers": dict(request.headers),
-        "json": request.json,
-        "credential": None if credential is None else vars(credential),
-        "status": request.status,
-        "at": request.at,
-        "milliseconds": request.milliseconds,
-    }
 
 
 class RequestLog:
@@ -150,44 +134,34 @@ def recorded(request: Request) -> RecordedRequest | None:
 
 
 class Recorder:
-    """ASGI middleware: keeps every API call, and gives `print_line` a line for each request, if there is one.
+    """ASGI middleware: keeps every API call.
 
     Identity endpoints are in the history and not here. `clock` is the emulator's.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        log: RequestLog,
-        clock: Callable[[], float],
-        print_line: Callable[[str], object] | None = None,
-    ) -> None:
+    def __init__(self, app: ASGIApp, log: RequestLog, clock: Callable[[], float]) -> None:
         self._app = app
         self._log = log
         self._clock = clock
-        self._print_line = print_line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        is_api_call = path.startswith("/v1/") and not path.startswith("/v1/oauth/")
-        if not is_api_call and self._print_line is None:
+        if not path.startswith("/v1/") or path.startswith("/v1/oauth/"):
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
         record = RecordedRequest(
             scope["method"], path, QueryParams(scope["query_string"]), _masked(scope["headers"]), self._clock()
         )
-        if is_api_call:
-            self._log.add(record)
-            scope["state"]["record"] = record
-        is_read = not is_api_call
+        self._log.add(record)
+        scope["state"]["record"] = record
+        is_read = False
 
         async def read() -> Message:
             nonlocal is_read
             message = await receive()
             is_read = is_read or not message.get("more_body", False)
-            if is_api_call:
-                record.received += message.get("body", b"")[: _MOST_BYTES - len(record.received)]
+            record.received += message.get("body", b"")[: _MOST_BYTES - len(record.received)]
             return message
 
         async def note(message: Message) -> None:
@@ -204,9 +178,6 @@ class Recorder:
         finally:
             record.milliseconds = (time.perf_counter() - began) * 1000
             self._log.count(record)
-            if self._print_line is not None:
-                outcome = "(connection closed)" if record.status is None else record.status
-                self._print_line(f"{record.method} {sanitize(path)} {outcome} {record.milliseconds:.0f} ms")
 
 
 def _masked(headers: list[tuple[bytes, bytes]]) -> Headers:
