@@ -34,6 +34,7 @@ PRINTED = {
     "set_up_federation.py": r"(create \w+ .+\n){4}False\n",
     "emulator_in_a_test.py": r"401 match_subject_prefix\n",
     "message_and_clock.py": r"Say this\n401\n",
+    "replies_and_requests.py": r"tool_use\n529\n\['get_weather', 'get_weather'\]\n",
 }
 
 
