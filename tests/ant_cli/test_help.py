@@ -73,6 +73,7 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("help modles", "did you mean 'ant models'?"),
         ("help auth stauts", "did you mean 'ant auth status'?"),
         ("login", "did you mean 'ant auth login'?"),
+        ("stauts", "did you mean 'ant auth status'?"),
         ("auth detect", "did you mean 'ant identity detect'?"),
         ("emulator envv", "did you mean 'ant emulator env'?"),
     ],

@@ -49,9 +49,16 @@ def _similar(name: str, context: click.Context) -> list[str]:
     paths: dict[str, list[str]] = {}
     for each in commands_below(context.find_root()):
         paths.setdefault(str(each.info_name), []).append(each.command_path)
-    here = [each for found in paths.values() for each in found if each.rpartition(" ")[0] == context.command_path]
-    close = get_close_matches(name.lower(), [each.rpartition(" ")[2] for each in here], _MOST)
-    if close:
-        return [f"{context.command_path} {each}" for each in close]
+    here = [
+        each.rpartition(" ")[2] for found in paths.values() for each in found if _parent(each) == context.command_path
+    ]
+    close = get_close_matches(name.lower(), here, _MOST)
     elsewhere = get_close_matches(name.lower(), paths, _MOST, _CLOSE_ELSEWHERE)
+    # `stauts` is a little like `auth`, and nearly `status`.
+    if close and close[0] in get_close_matches(name.lower(), [close[0], *elsewhere], 1):
+        return [f"{context.command_path} {each}" for each in close]
     return [path for each in elsewhere for path in paths[each]][:_MOST]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(" ")[0]
