@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -165,3 +167,15 @@ def test_a_socket_has_a_short_path_where_the_temporary_folder_has_a_long_one(
         assert ant_wif.resolve(environ=environ).token().startswith("sk-ant-oat01-")
     assert not socket.parent.exists()
     assert not list(long.iterdir())
+
+
+def test_the_emulator_starts_where_there_are_no_unix_sockets() -> None:
+    """As on Windows: `fly` then has no socket, and the other platforms are as elsewhere."""
+    program = (
+        "import socketserver\ndel socketserver.UnixStreamServer\n"
+        "from ant_wif.emulator import Emulator\n"
+        "with Emulator() as emulator:\n"
+        "    print('ANT_FLY_API_SOCKET' in emulator.env('fly'), emulator.env('github')['GITHUB_ACTIONS'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "False true\n", done.stderr
