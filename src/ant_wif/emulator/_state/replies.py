@@ -81,7 +81,6 @@ def scripted_reply(
     delay: float = 0.0,
     when: When = None,
     times: int | None = 1,
-    place: str = "",
 ) -> ScriptedReply:
     """Return a reply. Raises ValueError as `Emulator.reply` says."""
     __tracebackhide__ = True
@@ -102,7 +101,7 @@ def scripted_reply(
         delay=_delay(delay),
         when=_checked_condition(when),
         description=_description({**answers, "error": error, "events": events}),
-        place=place or caller(),
+        place=caller(),
         times_left=_times(times),
     )
 
