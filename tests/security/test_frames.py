@@ -17,6 +17,8 @@ import httpx2
 import pytest
 
 import ant_wif
+from ant_cli._session import Session
+from ant_cli.main import cli
 from ant_wif._api import Api
 from ant_wif._environment import Environment
 from ant_wif._http import run
@@ -29,7 +31,23 @@ from ant_wif.credentials import Credentials
 from ant_wif.diagnostics.describe import report
 from ant_wif.diagnostics.explain import explain
 from ant_wif.diagnostics.verify import verify
-from ant_wif.identity import Command, Context, Env, File, GitHubActions, GitLab, IdentitySource, Literal, OAuth
+from ant_wif.identity import (
+    Aws,
+    Azure,
+    AzurePipelines,
+    Command,
+    Context,
+    Env,
+    File,
+    Fly,
+    GitHubActions,
+    GitLab,
+    GoogleCloud,
+    IdentitySource,
+    Literal,
+    OAuth,
+    Url,
+)
 from ant_wif.integrations.httpx import HttpxAuth
 from ant_wif.integrations.httpx2 import Httpx2Auth
 from support.leaks import bare, bare_in_frames
@@ -84,12 +102,21 @@ def success(body: Callable[[str], object]) -> Callable[[Received], bytes]:
     return lambda request: reply(body(f"{request.head} {request.body.decode()}"), headers=AGAIN)
 
 
+def in_headers(request: Received) -> bytes:
+    """What a proxy does that reports a request in the headers of its own error."""
+    sent = f"{request.head} {request.body.decode()}".replace("\r\n", " ")
+    return reply(
+        {"message": "no"}, status=403, headers={**AGAIN, "WWW-Authenticate": f'Bearer error="{sent}"', "X-Sent": sent}
+    )
+
+
 def cut_off(request: Received) -> bytes:
     return reply(f"{request.head} {request.body.decode()} {ACCESS}", headers={"Content-Length": "100000"})
 
 
 FAILURES: dict[str, Callable[[Received], bytes] | Act] = {
     **{f"HTTP {status}": refused(status) for status in (400, 401, 403, 404, 500)},
+    "HTTP 403 that quotes all in its headers": in_headers,
     "garbage": success(lambda sent: f"garbage {sent} {ACCESS}"),
     "HTML": success(lambda sent: f"<html>{sent}"),
     "a list": success(lambda sent: [sent, ACCESS]),
@@ -311,6 +338,71 @@ def test_exchanging(failure: str, world: World) -> None:
     assert any(raised)
 
 
+def clouds(world: World) -> dict[str, tuple[IdentitySource, dict[str, str]]]:
+    """The sources that ask an endpoint of a platform, each with the variables that lead it to the failing server."""
+    host = world.server.base_url
+    pod = world.home / "pod-token"
+    pod.write_text(IDENTITY)
+    google_file = world.home / "external.json"
+    google_file.write_text(
+        json.dumps(
+            {
+                "type": "external_account",
+                "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/p",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "token_url": f"{host}/google/token",
+                "service_account_impersonation_url": f"{host}/google/impersonate:generateAccessToken",
+                "credential_source": {"file": str(pod)},
+            }
+        )
+    )
+    aws = {
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": CLIENT_SECRET,
+        "AWS_SESSION_TOKEN": REQUEST_TOKEN,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL_STS": host,
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_CONFIG_FILE": str(world.home / "absent"),
+    }
+    workload = {
+        "AZURE_TENANT_ID": "tenant",
+        "AZURE_CLIENT_ID": "client",
+        "AZURE_FEDERATED_TOKEN_FILE": str(pod),
+        "AZURE_AUTHORITY_HOST": host,
+    }
+    application = Azure(audience="api://application")
+    return {
+        "aws": (Aws(), aws),
+        "Azure's App Service": (
+            application,
+            {"IDENTITY_ENDPOINT": f"{host}/msi", "IDENTITY_HEADER": REQUEST_TOKEN},
+        ),
+        "Azure's pod": (application, workload),
+        "Azure's machine": (application, {"AZURE_POD_IDENTITY_AUTHORITY_HOST": host}),
+        "Azure Pipelines": (
+            AzurePipelines(service_connection_id="11111111-2222-3333-4444-555555555555"),
+            {"SYSTEM_OIDCREQUESTURI": f"{host}/oidc", "SYSTEM_ACCESSTOKEN": REQUEST_TOKEN},
+        ),
+        "Google's machine": (GoogleCloud(), {"GCE_METADATA_HOST": host.removeprefix("http://")}),
+        "Google's file": (GoogleCloud(), {"GOOGLE_APPLICATION_CREDENTIALS": str(google_file)}),
+        "a URL": (
+            Url(f"{host}/token", method="POST", body={}, headers={"X-Secret": {"variable": "CLIENT_SECRET"}}),
+            {},
+        ),
+        "Fly": (Fly(), {"FLY_APP_NAME": "app", "ANT_FLY_API_SOCKET": str(world.home / "absent")}),
+    }
+
+
+@pytest.mark.parametrize("failure", QUICK)
+def test_asking_a_cloud(failure: str, world: World) -> None:
+    world.failure = QUICK[failure]
+    for name, (source, variables) in clouds(world).items():
+        context = Context(Environment({**world.environ, **variables}))
+        raised = assert_frames_hold_no_secret(fetched, source, context)
+        assert raised is not None, name
+
+
 def test_exchanging_with_another_client(world: World) -> None:
     def raising(error: type[Exception]) -> httpx.MockTransport:
         def handle(request: httpx.Request) -> httpx.Response:
@@ -467,6 +559,38 @@ def test_explaining(failure: str, world: World) -> None:
             identity_source=source,
         )  # fmt: skip
         assert_frames_hold_no_secret(explain, resolution)
+
+
+COMMANDS = (
+    "auth status",
+    "auth status --format json",
+    "auth print-credentials",
+    "auth verify",
+    "auth explain",
+    "identity token",
+    "models list",
+    "messages create --model m --max-tokens 1 --message hi",
+    "api /v1/models",
+    "wif rules list",
+    "exec -- true",
+    "cache list",
+    "profile list",
+)
+
+
+@pytest.mark.parametrize("failure", ["HTTP 401", "HTTP 403 that quotes all in its headers", "garbage"])
+def test_every_command(failure: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.failure = QUICK[failure]
+    raised = []
+    for environ in (world.federation, {**world.environ, "ANTHROPIC_API_KEY": API_KEY}, world.login()):
+        for command in COMMANDS:
+            with monkeypatch.context() as patched:
+                for name, value in environ.items():
+                    patched.setenv(name, value)
+                raised.append(
+                    assert_frames_hold_no_secret(cli.main, command.split(), standalone_mode=False, obj=Session())
+                )
+    assert any(isinstance(each, ant_wif.AntWifError) for each in raised)
 
 
 # --- public objects -----------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ from types import ModuleType
 
 from pydantic import Secret, SecretBytes, SecretStr
 
+import ant_cli
 import ant_wif
+import pytest_ant_wif
 from ant_wif.errors import AntWifError
 
-PACKAGE = str(Path(ant_wif.__file__).parent)
+OURS = tuple(str(Path(str(package.__file__)).parent) for package in (ant_wif, ant_cli, pytest_ant_wif))
 
 
 def fragments(secret: str) -> set[str]:
@@ -27,7 +29,7 @@ def assert_unseen(text: str, *secrets: str) -> None:
 
 
 def everything_seen(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Where and what: the error's texts and attributes, and the locals of this package's frames, causes included."""
+    """Where and what: the error's texts and attributes, and the locals of this project's frames, causes included."""
     left: list[BaseException | None] = [error]
     seen: set[int] = set()
     while left:
@@ -43,7 +45,7 @@ def everything_seen(error: BaseException) -> Iterator[tuple[str, str]]:
         step = one.__traceback__
         while step is not None:
             code = step.tb_frame.f_code
-            if code.co_filename.startswith(PACKAGE):
+            if code.co_filename.startswith(OURS):
                 for name, value in step.tb_frame.f_locals.items():
                     yield f"{code.co_filename}:{step.tb_lineno} {code.co_name} {name}", _repr(value)
             step = step.tb_next
@@ -112,11 +114,11 @@ def bare_in_frames(error: BaseException, *secrets: str) -> list[str]:
         step = one.__traceback__
         while step is not None:
             code = step.tb_frame.f_code
-            if code.co_filename.startswith(PACKAGE):
+            if code.co_filename.startswith(OURS):
                 for name, value in step.tb_frame.f_locals.items():
                     hit = bare(value, *secrets)
                     if hit:
-                        place = f"{code.co_filename.removeprefix(PACKAGE)}:{step.tb_lineno} {code.co_name}"
+                        place = f"{code.co_filename}:{step.tb_lineno} {code.co_name}"
                         found.append(f"{place} {name}{hit}")
             step = step.tb_next
         hit = bare([str(one), one.args, vars(one)], *secrets) if isinstance(one, AntWifError) else None

@@ -23,6 +23,7 @@ from ant_wif._http import (
     log_request,
     log_response,
     mask_foreign_logs,
+    masked_headers,
     request_failure,
     request_id_of,
     sent_secrets,
@@ -229,8 +230,9 @@ class Api:
                 raise content
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _unreachable(request, error)
-        log_body(content, known=sent_secrets(request))
-        return Response(response.status_code, dict(response.headers), SecretBytes(content))
+        known = sent_secrets(request)
+        log_body(content, known=known)
+        return Response(response.status_code, masked_headers(response.headers, known), SecretBytes(content))
 
     def _answer(self, request: httpx.Request, outgoing: ApiRequest) -> ApiResponse | Response | RequestFailure:
         """Send a request, and return the whole answer of a success."""
@@ -272,8 +274,9 @@ def read_answer(response: httpx.Response) -> ApiResponse:
     content = _read(response, LARGEST_ANSWER)
     if isinstance(content, ApiError):
         raise content
-    log_body(content, known=sent_secrets(response.request))
-    return ApiResponse(dict(response.headers), SecretBytes(content))
+    known = sent_secrets(response.request)
+    log_body(content, known=known)
+    return ApiResponse(masked_headers(response.headers, known), SecretBytes(content))
 
 
 def _unreachable(request: httpx.Request, error: Exception) -> RequestFailure:

@@ -29,6 +29,7 @@ __all__ = [
     "RequestFailure",
     "Response",
     "call",
+    "masked_headers",
     "pause",
     "read_error",
     "request_id_of",
@@ -51,6 +52,15 @@ def request_id_of(headers: Mapping[str, str], known: Iterable[SecretStr]) -> str
     `None` if it is not well-formed, or is a secret: one that is `known`, or one by its form.
     """
     return _as_request_id(headers.get("request-id") or headers.get("x-request-id"), known)
+
+
+def masked_headers(headers: Mapping[str, str], known: Iterable[SecretStr]) -> dict[str, str]:
+    """Return an answer's headers, every secret in them masked: a proxy may quote in them what was sent."""
+    found = dict(headers)
+    whole = "\n".join(found.values())
+    if redact(whole, known) == whole:
+        return found
+    return {name: redact(value, known) for name, value in found.items()}
 
 
 def _as_request_id(found: object, known: Iterable[SecretStr]) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ant_wif._constants import __version__
 from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request, mask_foreign_logs
-from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, unwrap
+from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, masked_headers, unwrap
 from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 if TYPE_CHECKING:
@@ -205,7 +205,8 @@ def _outgoing(request: Request) -> httpx.Request:
 
 
 def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
-    reply = Response(response.status_code, dict(response.headers), SecretBytes(bytes(body)))
+    headers = masked_headers(response.headers, request.secrets)
+    reply = Response(response.status_code, headers, SecretBytes(bytes(body)))
     log_reply(request.url, reply.status, reply.headers, reply.body, known=request.secrets)
     return reply
 
