@@ -13,10 +13,10 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest lint format lock audit bench docs clean
+.PHONY: help demo test long newest oldest lint format lock audit bench docs release-check clean
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 # Every package comes from the lock files, the build backend too: what is installed is the same on any day.
 $(STAMP): pyproject.toml $(LOCK)/dev.txt
@@ -70,7 +70,11 @@ lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
 	$(LINT)/check-jsonschema --builtin-schema vendor.buildkite ci-examples/buildkite/pipeline.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.cloudbuild ci-examples/google-cloud-build/cloudbuild.yaml
 	$(LINT)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines --regex-variant python ci-examples/azure-pipelines/azure-pipelines.yml
-	$(LINT)/zizmor --offline --quiet ci-examples/github-actions/*.yml ci-examples/github-actions/action/action.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(LINT)/zizmor --offline --quiet .github ci-examples/github-actions/*.yml ci-examples/github-actions/action/action.yml
 
 format: $(LINT_STAMP) ## put the code into shape
 	$(LINT)/ruff format .
@@ -97,5 +101,8 @@ bench: $(STAMP) ## the figures beside those of the official SDK, as ratios withi
 docs: $(STAMP) ## the pictures in docs/img; needs Chromium
 	PYTHONPATH=tests $(BIN)/python tests/support/screenshots.py
 
+release-check: $(LINT_STAMP) ## build and try what a release would publish, and say what is wrong
+	$(BIN)/python tests/support/release_check.py
+
 clean: ## remove what make made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

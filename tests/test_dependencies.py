@@ -64,8 +64,11 @@ def test_every_requirement_of_a_lock_file_has_one_version_and_hashes(name: str) 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git knows which files are tracked, and this is not a clone")
 def test_no_tracked_file_names_the_address_of_a_package_index() -> None:
     index = re.compile(
-        # What pip, uv and npm write into files: options, and the path that every index of Python packages has.
-        rb"--(extra-)?index-url|--find-links|https?://[^\s\"']+/simple\b|\"resolved\":|files\.python" + rb"hosted\.org"
+        # What pip, uv, npm and uploads write into files: options, the path of every index, the usual addresses.
+        rb"--(extra-)?index-url|--find-links|https?://[^\s\"']+/simple\b|\"resolved\":"
+        + rb"|files\.python"
+        + rb"hosted\.org|\bpypi\."
+        + rb"org|repository-url"
     )
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in tracked.decode().rstrip("\0").split("\0"):
