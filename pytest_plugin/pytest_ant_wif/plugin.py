@@ -153,4 +153,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     try:
         live_credentials(item.config)
     except NoLiveCredentialError as error:
-        pytest.skip(f"needs a real credential: {error}")
+        first = str(error).partition("\n")[0]
+        pytest.skip(f"needs a real credential: {first}")

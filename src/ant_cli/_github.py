@@ -31,13 +31,13 @@ def mask(environ: Mapping[str, str], secret: SecretStr, *, amid: bool = False) -
         try_to_say(f"{os.linesep if amid else ''}::add-mask::{_escaped(secret.get_secret_value())}")
 
 
-def annotate(environ: Mapping[str, str], message: str, hint: str | None) -> None:
-    """Show an error on the page of the run, not only in the log."""
+def annotate(environ: Mapping[str, str], summary: str) -> None:
+    """Show an error on the page of the run, not only in the log: its first line, the log has the rest."""
     if is_job(environ):
         from ant_wif._secrets import harmless
 
-        text = message if hint is None else f"{message}\nhint: {hint}"
-        try_to_say(f"::error title=ant::{_escaped(harmless(text, lines=True))}")
+        first = summary.partition("\n")[0]
+        try_to_say(f"::error title=ant::{_escaped(harmless(first))}")
 
 
 def summarize(environ: Mapping[str, str], title: str, text: str) -> None:

@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return getattr(error, "status", DONE)
     except AntWifError as error:
         _trace(session, error)
-        status = _say(session, error, str(error), error.hint, _status(error, session))
+        status = _say(session, error, error.summary, error.hint, _status(error, session), facts=error.facts)
         if session.after_error is not None and not session.error_format:
             session.after_error(session, error)
         return status
@@ -157,33 +157,38 @@ def _status(error: AntWifError, session: Session) -> int:
     return FAILED
 
 
-def _say(session: Session, error: Exception, message: str, hint: str | None, status: int) -> int:
+def _say(
+    session: Session, error: Exception, summary: str, hint: str | None, status: int, *, facts: Sequence[str] = ()
+) -> int:
     from ant_cli import _github as github
     from ant_cli._output import say, written
 
     try:
         if session.error_format:
-            click.echo(written(_as_document(error, message, hint, status), session.error_format), err=True)
+            click.echo(written(_as_document(error, summary, facts, hint, status), session.error_format), err=True)
         else:
-            say(f"error: {message}", lines=True, err=True)
+            say("\n  ".join((f"error: {summary}", *facts)), lines=True, err=True)
             if hint:
                 say(f"hint: {hint}", lines=True, err=True)
-            github.annotate(session.environ, message, hint)
+            github.annotate(session.environ, summary)
     except OSError:
         _fall_silent()
     return status
 
 
-def _as_document(error: Exception, message: str, hint: str | None, exit_status: int) -> dict[str, object]:
+def _as_document(
+    error: Exception, summary: str, facts: Sequence[str], hint: str | None, exit_status: int
+) -> dict[str, object]:
     """Return the error in the shape of the API's own, with what is known besides."""
     said: Mapping[str, str] = getattr(error, "body", {})
     kind = said.get("type") or said.get("error") or type(error).__name__
     return {
         "type": "error",
-        "error": {"type": kind, "message": said.get("message") or said.get("error_description") or message},
+        "error": {"type": kind, "message": said.get("message") or said.get("error_description") or summary},
         "request_id": getattr(error, "request_id", None),
         "status": getattr(error, "status", None),
-        "summary": message,
+        "summary": summary,
+        "facts": list(facts),
         "hint": hint,
         "exit_status": exit_status,
     }

@@ -133,11 +133,16 @@ def _make(environ: Environment) -> PrivateFolder:
                 continue
             return PrivateFolder(base, _PREFIX)
         except (OSError, ConfigurationError) as error:
-            problems.append(f"{sanitize_path(base)}: {getattr(error, 'strerror', None) or error}")
+            problems.append(f"{sanitize_path(base)}: {_reason(error)}")
     raise ConfigurationError(
-        f"no folder for the credential can be made ({'; '.join(problems)})",
+        "no folder for the credential can be made",
+        facts=problems,
         hint="set TMPDIR to a folder that this user can write",
     )
+
+
+def _reason(error: OSError | ConfigurationError) -> str:
+    return error.summary if isinstance(error, ConfigurationError) else error.strerror or type(error).__name__
 
 
 def _is_of_this_user_or_root(base: Path) -> bool:

@@ -1,6 +1,6 @@
 """Everything that can go wrong, on one screen.
 
-AntWifError                    .hint: the one thing to do next
+AntWifError                    .summary: what failed, .facts: one a line, .hint: the one thing to do next
 ├─ ConfigurationError          a setting, file or URL that cannot be used
 │  ├─ ProfileError             a profile or its credentials file
 │  └─ InsecureUrlError         a URL that must not carry a secret
@@ -18,7 +18,7 @@ Messages are for people and may be logged as they are: whatever comes from outsi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = [
@@ -40,13 +40,23 @@ __all__ = [
 class AntWifError(Exception):
     """Base of every error this package raises.
 
-    `str(error)` says what happened, what was found and what was expected; `hint` names the one
-    next step, or is `None` where there is none. Errors survive pickling and copying.
+    `summary` says in one line what failed. `facts` are what is known about it, each one line. `hint` names the one
+    next step, or is `None` where there is none. `str(error)` is the summary and the facts, one a line, the facts
+    indented. Errors survive pickling and copying.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, summary: str, *, hint: str | None = None, facts: Iterable[str] = ()) -> None:
+        super().__init__(summary)
         self.hint = hint
+        self.facts = tuple(facts)
+
+    @property
+    def summary(self) -> str:
+        """What failed, in one line: for annotations, tables and sentences that quote the error."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return "\n  ".join((self.summary, *self.facts))
 
 
 class ConfigurationError(AntWifError):
@@ -79,18 +89,20 @@ class Candidate(NamedTuple):
         """Its part of the list that `NoCredentialsError` shows."""
         if self.missing == (self.origin,):
             return f"({self.tier}) {self.origin}: not {'given' if self.tier == 1 else 'set'}"
-        state = f"missing {', '.join(self.missing)}" if self.missing else str(self.error or "usable")
+        state = (
+            f"missing {', '.join(self.missing)}" if self.missing else (self.error.summary if self.error else "usable")
+        )
         return f"({self.tier}) {self.origin}: {state}"
 
 
 class NoCredentialsError(AntWifError):
     """Nothing in any of the five tiers can be used.
 
-    `candidates` holds what was looked at, in order, with what is missing from each.
+    `candidates` holds what was looked at, in order, with what is missing from each; each is a fact of the error.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, candidates: Sequence[Candidate] = ()) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, summary: str, *, hint: str | None = None, candidates: Sequence[Candidate] = ()) -> None:
+        super().__init__(summary, hint=hint, facts=map(str, candidates))
         self.candidates = tuple(candidates)
 
 
@@ -108,8 +120,16 @@ class IdentityTokenReusedError(IdentityTokenError):
     `used_at` is unix seconds; `used_by` names the process, e.g. `process 4711 (pytest)`.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, used_at: float = 0.0, used_by: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        summary: str,
+        *,
+        hint: str | None = None,
+        facts: Iterable[str] = (),
+        used_at: float = 0.0,
+        used_by: str = "",
+    ) -> None:
+        super().__init__(summary, hint=hint, facts=facts)
         self.used_at = used_at
         self.used_by = used_by
 
@@ -127,14 +147,15 @@ class _ServerError(AntWifError):
 
     def __init__(
         self,
-        message: str,
+        summary: str,
         *,
         hint: str | None = None,
+        facts: Iterable[str] = (),
         status: int | None = None,
         request_id: str | None = None,
         body: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(summary, hint=hint, facts=facts)
         self.status = status
         self.request_id = request_id
         self.body = dict(body or {})
@@ -150,16 +171,17 @@ class ExchangeError(_ServerError):
 
     def __init__(
         self,
-        message: str,
+        summary: str,
         *,
         hint: str | None = None,
+        facts: Iterable[str] = (),
         status: int | None = None,
         request_id: str | None = None,
         body: Mapping[str, str] | None = None,
         causes: Sequence[str] = (),
         unverified_claims: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(message, hint=hint, status=status, request_id=request_id, body=body)
+        super().__init__(summary, hint=hint, facts=facts, status=status, request_id=request_id, body=body)
         self.causes = tuple(causes)
         self.unverified_claims = dict(unverified_claims or {})
 

@@ -38,12 +38,20 @@ def test_what_stands_after_the_command_beats_what_stands_before(ant: Ant) -> Non
     assert base_url == {"value": "https://b.example", "via": "flag"}
 
 
-def test_an_error_is_one_line_and_a_hint_on_stderr(ant: Ant) -> None:
+def test_an_error_is_a_line_its_facts_one_a_line_and_a_hint_on_stderr(ant: Ant) -> None:
     outcome = ant("models", "list")
     assert (outcome.status, outcome.out) == (3, "")
     lines = outcome.err.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["error", "hint"]
-    assert "no credentials found" in lines[0]
+    assert lines[0] == "error: no credentials found"
+    assert lines[-1].startswith("hint: ")
+    tiers = [line.partition(":")[0] for line in lines[1:-1]]
+    assert tiers[:4] == [
+        "  (1) --api-key",
+        "  (1) --auth-token",
+        "  (2) ANTHROPIC_API_KEY",
+        "  (2) ANTHROPIC_AUTH_TOKEN",
+    ]
+    assert [tier[:5] for tier in tiers[4:]] == ["  (3)", "  (4)", "  (5)"]
 
 
 def test_wrong_usage_exits_with_2(ant: Ant) -> None:
@@ -64,7 +72,12 @@ def test_a_denied_exchange_exits_with_4_and_says_what_was_sent(ant: Ant, emulato
     job = emulator.env("github")
     outcome = ant("models", "list", **job)
     assert outcome.status == 4
-    for known in (job["ANTHROPIC_FEDERATION_RULE_ID"], "repo:acme/app:ref:refs/heads/main", "request id req_", "(1)"):
+    for known in (
+        job["ANTHROPIC_FEDERATION_RULE_ID"],
+        "repo:acme/app:ref:refs/heads/main",
+        "request id req_",
+        "check 1: ",
+    ):
         assert known in outcome.err
 
 

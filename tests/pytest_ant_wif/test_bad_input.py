@@ -47,8 +47,7 @@ def refusal(clean: None, pytester: pytest.Pytester) -> Say:
 def test_live_mode_that_was_demanded_without_a_credential(pytester: pytest.Pytester, refusal: Say) -> None:
     pytester.makepyfile(SUITE)
     said = refusal("--ant-mode", "live")
-    assert said.startswith("--ant-mode live: no credentials found. Looked at, in this order: ")
-    assert "ANTHROPIC_API_KEY: not set" in said
+    assert said == "--ant-mode live: no credentials found"
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
@@ -61,8 +60,8 @@ def test_tests_that_need_a_credential_where_there_is_none(
     result = run("-rsE", *options)
     result.assert_outcomes(errors=1, passed=1, skipped=1)
     for line in (
-        "ERROR *test_needs_a_credential - *ant_mode is live, and there is no credential: no credentials found. *",
-        "SKIPPED * needs a real credential: no credentials found. Looked at, in this order: *API_KEY: not set*",
+        "ERROR *test_needs_a_credential - *ant_mode is live, and there is no credential: no credentials found*",
+        "SKIPPED * needs a real credential: no credentials found",
     ):
         result.stdout.fnmatch_lines([line])
     if options:
@@ -70,7 +69,7 @@ def test_tests_that_need_a_credential_where_there_is_none(
     # The emulator is no real credential; what is said with `--ant-mode emulator` is in the sample project's test.
     result = run("-rs", "--ant-mode", "auto")
     result.assert_outcomes(passed=2, skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED * needs a real credential: no credentials found. *"])
+    result.stdout.fnmatch_lines(["SKIPPED * needs a real credential: no credentials found"])
 
 
 def test_words_that_are_no_choice(pytester: pytest.Pytester, refusal: Say) -> None:

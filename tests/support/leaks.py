@@ -58,10 +58,16 @@ def _repr(value: object) -> str:
         return ""
 
 
+def assert_in_lines(error: AntWifError) -> None:
+    """Fit for a terminal and a log: no line break within a fact, no escape sequence, no lone surrogate."""
+    for line in (error.summary, *error.facts, error.hint or ""):
+        assert line.isprintable(), ascii(line)
+    assert str(error).split("\n  ") == [error.summary, *error.facts]
+
+
 def assert_explains_and_keeps(error: AntWifError, *secrets: str) -> None:
     assert error.hint, f"no hint: {error}"
-    # Fit for a terminal and a log: no line break, no escape sequence, no lone surrogate.
-    assert str(error).isprintable(), ascii(str(error))
+    assert_in_lines(error)
     pieces = {piece for secret in secrets for piece in fragments(secret)}
     assert pieces or not secrets
     for where, text in everything_seen(error):

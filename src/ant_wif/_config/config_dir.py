@@ -255,7 +255,7 @@ class ConfigDir:
             gone += [path for path in [self.forget(name)] if path is not None]
         except ProfileError as error:
             self.check(self.path / "configs")
-            log.warning("%s", error)
+            log.warning("%s", error.summary)
         doomed = [self.config_path(name), *([self.pointer_path] if self.pointed() == name else [])]
         return [*gone, *(path for path in doomed if remove(path))]
 

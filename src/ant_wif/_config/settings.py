@@ -168,7 +168,9 @@ def _identity(profile: Profile) -> IdentitySource | None:
         return read_source(document) if document else None
     except ConfigurationError as error:
         raise ProfileError(
-            f"the profile {profile.path} cannot be used: authentication.{error}", hint=error.hint
+            f"the profile {profile.path} cannot be used: authentication.{error.summary}",
+            facts=error.facts,
+            hint=error.hint,
         ) from None
 
 

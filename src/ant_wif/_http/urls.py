@@ -63,13 +63,17 @@ def check_url(url: str, *, what: str) -> str:
                 hint=f"remove the user, query or fragment from {what}",
             )
         raise InsecureUrlError(
-            f"{what} is not a URL: found {sanitize(url, limit=128)!r}, expected something like https://api.anthropic.com",
+            f"{what} is not a valid URL",
+            facts=(f"found: {sanitize(url, limit=128)!r}", "expected: a URL such as https://api.anthropic.com"),
             hint=f"correct {what}",
         )
     if found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]")):
         raise InsecureUrlError(
-            f"{what} must use https, because tokens are sent there: found {sanitize(url, limit=128)!r}, whose host "
-            f"{sanitize(found['host'], limit=128)!r} is not this machine",
+            f"{what} must use https, because tokens are sent there",
+            facts=(
+                f"found: {sanitize(url, limit=128)!r}",
+                f"the host {sanitize(found['host'], limit=128)!r} is not this machine",
+            ),
             hint=f"use https in {what}",
         )
     return url.rstrip("/")

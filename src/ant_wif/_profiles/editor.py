@@ -133,7 +133,7 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
         source = read_source(document)
     except ConfigurationError as error:
         hint = "give --identity-token-file or ANTHROPIC_IDENTITY_TOKEN_FILE" if name == "file" else error.hint
-        raise ProfileError(f"the profile cannot be written: {error}", hint=hint) from None
+        raise ProfileError(f"the profile cannot be written: {error.summary}", facts=error.facts, hint=hint) from None
     unknown = [sanitize(field, limit=64) for field in document if field not in vars(source)]
     if unknown:
         raise ProfileError(

@@ -138,7 +138,7 @@ class LoginPlan:
             try:
                 self.directory.activate(self.active.name)
             except ProfileError as error:
-                notes.append(f"the profile could not be made the active one: {error}")
+                notes.append(f"the profile could not be made the active one: {error.summary}")
         return notes
 
     def _becomes_active(self) -> bool:

@@ -87,7 +87,7 @@ class Resolution:
         if chosen is None:
             summaries = [candidate.summary() for candidate in looked_at]
             raise NoCredentialsError(
-                f"no credentials found. Looked at, in this order: {'; '.join(map(str, summaries))}",
+                "no credentials found",
                 hint=self._next_step(),
                 candidates=summaries,
             )

@@ -231,14 +231,13 @@ class TokenCache:
 
     def _fail(self, refresh: Refresh, error: BaseException) -> AccessToken | None:
         """Release those who wait. Returns the token to go on with for now, or `None` to raise."""
-        ours = isinstance(error, AntWifError)
         with self._lock:
             self._failed_at = self._clock()
             self._flight = None if self._flight is refresh.in_flight else self._flight
         # The others share an error of ours; when the one who flew was interrupted, another flies.
         refresh.in_flight.outcome.set_result(error if isinstance(error, AntWifError) else None)
-        if refresh.spare is not None and ours:
-            log.warning("the token could not be refreshed and is used while it lasts: %s", error)
+        if refresh.spare is not None and isinstance(error, AntWifError):
+            log.warning("the token could not be refreshed and is used while it lasts: %s", error.summary)
             return refresh.spare
         return None
 

@@ -94,7 +94,7 @@ class AssertionLog:
             self._cache.prepare()
             write_atomically(self._cache.spent / _name(token.assertion), lambda: content, mode=0o600, folder_mode=0o700)
         except ConfigurationError as error:
-            log.debug("the use of an identity token is not recorded for other processes: %s", error)
+            log.debug("the use of an identity token is not recorded for other processes: %s", error.summary)
 
     def forget_expired(self) -> None:
         """Remove the records of assertions that have expired, and what killed processes left."""
@@ -130,7 +130,7 @@ def _read(path: Path) -> AssertionUse | None:
     try:
         fields = read_object(path, what="record", secret=True)
     except ConfigurationError as error:
-        log.debug("a record is ignored: %s", error)
+        log.debug("a record is ignored: %s", error.summary)
         return None
     record = None if fields is None else _parse(fields)
     if fields is not None and record is None:

@@ -71,7 +71,7 @@ def _unused(
         raw = yield from call(lambda: source.at_hand(context))
         used = (yield from call(lambda: spent.find(raw))) if raw is not None else None
         if used is not None and used.outcome == GRANTED:
-            raise _already_used(used, f"{error}; it was exchanged", context.clock) from None
+            raise _already_used(used, f"{error.summary}, and was exchanged already", context.clock) from None
         raise
     before = yield from call(lambda: spent.find(token.assertion))
     if before is None:
@@ -96,10 +96,12 @@ def _refuse_used(
         request_id = f", request id {before.request_id}" if before.request_id else ""
         causes, status = likely_causes(federation, token), before.status or 401
         raise ExchangeError(
-            f"the identity token from {token.source} was denied {_ago(before, clock)} (HTTP {status}{request_id}); "
-            "a denied token is not sent again",
-            hint="obtain a new identity token; after correcting the rule, `ant cache clear` lets this one be tried "
-            f"again. The Console's authentication history names the reason; check first: {causes[0]}",
+            f"the identity token from {token.source} was denied before (HTTP {status}{request_id})",
+            facts=[
+                f"denied: {_ago(before, clock)}; a denied token is not sent again",
+                *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
+            ],
+            hint="obtain a new identity token; after the rule was corrected, `ant cache clear` lets this one be tried",
             status=status,
             request_id=before.request_id,
             causes=causes,
@@ -110,8 +112,11 @@ def _refuse_used(
 def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -> IdentityTokenReusedError:
     at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
     return IdentityTokenReusedError(
-        f"{what}, {_ago(before, clock)} (at {at}): with a `jti` it can be exchanged once, and the access token that "
-        "it gave cannot be used here or has expired",
+        what,
+        facts=[
+            f"exchanged: {_ago(before, clock)} (at {at})",
+            "a token with a `jti` can be exchanged once; its access token cannot be used here or has expired",
+        ],
         hint="use an identity source that mints (`ant identity detect`), or run everything that needs a token under "
         "one `ant exec -- …`; otherwise let the platform write a new token first",
         used_at=before.at,

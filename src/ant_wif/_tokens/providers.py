@@ -233,7 +233,7 @@ class LoginProvider:
             log.warning(
                 "the login of profile %r was refreshed, but cannot be kept, and is lost when this process ends: %s",
                 self.profile,
-                error,
+                error.summary,
             )
         return fresh
 
@@ -261,8 +261,8 @@ class LoginProvider:
         except ProfileError as error:
             folder = self.path.parent
             raise LoginError(
-                f"the login of profile {self.profile!r} is due for a refresh, but {sanitize_path(folder)} cannot be "
-                f"written: the new refresh token would be lost ({error})",
+                f"the login of profile {self.profile!r} cannot be refreshed: {sanitize_path(folder)} cannot be written",
+                facts=(f"the new refresh token would be lost: {error.summary}", *error.facts),
                 hint=f"make {sanitize_path(folder)} writable and see that there is room, or copy the configuration "
                 "directory and set ANTHROPIC_CONFIG_DIR to the copy",
             ) from None

@@ -56,7 +56,7 @@ def refresh_shared(
     except AntWifError as error:
         if not kept.outlasts(error):
             raise
-        log.warning("the stored token could not be renewed and is used while it lasts: %s", error)
+        log.warning("the stored token could not be renewed and is used while it lasts: %s", error.summary)
         return kept.usable()
     finally:
         turn.end()
@@ -113,7 +113,7 @@ class _Lease:
         try:
             self._store.prepare()
         except ConfigurationError as error:
-            self._impossible(str(error))
+            self._impossible(error.summary)
 
     def take(self) -> None:
         """Try once."""

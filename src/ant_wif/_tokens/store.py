@@ -113,7 +113,7 @@ class ProfileStore:
         try:
             self.keep(token, None)
         except ProfileError as error:
-            log.debug("the token is not kept for the next process: %s", error)
+            log.debug("the token is not kept for the next process: %s", error.summary)
 
     def draft(self) -> Draft:
         """Prove that a token can be kept, before it is asked for. Raises ProfileError: it cannot."""
@@ -229,7 +229,7 @@ class CacheStore:
             self._cache.prepare()
             write_atomically(self._path, content, mode=0o600, folder_mode=0o700)
         except ConfigurationError as error:
-            log.debug("the token is not kept for the next process: %s", error)
+            log.debug("the token is not kept for the next process: %s", error.summary)
 
 
 def cached_tokens(cache: CacheDir) -> list[tuple[Path, CacheKey, AccessToken]]:
@@ -262,7 +262,7 @@ def _read(path: Path) -> tuple[CacheKey, AccessToken] | None:
     try:
         document = read_object(path, what="cached token", secret=True)
     except ConfigurationError as error:
-        log.debug("a cached token is ignored: %s", error)
+        log.debug("a cached token is ignored: %s", error.summary)
         return None
     if document is None:
         return None

@@ -95,9 +95,9 @@ def _loose_places(resolution: Resolution) -> Iterator[Advice]:
 def _about_candidate(candidate: TierCandidate, workspace: WorkspaceStatus) -> Iterator[Advice]:
     error, name = candidate.error, candidate.profile.name if candidate.profile else ""
     if isinstance(error, LoginError):
-        yield _warn("login_expired", str(error), f"ant auth login --profile {name}")
+        yield _warn("login_expired", error.summary, f"ant auth login --profile {name}")
     elif isinstance(error, ConfigurationError) and (error.hint or "").startswith(("chmod", "chown")):
-        yield _warn("file_mode", str(error), (error.hint or "").split(";")[0])
+        yield _warn("file_mode", error.summary, (error.hint or "").split(";")[0])
     if candidate.stale:
         yield _warn(
             "stale_token",
@@ -130,7 +130,7 @@ def _job_without_permission(resolution: Resolution) -> Iterator[Advice]:
         if candidate.identity is not None and candidate.settings is not None:
             unmet = candidate.identity.unmet(resolution.inputs.context(candidate.settings))
             if unmet is not None:
-                yield _warn("identity_unavailable", str(unmet), unmet.hint or "")
+                yield _warn("identity_unavailable", unmet.summary, unmet.hint or "")
                 return
 
 
@@ -218,7 +218,7 @@ def _profile(resolution: Resolution) -> ProfileStatus:
             exists=False,
             config_path="",
             credentials_path="",
-            error=str(active),
+            error=active.summary,
         )
     tier = 3 if active.explicit else 5
     candidate = next(each for each in resolution.candidates if each.tier == tier)
@@ -232,7 +232,7 @@ def _profile(resolution: Resolution) -> ProfileStatus:
         type=profile.type if profile else None,
         config_path=str(path),
         credentials_path=str(directory.credentials_path(active.name, override)),
-        error=str(candidate.error) if candidate.error else None,
+        error=candidate.error.summary if candidate.error else None,
     )
 
 
@@ -256,7 +256,7 @@ def _candidate(candidate: TierCandidate, chosen: TierCandidate | None) -> Candid
         active=candidate is chosen,
         usable=candidate.usable,
         missing=list(candidate.missing),
-        error=str(candidate.error) if candidate.error else None,
+        error=candidate.error.summary if candidate.error else None,
         set=candidate.matches or candidate.partial,
         masked=mask(candidate.token.secret) if candidate.token else None,
         expires_at=candidate.token.expires_at if candidate.token else None,

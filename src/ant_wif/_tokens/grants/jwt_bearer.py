@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA, UUID
@@ -109,31 +109,35 @@ def read_exchange(
     if found.status not in {401, 403}:
         raise found.as_error(f"the token endpoint {found.message}", unverified_claims=claims)
     causes = likely_causes(federation, token)
-    steps = "; ".join(f"({number}) {cause}" for number, cause in enumerate(causes, 1))
     raise found.as_error(
-        f"the identity token was denied ({found.brief}). Sent: {_sent(federation)}. {_presented(token, now)}",
-        hint=f"the Console's authentication history names the reason; check in this order: {steps}",
+        f"the identity token was denied ({found.brief})",
+        facts=[
+            *_sent(federation),
+            *_presented(token, now),
+            *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
+        ],
+        hint="the Console's authentication history names the reason; make the checks above in their order",
         causes=causes,
         unverified_claims=claims,
     )
 
 
-def _sent(federation: Federation) -> str:
-    return (
-        f"rule {federation.federation_rule_id}, organization {federation.organization_id}, "
-        f"service account {federation.service_account_id or 'not named'}, "
-        f"workspace {federation.workspace_id or 'not named'}"
-    )
+def _sent(federation: Federation) -> Iterator[str]:
+    yield f"federation rule: {federation.federation_rule_id}"
+    yield f"organization: {federation.organization_id}"
+    yield f"service account: {federation.service_account_id or 'not named'}"
+    yield f"workspace: {federation.workspace_id or 'not named'}"
 
 
-def _presented(token: IdentityToken, now: float) -> str:
+def _presented(token: IdentityToken, now: float) -> Iterator[str]:
     claims = token.unverified_claims
-    shown = ", ".join(f"{name}={_claim(claims.get(name))}" for name in ("iss", "sub", "aud") if name in claims)
+    yield f"identity token: from {token.source}; its claims are not verified"
+    yield from (f"{name}: {_claim(claims.get(name))}" for name in ("iss", "sub", "aud") if name in claims)
     expires_at, issued_at = claims.get("exp"), claims.get("iat")
     age = ""
     if isinstance(issued_at, (int, float)) and abs(issued_at) < 1e12:
         age = f", {now - issued_at:.0f} seconds old"
-    return f"The identity token from {token.source} says, unverified: {shown}, exp={_time(expires_at)}{age}"
+    yield f"exp: {_time(expires_at)}{age}"
 
 
 def _claim(value: object) -> str:
