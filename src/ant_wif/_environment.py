@@ -6,13 +6,19 @@ jump while this process runs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["Environment", "elapsed", "steady"]
+from ant_wif.errors import ConfigurationError
+
+__all__ = ["HOME", "Environment", "elapsed", "steady"]
+
+HOME = "USERPROFILE" if sys.platform == "win32" else "HOME"
+"""The variable of the user's home."""
 
 
 class Environment(Mapping[str, str]):
@@ -57,16 +63,36 @@ class Environment(Mapping[str, str]):
         return self._variables().get(name) == ""
 
     @property
-    def home(self) -> Path:
-        """The user's home: `HOME` (`USERPROFILE` on Windows), else what the system says."""
-        stated = self.get("USERPROFILE" if sys.platform == "win32" else "HOME")
-        return Path(stated) if stated else Path.home()
+    def home(self) -> Path | None:
+        """The user's home: `HOME` (`USERPROFILE` on Windows), else what the system says; `None` where it says none.
+
+        A container that runs under a random user id has neither.
+        """
+        stated = self.get(HOME)
+        if stated:
+            return Path(stated)
+        with contextlib.suppress(RuntimeError, KeyError):
+            return Path.home()
+        return None
 
     def expand(self, path: str) -> Path:
-        """Return `path` with a leading `~` replaced by `home`."""
+        """Return `path` with a leading `~` replaced by `home`.
+
+        Raises:
+            ConfigurationError: there is no home.
+        """
         if path == "~" or path.startswith("~/"):
-            return self.home / path[2:]
+            return self.require_home() / path[2:]
         return Path(path)
+
+    def require_home(self) -> Path:
+        """Return `home`. Raises ConfigurationError: there is none."""
+        if self.home is None:
+            raise ConfigurationError(
+                f"the home directory is unknown: {HOME} is not set, and this user has no entry in the user database",
+                hint=f"set {HOME} to a directory that this user can write",
+            )
+        return self.home
 
 
 # Counts through a suspended machine where the system can, so that a laptop wakes to an expired token.

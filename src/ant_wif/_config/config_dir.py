@@ -85,6 +85,11 @@ class ConfigDir:
         return cls(path, via, environ=environ)
 
     @property
+    def is_nowhere(self) -> bool:
+        """Whether it would be in the home of a user who has none."""
+        return self.via == "default" and self.path.is_relative_to(profile_names.NOWHERE)
+
+    @property
     def owners(self) -> frozenset[int]:
         """Whose files are used here. Root in another user's home works for that user."""
         return owners_in(self._environ.home if self.via == "default" else None)
@@ -94,7 +99,10 @@ class ConfigDir:
 
         Raises:
             ProfileError: what was found, with the command that mends it.
+            ConfigurationError: the user has no home, in which the directory would be.
         """
+        if self.is_nowhere:
+            self._environ.require_home()
         check_place(folder or self.path, top=self.path, what="configuration directory", owners=self.owners)
 
     @property
@@ -121,8 +129,10 @@ class ConfigDir:
         stated = self._environ.get("ANTHROPIC_PROFILE")
         if stated:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
-        self.check(self.pointer_path)
-        pointed = self.pointed()
+        pointed = None
+        if not self.is_nowhere:
+            self.check(self.pointer_path)
+            pointed = self.pointed()
         if pointed:
             return Active(check_name(pointed, found_in=f"the file {sanitize_path(self.pointer_path)}"), "active_config")
         return Active("default", "default")

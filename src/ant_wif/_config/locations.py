@@ -15,6 +15,9 @@ __all__ = ["KEYS", "LOGIN_KEYS", "is_name", "locate", "names"]
 # As long as the name of its files may be with what a temporary one adds.
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,200}")
 
+# In place of the home of a user who has none. Nothing is ever created there.
+NOWHERE = Path("/nonexistent/home")
+
 LOGIN_KEYS = ("scope", "client_id", "console_url")
 KEYS = ("workspace_id", "base_url", "organization_id", *LOGIN_KEYS)
 
@@ -37,9 +40,9 @@ def locate(environ: Environment, explicit: str | os.PathLike[str] | None = None)
         return Path(stated), "env"
     if sys.platform == "win32":
         roaming = environ.get("APPDATA")
-        base = Path(roaming) if roaming else environ.home / "AppData" / "Roaming"
+        base = Path(roaming) if roaming else (environ.home or NOWHERE) / "AppData" / "Roaming"
         return base / "Anthropic", "default"
-    return environ.home / ".config" / "anthropic", "default"
+    return (environ.home or NOWHERE) / ".config" / "anthropic", "default"
 
 
 def names(directory: Path) -> list[str]:

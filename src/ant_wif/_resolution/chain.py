@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ant_wif._config import Settings
-from ant_wif._environment import Environment, steady
+from ant_wif._environment import HOME, Environment, steady
 from ant_wif._http import check_url
 from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import ResolutionContext
@@ -200,6 +200,8 @@ class Resolution:
         if isinstance(active, ProfileError):
             return replace(candidate, error=active)
         candidate = replace(candidate, origin=f"profile:{active.name}")
+        if self.inputs.directory.is_nowhere:
+            return replace(candidate, missing=(f"a home directory, because {HOME} is not set",))
         path = self.inputs.directory.config_path(active.name)
         # What nobody asked for may be absent; what somebody pointed at may not.
         if active.via == "default" and self.inputs.directory.via == "default":

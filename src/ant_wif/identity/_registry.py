@@ -112,8 +112,10 @@ class ListedSource:
     def may_be_here(self, context: Context) -> bool:
         if any(variable in context.environ for variable in self.signs):
             return True
-        # Not Path.exists, which raises where a folder may not be searched.
-        return self.path is not None and os.path.exists(context.locate(self.path))
+        with suppress(ConfigurationError):
+            # Not Path.exists, which raises where a folder may not be searched.
+            return self.path is not None and os.path.exists(context.locate(self.path))
+        return False
 
     def may_be_this_machine(self, context: Context) -> bool:
         if self.machine is None:

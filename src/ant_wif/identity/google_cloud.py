@@ -221,7 +221,9 @@ def _credentials_file(environ: Environment) -> Path | None:
     if stated:
         return environ.expand(stated)
     folder = environ.get("CLOUDSDK_CONFIG")
-    known = (environ.expand(folder) if folder else environ.home / ".config" / "gcloud") / _WELL_KNOWN
+    if not folder and environ.home is None:
+        return None
+    known = environ.expand(folder or "~/.config/gcloud") / _WELL_KNOWN
     return known if _kind(known) in _MINTING else None
 
 

@@ -56,15 +56,16 @@ def status(session: Session, *, github_summary: bool) -> None:
 
     resolution = session.resolution()
     found = describe(resolution)
+    home = str(resolution.inputs.environ.home or "")
     if github_summary:
-        text = "\n".join(lines(found, home=str(resolution.inputs.environ.home), now=time.time()))
+        text = "\n".join(lines(found, home=home, now=time.time()))
         with session.scope(on_failure=1):
             github.summarize(session.environ, "Claude API credential", text)
     if session.format in {"json", "jsonl", "yaml", "raw"}:
         print_item(session, found.as_json())
         return
     colour = is_terminal() and "NO_COLOR" not in resolution.inputs.environ
-    for line in lines(found, home=str(resolution.inputs.environ.home), now=time.time(), colour=colour):
+    for line in lines(found, home=home, now=time.time(), colour=colour):
         click.echo(line, color=colour)
 
 
