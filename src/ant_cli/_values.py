@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ant_cli._request_input import LARGEST_BODY, read_file
-from ant_wif._strict import read_value
+from ant_wif._strict import is_utf16, read_value
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -73,7 +73,10 @@ def read_document(content: bytes, name: str) -> dict[str, object]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{name} is not text in UTF-8 (byte {error.start})") from None
+        problem = (
+            "is UTF-16 text; save it as UTF-8" if is_utf16(content) else f"is not text in UTF-8 (byte {error.start})"
+        )
+        raise click.UsageError(f"{name} {problem}") from None
     found = _read(text, fail)
     if found is None:
         return {}
@@ -130,7 +133,7 @@ def encoded(body: object) -> bytes:
     size = 0
     try:
         for piece in json.JSONEncoder(ensure_ascii=False, allow_nan=False).iterencode(body):
-            size += len(piece)
+            size += len(piece) if piece.isascii() else len(piece.encode())
             if size > LARGEST_BODY:
                 raise click.UsageError(f"the body is longer than {LARGEST_BODY} bytes")
             pieces.append(piece)
@@ -147,7 +150,7 @@ def _contents(reference: str) -> str:
     content = read_file(Path(path), f"the file of @{reference} (write \\@… for a text that begins so)")
     if kind != "data":
         try:
-            return content.decode("utf-8")
+            return content.decode("utf-8-sig")
         except UnicodeDecodeError:
             if kind == "file":
                 raise click.UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
 import json
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif._secrets import sanitize_path
-from ant_wif._strict import read_json
+from ant_wif._strict import is_utf16, read_json
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
@@ -719,11 +718,12 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     """Parse a file, or say in words what is wrong with it: the decoder's own error would quote it."""
     if len(raw) > LARGEST_FILE:
         return f"is larger than {LARGEST_FILE} bytes"
+    if is_utf16(raw):
+        return "is UTF-16 text; save it as UTF-8"
     try:
         parsed = reader(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return "is UTF-16 text; save it as UTF-8" if is_utf16 else "is binary, not JSON"
+        return "is binary, not JSON"
     except json.JSONDecodeError as error:
         return f"is not JSON (line {error.lineno}, column {error.colno})"
     except (ValueError, RecursionError):

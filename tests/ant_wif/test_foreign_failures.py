@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 import types
@@ -14,10 +15,12 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from ant_wif import IdentityTokenError
-from ant_wif.identity import Aws
-from support.identity_failures import OPAQUE
+from ant_wif.identity import Aws, Azure, Buildkite, CircleCI, Env, File, GitHubActions, IdentitySource, IdentityToken
+from support.identity_failures import OPAQUE, TOKEN
+from support.loopback import Recorded, Reply, Scripted
 
 Fail = Callable[..., IdentityTokenError]
+Fetch = Callable[..., IdentityToken]
 CLEARED = ("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_")
 
 
@@ -138,3 +141,139 @@ def test_no_exception_of_botocore_escapes(
     process()
     monkeypatch.setitem(sys.modules, "boto3", types.SimpleNamespace(Session=Session))  # type: ignore[arg-type]  # all that is used of it
     assert "AWS" in str(fails(Aws(), None))
+
+
+# --- GitHub, Azure and the programs of CI systems ---------------------------------------------------------------------
+
+PENDING = {"message": "Can't issue ID_TOKEN for a job in 'Pending' state"}
+RESOURCE = "api://0b6f2f0e-0000-4000-8000-000000000000"
+
+
+def answering(*replies: tuple[int, object]) -> Scripted:
+    """An endpoint that gives these answers in turn, and the last one again and again."""
+    left = list(replies)
+
+    def script(_: Recorded) -> Reply:
+        status, body = left.pop(0) if len(left) > 1 else left[0]
+        raw = json.dumps(body).encode()
+        return status, {"Content-Type": "application/json", "Content-Length": str(len(raw))}, raw
+
+    return Scripted(script)
+
+
+def github_job(base_url: str) -> dict[str, str]:
+    return {
+        "GITHUB_ACTIONS": "true",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{base_url}/token?api-version=2.0",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": OPAQUE,
+    }
+
+
+def test_a_job_that_github_takes_for_pending_asks_again(fetch: Fetch) -> None:
+    with answering((403, PENDING), (403, PENDING), (200, {"value": TOKEN})) as github:
+        assert fetch(GitHubActions(), github_job(github.base_url)).assertion.get_secret_value() == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("said", "attempts", "hint"),
+    [
+        ("Can't issue ID_TOKEN for a job in 'Pending' state", 3, "githubstatus.com"),
+        ("Can't issue ID_TOKEN for a job in 'Completed' state", 1, "id-token: write"),
+        ("Resource not accessible by integration", 1, "id-token: write"),
+    ],
+)
+def test_what_github_says_of_a_refusal_is_shown(fails: Fail, said: str, attempts: int, hint: str) -> None:
+    with answering((403, {"message": said})) as github:
+        assert said in str(fails(GitHubActions(), github_job(github.base_url), hint))
+        assert len(github.requests) == attempts
+
+
+ENTRA = {
+    "700016": "correct AZURE_CLIENT_ID or AZURE_TENANT_ID",
+    "700024": "let the kubelet renew the file that AZURE_FEDERATED_TOKEN_FILE names",
+    "700211": "OIDC issuer URL",
+    "700212": "api://AzureADTokenExchange",
+    "700213": "case-sensitive",
+    "70021": "this cluster's issuer and the subject",
+    "500011": "az ad sp create",
+    "50001": "az ad sp create",
+    "90002": "AZURE_TENANT_ID",
+    "90033": "status.azure.com",
+}
+
+
+@pytest.mark.parametrize("code", ENTRA)
+def test_each_known_code_of_entra_id_has_its_remedy(fails: Fail, code: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    body = {"error": "invalid_client", "error_description": f"AADSTS{code}: Something is wrong. Trace ID: 1"}
+    with answering((400, body)) as entra:
+        pod = {
+            "AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token"),
+            "AZURE_TENANT_ID": "tenant.example",
+            "AZURE_CLIENT_ID": "client",
+            "AZURE_AUTHORITY_HOST": entra.base_url,
+        }
+        error = fails(Azure(RESOURCE), pod, ENTRA[code])
+        assert len(entra.requests) == (3 if code == "90033" else 1)
+    assert f"AADSTS{code}: Something is wrong" in str(error)
+
+
+SEVERAL = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "attempts", "hint"),
+    [
+        (400, SEVERAL, 1, "set AZURE_CLIENT_ID"),
+        (410, "Gone", 3, "run again in a minute"),
+        (429, "Too many requests", 3, "managed identity"),
+        (400, "Identity not found", 1, "assign a managed identity"),
+    ],
+)
+def test_what_the_metadata_service_of_azure_says_has_its_remedy(
+    fails: Fail, status: int, said: str, attempts: int, hint: str
+) -> None:
+    with answering((status, {"error": "invalid_request", "error_description": said})) as service:
+        error = fails(Azure(RESOURCE), {"AZURE_POD_IDENTITY_AUTHORITY_HOST": service.base_url}, hint)
+        assert len(service.requests) == attempts
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(("name", "source"), [("circleci", CircleCI()), ("buildkite-agent", Buildkite())])
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_program_of_a_ci_system_that_fails_once_is_run_again(
+    fetch: Fetch, fails: Fail, tmp_path: Path, name: str, source: IdentitySource, failures: int
+) -> None:
+    program = tmp_path / name
+    program.write_text(
+        f'#!/bin/sh\necho x >> "{tmp_path}/runs"\n'
+        f'[ "$(wc -l < "{tmp_path}/runs")" -gt {failures} ] || {{ echo timed out >&2; exit 1; }}\necho {TOKEN}\n'
+    )
+    program.chmod(0o700)
+    job = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if failures == 1:
+        assert fetch(source, job).assertion.get_secret_value() == TOKEN
+    else:
+        assert "timed out" in str(fails(source, job, "run it by hand"))
+    assert (tmp_path / "runs").read_text() == "x\n" * 2
+
+
+# --- what other programs write --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_token_file_with_a_mark_is_read_and_one_in_utf_16_is_named(
+    fetch: Fetch, fails: Fail, tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(f"{TOKEN}\r\n".encode(encoding))
+    if encoding == "utf-8-sig":
+        assert fetch(File(str(path)), {}).assertion.get_secret_value() == TOKEN
+    else:
+        assert f"{path} is UTF-16 text" in str(fails(File(str(path)), {}, "save it as UTF-8"))
+
+
+@pytest.mark.parametrize("around", ["\ufeff{}\r\n", " \ufeff{}", "{}\u00a0\n"])
+def test_a_token_in_a_variable_is_read_without_what_is_around_it(fetch: Fetch, around: str) -> None:
+    job = {"ANTHROPIC_IDENTITY_TOKEN": around.format(TOKEN)}
+    assert fetch(Env(), job).assertion.get_secret_value() == TOKEN

@@ -513,7 +513,7 @@ PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
     [
         (b"", "empty"),
         (b" \n\t\n", "empty"),
-        (b"\xff\xfe\x00\x01", "binary"),
+        (b"\xff\xfe\x00\x01", "UTF-16"),
         (b"\x7fELF\x02\x01\x01" + bytes(range(256)), "binary"),
         (b"a" * (17 << 10), "more than the 16384"),
         (b"x" * (8 << 20), "more than the 16384"),

@@ -485,7 +485,7 @@ def test_a_program_that_warns_before_it_prints_the_token(
         (f"printf {OPAQUE}", "printed no JWT on a line of its own; stdout: 32 bytes of text; stderr: nothing"),
         (f"printf {OPAQUE}; exit 1", "exit status 1; stdout: 32 bytes of text; stderr: nothing"),
         (f'echo \'{{"token": "{OPAQUE}"}}\'; echo no >&2', "of its own; stdout: 46 bytes of JSON; stderr: no"),
-        ("printf '\\377\\376'", "stdout: 2 bytes of no text"),
+        ("printf '\\377\\375'", "stdout: 2 bytes of no text"),
         ("true", "printed no JWT on a line of its own; stdout: nothing; stderr: nothing"),
         ("kill -9 $$", "exit status -9"),
     ],
@@ -656,11 +656,33 @@ def test_an_agent_that_gives_no_svid(fails: Fail, emulator: Emulator) -> None:
 
 def test_a_socket_where_no_agent_listens(fails: Fail, tmp_path: Path) -> None:
     fails(Spiffe(), {}, "SPIFFE_ENDPOINT_SOCKET", "socket")
-    for socket in (f"unix://{tmp_path}/absent.sock", "unix://", "http://127.0.0.1:1", "relative.sock"):
-        fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": socket}, "the agent runs")
-    path = tmp_path / "file"
+    path = tmp_path / "agent.sock"
+    for spelling in (f"unix:{path}", f"unix://{path}", f"UNIX:{path}", f"{path}", f" unix://{path}\r"):
+        error = fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": spelling}, "the agent runs")
+        assert f"at {path} cannot be asked: its socket does not exist" in str(error)
+    long = f"unix:///run/{'a' * 120}.sock"
+    assert "has a path of" in str(fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": long}, "the agent runs"))
     path.write_text("")
-    fails(Spiffe(socket=str(path)), {}, "the agent runs")
+    assert "is not a socket" in str(fails(Spiffe(socket=str(path)), {}, "the agent runs"))
+
+
+@pytest.mark.parametrize(
+    ("spelling", "says"),
+    [
+        ("tcp://127.0.0.1:8081", "SPIFFE_ENDPOINT_SOCKET is a TCP address"),
+        ("TCP:127.0.0.1:8081", "SPIFFE_ENDPOINT_SOCKET is a TCP address"),
+        ("unix://run/agent.sock", "SPIFFE_ENDPOINT_SOCKET is not the address of a Unix socket"),
+        ("unix://", "is not the address of a Unix socket"),
+        ("unix:///run/agent.sock?x=1", "is not the address of a Unix socket"),
+        ("http://127.0.0.1:1", "is not the address of a Unix socket"),
+        ("relative.sock", "is not the address of a Unix socket"),
+    ],
+)
+def test_a_workload_api_that_is_no_unix_socket_is_refused_by_name(fails: Fail, spelling: str, says: str) -> None:
+    error = fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": spelling}, "unix:///run/spire/sockets/agent.sock")
+    assert says in str(error)
+    assert spelling in str(error)
+    assert "`socket` in the profile" in str(fails(Spiffe(socket=spelling), {}))
 
 
 # --- the debug log -------------------------------------------------------------------------------------------------

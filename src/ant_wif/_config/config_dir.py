@@ -29,6 +29,7 @@ from ant_wif._files import (
     write_atomically,
 )
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
+from ant_wif._strict import is_utf16
 from ant_wif.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -138,10 +139,20 @@ class ConfigDir:
         return Active("default", "default")
 
     def pointed(self) -> str | None:
-        """What `active_config` says, trimmed; `None` if it is absent, empty or unreadable."""
+        """What `active_config` says, trimmed; `None` if it is absent, empty or unreadable.
+
+        Raises:
+            ProfileError: it is UTF-16, in which no name can be read.
+        """
+        raw = b""
         with contextlib.suppress(OSError), self.pointer_path.open("rb") as file:
-            return file.read(4096).decode("utf-8-sig", "replace").strip() or None
-        return None
+            raw = file.read(4096)
+        if is_utf16(raw):
+            raise ProfileError(
+                f"the file {sanitize_path(self.pointer_path)} is UTF-16 text",
+                hint="save it as UTF-8, or run `ant profile activate NAME`",
+            )
+        return raw.decode("utf-8-sig", "replace").strip() or None
 
     def names(self) -> list[str]:
         """The profiles there are, sorted."""

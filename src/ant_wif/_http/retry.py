@@ -59,17 +59,20 @@ class Backoff:
         deadline: float = DEADLINE_SECONDS,
         now: Callable[[], float] = elapsed,
         draw: Callable[[], float] = random.random,
+        passes: Callable[[Response | RequestFailure], bool] = is_transient,
     ) -> None:
+        """`passes` says which failures pass by themselves."""
         self._left = attempts
         self._limit = FIRST_DELAY_SECONDS
         self._now = now
         self._until = now() + deadline
         self._draw = draw
+        self._passes = passes
 
     def delay(self, answer: Response | RequestFailure) -> float | None:
         """Return the seconds to wait before the next attempt, or `None` to give up."""
         self._left -= 1
-        if self._left <= 0 or not is_transient(answer):
+        if self._left <= 0 or not self._passes(answer):
             return None
         delay = max(self._draw() * self._limit, retry_after(answer) or 0.0)
         self._limit = min(2 * self._limit, LONGEST_DELAY_SECONDS)

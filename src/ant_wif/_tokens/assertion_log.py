@@ -23,6 +23,7 @@ from ant_wif._http import Response, request_id_of
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
+from ant_wif.identity.token import trimmed
 
 __all__ = ["AssertionLog", "AssertionUse"]
 
@@ -113,7 +114,7 @@ class AssertionLog:
 
 
 def _name(assertion: SecretStr) -> str:
-    return hashlib.sha256(assertion.get_secret_value().strip().encode()).hexdigest() + ".json"
+    return hashlib.sha256(trimmed(assertion).get_secret_value().encode()).hexdigest() + ".json"
 
 
 def _until(token: IdentityToken, now: float) -> float:

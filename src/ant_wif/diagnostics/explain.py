@@ -18,6 +18,7 @@ from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.platform_hints import is_from, platform_causes
 from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
 from ant_wif.errors import IdentityTokenError
+from ant_wif.identity.token import trimmed
 from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, evaluate_known
 
 if TYPE_CHECKING:
@@ -106,9 +107,9 @@ def explain(
     except IdentityTokenError:
         # What no source hands out may still lie there to be looked at: expired, or no JWT at all.
         at_hand = source.at_hand(context)
-        if at_hand is None or not at_hand.get_secret_value().strip():
+        if at_hand is None or not trimmed(at_hand).get_secret_value():
             raise
-        raw = SecretStr(at_hand.get_secret_value().strip())
+        raw = trimmed(at_hand)
     return explain_assertion(
         raw,
         federation,

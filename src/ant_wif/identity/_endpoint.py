@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, send_again
+from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, send_again
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "socket_problem"]
 
 ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
 _SHOWN_BYTES = 1 << 16
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # unix(7): `sun_path`, with its NUL
 
 Explain = Callable[[Response, str], IdentityTokenError | None]
 
@@ -25,6 +30,8 @@ class Endpoint:
 
     name: str
     remedy: str
+    passing: Callable[[Response], bool] = lambda _: False
+    """Whether a failure passes by itself though its status does not say so."""
 
     def ask(
         self, request: Request, *, sent: Sequence[SecretStr] = (), explain: Explain = lambda _, __: None
@@ -38,7 +45,11 @@ class Endpoint:
             IdentitySourceError: it cannot be reached, or refuses.
         """
         request = replace(request, known=tuple(sent))
-        backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS)
+
+        def passes(reply: Response | RequestFailure) -> bool:
+            return is_transient(reply) or (isinstance(reply, Response) and self.passing(reply))
+
+        backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS, passes=passes)
         reply = yield from send_again(request, backoff)
         if isinstance(reply, Response) and reply.status in {200, 201}:
             return reply
@@ -69,6 +80,20 @@ class Endpoint:
         return explain(reply, shown) or IdentitySourceError(
             f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
         )
+
+
+def socket_problem(path: Path) -> str | None:
+    """Say why no Unix socket can be reached at `path`, without connecting."""
+    size = len(os.fsencode(path))
+    if size > LONGEST_SOCKET_PATH:
+        return f"has a path of {size} bytes, and that of a socket may have {LONGEST_SOCKET_PATH}"
+    try:
+        found = stat.S_ISSOCK(path.stat().st_mode)
+    except PermissionError:
+        return "may not be reached by this user"
+    except (OSError, ValueError):
+        return "does not exist"
+    return None if found else "is not a socket"
 
 
 def _field(body: bytes, path: Sequence[str]) -> SecretStr | None:

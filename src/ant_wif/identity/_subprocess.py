@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import json
 import os
@@ -15,18 +16,25 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
+from ant_wif._strict import is_utf16
 from ant_wif.errors import IdentitySourceError
 
-__all__ = ["token_printed_by"]
+__all__ = ["token_of_agent", "token_printed_by"]
 
 TIMEOUT_SECONDS = 30.0
+PAUSE_SECONDS = 1.0
 LARGEST_OUTPUT = 1 << 20
 _SHOWN = 2048
 _MOST_WORDS = 16
 _CHUNK = 1 << 16
 _POLL_SECONDS = 0.05
 _JWT = re.compile(rb"^([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$", re.MULTILINE)
+
+
+class ProgramError(IdentitySourceError):
+    """The program ran, and printed no token."""
 
 
 def token_printed_by(
@@ -48,9 +56,20 @@ def token_printed_by(
     outcome = _run([found, *command[1:]], environ, timeout)
     if isinstance(outcome, SecretStr):
         return outcome
-    raise IdentitySourceError(
-        f"the program {program} {outcome}", hint=f"run it by hand: {sanitize_path(' '.join(command))}"
-    )
+    raise ProgramError(f"the program {program} {outcome}", hint=f"run it by hand: {sanitize_path(' '.join(command))}")
+
+
+def token_of_agent(command: Sequence[str], environ: Mapping[str, str], *, missing: str) -> Flow[SecretStr]:
+    """Run a CI system's own program, a second time if it fails: the server that it asks may fail for a moment.
+
+    Raises:
+        IdentitySourceError: as `token_printed_by` does.
+    """
+    try:
+        return (yield from call(lambda: token_printed_by(command, environ, missing=missing)))
+    except ProgramError:
+        yield from pause(PAUSE_SECONDS)
+    return (yield from call(lambda: token_printed_by(command, environ, missing=missing)))
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> SecretStr | str:
@@ -80,7 +99,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
     said = f"stdout: {_kind(stdout)}; stderr: {sanitize(complaint[-_SHOWN:]) or 'nothing'}"
     if process.returncode != 0:
         return f"failed with exit status {process.returncode}; {said}"
-    lines = _JWT.finditer(stdout.replace(b"\r\n", b"\n"))
+    lines = _JWT.finditer(stdout.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n"))
     tokens = {line.group() for line in lines if _is_json_object(line.group(1))}
     if len(tokens) == 1:
         return SecretStr(tokens.pop().decode("ascii"))
@@ -144,6 +163,8 @@ def _kind(printed: bytearray) -> str:
     """Say what was printed without quoting it."""
     if not printed.strip():
         return "nothing"
+    if is_utf16(bytes(printed[:2])):
+        return f"{len(printed)} bytes of UTF-16 text, where UTF-8 is expected"
     try:
         text = printed.decode("utf-8")
     except UnicodeDecodeError:

@@ -23,7 +23,7 @@ from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity._registry import MICROSOFT, cloud_of
 from ant_wif.identity.file import read_token
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
-from ant_wif.identity.token import IdentityToken
+from ant_wif.identity.token import IdentityToken, trimmed
 
 __all__ = ["Azure"]
 
@@ -106,7 +106,7 @@ class Azure(IdentitySource):
         url = f"{host}/metadata/identity/oauth2/token?{urlencode(self._query(environ, resource, '2018-02-01'))}"
         remedy = "check that the machine has a managed identity (Security, Identity), and that no proxy is in between"
         return (
-            Endpoint("Azure's instance metadata service", remedy),
+            Endpoint("Azure's instance metadata service", remedy, _is_passing),
             Request("GET", url, headers={"Metadata": "true"}, direct=True),
             [],
         )
@@ -122,19 +122,21 @@ class Azure(IdentitySource):
         environ = context.environ
         tenant = environ["AZURE_TENANT_ID"]
         if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", tenant):
-            raise IdentitySourceError("AZURE_TENANT_ID is no tenant", hint="set it to the tenant's GUID or domain")
+            raise IdentitySourceError(
+                "AZURE_TENANT_ID is not a valid tenant", hint="set it to the tenant's GUID or domain"
+            )
         assertion = read_token(environ.expand(environ["AZURE_FEDERATED_TOKEN_FILE"]), where=_WORKLOAD[0])
         authority = check_url(environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY), what="AZURE_AUTHORITY_HOST")
         form: dict[str, str | SecretStr] = {
             "grant_type": "client_credentials",
             "client_id": self.client_id or environ["AZURE_CLIENT_ID"],
             "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": SecretStr(assertion.get_secret_value().strip()),
+            "client_assertion": trimmed(assertion),
             "scope": f"{resource}/.default",
         }
         remedy = "check the federated credential of the application: issuer, subject and audience of the pod's account"
         return (
-            Endpoint("Entra ID", remedy),
+            Endpoint("Entra ID", remedy, _is_passing),
             Request("POST", f"{authority}/{tenant}/oauth2/v2.0/token", form=form),
             [assertion],
         )
@@ -149,26 +151,81 @@ def _check_local(url: str) -> str:
     return check_url(url, what="the managed identity endpoint")
 
 
+_ON_CREDENTIAL = "in the application's federated credential (az ad app federated-credential list --id <app id>)"
+# By the code of Entra ID: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+_ERRORS = {
+    "500011": (
+        "does not know the application {resource} in this tenant",
+        "create the service principal of the application in this tenant (az ad sp create --id <app id>), or "
+        "correct ANT_IDENTITY_AUDIENCE to its App ID URI",
+    ),
+    "700016": (
+        "does not know the application that AZURE_CLIENT_ID names in this tenant",
+        "correct AZURE_CLIENT_ID or AZURE_TENANT_ID: the annotation azure.workload.identity/client-id of the service "
+        "account sets the former",
+    ),
+    "700024": (
+        "says that the pod's token is stale",
+        "let the kubelet renew the file that AZURE_FEDERATED_TOKEN_FILE names (no copy of it, no subPath mount), and "
+        "check the clock of the node",
+    ),
+    "700211": (
+        "finds no federated credential with the issuer of the pod's token",
+        f"set the issuer {_ON_CREDENTIAL} to this cluster's OIDC issuer URL, to the last slash",
+    ),
+    "700212": (
+        "finds no federated credential with the audience of the pod's token",
+        f"set the audience {_ON_CREDENTIAL} to api://AzureADTokenExchange, which is the pod's",
+    ),
+    "700213": (
+        "finds no federated credential with the subject of the pod's token",
+        f"set the subject {_ON_CREDENTIAL} to system:serviceaccount:<namespace>:<account>; the comparison is "
+        "case-sensitive",
+    ),
+    "70021": (
+        "finds no federated credential that matches the pod's token",
+        "give the application a federated credential with this cluster's issuer and the subject "
+        "system:serviceaccount:<namespace>:<account>",
+    ),
+    "90002": ("does not know the tenant", "correct AZURE_TENANT_ID, and AZURE_AUTHORITY_HOST in a national cloud"),
+    "90033": ("is unavailable for a moment", "run again; if it persists, see https://status.azure.com"),
+}
+_ERRORS["50001"] = _ERRORS["500011"]
+_PASSING = ("AADSTS90033", "AADSTS90024")
+# What the metadata service says to a client that does not choose among several identities.
+_SEVERAL = re.compile("multiple user.assigned", re.IGNORECASE)
+
+
+def _is_passing(reply: Response) -> bool:
+    """Whether the service says so: Entra ID by its code, the metadata service by 410 while it is updated."""
+    return reply.status == 410 or any(code.encode() in reply.body for code in _PASSING)
+
+
 def _explained(reply: Response, shown: str, resource: str, name: str) -> IdentitySourceError | None:
     """Tell the errors that have one cure."""
-    if "AADSTS500011" in shown or "AADSTS50001" in shown:
-        return IdentitySourceError(
-            f"{name} knows no application {sanitize(resource, limit=128)} in this tenant: {shown}",
-            hint="create the service principal of the application in this tenant (az ad sp create --id <app id>), or "
-            "correct ANT_IDENTITY_AUDIENCE to its App ID URI",
+    code = re.search(r"AADSTS(\d+)", shown)
+    known = _ERRORS.get(code[1]) if code else None
+    if known is None and _SEVERAL.search(shown):
+        known = (
+            "says that this machine has several user-assigned identities, and none is chosen",
+            "set AZURE_CLIENT_ID to the client id of the identity to use, or `client_id` in the profile",
         )
-    if "AADSTS70021" in shown or "AADSTS700213" in shown or "AADSTS700211" in shown:
-        return IdentitySourceError(
-            f"{name} finds no federated credential that matches the pod's token: {shown}",
-            hint="give the application a federated credential with this cluster's issuer and the subject "
-            "system:serviceaccount:<namespace>:<account>",
+    elif known is None and reply.status == 410:
+        known = (
+            "is being updated",
+            "run again in a minute: an update of the metadata service takes 70 seconds at most",
         )
-    if reply.status == 400 and re.search("dentity (not )?found", shown):
-        return IdentitySourceError(
-            f"{name} says that this machine has no such identity: {shown}",
-            hint="assign a managed identity to it, or correct AZURE_CLIENT_ID to the client id of one that it has",
+    elif known is None and reply.status == 400 and re.search("dentity (not )?found", shown):
+        known = (
+            "says that this machine has no such identity",
+            "assign a managed identity to it, or correct AZURE_CLIENT_ID to the client id of one that it has",
         )
-    return None
+    if known is None:
+        return None
+    what, hint = known
+    return IdentitySourceError(
+        f"{name} {what.replace('{resource}', sanitize(resource, limit=128))} (HTTP {reply.status}): {shown}", hint=hint
+    )
 
 
 def _check_audience(token: IdentityToken, resource: str) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http import Flow, call
-from ant_wif.identity._subprocess import token_printed_by
+from ant_wif._http import Flow
+from ant_wif.identity._subprocess import token_of_agent
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -35,12 +35,10 @@ class Buildkite(IdentitySource):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience
         command = ["buildkite-agent", "oidc", "request-token", "--audience", audience]
-        raw = yield from call(
-            lambda: token_printed_by(
-                command,
-                context.environ,
-                missing="the agent puts `buildkite-agent` on the PATH of its jobs: in a container, mount it "
-                "(with the docker plugin: mount-buildkite-agent: true)",
-            )
+        raw = yield from token_of_agent(
+            command,
+            context.environ,
+            missing="the agent puts `buildkite-agent` on the PATH of its jobs: in a container, mount it "
+            "(with the docker plugin: mount-buildkite-agent: true)",
         )
         return context.parse(self, raw, audience=audience)

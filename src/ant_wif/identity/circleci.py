@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ant_wif._http import Flow, call
-from ant_wif.identity._subprocess import token_printed_by
+from ant_wif._http import Flow
+from ant_wif.identity._subprocess import token_of_agent
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -36,12 +36,10 @@ class CircleCI(IdentitySource):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience
         command = ["circleci", "run", "oidc", "get", "--claims", json.dumps({"aud": audience}), "--root-issuer"]
-        raw = yield from call(
-            lambda: token_printed_by(
-                command,
-                context.environ,
-                missing="CircleCI puts `circleci` on the PATH of its jobs: check that the step does not reset PATH, "
-                "and that it does not run in a container of its own",
-            )
+        raw = yield from token_of_agent(
+            command,
+            context.environ,
+            missing="CircleCI puts `circleci` on the PATH of its jobs: check that the step does not reset PATH, "
+            "and that it does not run in a container of its own",
         )
         return context.parse(self, raw, audience=audience)

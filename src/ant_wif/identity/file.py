@@ -13,6 +13,7 @@ from pydantic import Field
 from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize_path
+from ant_wif._strict import is_utf16
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -91,15 +92,26 @@ def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> S
     try:
         with path.open("rb") as file:
             # One byte over the limit is enough to know that it is no token.
-            return SecretStr(file.read(MAX_ASSERTION_BYTES + 1024).decode("utf-8"))
+            found = _decoded(file.read(MAX_ASSERTION_BYTES + 1024))
+        if isinstance(found, SecretStr):
+            return found
+        problem, hint = found
     except FileNotFoundError:
         problem = "does not exist"
     except IsADirectoryError:
         problem, hint = "is a directory", "name the token file itself, not the folder it is in"
     except PermissionError:
         problem, hint = "may not be read by this user", f"run `ls -l {sanitize_path(path)}` and check owner and mode"
-    except UnicodeDecodeError:
-        problem, hint = "is binary, not a JWT", "name the file that holds the OIDC token"
     except (OSError, ValueError) as error:
         problem = f"could not be read ({type(error).__name__})"
     raise IdentitySourceError(f"the identity token file {sanitize_path(path)} {problem}", hint=hint)
+
+
+def _decoded(raw: bytes) -> SecretStr | tuple[str, str]:
+    """Return the text, or what is wrong with it and what to do: this frame holds the bare token."""
+    if is_utf16(raw):
+        return "is UTF-16 text, as PowerShell's `>` writes it", "save it as UTF-8"
+    try:
+        return SecretStr(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return "is binary, not a JWT", "name the file that holds the OIDC token"

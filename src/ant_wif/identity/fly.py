@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import socket
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
+from ant_wif.identity._endpoint import socket_problem
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -53,13 +53,9 @@ class Fly(IdentitySource):
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         path = _socket(context)
-        try:
-            found = stat.S_ISSOCK(path.stat().st_mode)
-        except (OSError, ValueError):
-            found = None
-        if found:
+        problem = socket_problem(path)
+        if problem is None:
             return None
-        problem = "does not exist" if found is None else "is not a socket"
         return IdentitySourceError(f"the Fly Machine's socket {sanitize_path(path)} {problem}", hint=_REMEDY)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:

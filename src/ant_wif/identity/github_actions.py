@@ -64,18 +64,26 @@ class GitHubActions(IdentitySource):
         return context.parse(self, _ENDPOINT.token_in(reply, "value"), audience=audience)
 
 
+def _is_pending(reply: Response) -> bool:
+    """Whether GitHub has not yet seen that the job runs."""
+    return reply.status == 403 and b"'Pending'" in reply.body
+
+
 _ENDPOINT = Endpoint(
     "GitHub's OIDC endpoint",
     f"run the job again; if it persists, see https://www.githubstatus.com, and check that {URL} is the runner's",
+    passing=_is_pending,
 )
 
 
 def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
-    del shown
     if reply.status not in {401, 403}:
         return None
+    said = f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status}): {shown or 'nothing'}"
+    if _is_pending(reply):
+        return IdentitySourceError(said, hint=_ENDPOINT.remedy)
     return IdentitySourceError(
-        f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status})",
+        said,
         hint="the request token ends with the job: check `permissions: {id-token: write}` and that the "
         f"values of {URL} and {TOKEN} are this job's own",
     )

@@ -7,6 +7,7 @@ RFC 6749 §4.4; the client is known by its secret (§2.3.1) or by a signed asser
 from __future__ import annotations
 
 import base64
+import codecs
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def _signed(path: Path, claims: dict[str, object], key_id: str) -> SecretStr | t
         return "cannot be used without PyJWT and cryptography", "pip install 'ant-wif[oauth]'"
     try:
         with path.open("rb") as file:
-            key = load_pem_private_key(file.read(_PEM_LIMIT), password=None)
+            key = load_pem_private_key(file.read(_PEM_LIMIT).removeprefix(codecs.BOM_UTF8), password=None)
     except OSError as error:
         return f"could not be read: {error.strerror or type(error).__name__}", f"check {sanitize_path(path)}"
     except (ValueError, TypeError):

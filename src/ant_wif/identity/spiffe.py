@@ -5,12 +5,15 @@ https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_API.md
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from ant_wif._http import Flow, call, mask_foreign_logs
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
+from ant_wif.identity._endpoint import socket_problem
 from ant_wif.identity.file import File, read_token
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -19,6 +22,7 @@ __all__ = ["Spiffe"]
 
 VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 TIMEOUT_SECONDS = 10.0
+_REMEDY = f"set {VARIABLE}, for example to unix:///run/spire/sockets/agent.sock, or `socket` in the profile"
 
 
 @dataclass(frozen=True)
@@ -48,32 +52,51 @@ class Spiffe(IdentitySource):
             path = context.environ.expand(self.path)
             raw = yield from call(lambda: read_token(path, where="the profile's path"))
         else:
+            named_by = "`socket` in the profile" if self.socket else VARIABLE
             socket = self.socket or context.environ.get(VARIABLE, "")
-            raw = yield from call(lambda: _from_workload_api(socket, audience))
+            raw = yield from call(lambda: _from_workload_api(socket, named_by, audience))
         return context.parse(self, raw, audience=audience)
 
 
-def _from_workload_api(socket: str, audience: str) -> SecretStr:
-    if not socket:
-        raise IdentitySourceError(
-            f"no SPIFFE Workload API is known: {VARIABLE} is not set",
-            hint=f"set {VARIABLE}, for example to unix:///run/spire/sockets/agent.sock, or `socket` in the profile",
-        )
-    found = _fetched(socket if "://" in socket else f"unix://{socket}", audience)
+def _from_workload_api(stated: str, named_by: str, audience: str) -> SecretStr:
+    if not stated:
+        raise IdentitySourceError(f"no SPIFFE Workload API is known: {VARIABLE} is not set", hint=_REMEDY)
+    path = _socket_path(stated, named_by)
+    found = _fetched(path, audience)
     if isinstance(found, SecretStr):
         return found
-    raise IdentitySourceError(f"the SPIFFE Workload API at {sanitize_path(socket)} {found[0]}", hint=found[1])
+    raise IdentitySourceError(f"the SPIFFE Workload API at {sanitize_path(path)} {found[0]}", hint=found[1])
 
 
-def _fetched(socket: str, audience: str) -> SecretStr | tuple[str, str]:
+def _socket_path(stated: str, named_by: str) -> str:
+    """Return the path in `unix:///path`, `unix:/path` or `/path`.
+
+    https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_Endpoint.md#4-locating-the-endpoint
+    """
+    found = re.fullmatch(r"(?i:unix:(?://)?)?(/[^/?#][^?#]*)", stated.strip())
+    if found is not None:
+        return found[1]
+    problem = "is not the address of a Unix socket"
+    if stated.strip().lower().startswith("tcp:"):
+        problem = "is a TCP address, and the Workload API is asked over a Unix socket only"
+    raise IdentitySourceError(f"{named_by} {problem}: found {sanitize_path(stated)}", hint=_REMEDY)
+
+
+def _fetched(path: str, audience: str) -> SecretStr | tuple[str, str]:
     """Ask, or say what is wrong and what to do: this frame holds the bare token."""
     try:
         from spiffe import WorkloadApiClient
         from spiffe.errors import PySpiffeError
     except ImportError:
         return "cannot be asked without the package spiffe", "pip install 'ant-wif[spiffe]'"
+    problem = socket_problem(Path(path))
+    if problem is not None:
+        return (
+            f"cannot be asked: its socket {problem}",
+            "check that the agent runs, and that its socket is mounted here",
+        )
     try:
-        with mask_foreign_logs(), WorkloadApiClient(socket) as client:
+        with mask_foreign_logs(), WorkloadApiClient(f"unix://{path}") as client:
             return SecretStr(client.fetch_jwt_svid({audience}, timeout=TIMEOUT_SECONDS).token)
     except (PySpiffeError, ValueError) as error:
         return (

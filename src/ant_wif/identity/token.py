@@ -17,7 +17,7 @@ from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentityTokenError
 
-__all__ = ["IdentityToken", "parse", "unverified_issuer_subject"]
+__all__ = ["IdentityToken", "parse", "trimmed", "unverified_issuer_subject"]
 
 CLOCK_LEEWAY_SECONDS = 30
 WRONG_CLOCK_SECONDS = 2 * 24 * 3600
@@ -55,6 +55,11 @@ class IdentityToken:
         return tuple(entry for entry in entries if isinstance(entry, str))
 
 
+def trimmed(raw: SecretStr) -> SecretStr:
+    """Return a token without blanks, line breaks and a byte order mark around it."""
+    return SecretStr(raw.get_secret_value().strip().strip("\ufeff").strip())
+
+
 def unverified_issuer_subject(raw: SecretStr | None) -> tuple[str | None, str | None]:
     """Return `iss` and `sub` of a token as far as they can be read: it may be expired, or no token at all."""
     claims = _decoded(raw, 1) if raw is not None and raw.get_secret_value().count(".") == 2 else None
@@ -73,7 +78,7 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
         IdentityTokenError: it is no JWT, has expired, is not asymmetrically signed, lacks
             `kid`, `iss`, `sub` or `exp`, or is for another audience.
     """
-    assertion = SecretStr(raw.get_secret_value().strip())
+    assertion = trimmed(raw)
     _refuse_what_is_no_jwt(assertion, source)
     header = _object(assertion, 0, "header", source)
     claims = _object(assertion, 1, "claims", source)
