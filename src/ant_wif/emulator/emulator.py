@@ -24,8 +24,7 @@ from ant_wif.emulator._oauth.sessions import Login
 from ant_wif.emulator._seed.seed import Config, read_seed, seeded_state
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.models import ModelList
-from ant_wif.emulator._state.replies import ScriptedReply, When, scripted_reply
-from ant_wif.emulator._state.requests import RequestList
+from ant_wif.emulator._state.scripting import ScriptedModel
 from ant_wif.emulator._state.state import MovedClock, registered_name
 from ant_wif.emulator.faults import Fault, FaultPlan
 from ant_wif.emulator.platforms import Platforms
@@ -35,7 +34,7 @@ from ant_wif.rules import ADMIN_SCOPE, DEFAULT_AUDIENCE, Issuer, Rule
 FilePath = str | os.PathLike[str]
 
 
-class Emulator:
+class Emulator(ScriptedModel):
     """A Claude Platform on a local port, seeded with the organization Acme.
 
     `port` 0 means any free one. `clock` returns unix time; tokens expire by it. Identifiers are
@@ -165,19 +164,6 @@ class Emulator:
         """What was attempted with the refresh grant, granted or not, oldest first: a copy."""
         return [record for record in self.history if record.grant_type == refresh.GRANT_TYPE]
 
-    @property
-    def requests(self) -> RequestList:
-        """The API calls that arrived, oldest first: a copy. `requests.messages()` has those to messages only.
-
-        These are the last 10,000, of at most 64 MiB of bodies in all. Calls to identity endpoints and to the token
-        endpoint are in the history instead.
-        """
-        return self._state.requests.snapshot()
-
-    def clear_requests(self) -> None:
-        """Forget the API calls that arrived."""
-        self._state.requests.clear()
-
     def clear_history(self) -> None:
         """Forget what was attempted. Tokens stay valid, and spent assertions stay spent."""
         with self._state.lock:
@@ -236,74 +222,6 @@ class Emulator:
         Raises ValueError for an id that is empty or there twice.
         """
         self._state.models = ModelList.of(ids)
-
-    def reply(
-        self,
-        text: str | None = None,
-        *,
-        content: Iterable[Mapping[str, object]] | None = None,
-        tool_use: Mapping[str, object] | Iterable[Mapping[str, object]] | None = None,
-        thinking: str | None = None,
-        stop_reason: str | None = None,
-        usage: Mapping[str, object] | None = None,
-        model: str | None = None,
-        error: tuple[int, str, str] | None = None,
-        events: Iterable[Mapping[str, object] | str] | None = None,
-        delay: float = 0.0,
-        when: When = None,
-        times: int | None = 1,
-    ) -> None:
-        """Set the reply to the next request to `POST /v1/messages`, whether it streams or not.
-
-        The answer consists of `thinking`, `text`, the blocks of `content`, and `tool_use`, which is one
-        `{"name": …, "input": {…}}` or a list of them, in this order. `stop_reason` is by default `tool_use` where a
-        tool is used, and else `end_turn`. `usage` replaces some of the counted numbers of tokens, `model` the model
-        of the request. `error` is (status, type, message), and `events` is a stream as it is to be sent: dicts, and
-        strings that are sent unchanged; both are a whole reply. `delay` is in seconds.
-
-        `when` says which request gets the reply: a function that takes the `RecordedRequest`, a part of the user's
-        last text, or a dict that the body must contain. `times` is how many requests get it, `None` for any number.
-        Replies with `when` come before those without, and those for any number of requests after the others;
-        otherwise they come in the order in which they were set. When all that fit a request are used, it gets
-        an error 400 that says so; a request that no reply was set for gets the echo.
-
-        Raises ValueError for a value that cannot be meant, and for a combination that is not possible.
-        """
-        __tracebackhide__ = True
-        reply = scripted_reply(
-            text,
-            content=content,
-            tool_use=tool_use,
-            thinking=thinking,
-            stop_reason=stop_reason,
-            usage=usage,
-            model=model,
-            error=error,
-            events=events,
-            delay=delay,
-            when=when,
-            times=times,
-        )
-        self._state.replies.add(reply)
-
-    @property
-    def replies_left(self) -> list[ScriptedReply]:
-        """The replies that were set and not used, oldest first: a copy."""
-        return self._state.replies.left()
-
-    def assert_all_used(self) -> None:
-        """Raises AssertionError that names the replies that were not used, or a predicate of a reply that raised."""
-        __tracebackhide__ = True
-        self._state.replies.check()
-        left = self.replies_left
-        if left:
-            received = len(self.requests.messages())
-            listed = "".join(f"\n  {reply}" for reply in left)
-            raise AssertionError(f"{len(left)} of the replies not used, by {received} requests to messages:{listed}")
-
-    def clear_replies(self) -> None:
-        """Forget the replies that were set: the next request gets the echo."""
-        self._state.replies.clear()
 
     def login(
         self,
