@@ -12,6 +12,7 @@ import pytest
 from ant_wif.emulator import Emulator
 from support.consent_page import list_models
 from support.federation_grant import exchange
+from support.samples import MODEL
 
 Body = dict[str, object]
 
@@ -206,3 +207,92 @@ def test_an_emulator_for_other_machines_answers_to_any_name_and_to_no_other_site
         assert client.delete("/_emulator/history", headers=same).status_code == 204
         other = {"host": "emulator:8080", "origin": "http://evil.example"}
         assert client.delete("/_emulator/history", headers=other).status_code == 403
+
+
+KEY = "x-api-key"
+
+
+def ask(client: httpx.Client, emulator: Emulator, said: str) -> httpx.Response:
+    body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": said}]}
+    headers = {KEY: emulator.api_key, "anthropic-version": "2023-06-01"}
+    return client.post("/v1/messages", json=body, headers=headers)
+
+
+@pytest.fixture
+def scripted(emulator: Emulator) -> Iterator[Emulator]:
+    yield emulator
+    emulator.clear_replies()
+    emulator.clear_requests()
+
+
+def test_replies_are_set_listed_used_and_forgotten(scripted: Emulator, client: httpx.Client) -> None:
+    replies: list[Body] = [
+        {"tool_use": {"name": "weather", "input": {"city": "Ulm"}}, "when": "Ulm"},
+        {"error": [529, "overloaded_error", "Overloaded"], "when": {"max_tokens": 9}, "times": 2},
+        {"text": "for ever", "times": None},
+    ]
+    assert [client.post("/_emulator/replies", json=each).json() for each in replies] == [
+        {"left": number} for number in (1, 2, 3)
+    ]
+    assert ask(client, scripted, "Ulm?").json()["content"][0]["input"] == {"city": "Ulm"}
+    assert ask(client, scripted, "Rome?").status_code == 529
+    left = client.get("/_emulator/replies").json()["data"]
+    assert [(each["times_left"], each["times_used"]) for each in left] == [(1, 1), (None, 0)]
+    assert left[0]["description"] == (
+        "error [529, 'overloaded_error', 'Overloaded'] when {'max_tokens': 9} (set at POST /_emulator/replies)"
+    )
+    assert client.delete("/_emulator/replies").status_code == 204
+    assert client.get("/_emulator/replies").json() == {"data": []}
+    assert ask(client, scripted, "Rome?").json()["content"][0]["text"] == "Rome?"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"txt": "x"}, "txt: Extra inputs are not permitted"),
+        ({"self": "x", "text": "x"}, "self: Extra inputs are not permitted"),
+        ({}, "a reply needs one of text"),
+        ({"error": [529, "overloaded_error", "x"], "tool_use": {"name": "x"}}, "error is the whole reply"),
+        ({"text": "x", "when": ["x"]}, "when: must be a function, a part of the last user text, or a part of the body"),
+        ({"text": "x", "times": 0}, "times: must be a positive whole number"),
+        ({"text": "x", "delay": None}, "delay: must be a number of seconds"),
+        ({"text": ["x"]}, "text: must be a string, not list"),
+    ],
+)
+def test_a_reply_that_cannot_be_meant_is_refused(
+    scripted: Emulator, client: httpx.Client, body: Body, said: str
+) -> None:
+    refused = client.post("/_emulator/replies", json=body)
+    assert refused.status_code == 400
+    assert said in refused.json()["error"]["message"]
+    assert scripted.replies_left == []
+
+
+def test_the_api_calls_are_listed_and_forgotten(scripted: Emulator, client: httpx.Client) -> None:
+    client.delete("/_emulator/requests")
+    ask(client, scripted, "Where is Ulm?")
+    client.get("/v1/models?limit=3&ids[]=a&ids[]=b", headers={KEY: "sk-ant-unknown-key-of-nobody"})
+    client.post("/v1/messages", content=b'{"a": NaN}', headers={KEY: scripted.api_key})
+    first, second, third = client.get("/_emulator/requests").json()["data"]
+    assert (first["method"], first["path"], first["status"]) == ("POST", "/v1/messages", 200)
+    assert first["json"]["messages"][0]["content"] == "Where is Ulm?"
+    assert first["credential"]["source"] == "api_key"
+    assert first["headers"][KEY].endswith("...")
+    assert (second["query"], second["status"], second["credential"]) == (
+        {"limit": ["3"], "ids[]": ["a", "b"]},
+        401,
+        None,
+    )
+    assert (third["json"], third["status"]) == (None, 400)
+    only = client.get("/_emulator/requests", params={"path": "/v1/models"}).json()["data"]
+    assert only == [second]
+    assert client.get("/_emulator/requests", params={"paths": "/v1/models"}).status_code == 400
+    assert client.delete("/_emulator/requests").status_code == 204
+    assert client.get("/_emulator/requests").json() == {"data": []}
+
+
+def test_replies_and_requests_are_kept_from_pages_of_other_sites(scripted: Emulator, client: httpx.Client) -> None:
+    elsewhere = {"origin": "https://example.com"}
+    assert client.post("/_emulator/replies", json={"text": "x"}, headers=elsewhere).status_code == 403
+    assert client.get("/_emulator/requests", headers=elsewhere).status_code == 403
+    assert scripted.replies_left == []

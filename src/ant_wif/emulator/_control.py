@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ant_wif.emulator._http.fields import refuse_unknown
+from ant_wif.emulator._http.fields import refuse_unknown, single
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
+from ant_wif.emulator._state.replies import ScriptedReply
+from ant_wif.emulator._state.requests import RequestList
+from ant_wif.emulator._state.scripting import REPLIES_PATH, ScriptedModel, over_http
 from ant_wif.emulator.faults import Fault, named_fault
+
+MAX_REPLY_BYTES = 8 << 20
+REPLY_FIELDS = tuple(inspect.signature(ScriptedModel.reply).parameters)[1:]
 
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -31,6 +38,14 @@ class Controls(Protocol):
     def skew(self, seconds: float) -> None: ...
     def reset_clock(self) -> None: ...
     def clear_history(self) -> None: ...
+    def clear_requests(self) -> None: ...
+    def clear_replies(self) -> None: ...
+    @property
+    def reply(self) -> Callable[..., None]: ...
+    @property
+    def replies_left(self) -> Sequence[ScriptedReply]: ...
+    @property
+    def requests(self) -> RequestList: ...
 
 
 def control_routes(controls: Controls) -> list[Route]:
@@ -104,6 +119,40 @@ def control_routes(controls: Controls) -> list[Route]:
         Route("/_emulator/clock", _explained(move), methods=["POST"]),
         Route("/_emulator/clock", reset_clock, methods=["DELETE"]),
         Route("/_emulator/history", clear_history, methods=["DELETE"]),
+        *_scripting_routes(controls),
+    ]
+
+
+def _scripting_routes(controls: Controls) -> list[Route]:
+    async def set_reply(request: Request) -> Response:
+        body = await read_json(request, limit=MAX_REPLY_BYTES)
+        refuse_unknown(body, REPLY_FIELDS)
+        with over_http():
+            controls.reply(**body)
+        return json_response({"left": len(controls.replies_left)})
+
+    async def list_replies(_: Request) -> Response:
+        return json_response({"data": [reply.entry() for reply in controls.replies_left]})
+
+    async def clear_replies(_: Request) -> Response:
+        controls.clear_replies()
+        return _done()
+
+    async def list_requests(request: Request) -> Response:
+        refuse_unknown(request.query_params, ("path",))
+        path = single(request.query_params, "path")
+        return json_response({"data": [each.entry() for each in controls.requests if path in {None, each.path}]})
+
+    async def clear_requests(_: Request) -> Response:
+        controls.clear_requests()
+        return _done()
+
+    return [
+        Route(REPLIES_PATH, list_replies, methods=["GET"]),
+        Route(REPLIES_PATH, _explained(set_reply), methods=["POST"]),
+        Route(REPLIES_PATH, clear_replies, methods=["DELETE"]),
+        Route("/_emulator/requests", list_requests, methods=["GET"]),
+        Route("/_emulator/requests", clear_requests, methods=["DELETE"]),
     ]
 
 

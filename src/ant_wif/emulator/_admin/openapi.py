@@ -59,17 +59,18 @@ _WORKSPACES = [
 
 
 def document(kinds: Sequence[Resource[Any]], workspaces: Sequence[Memberships | Enablements]) -> dict[str, object]:
-    """Return the OpenAPI document of the routes of these, and of the organization's workspaces."""
+    """Return the OpenAPI document of the routes of these, of the organization's workspaces, replies and requests."""
     paths: dict[str, object] = {}
     for kind in kinds:
         paths.update(_paths_of(kind))
     for group in workspaces:
         paths.update(_workspace_paths(group))
     paths.update(_READING)
+    paths.update(_SCRIPTING)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "The federation part of the Admin API, as the emulator has it",
+            "title": "The federation part of the Admin API, as the emulator has it, and the controls of its model",
             "version": "2026-10-21",
         },
         "servers": [{"url": "/"}],
@@ -188,5 +189,103 @@ _READING: _Object = {
     f"{ROOT}/workspaces/{{workspace_id}}": {
         "parameters": [_path_parameter("workspace_id")],
         "get": _operation("Read a workspace", "WorkspaceResource", (400, 404)),
+    },
+}
+
+
+def _control(
+    summary: str, answer: _Object | None, refusals: Iterable[int] = (), *, body: _Object | None = None, **more: object
+) -> _Object:
+    """Return an operation for tests, which needs no credential."""
+    status, content = ("204", None) if answer is None else ("200", {"application/json": {"schema": answer}})
+    described: _Object = {
+        "summary": summary,
+        "operationId": summary.lower().replace(" ", "_"),
+        "security": [],
+        "responses": {
+            status: {"description": "Done", **({"content": content} if content else {})},
+            **{str(each): {"$ref": f"#/components/responses/{each}"} for each in (403, *refusals)},
+        },
+        **more,
+    }
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return described
+
+
+def _object(properties: _Object) -> _Object:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _data_of(items: _Object) -> _Object:
+    return _object({"data": {"type": "array", "items": items}})
+
+
+def _or_null(kind: str) -> _Object:
+    return {"type": [kind, "null"]}
+
+
+_ANY: _Object = {"type": "object"}
+_BLOCKS: _Object = {"type": ["array", "null"], "items": _ANY}
+_TOOL_USE: _Object = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "minLength": 1}, "input": _ANY, "id": _STRING},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+_REPLY: _Object = {
+    "type": "object",
+    "description": "What the next request to messages is answered with: as `Emulator.reply` has it",
+    "properties": {
+        "text": _or_null("string"),
+        "content": _BLOCKS,
+        "tool_use": {"anyOf": [_TOOL_USE, {"type": "array", "items": _TOOL_USE, "minItems": 1}, {"type": "null"}]},
+        "thinking": _or_null("string"),
+        "stop_reason": _or_null("string"),
+        "usage": _or_null("object"),
+        "model": _or_null("string"),
+        "error": {"description": "Status, type and message", "type": ["array", "null"], "minItems": 3, "maxItems": 3},
+        "events": {"type": ["array", "null"], "items": {"type": ["object", "string"]}},
+        "delay": {"type": "number", "minimum": 0, "default": 0, "description": "In seconds"},
+        "when": {
+            "type": ["string", "object", "null"],
+            "description": "A part of the last user text, or an object that the body must contain",
+        },
+        "times": {"type": ["integer", "null"], "minimum": 1, "default": 1, "description": "null: any number"},
+    },
+    "additionalProperties": False,
+}
+_REPLY_LEFT = _object(
+    {"description": _STRING, "place": _STRING, "times_left": _or_null("integer"), "times_used": {"type": "integer"}}
+)
+_CALL = _object(
+    {
+        "method": _STRING,
+        "path": _STRING,
+        "query": {"type": "object", "additionalProperties": {"type": "array", "items": _STRING}},
+        "headers": {"type": "object", "additionalProperties": _STRING},
+        "json": {"description": "The body; null where it is empty or not JSON"},
+        "credential": _or_null("object"),
+        "status": _or_null("integer"),
+        "at": {"type": "number", "description": "Unix time in seconds"},
+        "milliseconds": _or_null("number"),
+    }
+)
+_SCRIPTING: _Object = {
+    "/_emulator/replies": {
+        "get": _control("List the replies left", _data_of(_REPLY_LEFT)),
+        "post": _control(
+            "Set a reply", {"type": "object", "properties": {"left": {"type": "integer"}}}, (400, 413), body=_REPLY
+        ),
+        "delete": _control("Forget the replies", None),
+    },
+    "/_emulator/requests": {
+        "get": _control(
+            "List the API calls",
+            _data_of(_CALL),
+            (400,),
+            parameters=[_query("path", _STRING, description="Only the calls to this path")],
+        ),
+        "delete": _control("Forget the API calls", None),
     },
 }

@@ -35,7 +35,7 @@ class ScriptedReply:
     description: str
     """What the reply is, in a few words."""
     place: str
-    """The file and line that set it, such as `test_agent.py:12`."""
+    """The file and line that set it, such as `test_agent.py:12`, or the request that did."""
     times_left: int | None = 1
     """How many requests can still get this reply; `None` for any number."""
     times_used: int = 0
@@ -44,6 +44,15 @@ class ScriptedReply:
         condition = "" if self.when is None else f" when {_condition(self.when)}"
         left = "" if self.times_left in {1, None} else f", {self.times_left} times"
         return f"{self.description}{condition}{left} (set at {self.place})"
+
+    def entry(self) -> dict[str, object]:
+        """Return what is left of the reply, as JSON has it."""
+        return {
+            "description": str(self),
+            "place": self.place,
+            "times_left": self.times_left,
+            "times_used": self.times_used,
+        }
 
 
 class NoReplyError(Exception):

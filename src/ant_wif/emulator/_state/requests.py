@@ -7,14 +7,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ant_wif._secrets import mask
+from ant_wif._secrets import mask, sanitize
+from ant_wif._strict import read_json
 
 _REMEMBERED = 10_000
 _MOST_BYTES = 64 << 20
@@ -64,6 +65,31 @@ class RecordedRequest:
         try:
             return json.loads(self.received)
         except (ValueError, RecursionError):
+            return None
+
+    def entry(self) -> dict[str, object]:
+        """Return the request as JSON has it. Every parameter of the query has a list of values."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": {name: self.query.getlist(name) for name in self.query},
+            "headers": dict(self.headers),
+            "json": self._strict_json(),
+            "credential": None if self.credential is None else asdict(self.credential),
+            "status": self.status,
+            "at": self.at,
+            "milliseconds": self.milliseconds,
+        }
+
+    def line(self) -> str:
+        """Return the request in one line for a terminal, without its query, in which a secret may be."""
+        outcome = "(connection closed)" if self.status is None else self.status
+        return f"{self.method} {sanitize(self.path)} {outcome} {self.milliseconds or 0:.0f} ms"
+
+    def _strict_json(self) -> object:
+        try:
+            return read_json(self.body)
+        except ValueError:
             return None
 
 
@@ -134,34 +160,44 @@ def recorded(request: Request) -> RecordedRequest | None:
 
 
 class Recorder:
-    """ASGI middleware: keeps every API call.
+    """ASGI middleware: keeps every API call, and gives `print_line` a line for each request, if there is one.
 
     Identity endpoints are in the history and not here. `clock` is the emulator's.
     """
 
-    def __init__(self, app: ASGIApp, log: RequestLog, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        log: RequestLog,
+        clock: Callable[[], float],
+        print_line: Callable[[str], object] | None = None,
+    ) -> None:
         self._app = app
         self._log = log
         self._clock = clock
+        self._print_line = print_line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if not path.startswith("/v1/") or path.startswith("/v1/oauth/"):
+        is_api_call = path.startswith("/v1/") and not path.startswith("/v1/oauth/")
+        if not is_api_call and self._print_line is None:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
         record = RecordedRequest(
             scope["method"], path, QueryParams(scope["query_string"]), _masked(scope["headers"]), self._clock()
         )
-        self._log.add(record)
-        scope["state"]["record"] = record
-        is_read = False
+        if is_api_call:
+            self._log.add(record)
+            scope["state"]["record"] = record
+        is_read = not is_api_call
 
         async def read() -> Message:
             nonlocal is_read
             message = await receive()
             is_read = is_read or not message.get("more_body", False)
-            record.received += message.get("body", b"")[: _MOST_BYTES - len(record.received)]
+            if is_api_call:
+                record.received += message.get("body", b"")[: _MOST_BYTES - len(record.received)]
             return message
 
         async def note(message: Message) -> None:
@@ -178,6 +214,8 @@ class Recorder:
         finally:
             record.milliseconds = (time.perf_counter() - began) * 1000
             self._log.count(record)
+            if self._print_line is not None:
+                self._print_line(record.line())
 
 
 def _masked(headers: list[tuple[bytes, bytes]]) -> Headers:

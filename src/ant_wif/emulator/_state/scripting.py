@@ -7,7 +7,9 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import PurePath
 from typing import cast
 
@@ -104,7 +106,7 @@ class ScriptedModel:
             delay=_delay(delay),
             when=_checked_condition(when),
             description=_description({**answers, "error": error, "events": events}),
-            place=caller(),
+            place=_caller(),
             times_left=_times(times),
         )
         self._state.replies.add(reply)
@@ -276,10 +278,24 @@ def _description(given: Mapping[str, object]) -> str:
 
 
 _LIBRARY = PurePath(__file__).parents[2]
+REPLIES_PATH = "/_emulator/replies"
+_IS_REMOTE = ContextVar("a reply is set over HTTP", default=False)
 
 
-def caller() -> str:
-    """Return the file and line outside this library that called it."""
+@contextmanager
+def over_http() -> Iterator[None]:
+    """Have the replies that are set in this context say that they came over HTTP."""
+    token = _IS_REMOTE.set(True)
+    try:
+        yield
+    finally:
+        _IS_REMOTE.reset(token)
+
+
+def _caller() -> str:
+    """Return the file and line outside this library that called it, or the path where a request did."""
+    if _IS_REMOTE.get():
+        return f"POST {REPLIES_PATH}"
     frame = sys._getframe(1)
     while frame.f_back is not None and PurePath(frame.f_code.co_filename).is_relative_to(_LIBRARY):
         frame = frame.f_back
