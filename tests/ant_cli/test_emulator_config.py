@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 from .conftest import Ant
 
 
-def test_the_emulator_starts_with_what_the_seed_file_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--quiet"]], ids=["usual", "quiet"])
+def test_the_emulator_starts_with_what_the_seed_file_says(tmp_path: Path, options: list[str]) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text("workspaces: [{name: Engineering, id: wrkspc_seeded}]\n")
     ant = str(Path(sys.executable).with_name("ant"))
-    command = [ant, "emulator", "--config", str(path)]
+    command = [ant, "emulator", "--config", str(path), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
     try:
         assert process.stderr is not None
@@ -25,7 +27,9 @@ def test_the_emulator_starts_with_what_the_seed_file_says(tmp_path: Path) -> Non
         assert env["ANTHROPIC_WORKSPACE_ID"] == "wrkspc_seeded"
     finally:
         process.terminate()
-        process.communicate()
+        _, printed = process.communicate()
+    line = re.search(r"^GET /_emulator/env/github 200 \d+ ms$", printed, re.MULTILINE)
+    assert (line is None) == bool(options)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ def a_history(emulator: Emulator) -> Emulator:
         exchange(client, emulator)
         exchange(client, emulator, emulator.issue(sub="repo:" + "acme" * 60, actor="x" * 300))
         client.post("/v1/oauth/token", json={"grant_type": "g" * 120})
+        client.get("/v1/models", headers={"x-api-key": emulator.api_key, "anthropic-version": "2023-06-01"})
+        client.post("/v1/<b>" + "y" * 200)
     return emulator
 
 
@@ -186,3 +188,12 @@ def test_the_history_lists_its_entries_for_a_screen_reader(a_history: Emulator, 
     a_history.clear_history()
     narrow.get_by_role("link", name="Look again").click()
     expect(narrow.get_by_role("main")).to_contain_text("Nothing was attempted")
+
+
+def test_the_api_calls_are_a_table_beside_the_history(a_history: Emulator, narrow: Page) -> None:
+    narrow.goto(history(a_history))
+    rows = narrow.get_by_role("table").get_by_role("row").all_inner_texts()
+    assert rows[0].split("\t") == ["Request", "Status", "Time", "Credential"]
+    newest, before = rows[1].split("\t"), rows[2].split("\t")
+    assert (newest[0][:12], newest[1], newest[3]) == ("POST /v1/<b>", "404", "")
+    assert (before[0], before[1], before[3].split()) == ("GET /v1/models", "200", ["API", "key", "default"])

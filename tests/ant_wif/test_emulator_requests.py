@@ -132,3 +132,23 @@ def test_the_list_is_bounded_in_number_and_in_bytes(quiet: Emulator) -> None:
         for _ in range(5):
             client.post("/v1/messages", content=bytes(20 << 20))
     assert [len(each.body) for each in quiet.requests] == [20 << 20] * 3
+
+
+def test_a_line_is_printed_for_each_request() -> None:
+    lines: list[str] = []
+    with Emulator(print_line=lines.append) as emulator, httpx.Client(base_url=emulator.base_url) as client:
+        exchange(client, emulator)
+        client.get("/v1/models?key=secret", headers={"x-api-key": emulator.api_key, **VERSION})
+        client.get("/v1/%1b%5b31mred%0aline")
+        emulator.fail("models", Fault.drop_before())
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get("/v1/models")
+        client.get("/_emulator/")
+    assert [line.rsplit(maxsplit=2)[0] for line in lines] == [
+        "POST /v1/oauth/token 200",
+        "GET /v1/models 200",
+        r"GET /v1/\x1b[31mred\nline 404",
+        "GET /v1/models (connection closed)",
+        "GET /_emulator/ 200",
+    ]
+    assert all(line.endswith(" ms") for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import threading
@@ -47,11 +48,12 @@ INSTALL = "pip install 'ant-wif[emulator]'"
     metavar="FILE",
     help="Seed file in YAML: workspaces, rules and so on.",
 )
+@click.option("--quiet", "-q", is_flag=True, help="Do not print a line for each request.")
 @click.pass_context
-def emulator(context: click.Context, host: str, port: int, config: str | None, *, insecure: bool) -> None:
+def emulator(context: click.Context, host: str, port: int, config: str | None, *, insecure: bool, quiet: bool) -> None:
     """Run a local emulator of the Claude Platform.
 
-    It runs until Ctrl-C.
+    It prints a line for each request, and runs until Ctrl-C.
     """
     if context.invoked_subcommand is not None:
         return
@@ -59,7 +61,7 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
 
     Emulator = load_emulator()  # noqa: N806 - a class
     try:
-        running = Emulator(host, port, allow_remote=insecure, config=config)
+        running = Emulator(host, port, allow_remote=insecure, config=config, print_line=None if quiet else _print_line)
     except ConfigurationError as error:
         raise click.UsageError(f"{error}; {error.hint}") from None
     except ValueError as error:
@@ -70,10 +72,16 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     with running:
         click.echo(f"listening on {running.base_url}", err=True)
-        click.echo(f"what it was asked, and why it denied: {running.base_url}/_emulator/", err=True)
+        click.echo(f"requests, exchanges and why they were denied: {running.base_url}/_emulator/", err=True)
         click.echo("point a shell at it, in the role of a GitHub Actions job:", err=True)
         click.echo(f'  eval "$(ant emulator env --platform github --url {running.base_url})"', err=True)
         threading.Event().wait()
+
+
+def _print_line(line: str) -> None:
+    # The terminal may be gone; the requests are answered all the same.
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
 
 
 @emulator.command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -72,6 +72,7 @@ def build_app(
     *,
     faults: FaultPlan,
     base_url: str,
+    print_line: Callable[[str], object] | None = None,
 ) -> ASGIApp:
     app = Starlette(
         routes=[
@@ -90,4 +91,4 @@ def build_app(
     # The real service answers 404 for a path with a slash too many.
     app.router.redirect_slashes = False
     guarded = OwnOriginOnly(Faults(app, faults), base_url)
-    return RequestIds(Recorder(guarded, state.requests, state.clock), state.clock)
+    return RequestIds(Recorder(guarded, state.requests, state.clock, print_line), state.clock)

@@ -53,11 +53,13 @@ class Emulator(ScriptedModel):
         allow_remote: bool = False,
         config: Config | None = None,
         require_oauth_beta: bool = False,
+        print_line: Callable[[str], object] | None = None,
     ) -> None:
         """`config` is the path of a seed file in YAML, or what would stand in one.
 
         `require_oauth_beta` has OAuth tokens refused without the header `anthropic-beta: oauth-2025-04-20`, which
-        no official SDK sends for `ANTHROPIC_AUTH_TOKEN`.
+        no official SDK sends for `ANTHROPIC_AUTH_TOKEN`. `print_line` is called with a line of text for each request:
+        method, path, status, milliseconds. It is called in the server's thread.
 
         Raises ValueError for a host beyond this machine, unless `allow_remote`: anyone may get a token.
         Raises ConfigurationError for a seed file that cannot be used.
@@ -73,6 +75,7 @@ class Emulator(ScriptedModel):
         self._state = seeded_state(self._platforms.all(), self._time.service_now, read_seed(config))
         self._state.require_oauth_beta = require_oauth_beta
         self._config = config
+        self._print_line = print_line
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
         self._others: list[Emulator] = []
@@ -85,7 +88,14 @@ class Emulator(ScriptedModel):
             self._server = server
             try:
                 providers = self._platforms.all()
-                app = build_app(self._state, providers, self, faults=self._faults, base_url=server.base_url)
+                app = build_app(
+                    self._state,
+                    providers,
+                    self,
+                    faults=self._faults,
+                    base_url=server.base_url,
+                    print_line=self._print_line,
+                )
                 server.start(app)
             except RuntimeError:
                 self._server = None

@@ -1,10 +1,10 @@
-"""The authentication history for people: what was attempted, and why it was denied."""
+"""The authentication history for people: what was attempted, why it was denied, and the API calls beside it."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
 
@@ -15,17 +15,20 @@ from starlette.routing import Route
 from ant_wif._secrets import redact, sanitize
 from ant_wif.emulator._console.html import page
 from ant_wif.emulator._state.history import ExchangeRecord, Outcome
+from ant_wif.emulator._state.requests import RecordedRequest
 from ant_wif.emulator._state.state import State
 
 _SHOWN = 200
 _TITLE = "Authentication history"
 _JSON_PATH = "/_emulator/history"
+_CALLS_PATH = "/_emulator/requests"
+_SOURCES = {"api_key": "API key", "federation": "Federation", "login": "Login"}
 _OUTCOMES: Mapping[Outcome, str] = {"granted": "Granted", "denied": "Denied", "invalid": "Malformed"}
 
 
 def history_page_routes(state: State) -> list[Route]:
     async def show(_: Request) -> Response:
-        return page(_TITLE, _body(state))
+        return page(_TITLE, _body(state) + _calls(state.requests.snapshot()))
 
     return [Route("/_emulator/", show, methods=["GET"])]
 
@@ -42,6 +45,30 @@ def _body(state: State) -> str:
     cut = f" Here are the last {_SHOWN}; the JSON has all." if len(records) > _SHOWN else ""
     items = "".join(_item(record, workspaces) for record in reversed(records[-_SHOWN:]))
     return f'<p>{summary}; the newest first.{cut}</p>{links}<ol class="records" reversed>{items}</ol>'
+
+
+def _calls(calls: Sequence[RecordedRequest]) -> str:
+    """Return the API calls as a table, the newest first."""
+    if not calls:
+        return "<h2>API calls</h2><p>No API call has arrived yet.</p>"
+    cut = f" These are the last {_SHOWN}; the JSON has all." if len(calls) > _SHOWN else ""
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Request", "Status", "Time", "Credential"))
+    rows = "".join(map(_call, reversed(calls[-_SHOWN:])))
+    return (
+        f"<h2>API calls</h2><p>{len(calls)} calls, the newest first.{cut} "
+        f'<a href="{_CALLS_PATH}">API calls as JSON</a></p>'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _call(call: RecordedRequest) -> str:
+    credential = call.credential
+    who = "" if credential is None else f"{_SOURCES[credential.source]}<br>{_shown(credential.workspace)}"
+    took = "" if call.milliseconds is None else f"<br>{call.milliseconds:.0f} ms"
+    return (
+        f'<tr><th scope="row">{_shown(call.method)} <code>{_shown(call.path)}</code></th>'
+        f"<td>{call.status or 'none'}</td><td>{_time(call.at)}{took}</td><td>{who}</td></tr>"
+    )
 
 
 def _item(record: ExchangeRecord, workspaces: Mapping[str, str]) -> str:

@@ -19,6 +19,10 @@ select, button { font: inherit; min-height: 2.75rem; padding: 0.25rem 1rem; max-
 li.record { border-inline-start: 0.3rem solid; padding-inline-start: 1rem; margin-block: 2rem; list-style: none; }
 li.record h2 { margin: 0; overflow-wrap: anywhere; }
 ol.records { padding: 0; }
+table { width: 100%; table-layout: fixed; border-collapse: collapse; font-size: 0.9rem; }
+th, td { text-align: start; vertical-align: top; padding: 0.4rem 0.3rem; overflow-wrap: anywhere; font-weight: 400; }
+thead th { font-weight: 600; border-bottom: 1px solid; }
+th:first-child { width: 38%; }
 summary { min-height: 2.75rem; align-content: center; cursor: pointer; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .note { border-inline-start: 0.3rem solid; padding-inline-start: 1rem; }
