@@ -69,7 +69,7 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("auth stauts", "did you mean 'ant auth status'?"),
         ("wif rule", "did you mean 'ant wif rules'?"),
         ("wif rules lst", "did you mean 'ant wif rules list'?"),
-        ("wif setup githb", "did you mean 'ant wif setup github'?"),
+        ("wif setup kubernetse", "did you mean 'ant wif setup kubernetes'?"),
         ("help modles", "did you mean 'ant models'?"),
         ("help auth stauts", "did you mean 'ant auth status'?"),
         ("login", "did you mean 'ant auth login'?"),

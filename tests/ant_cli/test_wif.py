@@ -12,6 +12,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
 from support.login import keep_a_login
 from support.registrations import registrations
+from support.samples import needs_cel
 
 from .conftest import Ant, Outcome
 
@@ -160,6 +161,11 @@ def test_a_file_says_what_options_do_not(wif: Wif, emulator: Emulator, tmp_path:
         (["rules", "create", "--input", "/nonexistent/rule.json"], "cannot be read"),
         (["issuers", "create", "--jwks-url", "https://a.example", "--jwks", __file__], "not both"),
         (["issuers", "get"], "ID"),
+        (["issuers", "update", "github"], "nothing to change"),
+        (["rules", "update", "github"], "nothing to change"),
+        (["rules", "update", "github", "--remove", "issuer"], "is not a field that can be removed"),
+        (["rules", "update", "github", "--remove", "claims."], "the name of a claim is missing"),
+        (["issuers", "update", "github", "--jwks-url", "https://a.example", "--jwks", __file__], "not both"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_sent(wif: Wif, emulator: Emulator, words: list[str], said: str) -> None:
@@ -167,6 +173,47 @@ def test_wrong_usage_is_said_before_anything_is_sent(wif: Wif, emulator: Emulato
     outcome = wif(*words)
     assert (outcome.status, outcome.out) == (2, "")
     assert said in outcome.err
+    assert registrations(emulator) == before
+
+
+def test_an_update_changes_what_is_given_and_a_second_one_sends_nothing(wif: Wif, emulator: Emulator) -> None:
+    updates = {
+        "issuers": ["--max-jwt-lifetime", "2h", "--no-check-jti"],
+        "rules": ["--lifetime", "10m", "--claim", "ref=refs/heads/main",
+                  "--service-account", "ci", "--workspace", "Engineering"],
+        "service-accounts": ["--description", "builds"],
+    }  # fmt: skip
+    names = {"issuers": "github", "rules": "github", "service-accounts": "ci"}
+    for kind, words in updates.items():
+        changed = wif(kind, "update", names[kind], *words)
+        assert (changed.status, changed.err) == (0, ""), changed.err
+        after = registrations(emulator)
+        again = wif(kind, "update", names[kind], *words)
+        assert (again.status, again.err) == (0, "nothing to change: the values are the same already\n")
+        assert again.json() == changed.json()
+        assert registrations(emulator) == after
+    rule, issuer = emulator.rule(), emulator.issuer()
+    assert (issuer.max_jwt_lifetime_seconds, issuer.check_jti) == (7200, False)
+    assert (rule.token_lifetime_seconds, rule.claims) == (600, {"ref": "refs/heads/main"})
+    assert rule.subject_prefix == "repo:acme/app:ref:refs/heads/main"
+    removed = wif("rules", "update", "github", "--remove", "claims.ref")
+    assert removed.json()["match"] == {"subject_prefix": rule.subject_prefix, "audience": rule.audience}
+
+
+@needs_cel
+def test_an_update_adds_and_removes_a_condition(wif: Wif, emulator: Emulator) -> None:
+    assert wif("rules", "update", "github", "--condition", "has(claims.sub)").status == 0
+    assert emulator.rule().condition == "has(claims.sub)"
+    assert wif("rules", "update", "github", "--remove", "condition").status == 0
+    assert emulator.rule().condition is None
+
+
+def test_an_update_that_the_server_refuses_changes_nothing(wif: Wif, emulator: Emulator) -> None:
+    before = registrations(emulator)
+    refused = wif("rules", "update", "github", "--remove", "subject")
+    assert (refused.status, refused.out) == (1, "")
+    assert "match" in refused.err
+    assert wif("issuers", "update", "nothing", "--name", "x").status == 1
     assert registrations(emulator) == before
 
 

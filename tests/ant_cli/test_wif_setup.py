@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import yaml
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
+from support.ci_repository import BIN
 from support.login import keep_a_login
 from support.registrations import registrations
 from support.terminal import in_a_terminal, rest
@@ -223,6 +226,10 @@ def test_what_failed_can_be_run_again(setup: Setup, emulator: Emulator, github: 
         ["kubernetes", "--issuer", "https://a.example", *POD, "--jwks", __file__],
         ["github", "--repo", "acme/app", "--scope", "org:admin"],
         ["github", "--repo", "acme/app", "--transform", "["],
+        ["gitlab", "--project", "acme/*"],
+        ["azure-pipelines", "--organization", "acme", "--project", "app", "--connection", "anthropic"],
+        ["oidc", "--issuer-url", "https://ci.acme.example", "--subject", "*"],
+        ["oidc", "--issuer-url", "https://ci.acme.example", "--subject", "a", "--claim", "ref"],
     ],
 )
 def test_what_would_be_too_wide_or_makes_no_sense_is_wrong_usage(
@@ -270,6 +277,87 @@ def test_every_platform_s_job_gets_a_token_after_its_setup(
         verified = ant("auth", "verify", **job)
         assert verified.status == 0, verified.err
         assert setup(platform, *words).err == ""
+
+
+CIRCLECI = ["--org-id", "8f0e4c1a-77b1-4d3e-9a55-2f6f0c9d1e01",
+            "--project-id", "1c5e7b90-3f2d-4a86-b0c4-5d8e6f7a9b02"]  # fmt: skip
+PIPELINES = {
+    "gitlab": ["--project", "acme/app"],
+    "circleci": CIRCLECI,
+    "buildkite": ["--organization", "acme", "--pipeline", "app"],
+    "azure-pipelines": ["--organization", "acme", "--project", "app", "--connection", "anthropic"],
+    "bitbucket": ["--bitbucket-workspace", "acme", "--repository-id", "{8f3c1b7a-5d2e-4c69-9a40-7be1d2c3f4a5}"],
+    "terraform-cloud": ["--organization", "acme", "--terraform-workspace", "app"],
+    "spacelift": ["--account", "acme", "--space", "legacy", "--stack", "app"],
+    "oidc": ["--subject", "project_path:acme/app:ref_type:branch:ref:main", "--claim", "ref=main"],
+}
+
+
+def commands_of(path: str, text: str) -> tuple[dict[str, str], list[str]]:
+    """Return the variables that a pipeline file sets, and the commands that it runs."""
+    if path.endswith((".tf", ".sh")):
+        named = dict(re.findall(r'^(?:export|      )\s*(ANT\w+) ?= ?"?([^"\n]+)"?$', text, re.MULTILINE))
+        command = re.findall(r'command = "(.*)"', text) or [text]
+        return named, command
+    found = yaml.safe_load(text)
+    if path == ".gitlab-ci.yml":
+        return found["claude"]["variables"], found["claude"]["script"]
+    if path == ".circleci/config.yml":
+        job = found["jobs"]["claude"]
+        return job["environment"], [step["run"] for step in job["steps"]]
+    if path == ".buildkite/pipeline.yml":
+        return found["env"], [command.replace("$$", "$") for command in found["steps"][0]["commands"]]
+    if path == "azure-pipelines.yml":
+        scripts = [step.get("script") or step["inputs"]["inlineScript"] for step in found["steps"]]
+        assert found["steps"][1]["env"] == {"SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
+        return found["variables"], scripts
+    if path == "bitbucket-pipelines.yml":
+        step = found["pipelines"]["branches"]["main"][0]["step"]
+        assert step["oidc"] == {"audiences": ["https://api.anthropic.com"]}
+        return {}, step["script"]
+    assert path == ".spacelift/config.yml"
+    return found["stacks"]["app"]["environment"], found["stacks"]["app"]["before_apply"]
+
+
+@pytest.mark.parametrize("platform", PIPELINES)
+def test_the_printed_pipeline_file_runs_and_a_second_setup_changes_nothing(
+    setup: Setup, emulator: Emulator, platform: str, tmp_path: Path
+) -> None:
+    job = "gitlab" if platform == "oidc" else platform.replace("-", "_")
+    url = emulator.issuer(job).issuer_url
+    words = [platform, *PIPELINES[platform], "--issuer-url", url, "--workspace", "Engineering"]
+    before = registrations(emulator)
+    planned = setup(*words, "--dry-run", "--json")
+    assert (planned.status, planned.json()["applied"], planned.json()["pipeline"]) == (0, False, None)
+    assert registrations(emulator) == before
+    done = setup(*words, "--yes")
+    assert done.status == 0, done.err
+    after = registrations(emulator)
+    again = setup(*words, "--json")
+    assert (again.status, again.err, again.json()["applied"]) == (0, "", False)
+    assert registrations(emulator) == after
+    file = again.json()["pipeline"]
+    assert isinstance(file, dict)
+    assert done.out.endswith(f"{file['path']}:\n\n{file['text']}")
+
+    declared, scripts = commands_of(file["path"], file["text"])
+    surroundings = emulator.env(job)
+    if platform == "azure-pipelines":
+        surroundings["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"] = surroundings.pop("ANT_AZURE_SERVICE_CONNECTION_ID")
+    if platform == "oidc":
+        surroundings = {"ANTHROPIC_IDENTITY_TOKEN": emulator.issue("gitlab")}
+    surroundings = {
+        name: value for name, value in surroundings.items() if not name.endswith("_ID") or "ANTHROPIC" not in name
+    }
+    script = re.sub(r"\S+ -m (venv|pip install) \S+", "true", "\n".join(scripts)).replace(".venv/bin/ant", "ant")
+    path = f"{BIN}{os.pathsep}{surroundings.get('PATH', os.environ['PATH'])}"
+    outcome = subprocess.run(
+        ["bash", "-eu", "-c", script],
+        env={**surroundings, **declared, "HOME": str(tmp_path), "PATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    assert emulator.history[-1].rule_id == again.json()["ids"]["rule"]  # type: ignore[index]  # an object
 
 
 def test_the_plan_is_as_the_documentation_shows_it(setup: Setup) -> None:

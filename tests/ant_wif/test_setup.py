@@ -269,6 +269,16 @@ def test_an_environment_s_other_branch_has_a_rule_of_its_own(emulator: Emulator,
         assert not setup.plan(admin, asked(branch)).changes_something
 
 
+def test_branches_whose_jobs_have_the_same_subject_have_a_rule_each(emulator: Emulator, admin: Admin) -> None:
+    repository = "8f3c1b7a-5d2e-4c69-9a40-7be1d2c3f4a5"
+    for branch in ("main", "dev"):
+        trust = setup.ci.bitbucket(workspace="acme", repository_id=repository, branch=branch)
+        planned = setup.plan(admin, wanted(admin, trust))
+        assert planned.rule.action == "create", branch
+        setup.apply(admin, planned)
+        assert not setup.plan(admin, wanted(admin, trust)).changes_something
+
+
 class Altering(Api):
     """Answers as the API does, but for what `alter` makes of each document."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ant_wif.admin.setup import WorkloadIdentity, aws, azure, github, google_cloud, kubernetes
+from ant_wif.admin.setup import WorkloadIdentity, aws, azure, ci, github, google_cloud, kubernetes
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Rule, check_rule
@@ -228,6 +228,113 @@ def test_the_claims_of_the_platform_s_jobs_are_those_that_are_asked_for(emulator
         assert found.subject == claims["sub"]
     else:
         assert str(claims["sub"]).startswith("system:serviceaccount:")
+
+
+BITBUCKET_REPOSITORY = "8f3c1b7a-5d2e-4c69-9a40-7be1d2c3f4a5"
+CI_SYSTEMS: dict[str, Callable[..., WorkloadIdentity]] = {
+    "gitlab": lambda **more: ci.gitlab(**{"project": "acme/app", **more}),
+    "circleci": lambda **more: ci.circleci(
+        **{
+            "organization_id": "8f0e4c1a-77b1-4d3e-9a55-2f6f0c9d1e01",
+            "project_id": "1c5e7b90-3f2d-4a86-b0c4-5d8e6f7a9b02",
+            **more,
+        }
+    ),
+    "buildkite": lambda **more: ci.buildkite(**{"organization": "acme", "pipeline": "app", **more}),
+    "azure_pipelines": lambda **more: ci.azure_pipelines(
+        **{"organization": "acme", "project": "app", "connection": "anthropic", "organization_id": OBJECT, **more}
+    ),
+    "bitbucket": lambda **more: ci.bitbucket(**{"workspace": "acme", "repository_id": BITBUCKET_REPOSITORY, **more}),
+    "terraform_cloud": lambda **more: ci.terraform_cloud(
+        **{"organization": "acme", "project": "Default Project", "workspace": "app", **more}
+    ),
+    "spacelift": lambda **more: ci.spacelift(**{"account": "acme", "space": "legacy", "stack": "app", **more}),
+    "oidc": lambda **more: ci.oidc(**{"issuer_url": "https://ci.acme.example", "subject": "job:1", **more}),
+}
+
+
+@pytest.mark.parametrize("platform", [name for name in CI_SYSTEMS if name != "oidc"])
+def test_a_ci_system_s_job_has_what_its_rule_asks_for(emulator: Emulator, platform: str) -> None:
+    claims = read_assertion(emulator.issue(platform)).claims
+    found = CI_SYSTEMS[platform](issuer_url=str(claims["iss"]))
+    assert {name: claims.get(name) for name in found.claims} == found.claims
+    assert found.subject is not None
+    assert str(claims["sub"]).startswith(found.subject.removesuffix("*"))
+    assert found.audience == claims["aud"]
+    real = CI_SYSTEMS[platform]()
+    rule = Rule(
+        id="", name=real.name, issuer_id="", service_account_id="", subject_prefix=real.subject, claims=real.claims,
+        workspace_ids=("wrkspc_01x",),
+    )  # fmt: skip
+    check_rule(rule, issuer_url=real.issuer_url, organization_role="developer")
+
+
+@pytest.mark.parametrize("platform", ["gitlab", "circleci", "buildkite"])
+def test_a_tag_s_job_has_another_identity_than_the_branch_of_that_name(platform: str) -> None:
+    branch, tag = (CI_SYSTEMS[platform](**{kind: "v1"}) for kind in ("branch", "tag"))
+    assert (branch.subject, branch.claims) != (tag.subject, tag.claims)
+    assert CI_SYSTEMS[platform](branch="refs/heads/v1") == branch
+    with pytest.raises(ConfigurationError, match="not for both"):
+        CI_SYSTEMS[platform](branch="a", tag="b")
+
+
+@pytest.mark.parametrize(
+    ("platform", "options"),
+    [
+        *(("gitlab", {"project": name}) for name in ("app", "acme/*", "acme/app:ref", "https://gitlab.com/acme/app")),
+        *((name, {"branch": branch}) for name in ("gitlab", "circleci", "buildkite", "azure_pipelines", "bitbucket")
+          for branch in ("release/*", 'a"b', "a$b", "a b", "${{ x }}", "")),
+        ("gitlab", {"environment": "*"}),
+        ("circleci", {"organization_id": "acme"}),
+        ("circleci", {"project_id": "*"}),
+        ("buildkite", {"organization": "Acme"}),
+        ("buildkite", {"pipeline": "*"}),
+        ("azure_pipelines", {"connection": "*"}),
+        ("azure_pipelines", {"organization_id": None}),
+        ("azure_pipelines", {"tenant": TENANT}),
+        ("azure_pipelines", {"tenant": TENANT, "subject": "*"}),
+        ("bitbucket", {"repository_id": "acme/app"}),
+        ("bitbucket", {"environment": "production"}),
+        ("bitbucket", {"workspace": "a/b"}),
+        ("terraform_cloud", {"workspace": "*"}),
+        ("terraform_cloud", {"project": "a:workspace"}),
+        ("terraform_cloud", {"phase": "any"}),
+        ("spacelift", {"stack": "*"}),
+        ("spacelift", {"account": "acme.app.spacelift.io"}),
+        ("spacelift", {"run_type": "*"}),
+        *(("oidc", {"subject": subject}) for subject in ("*", "", "a*b", "a**", " a", "a\n")),
+        ("oidc", {"issuer_url": "ci.acme.example"}),
+        ("oidc", {"audience": "a\u202e"}),
+    ],
+)  # fmt: skip
+def test_what_a_ci_system_does_not_have_is_refused(platform: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        CI_SYSTEMS[platform](**options)
+    assert "\n" not in str(caught.value)
+    assert caught.value.hint
+
+
+def test_azure_devops_or_entra_id_issues_the_tokens_of_a_service_connection() -> None:
+    older = CI_SYSTEMS["azure_pipelines"]()
+    assert (older.issuer_url, older.subject) == (f"https://vstoken.dev.azure.com/{OBJECT}", "sc://acme/app/anthropic")
+    newer = CI_SYSTEMS["azure_pipelines"](tenant=TENANT, subject="/eid1/c/pub/t/x/a/y/sc/1/2")
+    assert newer.issuer_url == f"https://login.microsoftonline.com/{TENANT}/v2.0"
+    assert newer.subject == "/eid1/c/pub/t/x/a/y/sc/1/2"
+    assert {older.audience, newer.audience} == {"api://AzureADTokenExchange"}
+
+
+def test_a_deployment_environment_of_bitbucket_is_in_subject_and_claims() -> None:
+    found = CI_SYSTEMS["bitbucket"](environment="production", environment_id=f"{{{OBJECT}}}")
+    assert found.subject == f"{{{BITBUCKET_REPOSITORY}}}:{{{OBJECT}}}:*"
+    assert found.claims["deploymentEnvironmentUuid"] == f"{{{OBJECT}}}"
+
+
+def test_any_issuer_s_audience_and_keys_reach_the_rule_and_the_job() -> None:
+    found = CI_SYSTEMS["oidc"](subject="job:*", audience="claude", claims={"ref": "main"}, name="nightly")
+    assert (found.subject, found.audience, found.claims, found.name) == ("job:*", "claude", {"ref": "main"}, "nightly")
+    assert found.variables == {"ANT_IDENTITY_AUDIENCE": "claude"}
+    assert any("begins with" in note for note in found.notes)
+    assert not CI_SYSTEMS["oidc"]().notes
 
 
 @pytest.mark.parametrize("platform", ["github", "google_cloud"])

@@ -13,6 +13,7 @@ from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.wif.create import admin_of, create_issuer, create_rule, create_service_account
 from ant_cli.commands.wif.setup import setup
+from ant_cli.commands.wif.update import update_issuer, update_rule, update_service_account
 
 if TYPE_CHECKING:
     from ant_wif.admin.client import Admin, ResourceCollection
@@ -39,12 +40,15 @@ def wif() -> None:
     """
 
 
-def _kind(name: str, what: str, registry: Callable[[Admin], ResourceCollection], create: click.Command) -> click.Group:
+def _kind(
+    name: str, what: str, registry: Callable[[Admin], ResourceCollection], create: click.Command, update: click.Command
+) -> click.Group:
     """Return the group of commands for one kind of resource, of which `registry` returns those there are."""
     group = AntGroup(name, help=f"Manage {what}s.", examples=[f"ant wif {name} list --profile admin"])
     group.add_command(_list(name, what, registry))
     group.add_command(_get(name, what, registry))
     group.add_command(create)
+    group.add_command(update)
     group.add_command(_archive(name, what, registry))
     return group
 
@@ -103,9 +107,15 @@ def _archive(name: str, what: str, registry: Callable[[Admin], ResourceCollectio
     return click.command("archive", cls=AntCommand, help=text, examples=[example])(archive)
 
 
-wif.add_command(_kind("issuers", "federation issuer", lambda admin: admin.issuers, create_issuer))
-wif.add_command(_kind("rules", "federation rule", lambda admin: admin.rules, create_rule))
+wif.add_command(_kind("issuers", "federation issuer", lambda admin: admin.issuers, create_issuer, update_issuer))
+wif.add_command(_kind("rules", "federation rule", lambda admin: admin.rules, create_rule, update_rule))
 wif.add_command(
-    _kind("service-accounts", "service account", lambda admin: admin.service_accounts, create_service_account)
+    _kind(
+        "service-accounts",
+        "service account",
+        lambda admin: admin.service_accounts,
+        create_service_account,
+        update_service_account,
+    )
 )
 wif.add_command(setup)

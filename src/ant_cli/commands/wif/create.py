@@ -18,27 +18,34 @@ if TYPE_CHECKING:
     from ant_wif.admin.client import Admin, ResourceCollection
 
 __all__ = [
+    "DESCRIPTION",
+    "INPUT",
     "JWKS_FILE",
     "LIFETIME",
+    "MAX_JWT_LIFETIME",
+    "NAME",
     "ROLES",
     "admin_of",
     "create_issuer",
     "create_rule",
     "create_service_account",
+    "key_source",
+    "named_claims",
     "read_key_file",
+    "request_body",
 ]
 
 ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
 JWKS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_INPUT = click.option(
+INPUT = click.option(
     "--input",
     "input_",
     metavar="FILE",
     callback=not_empty,
     help="Body in JSON or YAML; - for stdin. Options override it.",
 )
-_NAME = click.option("--name", callback=not_empty, help="Unique name: lower-case letters, digits and hyphens.")
-_DESCRIPTION = click.option("--description", metavar="TEXT", help="Description.")
+NAME = click.option("--name", callback=not_empty, help="Unique name: lower-case letters, digits and hyphens.")
+DESCRIPTION = click.option("--description", metavar="TEXT", help="Description.")
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -50,6 +57,12 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(error.message, ctx=context, param=parameter) from None
 
 
+MAX_JWT_LIFETIME = click.option(
+    "--max-jwt-lifetime",
+    callback=_seconds,
+    metavar="TIME",
+    help="Maximum lifetime of an identity token: 1h, at most 49h.",
+)
 LIFETIME = click.option(
     "--lifetime", callback=_seconds, metavar="TIME", help="Lifetime of its access tokens, e.g. 600s, 10m or 1h."
 )
@@ -63,18 +76,13 @@ LIFETIME = click.option(
         "ant wif issuers create --input issuer.json --profile admin",
     ),
 )
-@_NAME
+@NAME
 @click.option("--url", callback=not_empty, help="Issuer URL: the exact `iss` claim of its tokens.")
 @click.option("--jwks-url", callback=not_empty, metavar="URL", help="JWKS URL, if the discovery document has none.")
 @click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="JWKS file, for keys that are not on the internet.")
-@click.option(
-    "--max-jwt-lifetime",
-    callback=_seconds,
-    metavar="TIME",
-    help="Maximum lifetime of an identity token: 1h, at most 49h.",
-)
+@MAX_JWT_LIFETIME
 @click.option("--no-check-jti", is_flag=True, help="Accept an identity token more than once.")
-@_INPUT
+@INPUT
 @pass_session
 def create_issuer(
     session: Session,
@@ -93,26 +101,21 @@ def create_issuer(
     """
     from ant_cli._output import print_item
 
-    if jwks_url is not None and jwks is not None:
-        raise click.UsageError("its keys are at --jwks-url or in --jwks, not both")
-    keys: dict[str, object] | None = None if jwks_url is None else {"type": "explicit_url", "url": jwks_url}
-    if jwks is not None:
-        keys = {"type": "inline", "keys": read_key_file(jwks)["keys"]}
     given = {
         "name": name,
         "issuer_url": url,
-        "jwks": keys,
+        "jwks": key_source(jwks_url, jwks),
         "max_jwt_lifetime_seconds": max_jwt_lifetime,
         "check_jti": False if no_check_jti else None,
     }
-    body = _body(session, input_, given, {"name": "--name", "issuer_url": "--url"})
+    body = request_body(session, input_, given, {"name": "--name", "issuer_url": "--url"})
     with admin_of(session) as admin:
         print_item(session, admin.issuers.create(body))
 
 
 @click.command("create", cls=AntCommand, examples=("ant wif service-accounts create --name nightly --profile admin",))
-@_NAME
-@_DESCRIPTION
+@NAME
+@DESCRIPTION
 @click.option("--role", type=click.Choice(["developer", "admin"]), help="Role in the organization. Default: developer.")
 @click.option(
     "--workspace",
@@ -129,7 +132,7 @@ def create_issuer(
     metavar="ROLE",
     help=f"Role in these workspaces: {', '.join(ROLES)}.",
 )
-@_INPUT
+@INPUT
 @pass_session
 def create_service_account(
     session: Session,
@@ -149,7 +152,7 @@ def create_service_account(
     from ant_wif.admin.client import required_text
 
     given = {"name": name, "description": description, "organization_role": role}
-    body = _body(session, input_, given, {"name": "--name"})
+    body = request_body(session, input_, given, {"name": "--name"})
     with admin_of(session) as admin:
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.service_accounts.create(body)
@@ -158,8 +161,8 @@ def create_service_account(
 
 
 @click.command("create", cls=AntCommand, examples=("ant wif rules create --input rule.json --profile admin",))
-@_NAME
-@_DESCRIPTION
+@NAME
+@DESCRIPTION
 @click.option("--issuer", callback=not_empty, metavar="ID", help="Issuer ID or name.")
 @click.option("--service-account", callback=not_empty, metavar="ID", help="Service account to act as: ID or name.")
 @click.option("--subject", callback=not_empty, help="Required `sub` claim; a * at the end makes it a prefix.")
@@ -174,7 +177,7 @@ def create_service_account(
     "--scope", callback=not_empty, metavar="SCOPE", help="Scope of its access tokens. Default: workspace:developer."
 )
 @LIFETIME
-@_INPUT
+@INPUT
 @pass_session
 def create_rule(
     session: Session,
@@ -202,9 +205,9 @@ def create_rule(
 
     if workspaces and all_workspaces:
         raise click.UsageError("--all-workspaces leaves none for --workspace to name")
-    wanted = {"subject_prefix": subject, "audience": audience, "claims": _claims(claims), "condition": condition}
+    wanted = {"subject_prefix": subject, "audience": audience, "claims": named_claims(claims), "condition": condition}
     match = {name: value for name, value in wanted.items() if value}
-    body = _body(
+    body = request_body(
         session,
         input_,
         {
@@ -249,6 +252,15 @@ def admin_of(session: Session) -> Admin:
     return Admin(session.credentials(lambda candidate: session.names_profile and candidate.tier != 3))
 
 
+def key_source(url: str | None, file: Path | None) -> dict[str, object] | None:
+    """Return `jwks` of an issuer. Raises click.UsageError for both, and as `read_key_file` does."""
+    if url is not None and file is not None:
+        raise click.UsageError("its keys are at --jwks-url or in --jwks, not both")
+    if file is not None:
+        return {"type": "inline", "keys": read_key_file(file)["keys"]}
+    return None if url is None else {"type": "explicit_url", "url": url}
+
+
 def read_key_file(path: Path) -> Mapping[str, object]:
     """Read a key set. Raises click.UsageError where it is none, or holds keys that are nobody else's to see."""
     from ant_wif._files import read_document as read_json_file
@@ -278,7 +290,7 @@ def _add(registry: ResourceCollection, identifier: str, workspaces: Sequence[str
             raise
 
 
-def _body(
+def request_body(
     session: Session, source: str | None, given: Mapping[str, object], required: Mapping[str, str], *, inside: str = ""
 ) -> dict[str, object]:
     """Merge what options say over what a file says, within the field `inside` as well.
@@ -298,7 +310,8 @@ def _body(
     return body
 
 
-def _claims(words: tuple[str, ...]) -> dict[str, str]:
+def named_claims(words: tuple[str, ...]) -> dict[str, str]:
+    """Read the values of --claim. Raises click.BadParameter."""
     found: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")

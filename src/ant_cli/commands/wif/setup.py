@@ -14,7 +14,7 @@ from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
-from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, read_key_file
+from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, named_claims, read_key_file
 
 if TYPE_CHECKING:
     from ant_wif.admin.setup import WorkloadIdentity
@@ -201,6 +201,168 @@ def kubernetes(session: Session, /, common: Common, **given: Any) -> None:
     _set_up(session, lambda: platform.trust(**given), common)
 
 
+_BRANCH = click.option("--branch", callback=not_empty, help="Only jobs of this branch. Default: main.")
+_TAG = click.option("--tag", callback=not_empty, help="Only jobs of this tag.")
+
+
+def _issuer_url(text: str | None = None) -> Callable[[Any], Any]:
+    shown = text or "Another issuer than the platform's."
+    return click.option("--issuer-url", callback=not_empty, metavar="URL", hidden=text is None, help=shown)
+
+
+@setup.command(
+    examples=(
+        "ant wif setup gitlab --project acme/app --dry-run --profile admin",
+        "ant wif setup gitlab --project acme/app --issuer-url https://gitlab.acme.example --dry-run --profile admin",
+    )
+)
+@click.option("--project", required=True, metavar="GROUP/NAME", help="Project, with all its groups.")
+@_BRANCH
+@_TAG
+@click.option("--environment", callback=not_empty, metavar="NAME", help="Only jobs of this environment.")
+@_issuer_url("Self-managed GitLab: its URL.")
+@_common()
+def gitlab(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the jobs of a GitLab project."""
+    _set_up_ci(session, "gitlab", given, common)
+
+
+@setup.command(
+    examples=(
+        "ant wif setup circleci --org-id 8f0e4c1a-77b1-4d3e-9a55-2f6f0c9d1e01"
+        " --project-id 1c5e7b90-3f2d-4a86-b0c4-5d8e6f7a9b02 --dry-run --profile admin",
+    )
+)
+@click.option("--org-id", "organization_id", required=True, metavar="UUID", help="In Organization Settings.")
+@click.option("--project-id", required=True, metavar="UUID", help="In Project Settings, under Overview.")
+@_BRANCH
+@_TAG
+@_issuer_url("CircleCI server: its issuer URL.")
+@_common()
+def circleci(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the jobs of a CircleCI project."""
+    _set_up_ci(session, "circleci", given, common)
+
+
+@setup.command(examples=("ant wif setup buildkite --organization acme --pipeline app --dry-run --profile admin",))
+@click.option("--organization", required=True, metavar="SLUG", help="Organization, as in the pipeline's URL.")
+@click.option("--pipeline", required=True, metavar="SLUG", help="Pipeline, as in its URL.")
+@_BRANCH
+@_TAG
+@_issuer_url()
+@_common()
+def buildkite(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the jobs of a Buildkite pipeline."""
+    _set_up_ci(session, "buildkite", given, common)
+
+
+@setup.command(
+    "azure-pipelines",
+    examples=(
+        "ant wif setup azure-pipelines --organization acme --project app --connection anthropic"
+        " --devops-id 0c8f2a1e-7b6d-4c5e-9f80-1a2b3c4d5e6f --dry-run --profile admin",
+    ),
+)
+@click.option("--organization", required=True, metavar="NAME", help="Azure DevOps organization.")
+@click.option("--project", required=True, metavar="NAME", help="Azure DevOps project.")
+@click.option("--connection", required=True, metavar="NAME", help="Service connection.")
+@click.option(
+    "--devops-id",
+    "organization_id",
+    callback=not_empty,
+    metavar="UUID",
+    help="ID in the connection's issuer https://vstoken.dev.azure.com/ID.",
+)
+@click.option(
+    "--tenant", callback=not_empty, metavar="UUID", help="Entra ID tenant in the connection's issuer, with --subject."
+)
+@click.option("--subject", callback=not_empty, help="Subject identifier on the connection's page.")
+@click.option("--branch", default="main", show_default=True, callback=not_empty, help="Branch of the pipeline file.")
+@_issuer_url()
+@_common()
+def azure_pipelines(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up a service connection of Azure Pipelines."""
+    _set_up_ci(session, "azure_pipelines", given, common)
+
+
+@setup.command(
+    examples=(
+        "ant wif setup bitbucket --bitbucket-workspace acme"
+        " --repository-id 8f3c1b7a-5d2e-4c69-9a40-7be1d2c3f4a5 --dry-run --profile admin",
+    )
+)
+@click.option("--bitbucket-workspace", "bitbucket", required=True, metavar="ID", help="Workspace, as in its URL.")
+@click.option("--repository-id", required=True, metavar="UUID", help="In Repository settings, under OpenID Connect.")
+@_BRANCH
+@click.option("--environment", callback=not_empty, metavar="NAME", help="Only steps of this deployment environment.")
+@click.option("--environment-id", callback=not_empty, metavar="UUID", help="UUID of this deployment environment.")
+@_issuer_url()
+@_common()
+def bitbucket(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the steps of a Bitbucket repository."""
+    given["workspace"] = given.pop("bitbucket")
+    _set_up_ci(session, "bitbucket", given, common)
+
+
+@setup.command(
+    "terraform-cloud",
+    examples=(
+        "ant wif setup terraform-cloud --organization acme --project Platform --terraform-workspace app"
+        " --dry-run --profile admin",
+    ),
+)
+@click.option("--organization", required=True, metavar="NAME", help="HCP Terraform organization.")
+@click.option("--project", default="Default Project", show_default=True, metavar="NAME", help="HCP Terraform project.")
+@click.option("--terraform-workspace", "terraform", required=True, metavar="NAME", help="HCP Terraform workspace.")
+@click.option("--phase", type=click.Choice(["plan", "apply"]), help="Only runs of this phase. Default: both.")
+@_issuer_url("Terraform Enterprise: its URL.")
+@_common()
+def terraform_cloud(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the runs of an HCP Terraform workspace."""
+    given["workspace"] = given.pop("terraform")
+    _set_up_ci(session, "terraform_cloud", given, common)
+
+
+@setup.command(examples=("ant wif setup spacelift --account acme --stack app --dry-run --profile admin",))
+@click.option("--account", required=True, metavar="NAME", help="Spacelift account: its subdomain.")
+@click.option("--space", default="root", show_default=True, metavar="ID", help="Space of the stack.")
+@click.option("--stack", required=True, metavar="ID", help="Stack.")
+@click.option("--run-type", default="TRACKED", show_default=True, metavar="TYPE", help="Type of the runs.")
+@_issuer_url("Self-hosted Spacelift: its URL.")
+@_common()
+def spacelift(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the runs of a Spacelift stack."""
+    _set_up_ci(session, "spacelift", given, common)
+
+
+@setup.command(
+    examples=(
+        "ant wif setup oidc --issuer-url https://ci.acme.example --subject job:nightly --dry-run --profile admin",
+        "ant wif setup oidc --issuer-url https://ci.acme.example --subject 'job:*' --claim branch=main"
+        " --dry-run --profile admin",
+    )
+)
+@click.option("--issuer-url", required=True, metavar="URL", help="Issuer: the exact `iss` claim.")
+@click.option("--subject", required=True, help="Required `sub` claim; a * at the end makes it a prefix.")
+@click.option("--audience", callback=not_empty, help="Required `aud` claim. Default: https://api.anthropic.com.")
+@click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="Required claim. Repeatable.")
+@click.option("--name", callback=not_empty, help="Name of the rule. Default: from the issuer and the subject.")
+@click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="JWKS file, for keys that are not on the internet.")
+@_common()
+def oidc(session: Session, /, common: Common, **given: Any) -> None:
+    """Set up the tokens of any OIDC issuer."""
+    given["claims"] = named_claims(given["claims"])
+    given["jwks"] = None if given["jwks"] is None else read_key_file(given["jwks"])
+    _set_up_ci(session, "oidc", given, common)
+
+
+def _set_up_ci(session: Session, platform: str, given: dict[str, Any], common: Common) -> None:
+    from ant_wif.admin.setup import ci
+
+    stated = {name: value for name, value in given.items() if value is not None}
+    _set_up(session, lambda: getattr(ci, platform)(**stated), common)
+
+
 def _stated(given: dict[str, Any], **defaults: str) -> dict[str, Any]:
     """Return options with a default in the place of what was not given."""
     return {name: defaults.get(name) if value is None else value for name, value in given.items()}
@@ -208,7 +370,8 @@ def _stated(given: dict[str, Any], **defaults: str) -> dict[str, Any]:
 
 def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Common) -> None:
     from ant_cli._output import print_item
-    from ant_cli.commands.wif.setup_text import done_line, plan_lines, result_lines, workflow
+    from ant_cli.commands.wif.pipelines import pipeline
+    from ant_cli.commands.wif.setup_text import done_line, plan_lines, result_lines
     from ant_wif.admin.setup import SetupRequest, apply, plan
 
     if common.as_json:
@@ -241,7 +404,10 @@ def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Com
                 applied = True
     with session.scope(on_closed_pipe=1 if applied else None, on_failure=1):
         if for_programs:
-            print_item(session, {**found.as_json(applied=applied), "workflow": workflow(found)})
+            file = pipeline(found)
+            shown = None if file is None else {"path": file.path, "text": file.text}
+            workflow = None if file is None or wanted_trust.platform != "github" else file.text
+            print_item(session, {**found.as_json(applied=applied), "workflow": workflow, "pipeline": shown})
             return
         for line in result_lines(found, dry_run=common.dry_run, planned=changes):
             say(line, lines=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ant_wif._secrets import harmless_json, sanitize
+from ant_cli.commands.wif.pipelines import pipeline
+from ant_wif._secrets import sanitize
 
 if TYPE_CHECKING:
     from ant_wif.admin.setup import PlannedResource, SetupPlan
 
-__all__ = ["done_line", "plan_lines", "result_lines", "workflow"]
+__all__ = ["done_line", "plan_lines", "result_lines"]
 
 _MARKS = {"keep": "=", "create": "+", "update": "~"}
 _KINDS = {
@@ -67,53 +67,16 @@ def result_lines(plan: SetupPlan, *, dry_run: bool, planned: bool) -> Iterator[s
     for note in plan.wanted.trust.notes:
         yield ""
         yield note
-    snippet = workflow(plan)
-    if snippet is not None:
+    file = pipeline(plan)
+    if file is not None:
         yield ""
-        yield "A workflow that works as it stands:"
+        yield "A workflow that works as it stands:" if plan.wanted.trust.platform == "github" else f"{file.path}:"
         yield ""
-        yield snippet.rstrip("\n")
-
-
-def workflow(plan: SetupPlan) -> str | None:
-    """Return a workflow for GitHub Actions, `None` for other platforms and before there is a rule."""
-    trust = plan.wanted.trust
-    if trust.platform != "github" or plan.rule.id is None:
-        return None
-    ref, environment = trust.claims.get("ref", ""), trust.claims.get("environment")
-    kind, _, name = ref.removeprefix("refs/").partition("/")
-    if "event_name" in trust.claims:
-        trigger = "on: pull_request\n"
-    elif not ref:
-        trigger = "on: workflow_dispatch\n"
-    else:
-        # A name stands here as a pattern: https://docs.github.com/en/actions/reference/workflows-and-actions
-        pattern = re.sub(r"\+|\A!", r"\\\g<0>", name)
-        trigger = f"on:\n  push:\n    {'tags' if kind == 'tags' else 'branches'}: [{_quoted(pattern)}]\n"
-    lines = [
-        "permissions:",
-        "  contents: read",
-        "  id-token: write # lets the job ask GitHub for its identity token",
-        "env:",
-        *(f"  {variable}: {_quoted(value)}" for variable, value in plan.variables.items()),
-        "jobs:",
-        "  claude:",
-        "    runs-on: ubuntu-latest",
-        *([f"    environment: {_quoted(environment)}"] if environment is not None else []),
-        "    steps:",
-        "      - run: pipx install ant-wif",
-        "      - run: ant auth verify",
-    ]
-    return trigger + "\n".join(lines) + "\n"
+        yield file.text.rstrip("\n")
 
 
 def _shown(text: str) -> str:
     return sanitize(text, limit=1024)
-
-
-def _quoted(text: str) -> str:
-    """Return a text as YAML has it; what nobody can read has been refused before."""
-    return harmless_json(json.dumps(text, ensure_ascii=False))
 
 
 def _value(value: object) -> str:

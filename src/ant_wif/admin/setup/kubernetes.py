@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ant_wif._secrets import sanitize
-from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, public_keys, required, slug
 from ant_wif.errors import ConfigurationError
 
 __all__ = ["trust"]
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_PUBLIC_MEMBERS = {"RSA": ("kty", "kid", "use", "alg", "n", "e"), "EC": ("kty", "kid", "use", "alg", "crv", "x", "y")}
 
 
 def trust(
@@ -52,21 +51,6 @@ def trust(
         issuer_url=issuer_url,
         name=slug("kubernetes", namespace, service_account),
         subject=f"system:serviceaccount:{namespace}:{service_account}",
-        jwks=None if jwks is None else {"type": "inline", "keys": _public_keys(jwks)},
+        jwks=None if jwks is None else {"type": "inline", "keys": public_keys(jwks)},
         notes=tuple(notes),
     )
-
-
-def _public_keys(jwks: Mapping[str, object]) -> list[dict[str, object]]:
-    """Return the keys with nothing of them that is not public (RFC 7518 §6)."""
-    keys = jwks.get("keys")
-    found = [
-        {name: each[name] for name in _PUBLIC_MEMBERS[str(each["kty"])] if name in each}
-        for each in (keys if isinstance(keys, list) else [])
-        if isinstance(each, dict) and str(each.get("kty")) in _PUBLIC_MEMBERS
-    ]
-    if not found:
-        raise ConfigurationError(
-            "the key set has no RSA or EC key", hint="give what `kubectl get --raw /openid/v1/jwks` prints"
-        )
-    return found

@@ -22,11 +22,13 @@ __all__ = [
     "SetupRequest",
     "WorkloadIdentity",
     "issuer_address",
+    "public_keys",
     "required",
     "slug",
 ]
 
 _LONGEST_NAME = 60
+_PUBLIC_MEMBERS = {"RSA": ("kty", "kid", "use", "alg", "n", "e"), "EC": ("kty", "kid", "use", "alg", "crv", "x", "y")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,8 @@ class WorkloadIdentity:
     account. `jwks` is `None` where the issuer publishes its keys. `max_jwt_lifetime_seconds` is what the issuer
     must at least accept. `variables` are those that the platform's identity source needs, beside the four ids;
     `notes` say what else there is to do, or to know.
+    `told_apart_by` names the claims by which workloads with the same subject differ. `job` is what a pipeline file
+    runs for: a `branch` or `tag`, an `environment`.
     """
 
     platform: str
@@ -50,6 +54,8 @@ class WorkloadIdentity:
     max_jwt_lifetime_seconds: int = 3600
     variables: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    told_apart_by: frozenset[str] = frozenset({"ref"})
+    job: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def match(self) -> dict[str, object]:
@@ -89,6 +95,26 @@ def issuer_address(url: str, *, what: str = "an issuer's URL") -> str:
         ConfigurationError: it is none.
     """
     return required(url, r"https?://[^\s*?#@\\]{1,400}", what=what, expected="its URL, https://…, as tokens have it")
+
+
+def public_keys(jwks: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return the keys of a key set with nothing of them that is not public (RFC 7518 §6).
+
+    Raises:
+        ConfigurationError: it has no RSA or EC key.
+    """
+    keys = jwks.get("keys")
+    found = [
+        {name: each[name] for name in _PUBLIC_MEMBERS[str(each["kty"])] if name in each}
+        for each in (keys if isinstance(keys, list) else [])
+        if isinstance(each, dict) and str(each.get("kty")) in _PUBLIC_MEMBERS
+    ]
+    if not found:
+        raise ConfigurationError(
+            "the key set has no RSA or EC key",
+            hint="for a cluster, pass what `kubectl get --raw /openid/v1/jwks` prints",
+        )
+    return found
 
 
 Kind = Literal["issuer", "service_account", "membership", "rule"]

@@ -58,8 +58,9 @@ def is_same_workload(trust: WorkloadIdentity, rule: Rule) -> bool:
     if trust.subject is None:
         return rule.subject_prefix is None and trust.claims.items() <= rule.claims.items()
     # The subject of a job with an environment has no branch: one that the rule names must be the one that is meant.
-    ref = rule.claims.get("ref")
-    return rule.subject_prefix == trust.subject and (ref is None or ref == trust.claims.get("ref"))
+    return rule.subject_prefix == trust.subject and all(
+        rule.claims.get(name) in {None, trust.claims.get(name)} for name in trust.told_apart_by
+    )
 
 
 def _changed(wanted: SetupRequest, rule: Rule) -> tuple[Rule, Rule, tuple[Change, ...]]:
