@@ -13,7 +13,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest lint format lock audit bench docs release-check clean
+.PHONY: help demo test long newest oldest lint format lock audit bench man docs release-check clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -97,6 +97,9 @@ audit: $(LINT_STAMP) ## known vulnerabilities in the lowest versions that pyproj
 
 bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
 	$(BIN)/python benchmarks/run.py
+
+man: $(STAMP) ## a man page for each command, in build/man; the wheel installs the same ones
+	PYTHONPATH=src:tools $(BIN)/python tools/manpages.py build/man
 
 docs: $(STAMP) ## the pictures in docs/img; needs Chromium
 	PYTHONPATH=tests $(BIN)/python tests/support/screenshots.py

@@ -10,11 +10,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from ant_cli._click.completing import hidden_options
-from ant_cli._click.options import OPTION_GROUPS, global_options
+from ant_cli._click.options import global_options
 from ant_cli._session import Session
 from ant_wif.errors import AntWifError
 
-__all__ = ["AntCommand", "AntGroup", "Explained", "LazyAntGroup", "LazyGroup"]
+__all__ = ["AntCommand", "AntGroup", "Explained", "HelpfulGroup", "LazyAntGroup", "LazyGroup"]
 
 GLOBAL_OPTIONS = "Global options such as --profile and --format work here too: see `ant help`."
 
@@ -32,7 +32,7 @@ class Explained(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from ant_cli._click.help import write_options
 
-        write_options(ctx, formatter, OPTION_GROUPS, self.other_options)
+        write_options(ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from ant_cli._click.help import write_examples

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import click
 
-__all__ = ["summary", "write_commands", "write_examples", "write_options"]
+from ant_cli._click.options import OPTION_GROUPS
+
+__all__ = ["option_sections", "summary", "write_commands", "write_examples", "write_options"]
 
 _WIDEST_COLUMN = 30
 _JOIN = " \\"
@@ -27,16 +29,20 @@ def write_commands(formatter: click.HelpFormatter, sections: Mapping[str, Mappin
             formatter.write_dl([(name.ljust(longest), text.removesuffix(".")) for name, text in rows.items()])
 
 
-def write_options(
-    context: click.Context, formatter: click.HelpFormatter, groups: Mapping[str, str], otherwise: str
-) -> None:
-    """Write the options by group. `groups` has the group of an option's name, `otherwise` that of all the others."""
+def option_sections(context: click.Context) -> dict[str, list[tuple[str, str]]]:
+    """Return the options that the help shows, each with its text, by the title of their group."""
+    otherwise = getattr(context.command, "other_options", "Options")
     sections: dict[str, list[tuple[str, str]]] = {}
     for parameter in context.command.get_params(context):
         record = None if isinstance(parameter, click.Argument) else parameter.get_help_record(context)
         if record is not None:
-            sections.setdefault(groups.get(str(parameter.name), otherwise), []).append(record)
-    for title, records in sections.items():
+            sections.setdefault(OPTION_GROUPS.get(str(parameter.name), otherwise), []).append(record)
+    return sections
+
+
+def write_options(context: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the options by group."""
+    for title, records in option_sections(context).items():
         with formatter.section(title):
             formatter.write_dl(records, col_max=_WIDEST_COLUMN)
 
