@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Called with the claims and the algorithm, RS256 or ES384. Returns the JWT.
 Signer = Callable[[dict[str, object], str], str]
+"""A function that signs claims with an algorithm (`RS256`, `ES384`) and returns the JWT."""
 
 # The names that AWS gives its keys.
 _KEY_IDS = {"RS256": "RSA_0", "ES384": "EC384_0"}

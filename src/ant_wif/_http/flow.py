@@ -214,6 +214,7 @@ class Pause:
 
 Step = Request | BlockingCall[Any] | Pause
 Flow = Generator[Step, Any, T]
+"""A generator that yields requests and returns a result. Write `yield from` to use one in another."""
 
 
 def send(request: Request) -> Flow[Response | RequestFailure]:

@@ -36,6 +36,7 @@ T = TypeVar("T")
 LOGIN_HINT = (
     f"log in as an administrator with `ant auth login --profile admin --scope {ADMIN_SCOPE}`, then give --profile admin"
 )
+"""The hint of an error that only an administrator's login prevents."""
 
 _ROOT = "/v1/organizations"
 _KEYS = ("sk-ant-api", "sk-ant-admin")

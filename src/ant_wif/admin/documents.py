@@ -63,6 +63,7 @@ def read_service_account(document: Mapping[str, object], workspace_ids: Iterable
 
 
 def is_archived(document: Mapping[str, object]) -> bool:
+    """Tell whether a resource of the Admin API is archived."""
     return document.get("archived_at") is not None
 
 

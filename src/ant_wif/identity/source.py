@@ -148,8 +148,10 @@ class IdentitySource(ABC):
 
 
 def detected(source: IdentitySource, reason: str) -> Detection:
+    """Return that this machine has a source, with the reason in a few words."""
     return Detection(source.source, reason, source)
 
 
 def not_detected(name: str, reason: str) -> Detection:
+    """Return that this machine does not have the source of that name, with the reason in a few words."""
     return Detection(name, reason)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["API_VERSION", "ApiCredential", "Bearer", "CredentialFlow", "authority", "is_same_host", "refusal"]
 
 API_VERSION = "2026-10-21"
+"""The value of the header `anthropic-version`."""
 
 
 def _apply(headers: MutableMapping[str, str], credential: Mapping[str, str]) -> None:

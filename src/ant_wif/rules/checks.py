@@ -100,6 +100,7 @@ def printable(text: str) -> str:
 
 
 LEEWAY_SECONDS = 30
+"""The difference between clocks, in seconds, that `exp`, `iat` and `nbf` may have."""
 
 
 def algorithm(case: Case) -> Finding:

@@ -90,6 +90,7 @@ class VerificationKey:
 
 
 KeySet = Mapping[str, VerificationKey]
+"""The public keys of an issuer by their `kid`."""
 
 
 def read_key_set(document: object) -> dict[str, VerificationKey]:

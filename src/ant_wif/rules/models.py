@@ -31,6 +31,7 @@ Reason = Literal[
     "workspace_not_enabled",
     "service_account_not_member",
 ]
+"""Why an exchange is denied. `REASONS` has the meaning of each."""
 
 
 @dataclass(frozen=True, kw_only=True)

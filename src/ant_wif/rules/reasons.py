@@ -120,6 +120,7 @@ REASONS: Mapping[Reason, Meaning] = {
         "Add the service account to the workspace in the Console.",
     ),
 }
+"""The check, the meaning and the remedy of each reason."""
 
 
 def reasons_table() -> str:

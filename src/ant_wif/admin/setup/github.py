@@ -14,6 +14,7 @@ from ant_wif.errors import ConfigurationError
 __all__ = ["ISSUER_URL", "trust"]
 
 ISSUER_URL = "https://token.actions.githubusercontent.com"
+"""The issuer of the identity tokens of GitHub Actions on github.com."""
 
 # An account's name and a repository's; since July 2026 each may be followed by its number in a subject:
 # https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims

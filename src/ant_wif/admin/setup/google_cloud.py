@@ -11,6 +11,7 @@ from ant_wif.errors import ConfigurationError
 __all__ = ["ISSUER_URL", "trust"]
 
 ISSUER_URL = "https://accounts.google.com"
+"""The issuer of Google's identity tokens."""
 
 _EMAIL = r"[a-z0-9][a-z0-9._-]{0,127}@[a-z0-9][a-z0-9.-]{0,250}\.gserviceaccount\.com"
 
