@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ant_cli._request_input import LARGEST_BODY, read_file
-from ant_wif._strict import is_utf16, read_value
+from ant_wif._files import is_utf16
+from ant_wif._strict import read_value
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]

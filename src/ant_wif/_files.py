@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import json
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ant_wif._secrets import sanitize_path
-from ant_wif._strict import is_utf16, read_json
+from ant_wif._strict import read_json
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "draft_of",
     "findings",
     "is_there",
+    "is_utf16",
     "make_folder",
     "owners_in",
     "read_document",
@@ -729,6 +731,14 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     except (ValueError, RecursionError):
         return "is not JSON that can be read"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, expected an object"
+
+
+def is_utf16(raw: bytes) -> bool:
+    """Whether text is UTF-16, as PowerShell and Notepad write it, with or without its mark."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
+    halves = raw[:64:2], raw[1:64:2]
+    return len(raw) > 7 and any(not any(high) and low.isascii() and all(low) for high, low in (halves, halves[::-1]))
 
 
 def is_there(path: Path) -> bool:

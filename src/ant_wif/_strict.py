@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 import re
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["is_utf16", "read_json", "read_object", "read_value"]
+__all__ = ["read_json", "read_object", "read_value"]
 
 _MAX_DEPTH = 500
 """How deep objects and lists may be nested."""
@@ -34,14 +33,6 @@ def read_json(text: bytes | str) -> object:
     if text.count("[") + text.count("{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH):
         raise ValueError("it is nested too deep")
     return value
-
-
-def is_utf16(raw: bytes) -> bool:
-    """Whether text is UTF-16, as PowerShell and Notepad write it, with or without its mark."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return True
-    halves = raw[:64:2], raw[1:64:2]
-    return len(raw) > 7 and any(not any(high) and low.isascii() and all(low) for high, low in (halves, halves[::-1]))
 
 
 def read_object(text: bytes | str) -> dict[str, object]:

@@ -22,6 +22,7 @@ from ant_wif._files import (
     Draft,
     check_place,
     draft_of,
+    is_utf16,
     owners_in,
     read_object,
     remove,
@@ -29,7 +30,6 @@ from ant_wif._files import (
     write_atomically,
 )
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
-from ant_wif._strict import is_utf16
 from ant_wif.errors import ProfileError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
+from ant_wif._files import is_utf16
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize_path
-from ant_wif._strict import is_utf16
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
