@@ -720,15 +720,15 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     """Parse a file, or say in words what is wrong with it: the decoder's own error would quote it."""
     if len(raw) > LARGEST_FILE:
         return f"is larger than {LARGEST_FILE} bytes"
-    if is_utf16(raw):
-        return "is UTF-16 text; save it as UTF-8"
     try:
         parsed = reader(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        return "is binary, not JSON"
-    except json.JSONDecodeError as error:
-        return f"is not JSON (line {error.lineno}, column {error.colno})"
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if is_utf16(raw):
+            return "is UTF-16 text; save it as UTF-8"
+        if isinstance(error, UnicodeDecodeError):
+            return "is binary, not JSON"
+        if isinstance(error, json.JSONDecodeError):
+            return f"is not JSON (line {error.lineno}, column {error.colno})"
         return "is not JSON that can be read"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, expected an object"
 

@@ -147,7 +147,7 @@ class ConfigDir:
         raw = b""
         with contextlib.suppress(OSError), self.pointer_path.open("rb") as file:
             raw = file.read(4096)
-        if is_utf16(raw):
+        if raw and is_utf16(raw):
             raise ProfileError(
                 f"the file {sanitize_path(self.pointer_path)} is UTF-16 text",
                 hint="save it as UTF-8, or run `ant profile activate NAME`",
