@@ -18,7 +18,18 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._http.transport import run as drive
 from ant_wif.emulator import Emulator
-from ant_wif.identity import Aws, Context, Detection, File, GoogleCloud, IdentitySource, Kubernetes, detect, detect_all
+from ant_wif.identity import (
+    Aws,
+    Context,
+    Detection,
+    File,
+    GoogleCloud,
+    IdentitySource,
+    Kubernetes,
+    detect,
+    detect_all,
+    first_detected,
+)
 from support.misbehaving_server import HostileServer, denial, forged_jwt
 from support.samples import ORGANIZATION, RULE, federation_profile
 
@@ -202,6 +213,76 @@ def test_where_several_are_present_the_job_wins_and_the_others_are_named(
     assert (found and found.source) == expected
     context = Context(Environment({"HOME": str(root / "home"), **variables}), root=root)
     assert {each.name for each in detect_all(context) if each.detected} == {expected, *named}
+
+
+# --- platforms that are configured in part ------------------------------------------------------------------------
+
+IN_PART: dict[str, tuple[dict[str, str], str]] = {
+    "a pod without the projection": ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "/var/run/secrets/anthropic.com/token"),
+    "EKS with IRSA only": ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/t", "AWS_ROLE_ARN": "arn"}, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    "AKS without its client": (
+        {"AZURE_FEDERATED_TOKEN_FILE": "/t", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": ""},
+        "AZURE_CLIENT_ID is not",
+    ),
+    "AKS without its tenant": (
+        {"AZURE_FEDERATED_TOKEN_FILE": "/t", "AZURE_CLIENT_ID": "c"},
+        "AZURE_TENANT_ID is not",
+    ),
+    "AKS without its token": (
+        {"AZURE_FEDERATED_TOKEN_FILE": "", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"},
+        "AZURE_FEDERATED_TOKEN_FILE is not",
+    ),
+    "an app without its header": ({"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}, "IDENTITY_HEADER is not"),
+    "an app without its endpoint": ({"IDENTITY_HEADER": "x"}, "IDENTITY_ENDPOINT is not"),
+    "a key file that is gone": ({"GOOGLE_APPLICATION_CREDENTIALS": "/gone.json"}, "/gone.json cannot be read"),
+    "a GitHub job without permission": ({"GITHUB_ACTIONS": "true"}, "ACTIONS_ID_TOKEN_REQUEST_URL"),
+    "a GitLab job without its token": ({"GITLAB_CI": "true"}, "ANTHROPIC_ID_TOKEN"),
+}
+MACHINES = {
+    "Google": {"GCE_METADATA_HOST": "127.0.0.1:1"},
+    "Azure": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"},
+    "AWS": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("case", IN_PART)
+def test_a_platform_that_is_configured_in_part_is_named_and_the_machine_is_not_used_in_its_place(
+    case: str, machine: str, ant: Ant, tmp_path: Path
+) -> None:
+    variables, says = IN_PART[case]
+    environ = {**AMBIENT, **RULE_SET, **variables, **MACHINES[machine], "HOME": str(tmp_path)}
+    for words in (["auth", "status"], ["auth", "verify"], ["identity", "claims"], ["models", "list"]):
+        status, out, err = ant(*words, environ=environ)
+        assert says in out + err, f"{words}: {out}{err}"
+        assert status == (0 if words[1] == "status" else 3)
+    context = Context(Environment({**environ, "ANT_IDENTITY_SOURCE": "azure"}))
+    found, near_misses = first_detected(context, plugins=False)
+    assert (found and found.source) in {None, "github_actions", "gitlab"}
+    assert bool(near_misses) is (found is None)
+
+
+def test_what_is_of_the_pod_itself_is_used_though_a_projection_is_missing(root: Path) -> None:
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    for variables, expected in (
+        (AWS_POD, "aws"),
+        ({"AZURE_FEDERATED_TOKEN_FILE": "/x", "AZURE_TENANT_ID": "x", "AZURE_CLIENT_ID": "x"}, "azure"),
+        ({"SPIFFE_ENDPOINT_SOCKET": "unix:///run/agent.sock"}, "spiffe"),
+        ({"ANTHROPIC_IDENTITY_TOKEN_FILE": "/x"}, "file"),
+    ):
+        found = found_in(root, **pod, **{name: value for name, value in variables.items() if name not in pod})
+        assert (found and found.source) == expected
+    firmware(root, sys_vendor="Google")
+    assert found_in(root, **pod) is None
+    assert found_in(root, AZURE_TENANT_ID="t", AZURE_CLIENT_ID="c") is not None
+
+
+def test_a_source_that_is_named_is_used_whatever_is_configured_in_part(ant: Ant, tmp_path: Path) -> None:
+    environ = {**AMBIENT, **RULE_SET, "HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    environ |= {"GCE_METADATA_HOST": "127.0.0.1:1", "ANT_IDENTITY_SOURCE": "google_cloud"}
+    _, out, _ = ant("identity", "detect", environ=environ)
+    assert "* google_cloud     yes  GCE_METADATA_HOST is set" in out
+    assert "  kubernetes       part this is a pod" in out
 
 
 # --- the firmware -------------------------------------------------------------------------------------------------

@@ -52,13 +52,24 @@ def detect(session: Session) -> None:
     except IdentityTokenError:
         selected = None
     if session.format != "auto":
-        sources = [{"name": each.name, "detected": each.detected, "reason": each.reason} for each in detections]
+        sources = [
+            {
+                "name": each.name,
+                "detected": each.detected,
+                "near_miss": each.near_miss is not None,
+                "reason": each.reason,
+            }
+            for each in detections
+        ]
         print_item(session, {"selected": selected, "sources": sources})
         return
     for each in detections:
         mark = "*" if each.name == selected else " "
-        say(f"{mark} {each.name:<16} {'yes' if each.detected else 'no':<4} {each.reason}")
-    if selected is None:
+        state = "yes" if each.detected else "part" if each.near_miss else "no"
+        say(f"{mark} {each.name:<16} {state:<4} {each.reason}")
+    if selected is None and any(each.near_miss for each in detections):
+        say("no identity source: complete what is configured in part, or set ANT_IDENTITY_SOURCE", err=True)
+    elif selected is None:
         say("no identity source: nothing here issues an identity token", err=True)
     elif selected not in {each.name for each in detections if each.detected}:
         say(f"* {selected:<16} {'-':<4} named outright")

@@ -1,7 +1,7 @@
 """Five tiers: which credential a run uses, and what became of the others."""
 
 from ant_wif._resolution.candidates import TierCandidate
-from ant_wif._resolution.chain import Resolution, resolution_of, resolve
+from ant_wif._resolution.chain import IDENTITY_MISSING, Resolution, resolution_of, resolve
 from ant_wif._resolution.inputs import ResolutionContext
 
-__all__ = ["Resolution", "ResolutionContext", "TierCandidate", "resolution_of", "resolve"]
+__all__ = ["IDENTITY_MISSING", "Resolution", "ResolutionContext", "TierCandidate", "resolution_of", "resolve"]

@@ -12,7 +12,7 @@ from ant_wif._http import check_url
 from ant_wif._resolution.inputs import ResolutionContext
 from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, ProfileStore, RefreshState, refresh_state
 from ant_wif.credentials import cache_of
-from ant_wif.errors import AntWifError, Candidate, ConfigurationError, ProfileError
+from ant_wif.errors import AntWifError, Candidate, ConfigurationError, IdentitySourceError, ProfileError
 
 if TYPE_CHECKING:
     from ant_wif._config import Profile, StoredCredentials
@@ -103,7 +103,7 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
         candidate = replace(candidate, identity=identity)
         federation = inputs.federated(settings)
         if federation is None or identity is None:
-            raise _incomplete(candidate, settings)
+            raise _incomplete(candidate, settings, inputs.near_miss(settings) if identity is None else None)
         federation.check()
         cache = cache_of(settings, inputs.environ)
         store = ProfileStore(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
@@ -121,7 +121,7 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
     return candidate
 
 
-def _incomplete(candidate: TierCandidate, settings: Settings) -> ProfileError:
+def _incomplete(candidate: TierCandidate, settings: Settings, near_miss: IdentitySourceError | None) -> ProfileError:
     wanted = [
         ("authentication.federation_rule_id", "ANTHROPIC_FEDERATION_RULE_ID", settings.federation_rule_id),
         ("organization_id", "ANTHROPIC_ORGANIZATION_ID", settings.organization_id),
@@ -131,7 +131,8 @@ def _incomplete(candidate: TierCandidate, settings: Settings) -> ProfileError:
     path = candidate.profile.path if candidate.profile else "the profile"
     return ProfileError(
         f"the federation profile {path} lacks {', '.join(key for key, _ in missing)}",
-        hint=f"add it to the file, or set {' and '.join(variable for _, variable in missing)}",
+        hint=f"add it to the file, or set {' and '.join(variable for _, variable in missing)}"
+        + (f"; {near_miss}: {near_miss.hint}" if near_miss else ""),
     )
 
 

@@ -68,7 +68,7 @@ class Resolution:
         candidate = candidate or next(each for each in federations if each.source == "federation")
         if candidate.identity is not None and candidate.settings is not None:
             return candidate.identity, self.inputs.context(candidate.settings)
-        if isinstance(candidate.error, ConfigurationError):
+        if candidate.error is not None:
             raise candidate.error
         raise IdentitySourceError(
             "this machine offers no identity token: no variable names one, and no platform was recognised",
@@ -121,9 +121,14 @@ class Resolution:
         )
 
     def _next_step(self) -> str:
-        begun = next((candidate for candidate in self.candidates if candidate.partial), None)
-        if begun is not None:
-            return f"set {' and '.join(begun.missing)}"
+        federation = next(each for each in self.candidates if each.source == "federation")
+        missing = [name for name in federation.missing if federation.partial]
+        if federation.missing and federation.error is not None:
+            # Why no platform was recognised, where one is configured in part.
+            missing = [name for name in missing if name != IDENTITY_MISSING]
+            return "; ".join([f"{federation.error}: {federation.error.hint}", *(f"set {name}" for name in missing)])
+        if missing:
+            return f"set {' and '.join(missing)}"
         return (
             "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
             "`ant auth login`; `ant auth status` shows what is seen"
@@ -177,7 +182,8 @@ class Resolution:
         }
         missing = tuple(name for name, value in needed.items() if value is None)
         partial = 0 < len(missing) < len(needed)
-        candidate = replace(candidate, missing=missing, partial=partial, identity=identity)
+        near_miss = self.inputs.near_miss(settings) if identity is None else None
+        candidate = replace(candidate, missing=missing, partial=partial, identity=identity, error=near_miss)
         federation = self.inputs.federated(settings)
         if federation is None or identity is None:
             return candidate

@@ -9,8 +9,8 @@ from functools import cached_property
 from ant_wif._config import Active, ConfigDir, Settings, Via
 from ant_wif._environment import Environment, steady
 from ant_wif._tokens import Federation
-from ant_wif.errors import ProfileError
-from ant_wif.identity import Context, IdentitySource, detect, source_by_name
+from ant_wif.errors import IdentitySourceError, ProfileError
+from ant_wif.identity import Context, Detection, IdentitySource, first_detected, source_by_name
 from ant_wif.identity.env import Literal
 from ant_wif.identity.file import File
 
@@ -78,11 +78,25 @@ class ResolutionContext:
             return settings.identity
         if settings.identity_source == "none":
             return None
-        context = self.context(settings)
         if settings.identity_source != "auto":
-            return source_by_name(settings.identity_source, context)
+            return source_by_name(settings.identity_source, self.context(settings))
+        return self._detected(settings)[0]
+
+    def near_miss(self, settings: Settings) -> IdentitySourceError | None:
+        """Why `identity_of` found no source, where a platform is configured in part; else `None`."""
+        found, near_misses = self._detected(settings) if settings.identity_source == "auto" else (None, [])
+        errors = [each.near_miss for each in near_misses if each.near_miss is not None]
+        if found is not None or not errors:
+            return None
+        hints = "; ".join(str(error.hint) for error in errors)
+        return IdentitySourceError(
+            "; ".join(map(str, errors)), hint=f"{hints}; or name another source in ANT_IDENTITY_SOURCE"
+        )
+
+    def _detected(self, settings: Settings) -> tuple[IdentitySource | None, list[Detection]]:
         # Without these two no token is exchanged, so nobody need look for long.
-        return detect(context, plugins=bool(settings.federation_rule_id and settings.organization_id))
+        plugins = bool(settings.federation_rule_id and settings.organization_id)
+        return first_detected(self.context(settings), plugins=plugins)
 
     def context(self, settings: Settings) -> Context:
         """What an identity source gets to look at under these settings."""

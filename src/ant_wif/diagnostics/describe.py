@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import Environment, steady
 from ant_wif._files import findings, is_there
-from ant_wif._resolution import Resolution, TierCandidate, resolution_of
+from ant_wif._resolution import IDENTITY_MISSING, Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, as_secret, mask
 from ant_wif.diagnostics.report import (
     Advice,
@@ -70,9 +70,13 @@ def _incomplete(resolution: Resolution) -> Iterator[Advice]:
         settings.identity_token_file,
         settings.identity_token,
     ]
+    if federation.missing and federation.error is not None and (federation.partial or resolution.chosen is None):
+        yield _warn("platform_incomplete", str(federation.error), federation.error.hint or "")
     # A platform that detects itself does not say that federation is meant.
     if federation.partial and any(begun):
         for missing in federation.missing:
+            if missing == IDENTITY_MISSING and federation.error is not None:
+                continue
             yield _warn(
                 "federation_incomplete",
                 f"federation from the environment is only partly configured: missing {missing}",

@@ -13,7 +13,7 @@ from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow, call
 from ant_wif._lazy import loader
 from ant_wif._secrets import SecretStr
-from ant_wif.identity._registry import BUILT_IN, detect, detect_all, jobs, read_source, source_by_name
+from ant_wif.identity._registry import BUILT_IN, detect, detect_all, first_detected, jobs, read_source, source_by_name
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken, unverified_issuer_subject
 
@@ -75,6 +75,7 @@ __all__ = [
     "detect",
     "detect_all",
     "detected",
+    "first_detected",
     "jobs",
     "not_detected",
     "read_source",

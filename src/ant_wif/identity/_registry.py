@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -34,6 +34,7 @@ __all__ = [
     "cloud_of",
     "detect",
     "detect_all",
+    "first_detected",
     "jobs",
     "read_source",
     "source_by_name",
@@ -147,14 +148,19 @@ BUILT_IN = (
     ),
     *_VARIABLE_PLATFORMS.values(),
     ListedSource("fly", "Fly", ("FLY_APP_NAME",)),
-    ListedSource("kubernetes", "Kubernetes", path="/var/run/secrets/anthropic.com/token"),
+    ListedSource("kubernetes", "Kubernetes", ("KUBERNETES_SERVICE_HOST",), path="/var/run/secrets/anthropic.com/token"),
     ListedSource(
         "azure",
         "Azure",
-        ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"),
+        ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"),
         machine=Machine(MICROSOFT, "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
     ),
-    ListedSource("aws", "Aws", AWS_SIGNS, machine=Machine(AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT")),
+    ListedSource(
+        "aws",
+        "Aws",
+        (*AWS_SIGNS, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        machine=Machine(AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+    ),
     ListedSource(
         "google_cloud",
         "GoogleCloud",
@@ -184,8 +190,18 @@ def detect(context: Context | None = None, *, plugins: bool = True) -> IdentityS
     The first that recognises itself is used, and no other: if it then fails, its failure is the error.
     Looking for sources of other packages takes a while; `plugins` says whether that is wanted.
     """
-    context = context or Context()
-    return next((found.found for found in _in_order(context, plugins=plugins) if found.found), None)
+    return first_detected(context or Context(), plugins=plugins)[0]
+
+
+def first_detected(context: Context, *, plugins: bool) -> tuple[IdentitySource | None, list[Detection]]:
+    """Return the source to use, and the near misses before it; see `Detection`."""
+    near_misses: list[Detection] = []
+    for each in _in_order(context, plugins=plugins):
+        if each.near_miss is not None:
+            near_misses.append(each)
+        if each.found is not None and not (near_misses and each.of_machine):
+            return each.found, near_misses
+    return None, near_misses
 
 
 def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
@@ -217,7 +233,7 @@ def _surveyed(source: type[IdentitySource], context: Context) -> Detection:
         return by_variables
     by_machine = source.detect_machine(context)
     reason = by_machine.reason if by_machine.detected else f"{by_variables.reason}; {by_machine.reason}"
-    return Detection(by_variables.name, reason, by_machine.found)
+    return replace(by_machine, reason=reason, near_miss=by_variables.near_miss)
 
 
 def source_by_name(name: str, context: Context) -> IdentitySource:

@@ -17,7 +17,7 @@ from ant_wif._http import Flow, call, mask_foreign_logs
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["Aws"]
@@ -66,18 +66,19 @@ class Aws(IdentitySource):
         if found is not None:
             return detected(cls(), f"{found} is set")
         if "AWS_WEB_IDENTITY_TOKEN_FILE" in context.environ:
-            return not_detected(
-                "aws", "AWS_WEB_IDENTITY_TOKEN_FILE is set, but that token is for STS alone; name the source `aws` to "
-                "have STS issue one, or project one for Anthropic into the pod"
-            )  # fmt: skip
+            return nearly_detected(
+                "aws",
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set, but that token is for STS alone",
+                "set ANT_IDENTITY_SOURCE=aws to have STS issue one, or project one for Anthropic into the pod",
+            )
         return not_detected("aws", f"none of {', '.join(AWS_SIGNS)} is set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
         if _INSTANCE in context.environ:
-            return detected(cls(), f"{_INSTANCE} is set")
+            return detected(cls(), f"{_INSTANCE} is set", of_machine=True)
         if cloud_of(context.root) == AMAZON:
-            return detected(cls(), "the firmware says that this is an EC2 instance")
+            return detected(cls(), "the firmware says that this is an EC2 instance", of_machine=True)
         return not_detected("aws", "the firmware names no EC2 instance")
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:

@@ -22,13 +22,18 @@ from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity._registry import MICROSOFT, cloud_of
 from ant_wif.identity.file import read_token
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken, trimmed
 
 __all__ = ["Azure"]
 
 _APP_SERVICE = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 _WORKLOAD = ("AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID")
+_COMPLETED = {
+    _APP_SERVICE: "enable the managed identity of the app (Settings, Identity), and hand both variables on",
+    _WORKLOAD: "label the pod azure.workload.identity/use: true, annotate its service account with "
+    "azure.workload.identity/client-id, and make the pod anew",
+}
 _IMDS_HOST = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
 _IMDS = "http://169.254.169.254"
 _AUTHORITY = "https://login.microsoftonline.com"
@@ -51,14 +56,25 @@ class Azure(IdentitySource):
         for variables in (_APP_SERVICE, _WORKLOAD):
             if all(name in context.environ for name in variables):
                 return detected(cls(), f"{' and '.join(variables)} are set")
+        # The names of tenant and client alone are those of a service principal, which other tools log in with.
+        for variables, sign in ((_APP_SERVICE, _APP_SERVICE), (_WORKLOAD, _WORKLOAD[:1])):
+            if any(name in context.environ or context.environ.is_empty(name) for name in sign):
+                present = [name for name in variables if name in context.environ]
+                missing = [name for name in variables if name not in context.environ]
+                if present:
+                    return nearly_detected(
+                        "azure",
+                        f"{_all_are(present)} set, but {_all_are(missing)} not",
+                        _COMPLETED[variables],
+                    )
         return not_detected("azure", f"neither {' and '.join(_APP_SERVICE)} nor {', '.join(_WORKLOAD)} are set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
         if _IMDS_HOST in context.environ:
-            return detected(cls(), f"{_IMDS_HOST} is set")
+            return detected(cls(), f"{_IMDS_HOST} is set", of_machine=True)
         if cloud_of(context.root) == MICROSOFT:
-            return detected(cls(), "the firmware says that this is an Azure machine")
+            return detected(cls(), "the firmware says that this is an Azure machine", of_machine=True)
         return not_detected("azure", "the firmware names no Azure machine")
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
@@ -140,6 +156,10 @@ class Azure(IdentitySource):
             Request("POST", f"{authority}/{tenant}/oauth2/v2.0/token", form=form),
             [assertion],
         )
+
+
+def _all_are(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _check_local(url: str) -> str:

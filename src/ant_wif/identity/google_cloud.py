@@ -18,7 +18,7 @@ from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, mask_fo
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, IdentitySourceError
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
 if TYPE_CHECKING:
@@ -118,21 +118,23 @@ class GoogleCloud(IdentitySource):
         kind = _kind(path) if path else None
         if kind in _MINTING:
             return detected(cls(), f"{sanitize_path(path)} holds credentials of type {kind}")
+        if FILE in context.environ:
+            holds = f"holds credentials of type {sanitize(kind, limit=40)}, which cannot mint ID tokens for an audience"
+            return nearly_detected(
+                "google_cloud",
+                f"{sanitize_path(path)} {holds if kind else 'cannot be read, or holds no credentials'}",
+                f"{_ON_FILE}; or unset {FILE}",
+            )
         signs = (*GOOGLE_METADATA_SIGNS, *GOOGLE_SERVERLESS_SIGNS)
         for name in signs:
             if name in context.environ:
-                return detected(cls(), f"{name} is set")
-        if kind is not None:
-            return not_detected(
-                "google_cloud", f"{sanitize_path(path)} holds credentials of type {sanitize(kind, limit=40)}, which "
-                "cannot mint ID tokens for an audience"
-            )  # fmt: skip
+                return detected(cls(), f"{name} is set", of_machine=True)
         return not_detected("google_cloud", f"neither {FILE} nor {', '.join(signs)} is set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
         if cloud_of(context.root) == GOOGLE:
-            return detected(cls(), "the firmware says that this is a Google machine")
+            return detected(cls(), "the firmware says that this is a Google machine", of_machine=True)
         return not_detected("google_cloud", "the firmware names no Google machine")
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
@@ -239,10 +241,10 @@ def _kind(path: Path) -> str | None:
 
 
 def _read(path: Path) -> dict[str, object]:
-    hint = f"set {FILE} to a credentials file that gcloud or the Google Cloud console wrote"
-    return read_document(path, what="Google Cloud credentials file", hint=hint, limit=_FILE_LIMIT)
+    return read_document(path, what="Google Cloud credentials file", hint=_ON_FILE, limit=_FILE_LIMIT)
 
 
+_ON_FILE = f"set {FILE} to a credentials file that gcloud or the Google Cloud console wrote"
 _ON_METADATA = "run again; if it persists, check GCE_METADATA_HOST, and that this runs on Google Cloud"
 # How the APIs of Google state a status in the body of an error.
 _CODE = re.compile(r"['\"]code['\"]:\s*(\d{3})\b")

@@ -17,7 +17,7 @@ from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import File, read_token, refuse_foreign
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["Kubernetes"]
@@ -45,10 +45,11 @@ class Kubernetes(IdentitySource):
         if os.path.isfile(mounted):
             return detected(cls(path=str(mounted)), f"{PATH} is mounted")
         if "KUBERNETES_SERVICE_HOST" in context.environ:
-            return not_detected(
+            return nearly_detected(
                 "kubernetes",
-                f"this is a pod, but {PATH} is not mounted: add a projected serviceAccountToken volume with the "
-                f"audience {context.audience} (the pod's default token is for the cluster's own API, and not used)",
+                f"this is a pod, but {PATH} is not mounted",
+                f"add a projected serviceAccountToken volume with the audience {context.audience} (the pod's default "
+                "token is for the cluster's own API, and not used)",
             )
         return not_detected("kubernetes", f"{PATH} does not exist")
 

@@ -15,7 +15,16 @@ from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.token import IdentityToken, parse
 
-__all__ = ["DEFAULT_AUDIENCE", "Context", "Detection", "IdentitySource", "Job", "detected", "not_detected"]
+__all__ = [
+    "DEFAULT_AUDIENCE",
+    "Context",
+    "Detection",
+    "IdentitySource",
+    "Job",
+    "detected",
+    "nearly_detected",
+    "not_detected",
+]
 
 
 @dataclass(frozen=True)
@@ -74,11 +83,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Detection:
-    """Whether a platform was recognised, and by what. `found` is the source to use if it was."""
+    """Whether a platform was recognised, and by what. `found` is the source to use if it was.
+
+    `near_miss` says what is missing of a platform that is configured in part. Then no identity `of_machine`, which
+    all that run on the machine share, is used in its place: another identity has other permissions.
+    """
 
     name: str
     reason: str
     found: IdentitySource | None = None
+    near_miss: IdentitySourceError | None = None
+    of_machine: bool = False
 
     @property
     def detected(self) -> bool:
@@ -147,9 +162,14 @@ class IdentitySource(ABC):
         return self.title
 
 
-def detected(source: IdentitySource, reason: str) -> Detection:
+def detected(source: IdentitySource, reason: str, *, of_machine: bool = False) -> Detection:
     """Return that this machine has a source, with the reason in a few words."""
-    return Detection(source.source, reason, source)
+    return Detection(source.source, reason, source, of_machine=of_machine)
+
+
+def nearly_detected(name: str, reason: str, remedy: str) -> Detection:
+    """Return what is known of a platform that is configured in part, with what completes it."""
+    return Detection(name, f"{reason}; {remedy}", near_miss=IdentitySourceError(reason, hint=remedy))
 
 
 def not_detected(name: str, reason: str) -> Detection:
