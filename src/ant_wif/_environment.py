@@ -58,9 +58,17 @@ class Environment(Mapping[str, str]):
         """Whether this is the environment of the process, which libraries read by themselves."""
         return self._variables() is os.environ
 
+    def text(self, name: str) -> str | None:
+        """Return a variable without the white space around it, which is often copied along.
+
+        One that holds nothing else counts as set, and stays as it is.
+        """
+        value = self.get(name)
+        return value if value is None else value.strip() or value
+
     def is_empty(self, name: str) -> bool:
-        """Whether the variable is set, to the empty string."""
-        return self._variables().get(name) == ""
+        """Whether the variable is set, and holds white space at most."""
+        return self._variables().get(name, "unset").strip() == ""
 
     @property
     def home(self) -> Path | None:

@@ -32,6 +32,8 @@ class Credentials:
         base_url: the API host that the credential is for, without a trailing slash.
         organization_id, workspace_id: as configured; `None` where the server chooses.
         identity_source: the name of the source of identity tokens, or `None`.
+        base_url_from: the option, variable or file that names `base_url`; empty for the default and for an argument.
+        scope: what a login was granted, or `None`.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class Credentials:
         workspace_id: str | None = None,
         identity_source: str | None = None,
         workspace_header: bool = False,
+        base_url_from: str = "",
+        scope: str | None = None,
         clock: Callable[[], float] = steady,
         http_client: httpx.Client | httpx.AsyncClient | None = None,
         environ: Environment | None = None,
@@ -55,6 +59,8 @@ class Credentials:
         self.organization_id = organization_id
         self.workspace_id = workspace_id
         self.identity_source = identity_source
+        self.base_url_from = base_url_from
+        self.scope = scope
         self._provider = provider
         self._workspace_header = workspace_header
         self._client, self._async_client = _by_kind(http_client)
@@ -203,11 +209,11 @@ def federate(
     """
     environ = Environment(environ)  # before anything can raise: this frame is part of every traceback
     federation = Federation(
-        (base_url or DEFAULT_BASE_URL).rstrip("/"),
-        federation_rule_id,
-        organization_id,
-        service_account_id,
-        workspace_id,
+        (base_url or DEFAULT_BASE_URL).strip().rstrip("/"),
+        federation_rule_id.strip(),
+        organization_id.strip(),
+        service_account_id.strip() if service_account_id is not None else None,
+        workspace_id.strip() if workspace_id is not None else None,
     )
     federation.check()
     cache = cache_of(Settings.load({}, environ), environ)
@@ -216,8 +222,8 @@ def federate(
         source="federation",
         origin="arguments",
         base_url=federation.base_url,
-        organization_id=organization_id,
-        workspace_id=workspace_id,
+        organization_id=federation.organization_id,
+        workspace_id=federation.workspace_id,
         identity_source=identity.source,
         clock=clock,
         http_client=http_client,

@@ -185,7 +185,7 @@ class TestProfile:
     def test_create_refuses_an_id_that_could_only_be_denied(self, ant: Ant, directory: ConfigDir) -> None:
         outcome = ant("profile", "create", "ci", "--federation", "--organization-id", "acme", **FEDERATION)
         assert outcome.status == 1
-        assert "'acme' is not the id of an organization" in outcome.err
+        assert "error: --organization-id is not a valid organization ID\n  found: 'acme'\n" in outcome.err
         assert directory.names() == []
 
     def test_delete_asks_and_without_a_terminal_wants_yes(self, ant: Ant, directory: ConfigDir) -> None:
@@ -205,7 +205,7 @@ class TestProfile:
     def test_a_name_that_no_profile_can_have_is_refused(self, ant: Ant, name: str) -> None:
         outcome = ant("profile", "activate", name)
         assert outcome.status == 1
-        assert "is no profile name" in outcome.err
+        assert "is not a valid profile name" in outcome.err
 
 
 class TestIdentity:
@@ -241,7 +241,8 @@ class TestIdentity:
     def test_an_unknown_source_names_the_known_ones(self, ant: Ant) -> None:
         outcome = ant("identity", "token", "--identity-source", "carrier-pigeon")
         assert outcome.status == 3
-        assert "expected one of file, env, github_actions, gitlab, " in outcome.err
+        assert "error: --identity-source is not a valid identity source\n" in outcome.err
+        assert "  expected: file, env, github_actions, gitlab, " in outcome.err
 
     def test_a_job_without_permission_is_told_exactly_that(self, ant: Ant) -> None:
         outcome = ant("identity", "token", GITHUB_ACTIONS="true")
@@ -285,7 +286,7 @@ class TestEmulator:
     [
         (("--workspace-id", "wrkspc_ü"), {}, None, "--workspace-id"),
         ((), {"ANTHROPIC_WORKSPACE_ID": "wrkspc_ü"}, None, "ANTHROPIC_WORKSPACE_ID"),
-        ((), {}, "wrkspc_ü", "workspace_id of the profile default"),
+        ((), {}, "wrkspc_ü", "workspace_id in {path}"),
     ],
     ids=["option", "variable", "profile"],
 )
@@ -302,4 +303,5 @@ def test_a_workspace_that_no_header_can_hold_is_refused_by_where_it_stands(
     directory.write("default", {name: value for name, value in profile.items() if value is not None})
     outcome = ant("models", "list", *words, **variables)
     assert outcome.status == 3
-    assert f"error: {where} is 'wrkspc_ü', which is not a valid workspace id" in outcome.err
+    place = where.format(path=directory.config_path("default"))
+    assert f"error: {place} is not a valid workspace ID\n  found: 'wrkspc_ü'\n" in outcome.err

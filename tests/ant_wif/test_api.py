@@ -122,7 +122,7 @@ def test_a_connection_that_was_never_made_is_tried_again_for_any_method(waits: W
     with api, pytest.raises(ApiError, match="could not be reached") as caught:
         api.send("POST", "/v1/things", {})
     assert len(waits) == 3
-    assert "ANTHROPIC_BASE_URL" in str(caught.value.hint)
+    assert "--base-url" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("fault", [None, Fault.status(500), Fault.status(429, retry_after=1), Fault.drop_after()])

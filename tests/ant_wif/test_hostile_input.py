@@ -604,10 +604,17 @@ def test_a_denied_token_is_described_however_deep_its_claims_are_nested(
 @pytest.mark.parametrize(
     ("variable", "values_", "word"),
     [
-        ("FEDERATION_RULE_ID", ["fdrl_", "rule", "svac_01", "fdrl_a b", "fdrl_01\n", "fdrl_é"], "fdrl_"),
+        ("FEDERATION_RULE_ID", ["fdrl_", "rule", "svac_01", "fdrl_a b", "fdrl_\n01", "fdrl_é"], "fdrl_"),
         (
             "ORGANIZATION_ID",
-            ["acme", "org_01", f"org_{ORGANIZATION}", ORGANIZATION[:-1], f"{{{ORGANIZATION}}}", f"{ORGANIZATION}\n"],
+            [
+                "acme",
+                "org_01",
+                f"org_{ORGANIZATION}",
+                ORGANIZATION[:-1],
+                f"{{{ORGANIZATION}}}",
+                f"{ORGANIZATION}\n\x00",
+            ],
             "a UUID",
         ),
         ("WORKSPACE_ID", ["Default", "engineering", "wrkspc_", "null", "wrkspc_01/x"], "wrkspc_"),
@@ -618,7 +625,9 @@ def test_a_malformed_id_is_refused_before_the_assertion_is_spent(
     variable: str, values_: list[str], word: str, granting: HostileServer, tmp_path: Path
 ) -> None:
     for value in values_:
-        with pytest.raises(ConfigurationError, match=f"expected {word}"):
+        with pytest.raises(
+            ConfigurationError, match=f"^ANTHROPIC_{variable} is not a valid .*\n.*\n  expected: {word}"
+        ):
             from_token_file(granting.base_url, token_in(tmp_path), **{f"ANTHROPIC_{variable}": value})
     assert granting.requests == []
 
@@ -754,7 +763,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused_wherever_it_stands(name:
             failure = failure_of(attempt, ACCESS, folder=root)
             assert type(failure) is ProfileError
             assert place in str(failure)
-            assert "is no profile name" in str(failure)
+            assert "is not a valid profile name" in str(failure)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")

@@ -35,11 +35,14 @@ def test_an_argument_beats_the_profile_and_the_profile_the_environment() -> None
         for name in ("workspace_id", "organization_id", "service_account_id", "base_url", "federation_rule_id")
     }
     assert found == {
-        "workspace_id": ("from-argument", Origin("flag", "--workspace-id")),
-        "organization_id": (ORGANIZATION, Origin("profile", "profile:work")),
-        "service_account_id": ("from-env", Origin("env", "ANTHROPIC_SERVICE_ACCOUNT_ID")),
+        "workspace_id": ("from-argument", Origin("flag", "--workspace-id", "--workspace-id")),
+        "organization_id": (ORGANIZATION, Origin("profile", "profile:work", f"organization_id in {profile.path}")),
+        "service_account_id": ("from-env", Origin("env", *["ANTHROPIC_SERVICE_ACCOUNT_ID"] * 2)),
         "base_url": (DEFAULT_BASE_URL, Origin("default", "default")),
-        "federation_rule_id": (RULE, Origin("profile", "profile:work")),
+        "federation_rule_id": (
+            RULE,
+            Origin("profile", "profile:work", f"authentication.federation_rule_id in {profile.path}"),
+        ),
     }
 
 
@@ -48,7 +51,7 @@ def test_every_field_has_its_variable_and_empty_means_unset(name: str) -> None:
     variable = Settings.variable(name)
     assert variable is not None
     filled = Settings.load({}, Environment({variable: "disk"}))
-    assert filled.origin(name) == Origin("env", variable)
+    assert filled.origin(name) == Origin("env", variable, variable)
     empty = Settings.load({}, Environment({variable: ""}))
     assert empty.origin(name) == Origin("default", "default")
     assert getattr(empty, name) == getattr(Settings.load({}, Environment({})), name)

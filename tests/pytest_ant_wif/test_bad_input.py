@@ -84,7 +84,10 @@ def test_words_that_are_no_choice(pytester: pytest.Pytester, refusal: Say) -> No
 
 def test_a_profile_that_there_is_not(pytester: pytest.Pytester, refusal: Say) -> None:
     pytester.makepyfile(SUITE)
-    for name, said in {"nowhere": "the profile 'nowhere' does not exist", "../up": "is no profile name"}.items():
+    for name, said in {
+        "nowhere": "the profile 'nowhere' does not exist",
+        "../up": "is not a valid profile name",
+    }.items():
         line = refusal("--ant-mode", "live", "--ant-profile", name)
         assert line.startswith("--ant-mode live: ")
         assert said in line

@@ -90,6 +90,7 @@ class Api:
         seconds: float | None = None,
     ) -> None:
         """`seconds` is how long an answer, or each event or line of a stream, may take; by default that depends."""
+        self._credentials = credentials
         self._seconds = seconds
         self._backoff = backoff
         self._sleep = sleep
@@ -212,7 +213,7 @@ class Api:
                 return outcome
             delay = backoff.delay(outcome) if outgoing.may_repeat(outcome) else None
             if delay is None:
-                raise refusal(request, outcome)
+                raise refusal(request, outcome, self._credentials)
             self._sleep(delay)
 
     def _response(self, request: httpx.Request) -> httpx.Response | Response | RequestFailure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ant_wif._api.pagination import Query
+from ant_wif._constants import ADMIN_SCOPE
 from ant_wif._http import TIMEOUT_SECONDS, ErrorAnswer, RequestFailure, Response, read_error, sent_secrets
 from ant_wif._secrets import sanitize
 from ant_wif.errors import ApiError, InsecureUrlError
@@ -14,33 +15,64 @@ from ant_wif.errors import ApiError, InsecureUrlError
 if TYPE_CHECKING:
     import httpx
 
+    from ant_wif.integrations import ApiCredential
+
 __all__ = ["DEADLINE", "ApiRequest", "broken", "failed", "refusal", "shown_request"]
 
 _HINTS = {
     401: "`ant auth status` shows which credential was used and where it comes from",
-    403: "the credential is valid, but its scope or workspace does not cover this: check the federation rule",
-    404: "check the path and the id, and that ANTHROPIC_BASE_URL names the Claude API",
     413: "the request is larger than the API takes: send less at once",
     429: "run again when the time that the server's retry-after states has passed",
 }
 
 
-def refusal(request: httpx.Request, outcome: Response | RequestFailure) -> ApiError:
+def refusal(request: httpx.Request, outcome: Response | RequestFailure, credential: ApiCredential) -> ApiError:
     """Return the error for an answer that is no success, or for none at all."""
+    base_url = credential.base_url_from or "the base URL"
     if isinstance(outcome, RequestFailure):
         host = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}"
         return ApiError(
             f"the API at {host} could not be reached: {outcome.reason}",
-            hint="check the network, the proxy variables and ANTHROPIC_BASE_URL, then run again",
+            hint=f"check the network, the proxy variables and {base_url}, then run again",
         )
     error = outcome.error(sent_secrets(request))
+    hint = _HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None)
+    if outcome.status == 404:
+        hint = f"check the path and the id, and that {base_url} names the Claude API"
+    facts, hint = (
+        _forbidden(credential, for_admin="/organizations" in request.url.path) if outcome.status == 403 else ((), hint)
+    )
     return ApiError(
-        f"{shown_request(request)} was answered with HTTP {outcome.status}{error.by_id}: {error.said}",
-        hint=_HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None),
+        f"{shown_request(request)} returned HTTP {outcome.status}{error.by_id}: {error.said}",
+        facts=facts,
+        hint=hint,
         status=outcome.status,
         request_id=error.request_id,
         body=_named(error),
     )
+
+
+def _forbidden(credential: ApiCredential, *, for_admin: bool) -> tuple[tuple[str, ...], str]:
+    """Say whose permission is missing, and what gives it: the facts and the hint of a 403."""
+    facts = (f"credential: {credential.origin}",)
+    if credential.source in {"api_key", "auth_token"}:
+        return (
+            facts,
+            f"the credential is valid, but does not cover this: check what {credential.origin} is allowed to do",
+        )
+    if credential.scope is None:
+        return (
+            facts,
+            "the credential is valid, but its scope or workspace does not cover this: check the federation rule",
+        )
+    scope = sanitize(credential.scope, limit=128)
+    if for_admin and ADMIN_SCOPE not in credential.scope.split():
+        hint = f"this needs the scope {ADMIN_SCOPE}: ant auth login --profile NAME --scope {ADMIN_SCOPE}"
+    elif ADMIN_SCOPE in credential.scope.split():
+        hint = f"the scope {ADMIN_SCOPE} covers the Admin API: use the profile of another login, --profile NAME"
+    else:
+        hint = "the scope or the workspace of the login does not cover this: ant auth login --profile NAME --scope …"
+    return (*facts, f"scope: {scope}"), hint
 
 
 def broken(response: httpx.Response, problem: str) -> ApiError:

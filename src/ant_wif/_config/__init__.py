@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ant_wif._config.cache_dir import CacheDir
     from ant_wif._config.config_dir import Active, ConfigDir, Via, check_name
     from ant_wif._config.documents import Profile, StoredCredentials
-    from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings, flag
+    from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings, check_value, flag
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -29,6 +29,7 @@ __all__ = [
     "StoredCredentials",
     "Via",
     "check_name",
+    "check_value",
     "flag",
     "locate",
     "names",
@@ -41,6 +42,6 @@ if not TYPE_CHECKING:
             "cache_dir": ("CacheDir",),
             "config_dir": ("Active", "ConfigDir", "Via", "check_name"),
             "documents": ("Profile", "StoredCredentials"),
-            "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "flag"),
+            "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "check_value", "flag"),
         },
     )

@@ -53,8 +53,11 @@ def check_name(name: str, *, found_in: str) -> str:
     if profile_names.is_name(name):
         return name
     raise ProfileError(
-        f"{sanitize(name, limit=64)!r}, from {found_in}, is no profile name: expected letters, digits, "
-        "'_', '-' and '.', not starting with a dot, 200 at most",
+        f"{found_in} is not a valid profile name",
+        facts=(
+            f"found: {sanitize(name, limit=64)!r}",
+            "expected: letters, digits, '_', '-' and '.', not starting with a dot, 200 at most",
+        ),
         hint=f"correct {found_in}",
     )
 

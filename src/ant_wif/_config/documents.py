@@ -20,8 +20,8 @@ log = logging.getLogger("ant_wif.profiles")
 _ALL_TIME = 10**12
 _Model = TypeVar("_Model", bound=BaseModel)
 
-Text = Annotated[str | None, AfterValidator(lambda value: value or None)]
-"""A text field; left out and left empty mean the same."""
+Text = Annotated[str | None, AfterValidator(lambda value: (value or "").strip() or None)]
+"""A text field without the white space around it; left out and left empty mean the same."""
 
 
 Secret = Annotated[SecretStr | None, AfterValidator(lambda value: value or None)]
@@ -83,6 +83,11 @@ class Profile:
     def type(self) -> str:
         """`oidc_federation` or `user_oauth`."""
         return self.known.authentication.type
+
+    @property
+    def client_id(self) -> str | None:
+        """Of a login, the OAuth client that it was made with and is refreshed by."""
+        return getattr(self.known.authentication, "client_id", None)
 
     @classmethod
     def parse(cls, name: str, path: Path, document: Mapping[str, object]) -> Profile | ProfileError:

@@ -35,7 +35,7 @@ def locate(environ: Environment, explicit: str | os.PathLike[str] | None = None)
     """
     if explicit is not None:
         return Path(explicit), "flag"
-    stated = environ.get("ANTHROPIC_CONFIG_DIR")
+    stated = environ.text("ANTHROPIC_CONFIG_DIR")
     if stated:
         return Path(stated), "env"
     if sys.platform == "win32":

@@ -6,6 +6,7 @@ fills what it leaves out or leaves empty.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,16 +15,17 @@ from pydantic import Field, InstanceOf, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ant_wif._constants import DEFAULT_AUDIENCE
+from ant_wif._constants import DEFAULT_AUDIENCE, UUID
 from ant_wif._environment import Environment
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._http import check_url
+from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile
 
-__all__ = ["DEFAULT_BASE_URL", "Origin", "Settings", "flag"]
+__all__ = ["DEFAULT_BASE_URL", "Origin", "Settings", "check_value", "flag"]
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 DEFAULT_CONSOLE_URL = "https://platform.claude.com"
@@ -31,10 +33,14 @@ DEFAULT_CONSOLE_URL = "https://platform.claude.com"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value came from: `via` is `flag`, `profile`, `env` or `default`; `name` says which."""
+    """Where a value came from: `via` is `flag`, `profile`, `env` or `default`; `name` says which.
+
+    `place` is what an error calls it: the flag, the variable, or the key with the path of the file.
+    """
 
     via: str
     name: str
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,37 @@ class Variable:
 _PROFILE_FIELDS = {
     "base_url", "console_url", "federation_rule_id", "organization_id", "scope", "service_account_id", "workspace_id",
 }  # fmt: skip
+
+_FORMS = {
+    "federation_rule_id": ("federation rule ID", r"fdrl_[A-Za-z0-9_-]{1,128}", "fdrl_…"),
+    "organization_id": ("organization ID", UUID, "a UUID without a prefix"),
+    "service_account_id": ("service account ID", r"svac_[A-Za-z0-9_-]{1,128}", "svac_…"),
+    "workspace_id": ("workspace ID", r"default|wrkspc_[A-Za-z0-9_-]{1,128}", "wrkspc_… or the word default"),
+    "oauth_client_id": ("OAuth client ID", r"[\x21-\x7e]{1,256}", "printable ASCII characters without blanks"),
+    # RFC 6749 §3.3
+    "scope": ("scope", r"[\x21\x23-\x5b\x5d-\x7e]+( +[\x21\x23-\x5b\x5d-\x7e]+)*", "names separated by blanks"),
+    "identity_audience": ("audience", r"[^\x00-\x1f\x7f]{1,2048}", "a text without control characters"),
+}
+"""Of each setting that is not a URL: what it is called, its form, and the form in words."""
+
+
+def check_value(name: str, value: str, *, place: str) -> str:
+    """Return a setting if it has the form of its kind, a URL without a slash at its end. `name` is a field's.
+
+    Raises:
+        ConfigurationError: it has not, and `place` says where it was found.
+    """
+    if name in {"base_url", "console_url"}:
+        return check_url(value, what=place)
+    called, form, expected = _FORMS[name]
+    if re.fullmatch(form, value) is None:
+        raise ConfigurationError(
+            f"{place} is not a valid {called}",
+            facts=(f"found: {sanitize(value, limit=64)!r}", f"expected: {expected}"),
+            hint=f"correct {place}",
+        )
+    return value
+
 
 Text = str | None
 Secret = SecretStr | None
@@ -86,10 +123,14 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: a value is not one that its field can have.
         """
-        empty = next((name for name, value in arguments.items() if value == ""), None)
+        given: dict[str, Any] = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in arguments.items()
+            if value is not None
+        }
+        empty = next((name for name, value in given.items() if value == ""), None)
         if empty:
             raise ConfigurationError(f"{flag(empty)} is empty", hint=f"give {flag(empty)} a value, or leave it out")
-        given: dict[str, Any] = {name: value for name, value in arguments.items() if value is not None}
         context: dict[str, Any] = {"environ": environ, "profile_file": profile}
         try:
             return cls(**given, **context)
@@ -132,6 +173,23 @@ class Settings(BaseSettings):
 
     def origin(self, name: str) -> Origin:
         return self.origins.get(name, Origin("default", "default"))
+
+    def check(self, *names: str) -> None:
+        """See that these fields, as far as they are set, have the form of their kind.
+
+        Raises:
+            ConfigurationError: one has not; the error names the flag, variable or file it came from.
+        """
+        for name in names:
+            value = getattr(self, name)
+            if value is not None:
+                check_value(name, value, place=self.origin(name).place or name)
+
+    @staticmethod
+    def check_client_id(profile: Profile) -> None:
+        """See that the client id of a login profile, if any, can be sent. Raises ConfigurationError otherwise."""
+        if profile.client_id is not None:
+            check_value("oauth_client_id", profile.client_id, place=_in_file(profile, "client_id").place)
 
     @classmethod
     def variable(cls, name: str) -> str | None:
@@ -183,7 +241,8 @@ class EnvironmentSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = _variable(field)
-        return self._environ.get(variable) if variable else None, field_name, False
+        read = self._environ.get if field_name in _SECRETS else self._environ.text
+        return read(variable) if variable else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         return _collect(self)
@@ -194,7 +253,7 @@ class OriginSource(PydanticBaseSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings], profile: Profile | None) -> None:
         super().__init__(settings_cls)
-        self._profile = profile.name if profile else ""
+        self._profile = profile
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
@@ -203,15 +262,28 @@ class OriginSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found = self.settings_sources_data
         fields = self.settings_cls.model_fields
-        origins = {name: Origin("env", _variable(fields[name]) or "") for name in found["EnvironmentSource"]}
-        origins |= {name: Origin("profile", f"profile:{self._profile}") for name in found["ProfileSource"]}
-        origins |= {name: Origin("flag", flag(name)) for name in found["InitSettingsSource"] if name in fields}
+        variables = {name: _variable(fields[name]) or "" for name in found["EnvironmentSource"]}
+        origins = {name: Origin("env", variable, variable) for name, variable in variables.items()}
+        if self._profile is not None:
+            origins |= {name: _in_file(self._profile, name) for name in found["ProfileSource"]}
+        origins |= {
+            name: Origin("flag", flag(name), flag(name)) for name in found["InitSettingsSource"] if name in fields
+        }
         return {"origins": origins}
+
+
+def _in_file(profile: Profile, name: str) -> Origin:
+    key = name if name in {"base_url", "organization_id", "workspace_id"} else f"authentication.{name}"
+    return Origin("profile", f"profile:{profile.name}", f"{key} in {sanitize_path(profile.path)}")
+
+
+_SECRETS = {"api_key", "auth_token", "identity_token"}
 
 
 def flag(name: str) -> str:
     """The command-line option of an argument; messages call an argument by it."""
-    return "--federation-rule" if name == "federation_rule_id" else f"--{name.replace('_', '-')}"
+    option = {"federation_rule_id": "federation_rule", "oauth_client_id": "client_id"}.get(name, name)
+    return f"--{option.replace('_', '-')}"
 
 
 def _variable(field: FieldInfo) -> str | None:

@@ -10,7 +10,6 @@ from ant_wif._config import DEFAULT_BASE_URL, KEYS, LOGIN_KEYS, ConfigDir, Setti
 from ant_wif._files import is_there
 from ant_wif._http import check_url
 from ant_wif._secrets import sanitize
-from ant_wif._tokens import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import read_source
 
@@ -90,13 +89,7 @@ def create_federation(
             f"a federation profile needs {' and '.join(missing)}",
             hint="give " + " and ".join(f"{flag(key)} or {Settings.variable(key)}" for key in missing),
         )
-    Federation(
-        settings.base_url,
-        str(settings.federation_rule_id),
-        str(settings.organization_id),
-        settings.service_account_id,
-        settings.workspace_id,
-    ).check()
+    settings.check("base_url", "federation_rule_id", "organization_id", "service_account_id", "workspace_id", "scope")
     identity, notes = _identity(settings, dict(identity_options or {}))
     authentication = {
         "type": "oidc_federation",

@@ -11,7 +11,7 @@ from pathlib import Path
 from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, ConfigDir, Settings
 from ant_wif._environment import Environment, steady
 from ant_wif._files import Release, check_writable, is_there, try_lock
-from ant_wif._http import Flow, call, check_url
+from ant_wif._http import Flow, call
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._tokens import (
     ACCOUNT_FIELDS,
@@ -203,8 +203,9 @@ def plan_login(
     document = _login_profile(directory, active.name)
     profile = None if document is None else directory.read(active.name)
     settings = Settings.load(arguments, environ, profile)
-    check_url(settings.base_url, what="the base URL")
-    check_url(settings.console_url, what="the Console's URL")
+    settings.check("base_url", "console_url", "oauth_client_id", "scope", "organization_id", "workspace_id")
+    if profile is not None:
+        settings.check_client_id(profile)
     client_id, scope = settings.oauth_client_id or CLIENT_ID, settings.scope or DEFAULT_SCOPE
     if document is not None:
         own = _own_client_id(document)

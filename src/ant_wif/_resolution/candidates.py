@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ant_wif._config import Active, Settings
-from ant_wif._http import check_url
 from ant_wif._resolution.inputs import ResolutionContext
 from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, ProfileStore, RefreshState, refresh_state
 from ant_wif.credentials import cache_of
@@ -64,7 +63,7 @@ def profile_tier(inputs: ResolutionContext, candidate: TierCandidate, active: Ac
         profile = inputs.directory.read(active.name)
         settings = Settings.load(inputs.arguments, inputs.environ, profile)
         candidate = replace(candidate, profile=profile, settings=settings)
-        check_url(settings.base_url, what=f"base_url of the profile {profile.name!r}")
+        settings.check("base_url", "organization_id", "workspace_id")
     except ConfigurationError as error:
         return replace(candidate, error=error)
     authentication = profile.known.authentication
@@ -76,17 +75,17 @@ def profile_tier(inputs: ResolutionContext, candidate: TierCandidate, active: Ac
 
 def _login(inputs: ResolutionContext, candidate: TierCandidate, profile: Profile, path: Path) -> TierCandidate:
     settings = candidate.settings or inputs.settings
-    client_id = getattr(profile.known.authentication, "client_id", None)
     provider = LoginProvider(
         inputs.directory,
         path,
         profile.name,
         settings.base_url.rstrip("/"),
-        client_id,
+        profile.client_id,
         inputs.clock,
-        base_url_from=settings.origin("base_url").name,
+        base_url_from=settings.origin("base_url").place,
     )
     try:
+        settings.check_client_id(profile)
         stored = inputs.directory.read_credentials(path)
         candidate = replace(candidate, provider=provider, stored=stored)
         if stored is not None and stored.access_token is not None:
@@ -104,12 +103,19 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
         federation = inputs.federated(settings)
         if federation is None or identity is None:
             raise _incomplete(candidate, settings, inputs.near_miss(settings) if identity is None else None)
-        federation.check()
+        settings.check("federation_rule_id", "service_account_id", "identity_audience")
         cache = cache_of(settings, inputs.environ)
         store = ProfileStore(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
         stored = inputs.directory.read_credentials(path) if store else None
         context = inputs.context(settings)
-        provider = FederatedProvider(federation, identity, context, profile=store, cache=cache)
+        provider = FederatedProvider(
+            federation,
+            identity,
+            context,
+            profile=store,
+            cache=cache,
+            base_url_from=settings.origin("base_url").place,
+        )
         token = shared_token(provider, inputs.clock)
         stale = bool(store and stored and store.is_foreign(stored))
         candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)

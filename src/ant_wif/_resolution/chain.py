@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import Settings
 from ant_wif._environment import HOME, Environment, steady
-from ant_wif._http import check_url
 from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
 from ant_wif._resolution.inputs import ResolutionContext
-from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize_path
 from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.credentials import Credentials, cache_of
 from ant_wif.errors import AntWifError, ConfigurationError, IdentitySourceError, NoCredentialsError, ProfileError
@@ -105,12 +104,13 @@ class Resolution:
         settings, stored = candidate.settings or self.inputs.settings, candidate.stored
         assert candidate.provider is not None, "only a usable candidate becomes credentials"  # noqa: S101
         login = isinstance(candidate.provider, LoginProvider)
-        _check_workspace(settings)
         return Credentials(
             candidate.provider,
             source=candidate.source,
             origin=candidate.origin,
             base_url=settings.base_url.rstrip("/"),
+            base_url_from=settings.origin("base_url").place,
+            scope=stored.scope if stored and login else None,
             organization_id=settings.organization_id or (stored.organization_uuid if stored and login else None),
             workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
             identity_source=candidate.identity.source if candidate.identity else None,
@@ -151,9 +151,7 @@ class Resolution:
             candidate,
             provider=StaticProvider(secret),
             token=AccessToken(secret),
-            error=_first_error(
-                lambda: _check_sendable(secret, name), lambda: check_url(settings.base_url, what="the base URL")
-            ),
+            error=_first_error(lambda: _check_sendable(secret, name), lambda: settings.check("base_url")),
         )
 
     def _explicit_profile(self) -> TierCandidate:
@@ -189,8 +187,14 @@ class Resolution:
             return candidate
         context = self.inputs.context(settings)
         try:
-            federation.check()
-            provider = FederatedProvider(federation, identity, context, cache=cache_of(settings, self.inputs.environ))
+            settings.check(*vars(federation), "identity_audience")
+            provider = FederatedProvider(
+                federation,
+                identity,
+                context,
+                cache=cache_of(settings, self.inputs.environ),
+                base_url_from=settings.origin("base_url").place,
+            )
         except ConfigurationError as error:
             return replace(candidate, error=error)
         token = shared_token(provider, self.inputs.clock)
@@ -217,17 +221,6 @@ class Resolution:
                 why = "" if isinstance(error, FileNotFoundError) else f" ({getattr(error, 'strerror', None) or error})"
                 return replace(candidate, missing=(f"the file {sanitize_path(path)}{why}",))
         return profile_tier(self.inputs, candidate, active)
-
-
-def _check_workspace(settings: Settings) -> None:
-    """Refuse the id of a workspace that no header can hold. Raises ConfigurationError, which names where it stands."""
-    wanted, origin = settings.workspace_id or "", settings.origin("workspace_id")
-    if not (wanted.isascii() and wanted.isprintable()):
-        where = f"workspace_id of the {origin.name.replace(':', ' ')}" if origin.via == "profile" else origin.name
-        raise ConfigurationError(
-            f"{where} is {sanitize(wanted)!r}, which is not a valid workspace id",
-            hint=f"correct {where}: expected wrkspc_… or the word default",
-        )
 
 
 def resolve(

@@ -79,7 +79,8 @@ class ResolutionContext:
         if settings.identity_source == "none":
             return None
         if settings.identity_source != "auto":
-            return source_by_name(settings.identity_source, self.context(settings))
+            origin = settings.origin("identity_source")
+            return source_by_name(settings.identity_source, self.context(settings), place=origin.place)
         return self._detected(settings)[0]
 
     def near_miss(self, settings: Settings) -> IdentitySourceError | None:

@@ -16,12 +16,18 @@ __all__ = ["fetch_and_exchange"]
 
 
 def fetch_and_exchange(
-    federation: Federation, source: IdentitySource, context: Context, spent: AssertionLog, *, patient: bool = True
+    federation: Federation,
+    source: IdentitySource,
+    context: Context,
+    spent: AssertionLog,
+    *,
+    patient: bool = True,
+    base_url_from: str = "",
 ) -> Flow[AccessToken]:
     """Obtain an identity token that was not presented yet, and exchange it.
 
     What passes by itself is tried again for a minute at most (not at all unless `patient`), after a
-    request that the server may have received only with another assertion.
+    request that the server may have received only with another assertion. `base_url_from` is what names the base URL.
 
     Raises:
         ConfigurationError, InsecureUrlError: refused before anything was sent.
@@ -36,7 +42,7 @@ def fetch_and_exchange(
         answer = yield from _present(federation, token, spent)
         delay = backoff.delay(answer)
         if delay is None:
-            return read_exchange(answer, federation, token, context.clock())
+            return read_exchange(answer, federation, token, context.clock(), base_url_from=base_url_from)
         yield from pause(delay)
         if isinstance(answer, RequestFailure) and not answer.maybe_received:
             continue
@@ -45,7 +51,7 @@ def fetch_and_exchange(
         except IdentityTokenError:
             other = token
         if other.is_single_use and other.assertion == token.assertion:
-            return read_exchange(answer, federation, token, context.clock())
+            return read_exchange(answer, federation, token, context.clock(), base_url_from=base_url_from)
         token = other
 
 

@@ -60,7 +60,8 @@ class FederatedProvider:
     """Exchanges an identity token, once for all who share the store.
 
     `profile` is the store of the profile that configures this, if one does; else, or where that cannot
-    be written, the token lies in `cache`. With neither, it is kept in memory only.
+    be written, the token lies in `cache`. With neither, it is kept in memory only. `base_url_from` is the option,
+    variable or file that names the base URL.
     """
 
     held = True
@@ -73,12 +74,14 @@ class FederatedProvider:
         *,
         profile: ProfileStore | None = None,
         cache: CacheDir | None = None,
+        base_url_from: str = "",
     ) -> None:
         self.federation = federation
         self.identity = identity
         self.context = context
         self._profile = profile
         self._cache = cache
+        self._base_url_from = base_url_from
         self._assertions: AssertionLog | None = None
 
     def store(self) -> TokenStore | None:
@@ -104,7 +107,12 @@ class FederatedProvider:
 
         self._assertions = self._assertions or AssertionLog(self._cache, self.context.clock)
         token = yield from fetch_and_exchange(
-            self.federation, self.identity, self.context, self._assertions, patient=not wanted.has_spare
+            self.federation,
+            self.identity,
+            self.context,
+            self._assertions,
+            patient=not wanted.has_spare,
+            base_url_from=self._base_url_from,
         )
         if store is not None:
             yield from call(lambda: store.write(token))
@@ -126,7 +134,7 @@ class LoginProvider:
     client_id: str | None = None
     clock: Callable[[], float] = steady
     base_url_from: str = ""
-    """The variable, option or profile that names `base_url`."""
+    """The option, variable or file that names `base_url`."""
     _warned: bool = field(default=False, repr=False)
     _unsaved: dict[SecretStr, SecretStr] = field(default_factory=dict, repr=False)
     """Refresh tokens that could not be written, each under the one that it replaced."""
@@ -213,7 +221,12 @@ class LoginProvider:
         sent, issued_by = self._unsaved.get(old, old), issuer_of(stored)
         try:
             granted = yield from refresh(
-                issued_by or self.base_url, client_id, sent, profile=self.profile, patient=not wanted.has_spare
+                issued_by or self.base_url,
+                client_id,
+                sent,
+                profile=self.profile,
+                patient=not wanted.has_spare,
+                base_url_from=f"the login in {sanitize_path(self.path)}" if issued_by else self.base_url_from,
             )
         except LoginError:
             elsewhere = yield from self._refreshed_elsewhere(old)

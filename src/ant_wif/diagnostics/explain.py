@@ -99,7 +99,7 @@ def explain(
     )
     federation = resolution.inputs.federated(settings)
     if federation is not None:
-        federation.check()
+        settings.check(*vars(federation))
     drifts: list[float] = []
     try:
         fetched = run(noting_dates(source.fetch(context), drifts, resolution.inputs.clock), http_client)

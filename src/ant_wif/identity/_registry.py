@@ -236,13 +236,15 @@ def _surveyed(source: type[IdentitySource], context: Context) -> Detection:
     return replace(by_machine, reason=reason, near_miss=by_variables.near_miss)
 
 
-def source_by_name(name: str, context: Context) -> IdentitySource:
+def source_by_name(name: str, context: Context, *, place: str = "") -> IdentitySource:
     """Return the source of that name, configured from the environment where it needs configuration.
+
+    `place` is the option or variable that names it.
 
     Raises:
         ConfigurationError: there is no such source, or it needs more than its name.
     """
-    source = _class_named(name)
+    source = _class_named(name, place or "--identity-source or ANT_IDENTITY_SOURCE")
     try:
         detection = _surveyed(source, context)
     except Exception as error:
@@ -316,7 +318,7 @@ def _adapter(name: str) -> TypeAdapter[IdentitySource] | None:
         return None
 
 
-def _class_named(name: str) -> type[IdentitySource]:
+def _class_named(name: str, place: str = "identity_token.source") -> type[IdentitySource]:
     for listed in BUILT_IN:
         if listed.name == name:
             return listed.load()
@@ -324,8 +326,9 @@ def _class_named(name: str) -> type[IdentitySource]:
         if plugin.name == name:
             return _loaded(plugin)
     raise ConfigurationError(
-        f"there is no identity source {sanitize(name, limit=64)!r}; expected one of {', '.join(_names())}, auto, none",
-        hint="correct --identity-source or ANT_IDENTITY_SOURCE",
+        f"{place} is not a valid identity source",
+        facts=(f"found: {sanitize(name, limit=64)!r}", f"expected: {', '.join(_names())}, auto or none"),
+        hint=f"correct {place}",
     )
 
 

@@ -37,7 +37,7 @@ class File(IdentitySource):
 
     @classmethod
     def detect(cls, context: Context) -> Detection:
-        path = context.environ.get(VARIABLE)
+        path = context.environ.text(VARIABLE)
         if path is None:
             return not_detected("file", f"{VARIABLE} is not set")
         return detected(cls(path), f"{VARIABLE} is set")

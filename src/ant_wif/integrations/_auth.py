@@ -53,6 +53,10 @@ class ApiCredential(Bearer, Protocol):
     @property
     def origin(self) -> str: ...
     @property
+    def base_url_from(self) -> str: ...
+    @property
+    def scope(self) -> str | None: ...
+    @property
     def environ(self) -> Mapping[str, str]: ...
     @property
     def auth(self) -> httpx.Auth: ...
@@ -72,7 +76,7 @@ class CredentialFlow:
 
     def __init__(self, credential: Bearer) -> None:
         self._credential = credential
-        check_url(credential.base_url, what="the credential's base URL")
+        check_url(credential.base_url, what=getattr(credential, "base_url_from", "") or "the credential's base URL")
         self._own: Any = None
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:

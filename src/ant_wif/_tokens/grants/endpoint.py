@@ -87,11 +87,11 @@ class NotGranted:
 def read_answer(
     answer: Response | RequestFailure, url: str, sent: Sequence[SecretStr], *, named_by: str
 ) -> Granted | NotGranted:
-    """Read what the endpoint answered to any grant; `named_by` is the setting that names its host."""
+    """Read what the endpoint answered to any grant; `named_by` is the flag, variable or file that names its host."""
     if isinstance(answer, RequestFailure):
         return NotGranted(
             f"{url} could not be used: {answer.reason}",
-            f"check the network, the proxy variables and {named_by}, then run again",
+            f"check the network, the proxy variables and {named_by or 'the base URL'}, then run again",
         )
     flaw = ""
     if answer.status == 200:
@@ -104,7 +104,7 @@ def read_answer(
         error = replace(error, fields={}, said=flaw)
     separator = ", " if flaw else ": "
     message = f"{url} answered HTTP {answer.status}{error.by_id}{separator}{error.said}"
-    return NotGranted(message, _hint(answer, error, named_by), answer.status, error)
+    return NotGranted(message, _hint(answer, error, named_by or "the base URL"), answer.status, error)
 
 
 def _hint(answer: Response, error: ErrorAnswer, named_by: str) -> str:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA, UUID
-from ant_wif._http import Request, RequestFailure, Response, check_url
+from ant_wif._config import check_value
+from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA
+from ant_wif._http import Request, RequestFailure, Response
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
-from ant_wif.errors import ConfigurationError
 from ant_wif.identity import IdentityToken
 
 __all__ = ["Federation", "exchange_request", "likely_causes", "read_exchange"]
@@ -39,36 +38,13 @@ class Federation:
             InsecureUrlError: the base URL must not carry a token.
             ConfigurationError: an id has not the form of its kind.
         """
-        check_url(self.base_url, what="the base URL")
-        wanted = [
-            ("federation rule", self.federation_rule_id, _tagged("fdrl"), "fdrl_…"),
-            ("organization", self.organization_id, _is_uuid, "a UUID without prefix"),
-            ("service account", self.service_account_id, _tagged("svac"), "svac_…"),
-            ("workspace", self.workspace_id, _is_workspace, "wrkspc_… or the word default"),
-        ]
-        for name, value, well_formed, expected in wanted:
-            if value is not None and not well_formed(value):
-                raise ConfigurationError(
-                    f"{sanitize(value, limit=64)!r} is not the id of {'an' if name == 'organization' else 'a'} {name}: "
-                    f"expected {expected}",
-                    hint=f"copy the {name}'s id from the Console and mind which variable it goes into",
-                )
+        for name, value in asdict(self).items():
+            if value is not None:
+                check_value(name, value, place=name)
 
     def fingerprint(self) -> str:
         """Tell this federation from others, without naming it."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-
-def _tagged(prefix: str) -> Callable[[str], bool]:
-    return lambda value: re.fullmatch(rf"{prefix}_[A-Za-z0-9_-]{{1,128}}", value) is not None
-
-
-def _is_workspace(value: str) -> bool:
-    return value == "default" or _tagged("wrkspc")(value)
-
-
-def _is_uuid(value: str) -> bool:
-    return re.fullmatch(UUID, value) is not None
 
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -94,15 +70,20 @@ def exchange_request(federation: Federation, token: IdentityToken) -> Request:
 
 
 def read_exchange(
-    answer: Response | RequestFailure, federation: Federation, token: IdentityToken, now: float
+    answer: Response | RequestFailure,
+    federation: Federation,
+    token: IdentityToken,
+    now: float,
+    *,
+    base_url_from: str = "",
 ) -> AccessToken:
-    """Read the answer to `exchange_request`; `now` is unix seconds.
+    """Read the answer to `exchange_request`; `now` is unix seconds. `base_url_from` says what names the base URL.
 
     Raises:
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
     url = token_endpoint(federation.base_url)
-    found = read_answer(answer, url, [token.assertion], named_by="ANTHROPIC_BASE_URL")
+    found = read_answer(answer, url, [token.assertion], named_by=base_url_from)
     if isinstance(found, Granted):
         return AccessToken(found.access_token, int(now) + found.expires_in, lifetime=found.expires_in)
     claims = token.unverified_claims

@@ -12,7 +12,13 @@ __all__ = ["refresh"]
 
 
 def refresh(
-    base_url: str, client_id: str, refresh_token: SecretStr, *, profile: str, patient: bool = True
+    base_url: str,
+    client_id: str,
+    refresh_token: SecretStr,
+    *,
+    profile: str,
+    patient: bool = True,
+    base_url_from: str = "",
 ) -> Flow[Granted]:
     """Trade a refresh token for an access token and the next refresh token; the old one is dead from then on.
 
@@ -21,7 +27,7 @@ def refresh(
         LoginError: the server ended the login.
         ExchangeError: the endpoint failed, or could not be reached.
     """
-    check_url(base_url, what="the base URL")
+    check_url(base_url, what=base_url_from or "the base URL")
     request = Request(
         "POST",
         token_endpoint(base_url),
@@ -29,7 +35,7 @@ def refresh(
         json={"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
     )
     answer = yield from send_again(request, Backoff() if patient else Backoff(attempts=1))
-    found = read_answer(answer, request.url, [refresh_token], named_by="the profile's base_url")
+    found = read_answer(answer, request.url, [refresh_token], named_by=base_url_from)
     if isinstance(found, Granted):
         return found
     if found.status in {400, 401} and found.error.fields:
