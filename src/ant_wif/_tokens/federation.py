@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, pause, send
+from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.assertion_log import DENIED, GRANTED, AssertionLog, AssertionUse
 from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, likely_causes, read_exchange
@@ -30,12 +30,12 @@ def fetch_and_exchange(
     request that the server may have received only with another assertion. `base_url_from` is what names the base URL.
 
     Raises:
-        ConfigurationError, InsecureUrlError: refused before anything was sent.
+        InsecureUrlError: the base URL must not carry a token, and nothing was sent.
         IdentityTokenReusedError: the source has only a token that was exchanged before.
         IdentityTokenError: the source has no token that could be exchanged.
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
-    federation.check()
+    check_url(federation.base_url, what=base_url_from or "the base URL")
     backoff = Backoff() if patient else Backoff(attempts=1)
     token = yield from _unused(federation, source, context, spent)
     while True:
