@@ -98,7 +98,7 @@ def test_a_bad_value_in_a_profile_is_blamed_with_the_path_of_the_file(
         path = directory.write("default", document)
         outcome = ant(*(LOGIN if name in OF_A_LOGIN else ("auth", "verify")))
         assert outcome.status in {1, 3}, outcome.err
-        assert _blamed(outcome.err) == f"{key if is_top else f'authentication.{key}'} in {path}"
+        assert _blamed(outcome.err) == f"{key if is_top else f'authentication.{key}'} of the profile 'default' ({path})"
 
 
 def test_a_bad_name_in_active_config_is_blamed_with_the_path_of_the_file(ant: Ant, directory: ConfigDir) -> None:
@@ -141,7 +141,7 @@ def test_a_host_that_cannot_be_reached_is_blamed_on_what_names_it(ant: Ant, dire
         assert f"the proxy variables and {place}, then run again" in outcome.err
     path = directory.write("default", login_profile(base_url=closed))
     directory.write_credentials(directory.credentials_path("default"), {"access_token": SecretStr(TOKEN)})
-    assert f"the proxy variables and base_url in {path}, then run again" in ant(*listing).err
+    assert f"the proxy variables and base_url of the profile 'default' ({path}), then run again" in ant(*listing).err
 
 
 WHITE = {"before": " {}", "after": "{} ", "carriage return": "{}\r", "line break": "\n{}\n", "both": "\t {}\r\n"}

@@ -286,7 +286,7 @@ class TestEmulator:
     [
         (("--workspace-id", "wrkspc_ü"), {}, None, "--workspace-id"),
         ((), {"ANTHROPIC_WORKSPACE_ID": "wrkspc_ü"}, None, "ANTHROPIC_WORKSPACE_ID"),
-        ((), {}, "wrkspc_ü", "workspace_id in {path}"),
+        ((), {}, "wrkspc_ü", "workspace_id of the profile 'default' ({path})"),
     ],
     ids=["option", "variable", "profile"],
 )

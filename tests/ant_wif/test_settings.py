@@ -36,12 +36,17 @@ def test_an_argument_beats_the_profile_and_the_profile_the_environment() -> None
     }
     assert found == {
         "workspace_id": ("from-argument", Origin("flag", "--workspace-id", "--workspace-id")),
-        "organization_id": (ORGANIZATION, Origin("profile", "profile:work", f"organization_id in {profile.path}")),
+        "organization_id": (
+            ORGANIZATION,
+            Origin("profile", "profile:work", f"organization_id of the profile 'work' ({profile.path})"),
+        ),
         "service_account_id": ("from-env", Origin("env", *["ANTHROPIC_SERVICE_ACCOUNT_ID"] * 2)),
         "base_url": (DEFAULT_BASE_URL, Origin("default", "default")),
         "federation_rule_id": (
             RULE,
-            Origin("profile", "profile:work", f"authentication.federation_rule_id in {profile.path}"),
+            Origin(
+                "profile", "profile:work", f"authentication.federation_rule_id of the profile 'work' ({profile.path})"
+            ),
         ),
     }
 

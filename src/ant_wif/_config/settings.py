@@ -274,7 +274,9 @@ class OriginSource(PydanticBaseSettingsSource):
 
 def _in_file(profile: Profile, name: str) -> Origin:
     key = name if name in {"base_url", "organization_id", "workspace_id"} else f"authentication.{name}"
-    return Origin("profile", f"profile:{profile.name}", f"{key} in {sanitize_path(profile.path)}")
+    return Origin(
+        "profile", f"profile:{profile.name}", f"{key} of the profile {profile.name!r} ({sanitize_path(profile.path)})"
+    )
 
 
 _SECRETS = {"api_key", "auth_token", "identity_token"}
