@@ -99,7 +99,7 @@ class TestProfile:
         directory.write("default", federation_profile(future={"kept": True}))
         outcome = ant("profile", "set", "workspace_id", WORKSPACE)
         assert outcome.status == 0
-        assert "keeps its" in outcome.err
+        assert outcome.err == f"workspace_id of the profile 'default' is now {WORKSPACE}\n"
         assert ant("profile", "get", "workspace_id").out == f"{WORKSPACE}\n"
         assert directory.read("default").document["future"] == {"kept": True}
 

@@ -69,21 +69,18 @@ def list_(session: Session) -> None:
 def get(session: Session, key: str | None) -> None:
     """Print a profile's configuration or one key.
 
-    KEY is workspace_id, base_url, organization_id, scope, client_id or console_url.
+    KEY is authentication, workspace_id, base_url, organization_id, scope, client_id or console_url. A key that is not
+    set prints an empty line.
     """
     from ant_cli._output import print_item
     from ant_wif._profiles import get_value
 
     directory, active = _directory(session)
     found = directory.read(active)
-    if key is None:
-        print_item(session, dict(found.document))
-        return
-    value = get_value(found, key)
-    if value is None:
-        say(f"{key} is not set in the profile {active!r}", err=True)
-        raise click.exceptions.Exit(1)
-    say(value, lines=True)
+    if key in {None, "authentication"}:
+        print_item(session, found.document if key is None else found.document[key])
+    else:
+        say(get_value(found, key) or "")
 
 
 @profile.command(
@@ -105,6 +102,26 @@ def set_(session: Session, key: str, value: str) -> None:
 
     directory, active = _directory(session)
     for note in set_value(directory, active, key, value):
+        say(note, err=True)
+
+
+@profile.command(
+    examples=(
+        "ant profile unset workspace_id",
+        "ant profile unset base_url --profile staging",
+    )
+)
+@click.argument("key", shell_complete=completing.keys)
+@pass_session
+def unset(session: Session, key: str) -> None:
+    """Remove a key from a profile.
+
+    KEY is workspace_id, base_url or organization_id, and for a login also scope, client_id or console_url.
+    """
+    from ant_wif._profiles import unset_value
+
+    directory, active = _directory(session)
+    for note in unset_value(directory, active, key):
         say(note, err=True)
 
 

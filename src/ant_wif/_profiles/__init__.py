@@ -7,7 +7,7 @@ from ant_wif._lazy import loader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif._profiles.callback import Listener
-    from ant_wif._profiles.editor import create_federation, get_value, set_value
+    from ant_wif._profiles.editor import create_federation, get_value, set_value, unset_value
     from ant_wif._profiles.login import LoggedIn, LoginPlan, plan_login
     from ant_wif._profiles.stored_tokens import clear, list_stored_tokens, log_out, log_out_everywhere
 
@@ -23,6 +23,7 @@ __all__ = [
     "log_out_everywhere",
     "plan_login",
     "set_value",
+    "unset_value",
 ]
 
 if not TYPE_CHECKING:
@@ -30,7 +31,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "callback": ("Listener",),
-            "editor": ("create_federation", "get_value", "set_value"),
+            "editor": ("create_federation", "get_value", "set_value", "unset_value"),
             "login": ("LoggedIn", "LoginPlan", "plan_login"),
             "stored_tokens": ("clear", "list_stored_tokens", "log_out", "log_out_everywhere"),
         },

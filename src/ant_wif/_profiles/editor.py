@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ant_wif._config import DEFAULT_BASE_URL, KEYS, LOGIN_KEYS, ConfigDir, Settings, check_name, flag
+from ant_wif._config import DEFAULT_BASE_URL, KEYS, LOGIN_KEYS, ConfigDir, Settings, check_name, check_value, flag
 from ant_wif._files import is_there
-from ant_wif._http import check_url
 from ant_wif._secrets import sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import read_source
@@ -16,7 +15,7 @@ from ant_wif.identity import read_source
 if TYPE_CHECKING:
     from ant_wif._config import Profile
 
-__all__ = ["create_federation", "get_value", "set_value"]
+__all__ = ["create_federation", "get_value", "set_value", "unset_value"]
 
 
 def get_value(profile: Profile, key: str) -> str | None:
@@ -34,9 +33,31 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
     """Set one value of a profile, and return what the person should know about it.
 
     Raises:
-        ProfileError: no such key or profile, or the key is not one of this kind of profile.
-        InsecureUrlError: the URL must not carry a token.
+        ProfileError: no such key or profile, the key is not one of this kind of profile, or the value is empty.
+        ConfigurationError: the value has not the form of its kind.
     """
+    profile = _to_edit(directory, name, key)
+    value = value.strip()
+    if not value:
+        raise ProfileError(f"{key} cannot be empty", hint=f"to remove it: ant profile unset {key} --profile {name}")
+    value = check_value("oauth_client_id" if key == "client_id" else key, value, place=key)
+    return [f"{key} of the profile {name!r} is now {sanitize(value)}", *_change(directory, profile, key, value)]
+
+
+def unset_value(directory: ConfigDir, name: str, key: str) -> list[str]:
+    """Remove one value from a profile, and return what the person should know about it.
+
+    Raises:
+        ProfileError: no such key or profile, or the key is not one of this kind of profile.
+    """
+    profile = _to_edit(directory, name, key)
+    part = profile.document if key not in LOGIN_KEYS else _object(profile.document["authentication"])
+    if key not in part:
+        return [f"{key} is not set in the profile {name!r}"]
+    return [f"{key} was removed from the profile {name!r}", *_change(directory, profile, key, None)]
+
+
+def _to_edit(directory: ConfigDir, name: str, key: str) -> Profile:
     _check_key(key)
     if not is_there(directory.config_path(name)):
         raise ProfileError(
@@ -50,20 +71,44 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
             f"{key} belongs to login profiles (user_oauth); {name!r} is a federation profile",
             hint="a federation profile has workspace_id, base_url and organization_id",
         )
-    if key in {"base_url", "console_url"}:
-        value = check_url(value, what=key)
-    document = dict(profile.document)
-    notes = [f"{key} of the profile {name!r} is now {sanitize(value)}"]
-    if key not in LOGIN_KEYS:
-        document[key] = value
+    return profile
+
+
+def _change(directory: ConfigDir, profile: Profile, key: str, value: str | None) -> Iterator[str]:
+    """Write a profile with another value, or without it; tell what follows for what was issued already."""
+    document, before = dict(profile.document), get_value(profile, key)
+    part = document if key not in LOGIN_KEYS else _object(document["authentication"])
+    part.pop(key, None)
+    if value is not None:
+        part[key] = value
+    if part is not document:
+        document["authentication"] = part
+    changed = value != before
+    if key == "organization_id" and changed and document.pop("workspace_id", None):
+        yield "workspace_id was removed, because it belonged to the other organization"
+    if changed and profile.type == "oidc_federation":
+        yield from _drop_token(directory, profile)
+    directory.write(profile.name, document)
+    if key == "client_id" and value is None:
+        yield "without a client_id nothing here refreshes the login; another tool must keep its credentials file fresh"
+    if changed and profile.type == "user_oauth" and key in {"workspace_id", "organization_id"}:
+        yield (
+            f"the issued credentials keep their {key.removesuffix('_id')} until: "
+            f"ant auth login --profile {profile.name}"
+        )
+
+
+def _drop_token(directory: ConfigDir, profile: Profile) -> Iterator[str]:
+    """Remove the token that was issued for the values so far: other SDKs would go on using it."""
+    try:
+        stored = directory.read_credentials(directory.secrets_path(profile.name))
+        # What has a successor is a login's, and is not used for a federation.
+        gone = directory.forget(profile.name) if stored is not None and stored.refresh_token is None else None
+    except ProfileError as error:
+        yield f"the cached access token could not be removed: {error.summary}"
     else:
-        document["authentication"] = {**_object(document["authentication"]), key: value}
-    if key == "organization_id" and value != profile.known.organization_id and document.pop("workspace_id", None):
-        notes.append("workspace_id was removed, because it belonged to the other organization")
-    if key == "workspace_id":
-        notes.append(_about_workspace(profile))
-    directory.write(name, document)
-    return notes
+        if gone is not None:
+            yield f"removed the cached access token, which was issued for the previous value: {gone}"
 
 
 def create_federation(
@@ -134,12 +179,6 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
         )
     notes = [f"the official SDKs refuse a profile whose identity source is {name}: they know only `file`"]
     return document, [] if name == "file" else notes
-
-
-def _about_workspace(profile: Profile) -> str:
-    if profile.type == "user_oauth":
-        return "a token that was issued keeps its workspace until the next login"
-    return "the next exchange asks for this workspace; a token that was issued keeps its own"
 
 
 def _check_key(key: str) -> None:

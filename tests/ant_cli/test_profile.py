@@ -1,0 +1,174 @@
+"""`ant profile get`, `set` and `unset`: what is stored, what is refused, and what becomes of a cached token."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._secrets import SecretStr
+from support.samples import ORGANIZATION, WORKSPACE, federation_profile, login_profile
+
+from .conftest import Ant
+
+ANOTHER = "11111111-7b7e-4a51-9c0e-6c1f2d3e4b5a"
+VALUES = {
+    "workspace_id": (WORKSPACE, "default"),
+    "organization_id": (ORGANIZATION, ANOTHER),
+    "base_url": ("https://api.example", "http://127.0.0.1:8080/v"),
+    "console_url": ("https://console.example",),
+    "client_id": ("a-client",),
+    "scope": ("user:inference org:admin",),
+}
+BAD = {
+    "workspace_id": ("Default", "a b", "wrkspc_", "wrkspc_\u200ex", "wrkspc_x\x00"),
+    "organization_id": ("acme", f"org_{ORGANIZATION}", ORGANIZATION[:-1]),
+    "base_url": ("api.example", "http://api.example", "https://user@api.example"),
+    "console_url": ("console.example", "ftp://console.example"),
+    "client_id": ("a b", "\u00e4"),
+    "scope": ('a"b', "a\nb"),
+}
+WHITE = (" {}", "{}  ", "{}\r", "\t{}\r\n")
+TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
+
+
+@pytest.fixture
+def profile(directory: ConfigDir) -> Path:
+    return directory.write("default", login_profile())
+
+
+@pytest.mark.parametrize("key", list(VALUES))
+def test_a_value_is_stored_without_the_white_space_around_it(ant: Ant, profile: Path, key: str) -> None:
+    for value in VALUES[key]:
+        for white in WHITE:
+            outcome = ant("profile", "set", key, white.format(value))
+            assert outcome.status == 0, outcome.err
+            assert json.dumps(value) in profile.read_text()
+            assert ant("profile", "get", key).out == f"{value}\n"
+
+
+@pytest.mark.parametrize("key", list(VALUES))
+def test_an_empty_value_is_refused_and_unset_named_which_removes_it(ant: Ant, profile: Path, key: str) -> None:
+    ant("profile", "set", key, VALUES[key][0])
+    before = profile.read_bytes()
+    for value in ("", " ", "\r\n"):
+        outcome = ant("profile", "set", key, value)
+        assert outcome.status == 1
+        assert f"error: {key} cannot be empty\n" in outcome.err
+        assert f"ant profile unset {key} --profile default" in outcome.err
+        assert profile.read_bytes() == before
+    assert ant("profile", "unset", key).status == 0
+    unset = ant("profile", "get", key)
+    assert (unset.status, unset.out) == (0, "\n")
+    assert key not in profile.read_text()
+    again = ant("profile", "unset", key)
+    assert again.status == 0
+    assert f"{key} is not set" in again.err
+
+
+@pytest.mark.parametrize("key", list(BAD))
+def test_a_value_of_another_form_is_refused_and_nothing_changes(ant: Ant, profile: Path, key: str) -> None:
+    before = profile.read_bytes()
+    for value in BAD[key]:
+        outcome = ant("profile", "set", key, value)
+        assert outcome.status == 1, value
+        assert outcome.err.startswith(f"error: {key} ")
+        assert profile.read_bytes() == before
+
+
+def test_get_prints_the_authentication_block_and_escapes_control_characters(ant: Ant, profile: Path) -> None:
+    profile.write_text(json.dumps(login_profile(workspace_id="wrkspc_\x1b[31m\u202e\nx")))
+    assert ant("profile", "get", "authentication").json() == login_profile()["authentication"]
+    out = ant("profile", "get", "workspace_id").out
+    assert out == "wrkspc_\\x1b[31m\\u202e\\nx\n"
+
+
+def test_what_a_hand_written_file_has_around_a_value_is_left_aside(ant: Ant, profile: Path) -> None:
+    profile.write_text(json.dumps(login_profile(workspace_id=f" {WORKSPACE}\r\n", organization_id="  ")))
+    assert ant("profile", "get", "workspace_id").out == f"{WORKSPACE}\n"
+    assert ant("profile", "get", "organization_id").out == "\n"
+
+
+def test_unknown_keys_list_the_known_ones(ant: Ant, profile: Path) -> None:
+    assert profile.exists()
+    for words in (("get", "nope"), ("set", "nope", "x"), ("unset", "nope"), ("set", "authentication", "{}")):
+        outcome = ant("profile", *words)
+        assert outcome.status == 1
+        assert "workspace_id, base_url, organization_id, scope, client_id, console_url" in outcome.err
+
+
+@pytest.mark.parametrize("words", [("set", "workspace_id", "default"), ("unset", "workspace_id")], ids=["set", "unset"])
+def test_a_missing_profile_names_the_login(ant: Ant, words: tuple[str, ...]) -> None:
+    outcome = ant("profile", *words, "--profile", "gone")
+    assert outcome.status == 1
+    assert "ant auth login --profile gone" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("set", "workspace_id", "wrkspc_01Other"),
+        ("set", "organization_id", ANOTHER),
+        ("set", "base_url", "https://gateway.example"),
+        ("unset", "workspace_id"),
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+def test_a_changed_federation_profile_loses_its_cached_token(
+    ant: Ant, directory: ConfigDir, words: tuple[str, ...]
+) -> None:
+    """Another tool, which knows nothing of our note beside the token, would go on using it."""
+    directory.write("default", federation_profile(workspace_id=WORKSPACE))
+    path = directory.credentials_path("default")
+    directory.write_credentials(path, {"access_token": SecretStr(TOKEN), "expires_at": 4102444800})
+    same = ant("profile", "set", "workspace_id", WORKSPACE)
+    assert same.status == 0
+    assert path.exists(), "nothing changed"
+    outcome = ant("profile", *words)
+    assert outcome.status == 0
+    assert not path.exists()
+    assert f"removed the cached access token, which was issued for the previous value: {path}" in outcome.err
+
+
+def test_a_changed_federation_profile_leaves_a_login_and_foreign_files_alone(
+    ant: Ant, directory: ConfigDir, tmp_path: Path
+) -> None:
+    directory.write("default", federation_profile())
+    path = directory.credentials_path("default")
+    directory.write_credentials(path, {"access_token": SecretStr(TOKEN), "refresh_token": SecretStr("a-refresh-token")})
+    assert ant("profile", "set", "workspace_id", WORKSPACE).status == 0
+    assert path.exists()
+    notes = tmp_path / "notes.json"
+    notes.write_text('{"mine": 1}')
+    notes.chmod(0o600)
+    document = federation_profile()
+    document["authentication"] = {**dict(document["authentication"]), "credentials_path": str(notes)}  # type: ignore[call-overload]  # a dict, as written above
+    directory.write("default", document)
+    outcome = ant("profile", "set", "workspace_id", WORKSPACE)
+    assert outcome.status == 0
+    assert notes.read_text() == '{"mine": 1}'
+    assert "could not be removed" in outcome.err
+
+
+def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(ant: Ant, profile: Path) -> None:
+    assert profile.exists()
+    err = ant("profile", "set", "workspace_id", WORKSPACE).err
+    assert "the issued credentials keep their workspace until: ant auth login --profile default" in err
+
+
+def test_a_file_that_others_could_write_is_never_left_behind(ant: Ant, directory: ConfigDir, profile: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        assert ant("profile", "set", "workspace_id", WORKSPACE).status == 0
+    finally:
+        os.umask(before)
+    assert profile.stat().st_mode & 0o777 == 0o644
+    assert directory.read("default").known.workspace_id == WORKSPACE
+
+
+def test_a_directory_is_not_listed_as_a_profile(ant: Ant, profile: Path) -> None:
+    (profile.parent / "sub.json").mkdir()
+    assert ant("profile", "list").out == "* default\n"
