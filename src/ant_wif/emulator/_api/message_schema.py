@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, ValidationInfo, field_validator
@@ -124,6 +124,10 @@ class MessageRequest:
     max_tokens: int = 0
     stop_sequences: tuple[str, ...] = ()
     stream: bool = False
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: Mapping[str, Any] = field(default_factory=dict)
+    output_schema: object = None
+    """What the answer's text is to satisfy, as `output_config.format` has it."""
 
     def last_user_text(self) -> str:
         """Return the text of the last message of a user that has any."""
@@ -155,6 +159,9 @@ def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> 
         max_tokens=body.get("max_tokens", 0),
         stop_sequences=tuple(body.get("stop_sequences", ())),
         stream=body.get("stream", False),
+        tools=tuple(body.get("tools", ())),
+        tool_choice=body.get("tool_choice", {}),
+        output_schema=(body.get("output_config", {}).get("format") or {}).get("schema"),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +15,7 @@ from ant_wif._secrets import sanitize
 from ant_wif.emulator._api.answer import TOKEN, MessageAnswer, count_input, respond
 from ant_wif.emulator._api.authentication import authenticate
 from ant_wif.emulator._http.fields import page_answer, page_by_id
+from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, listed, read_json
 from ant_wif.emulator._state.state import State
 
@@ -26,7 +29,11 @@ _LONG_OUTPUT, _MOST_TOKENS_LONG = "output-300k-2026-03-24", 300_000
 
 def echo(request: MessageRequest) -> MessageAnswer:
     """Return the last text of a user. Where nothing was said to echo, the answer has no content."""
-    text, stopped_by = _up_to(request.stop_sequences, request.last_user_text())
+    return _saying(request, request.last_user_text())
+
+
+def _saying(request: MessageRequest, said: str) -> MessageAnswer:
+    text, stopped_by = _up_to(request.stop_sequences, said)
     # One more than may be, to see that there are more; not all, for the text may be long.
     most = min(request.max_tokens, len(text)) + 1
     tokens = tuple(found.group() for found in islice(TOKEN.finditer(text), most))
@@ -36,6 +43,47 @@ def echo(request: MessageRequest) -> MessageAnswer:
         reason = "end_turn" if stopped_by is None else "stop_sequence"
     content = ({"type": "text", "text": "".join(tokens)},) if tokens else ()
     return MessageAnswer(request.model, content, count_input(request), reason, stopped_by)
+
+
+def unscripted(request: MessageRequest) -> MessageAnswer:
+    """Return the use of a tool where the request forces one, a document where it wants one, and else the echo.
+
+    Raises `Refusal` (400) for a JSON schema that cannot be satisfied.
+    """
+    forced = _forced_tool(request)
+    if forced is not None:
+        place, tool = forced
+        schema = {**tool["input_schema"]}
+        if tool.get("input_examples"):
+            schema["examples"] = tool["input_examples"]
+        use = {"type": "tool_use", "id": tagged_id("toolu"), "name": tool["name"], "input": _example(place, schema)}
+        return MessageAnswer(request.model, (use,), count_input(request), "tool_use")
+    if request.output_schema is not None:
+        document = _example("output_config.format.schema", request.output_schema)
+        return _saying(request, json.dumps(document))
+    return echo(request)
+
+
+def _forced_tool(request: MessageRequest) -> tuple[str, Mapping[str, Any]] | None:
+    """Return a tool of the caller's own that has to be used, and where its schema is."""
+    kind, name = request.tool_choice.get("type"), request.tool_choice.get("name")
+    for number, tool in enumerate(request.tools):
+        if "input_schema" in tool and (kind == "any" or (kind == "tool" and tool["name"] == name)):
+            return f"tools.{number}.input_schema", tool
+    return None
+
+
+def _example(place: str, schema: object) -> object:
+    from ant_wif.emulator._api.example import UnsatisfiableError, example_of
+
+    try:
+        return example_of(schema)
+    except UnsatisfiableError as error:
+        path = f"{place}.{error.place}" if error.place else place
+        raise Refusal(
+            400,
+            f"emulator: {sanitize(path)}: {sanitize(error.reason)}: the model cannot answer; set a reply instead",
+        ) from None
 
 
 def _up_to(stop_sequences: tuple[str, ...], text: str) -> tuple[str, str | None]:
@@ -48,7 +96,7 @@ def _up_to(stop_sequences: tuple[str, ...], text: str) -> tuple[str, str | None]
 def message_routes(state: State) -> list[Route]:
     async def generate(request: Request) -> Response:
         asked = await _read(state, request, "GenerationBody")
-        return await respond(state, request, asked, lambda: echo(asked))
+        return await respond(state, request, asked, lambda: unscripted(asked))
 
     async def count(request: Request) -> Response:
         return json_response({"input_tokens": count_input(await _read(state, request, "CountingBody"))})

@@ -1,0 +1,178 @@
+"""Whether a value satisfies a JSON schema, as far as the schemas of tools and answers need it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, TypeGuard
+from urllib.parse import unquote
+
+Schema = Mapping[str, Any]
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_TYPES: Mapping[str, Callable[[object], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: is_number(value) and float(value).is_integer(),
+    "number": is_number,
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+TYPES = tuple(_TYPES)
+
+
+class SchemaError(Exception):
+    """A schema that cannot be satisfied, or cannot be read. The text says why."""
+
+
+def exact(number: object) -> Fraction:
+    """Return the number that was written: 0.1 is a tenth."""
+    if not is_number(number):
+        raise SchemaError(f"{number!r} is not a number")
+    return Fraction(str(number))
+
+
+def key_of(value: object) -> str:
+    """Return the same text for equal values. `1` and `true` are not equal."""
+    return json.dumps(value, sort_keys=True)
+
+
+def types_of(schema: Schema) -> tuple[str, ...]:
+    """Return the types that a schema names. Raises `SchemaError` for one that JSON does not have."""
+    named = schema.get("type", ())
+    names = (named,) if isinstance(named, str) else tuple(named)
+    for name in names:
+        if name not in _TYPES:
+            raise SchemaError(f"type {name!r} is not one of {', '.join(_TYPES)}")
+    return names
+
+
+def resolve(root: object, reference: object) -> object:
+    """Return the schema that a `$ref` names. Raises `SchemaError` where the document does not have it."""
+    if not isinstance(reference, str) or not re.match("#(/|$)", reference):
+        raise SchemaError(f"$ref {reference!r} is not a path within the schema, such as #/$defs/name")
+    found = root
+    for part in unquote(reference).split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            raise SchemaError(f"$ref {reference!r} names nothing in the schema")
+    return found
+
+
+def schema_of_member(schema: Schema, name: str) -> object:
+    """Return the schema of a property with this name, whether the properties name it or a pattern does."""
+    found = [schema["properties"][name]] if name in schema.get("properties", {}) else []
+    found += [each for pattern, each in schema.get("patternProperties", {}).items() if re.search(pattern, name)]
+    if not found:
+        return schema.get("additionalProperties", True)
+    return found[0] if len(found) == 1 else {"allOf": found}
+
+
+def schema_of_item(schema: Schema, position: int) -> object:
+    """Return the schema of an item. A list of schemas in `items` is how older drafts write `prefixItems`."""
+    items = schema.get("items", True)
+    prefix = schema.get("prefixItems", items if isinstance(items, list) else ())
+    if position < len(prefix):
+        return prefix[position]
+    return schema.get("additionalItems", True) if isinstance(items, list) else items
+
+
+class Checker:
+    """Checks values against a schema and its parts. `root` is the whole schema, in which references are looked up."""
+
+    def __init__(self, root: object) -> None:
+        self._root = root
+
+    def accepts(self, schema: object, value: object) -> bool:
+        """Raises `SchemaError`, and what Python raises for a schema that is not one."""
+        if isinstance(schema, bool):
+            return schema
+        if not isinstance(schema, Mapping):
+            raise SchemaError(f"a schema must be an object, not {schema!r}")
+        types = types_of(schema)
+        if types and not any(_TYPES[name](value) for name in types):
+            return False
+        if "const" in schema and key_of(schema["const"]) != key_of(value):
+            return False
+        if "enum" in schema and key_of(value) not in map(key_of, schema["enum"]):
+            return False
+        return self._combined(schema, value) and self._of_type(schema, value)
+
+    def _combined(self, schema: Schema, value: object) -> bool:
+        def accepts(part: object) -> bool:
+            return self.accepts(part, value)
+
+        if "$ref" in schema and not accepts(resolve(self._root, schema["$ref"])):
+            return False
+        if "if" in schema and not accepts(schema.get("then" if accepts(schema["if"]) else "else", True)):
+            return False
+        return (
+            all(map(accepts, schema.get("allOf", ())))
+            and ("anyOf" not in schema or any(map(accepts, schema["anyOf"])))
+            and ("oneOf" not in schema or sum(map(accepts, schema["oneOf"])) == 1)
+            and ("not" not in schema or not accepts(schema["not"]))
+        )
+
+    def _of_type(self, schema: Schema, value: object) -> bool:
+        if isinstance(value, str):
+            return _is_within(schema, len(value), "Length") and (
+                "pattern" not in schema or re.search(schema["pattern"], value) is not None
+            )
+        if isinstance(value, dict):
+            return _is_within(schema, len(value), "Properties") and self._members(schema, value)
+        if isinstance(value, list):
+            return _is_within(schema, len(value), "Items") and self._items(schema, value)
+        if is_number(value):
+            return _is_in_range(schema, exact(value))
+        return True
+
+    def _members(self, schema: Schema, value: Mapping[str, object]) -> bool:
+        required = [*schema.get("required", ())]
+        for name, names in schema.get("dependentRequired", {}).items():
+            required += names if name in value else ()
+        return (
+            all(name in value for name in required)
+            and all(self.accepts(schema_of_member(schema, name), each) for name, each in value.items())
+            and all(self.accepts(schema.get("propertyNames", True), name) for name in value)
+            and all(
+                self.accepts(each, value) for name, each in schema.get("dependentSchemas", {}).items() if name in value
+            )
+        )
+
+    def _items(self, schema: Schema, value: list[object]) -> bool:
+        if not all(self.accepts(schema_of_item(schema, position), item) for position, item in enumerate(value)):
+            return False
+        if schema.get("uniqueItems") and len(set(map(key_of, value))) < len(value):
+            return False
+        found = sum(self.accepts(schema.get("contains", True), item) for item in value)
+        least = schema.get("minContains", 1) if "contains" in schema else 0
+        return bool(found >= least and ("contains" not in schema or found <= schema.get("maxContains", found)))
+
+
+def _is_within(schema: Schema, size: int, what: str) -> bool:
+    return bool(schema.get(f"min{what}", 0) <= size <= schema.get(f"max{what}", size))
+
+
+def _is_in_range(schema: Schema, number: Fraction) -> bool:
+    low, above, high, below, step = (
+        exact(schema[name]) if name in schema else None
+        for name in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf")
+    )
+    return (
+        (low is None or number >= low)
+        and (above is None or number > above)
+        and (high is None or number <= high)
+        and (below is None or number < below)
+        and (step is None or number % step == 0)
+    )
