@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib.metadata import version
-from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import anthropic
@@ -14,17 +11,12 @@ from anthropic.types import Model
 
 from ant_wif.emulator import Emulator
 from support.samples import MODEL
-
-LOCKED = Path(__file__).parents[2] / "requirements" / "dev.txt"
+from support.sdk_types import sdk_is_locked
 
 NAMED_BY_SDK = {
     name for alternative in get_args(Model) if get_origin(alternative) is Literal for name in get_args(alternative)
 }
 DEPRECATED_BY_SDK = set(sdk_data.DEPRECATED_MODELS)
-
-
-def sdk_is_locked() -> bool:
-    return re.search(rf"^anthropic=={re.escape(version('anthropic'))}\b", LOCKED.read_text(), re.MULTILINE) is not None
 
 
 @pytest.fixture

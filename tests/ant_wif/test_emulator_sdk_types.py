@@ -1,0 +1,89 @@
+"""Every parameter of the official SDK is taken: read from the SDK's types, so that a new release is compared, too.
+
+A failure names the parameter. Add it to the emulator, unless the release only renamed a type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import pytest
+from anthropic.types import message_count_tokens_params, message_create_params
+from anthropic.types.beta import message_count_tokens_params as beta_message_count_tokens_params
+from anthropic.types.beta import message_create_params as beta_message_create_params
+from anthropic.types.beta.organization import service_account_create_params, service_account_update_params
+from anthropic.types.beta.organization.federation import (
+    issuer_create_params,
+    issuer_update_params,
+    rule_create_params,
+    rule_update_params,
+)
+from anthropic.types.beta.organization.federation.rules import workspace_add_params as enablement_params
+from anthropic.types.beta.organization.service_accounts import workspace_add_params as membership_params
+
+from ant_wif.emulator._admin import schemas
+from ant_wif.emulator._api.message_schema import CountingBody, GenerationBody, read_message_request
+from ant_wif.emulator._http.fields import Strict, find_flaw
+from ant_wif.emulator._http.protocol import Refusal
+from support.samples import MODEL
+from support.sdk_types import SentBody, sdk_is_locked
+
+ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+MESSAGES: dict[str, tuple[type, type[CountingBody]]] = {
+    "messages.create": (message_create_params.MessageCreateParamsNonStreaming, GenerationBody),
+    "messages.stream": (message_create_params.MessageCreateParamsStreaming, GenerationBody),
+    "messages.count_tokens": (message_count_tokens_params.MessageCountTokensParams, CountingBody),
+    "beta.messages.create": (beta_message_create_params.MessageCreateParamsNonStreaming, GenerationBody),
+    "beta.messages.count_tokens": (beta_message_count_tokens_params.MessageCountTokensParams, CountingBody),
+}
+REGISTRATIONS: dict[str, tuple[type, type[Strict]]] = {
+    "service_accounts.create": (service_account_create_params.ServiceAccountCreateParams, schemas.ServiceAccountCreate),
+    "service_accounts.update": (service_account_update_params.ServiceAccountUpdateParams, schemas.ServiceAccountUpdate),
+    "service_accounts.workspaces.add": (membership_params.WorkspaceAddParams, schemas.MembershipCreate),
+    "federation.issuers.create": (issuer_create_params.IssuerCreateParams, schemas.IssuerCreate),
+    "federation.issuers.update": (issuer_update_params.IssuerUpdateParams, schemas.IssuerUpdate),
+    "federation.rules.create": (rule_create_params.RuleCreateParams, schemas.RuleCreate),
+    "federation.rules.update": (rule_update_params.RuleUpdateParams, schemas.RuleUpdate),
+    "federation.rules.workspaces.add": (enablement_params.WorkspaceAddParams, schemas.EnablementCreate),
+}
+# What a single field cannot say alone, and the service refuses: a choice or a result of a tool that is not there.
+_NEEDS_MORE = ("tool_choice.name: Tool", "unexpected `tool_use_id`", "input_schema.type: must be object")
+_MOST = 1_500
+"""How many values of one parameter are tried: blocks within blocks are many."""
+
+
+def bodies(sent: SentBody, base: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in sent.fields:
+        for value in islice(sent.examples(name), _MOST):
+            yield name, {**base, name: value}
+
+
+@pytest.mark.parametrize("method", MESSAGES)
+def test_every_parameter_of_messages_is_taken(method: str) -> None:
+    parameters, model = MESSAGES[method]
+    sent = SentBody(parameters)
+    refused: dict[str, str] = {}
+    base = ASKED if model is CountingBody else {**ASKED, "max_tokens": 9}
+    assert set(sent.required) - {"stream"} == set(base)
+    for name, body in bodies(sent, base):
+        try:
+            read_message_request(body, model)
+        except Refusal as refusal:
+            if not any(each in refusal.message for each in _NEEDS_MORE):
+                refused.setdefault(name, f"{refusal.message} for {body[name]!r}"[:500])
+    assert refused == {}, f"{method}({', '.join(refused)}) of the SDK is refused"
+
+
+@pytest.mark.parametrize("method", REGISTRATIONS)
+def test_every_parameter_of_a_registration_is_taken(method: str) -> None:
+    parameters, model = REGISTRATIONS[method]
+    sent = SentBody(parameters, frozenset({"betas"}))
+    base = {name: next(sent.examples(name)) for name in sent.required}
+    refused = {name: flaw for name, body in bodies(sent, base) if (flaw := find_flaw(model, body)) is not None}
+    if method == "federation.issuers.update":
+        del refused["jwks_polling_disabled"]  # the SDK says that `true` is rejected
+    assert refused == {}, f"{method}({', '.join(refused)}) of the SDK is refused"
+    if sdk_is_locked():
+        assert set(model.model_fields) == set(sent.fields), f"{method} of the SDK has other parameters"
