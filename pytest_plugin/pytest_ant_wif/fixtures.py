@@ -30,6 +30,7 @@ __all__ = [
     "ant_client",
     "ant_credentials",
     "ant_emulator",
+    "ant_emulator_session",
     "ant_env",
     "ant_headers",
     "ant_identity_token",
@@ -41,8 +42,8 @@ __all__ = [
 
 
 @pytest.fixture(scope="session")
-def ant_emulator() -> Iterator[Emulator]:
-    """A local stand-in for the Claude Platform, on loopback for the whole session; `.spawn()` starts a private one.
+def ant_emulator_session() -> Iterator[Emulator]:
+    """The emulator for fixtures of a class, a module or the session: what they change stays.
 
     Where a proxy is set, loopback is left out of what goes through it.
     """
@@ -52,6 +53,18 @@ def ant_emulator() -> Iterator[Emulator]:
         for name in ("NO_PROXY", "no_proxy"):
             session.setenv(name, "127.0.0.1,localhost", prepend=",")
         yield emulator
+
+
+@pytest.fixture
+def ant_emulator(ant_emulator_session: Emulator) -> Iterator[Emulator]:
+    """A local stand-in for the Claude Platform, on loopback for the whole session; `.spawn()` starts a private one.
+
+    What a test changes (faults, replies, requests, history, time, keys, rules, models) is undone after it. A fixture
+    of a wider scope takes `ant_emulator_session`.
+    """
+    undo = ant_emulator_session.savepoint()
+    yield ant_emulator_session
+    undo()
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +81,7 @@ def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
                 pytest.fail(f"ant_mode is live, and there is no credential: {error}", pytrace=False)
     import ant_wif
 
-    emulator = cast("Emulator", request.getfixturevalue("ant_emulator"))
+    emulator = cast("Emulator", request.getfixturevalue("ant_emulator_session"))
     # A home of its own, so that no profile of this machine is even looked at.
     home = {"HOME": str(tmp_path_factory.mktemp("ant-home"))}
     return ant_wif.resolve(environ=emulator.env("github") | home)

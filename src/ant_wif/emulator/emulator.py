@@ -123,6 +123,24 @@ class Emulator(ScriptedModel):
             self._server = None
         self._folder.remove()
 
+    def savepoint(self) -> Callable[[], None]:
+        """Return a function that undoes, once, what is changed from now on.
+
+        That is faults, time, keys, what is registered, models, replies, requests and history, and permissions;
+        those that were spawned since are stopped. Credentials that were issued since stay valid, and what was
+        revoked is valid again.
+        """
+        parts = [each.savepoint() for each in (self._time, self._platforms, self._faults, self._state)]
+        others = len(self._others)
+
+        def bring_back() -> None:
+            while len(self._others) > others:
+                self._others.pop().stop()
+            for part in parts:
+                part()
+
+        return bring_back
+
     def __enter__(self) -> Emulator:
         return self.start()
 

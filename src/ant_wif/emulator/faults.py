@@ -289,6 +289,17 @@ class FaultPlan:
             for planned in self._planned.values():
                 planned.clear()
 
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back the faults that are planned now."""
+        with self._lock:
+            kept = {endpoint: [replace(each) for each in planned] for endpoint, planned in self._planned.items()}
+
+        def bring_back() -> None:
+            with self._lock:
+                self._planned = {endpoint: deque(map(replace, planned)) for endpoint, planned in kept.items()}
+
+        return bring_back
+
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault that this request meets, and count it as met."""
         for endpoint, requests in _ENDPOINTS.items():

@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ant_wif.rules import VerificationKey
@@ -56,8 +56,20 @@ class SigningKey:
         with self._lock:
             self._retired = dict(self.key_set()) if keep_old else {}
             self._kids = {kind: uuid.uuid4().hex for kind in self._kids}
-            self._private.clear()
+            self._private = {}
             self._published = {}
+
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back the keys of now, if others were made in their place."""
+        with self._lock:
+            kids, private, retired = self._kids, self._private, self._retired  # not copied: keys are made later, too
+
+        def bring_back() -> None:
+            with self._lock:
+                if self._kids is not kids:
+                    self._kids, self._private, self._retired, self._published = kids, private, retired, {}
+
+        return bring_back
 
     def private_pem(self) -> str:
         """Return the RSA key in PKCS #8, for an identity provider that hands its keys out."""

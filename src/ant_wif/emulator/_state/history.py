@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -106,6 +106,17 @@ class History:
 
     def snapshot(self) -> list[ExchangeRecord]:
         return list(self._records)
+
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back the attempts of now."""
+        records, granted = tuple(self._records), Counter(self.granted)
+
+        def bring_back() -> None:
+            self.clear()
+            self._records.extend(records)
+            self.granted.update(granted)
+
+        return bring_back
 
     def clear(self) -> None:
         self._records.clear()

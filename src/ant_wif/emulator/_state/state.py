@@ -60,6 +60,17 @@ class MovedClock:
         with self._lock:
             self._moved = self._skew = 0.0
 
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back the clock of now, and how far it is moved."""
+        with self._lock:
+            kept = self.clock, self._moved, self._skew
+
+        def bring_back() -> None:
+            with self._lock:
+                self.clock, self._moved, self._skew = kept
+
+        return bring_back
+
     def _set(self, moved: float, skew: float) -> None:
         for moment in (self.clock() + moved, self.clock() + moved + skew):
             if not (math.isfinite(moment) and 0 <= moment <= _LATEST):
@@ -101,6 +112,15 @@ class ExpiringMap(Generic[K, V]):
 
     def drop(self, key: K) -> None:
         self._entries.pop(key, None)
+
+    def savepoint(self) -> Callable[[], None]:
+        """Return what puts back the entries of now that have been dropped; what was put since stays."""
+        kept = dict(self._entries)
+
+        def bring_back() -> None:
+            self._entries = {**self._entries, **kept}
+
+        return bring_back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +196,15 @@ class Notes:
         elif all(value is None for value in body.values()):
             return
         self.touch(identifier, actor)
+
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back the notes of now."""
+        kept = dict(self._notes), dict(self.memberships), dict(self.enablements)
+
+        def bring_back() -> None:
+            self._notes, self.memberships, self.enablements = kept
+
+        return bring_back
 
     def set_jwks(self, identifier: str, jwks: Mapping[str, object]) -> None:
         self._notes[identifier] = replace(self[identifier], jwks=jwks)
@@ -268,6 +297,11 @@ class AuthorizationCode:
     session: LoginSession | None = None
 
 
+# What registers something, by its id or name, and what is one value.
+_REGISTERED = ("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys")
+_SETTINGS = ("organization_name", "default_workspace", "user", "models", "omit_login_fields", "require_oauth_beta")
+
+
 @dataclass
 class State:
     """Everything is in memory. Hold `lock` to change anything, and across a decision and its consequence."""
@@ -306,6 +340,27 @@ class State:
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
+
+    def savepoint(self) -> Callable[[], None]:
+        """Return what undoes later changes. Credentials that were issued since stay, and revoked ones return."""
+        with self.lock:
+            mappings = {name: dict(getattr(self, name)) for name in _REGISTERED}
+            others = {name: getattr(self, name) for name in _SETTINGS}
+            clients, ended = set(self.client_ids), [(login, login.ended) for login in self.sessions.values()]
+            parts = [
+                part.savepoint() for part in (self.access_tokens, self.notes, self.history, self.requests, self.replies)
+            ]
+
+        def bring_back() -> None:
+            with self.lock:
+                for name, value in (*mappings.items(), *others.items(), ("client_ids", clients)):
+                    setattr(self, name, value)
+                for login, was_ended in ended:
+                    login.ended = was_ended
+                for part in parts:
+                    part()
+
+        return bring_back
 
     def set_address(self, base_url: str) -> None:
         """Have the platforms, and the issuers that they are, live below this URL."""

@@ -55,6 +55,18 @@ class Platforms:
     def all(self) -> tuple[IdentityProvider, ...]:
         return self._all
 
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back keys, registered clients and permissions of now."""
+        allowed = self.kubernetes.allow_token_requests
+        parts = [*(provider.key.savepoint() for provider in self._all), self.oauth.clients.savepoint()]
+
+        def bring_back() -> None:
+            self.kubernetes.allow_token_requests = allowed
+            for part in parts:
+                part()
+
+        return bring_back
+
     def named(self, name: str) -> IdentityProvider:
         """Raises ValueError for a platform that is not emulated."""
         name = _ALIASES.get(name, name)

@@ -119,6 +119,15 @@ class OAuthClients:
         self._clients[client.client_id] = client
         return client
 
+    def savepoint(self) -> Callable[[], None]:
+        """Return what brings back the clients of now."""
+        kept = dict(self._clients)
+
+        def bring_back() -> None:
+            self._clients = dict(kept)
+
+        return bring_back
+
     def authenticated(
         self, header: str | None, form: Mapping[str, str], audiences: tuple[str, ...], now: float
     ) -> OAuthClient:
