@@ -15,7 +15,49 @@ from ant_cli._logging import try_to_say
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
 
-__all__ = ["annotate", "export", "is_job", "mask", "summarize"]
+__all__ = ["annotate", "export", "is_job", "mask", "summarize", "token_for"]
+
+
+_OF_GITHUB = ("GH_TOKEN", "GITHUB_TOKEN")
+_OF_SERVER = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
+
+
+def token_for(environ: Mapping[str, str], api_url: str) -> SecretStr | None:
+    """Return a token for GitHub's REST API at this URL, from the variables that `gh` knows, or else from `gh`.
+
+    A token for github.com does not go to a server: https://cli.github.com/manual/gh_help_environment
+    """
+    from urllib.parse import urlsplit
+
+    from ant_wif._secrets import SecretStr
+
+    host = (urlsplit(api_url).hostname or "").removeprefix("api.")
+    is_server = urlsplit(api_url).path == "/api/v3"
+    for variable in _OF_SERVER if is_server else _OF_GITHUB:
+        if environ.get(variable):
+            return SecretStr(environ[variable].strip())
+    return _token_of_gh(environ, host)
+
+
+def _token_of_gh(environ: Mapping[str, str], host: str) -> SecretStr | None:
+    """Return the token that `gh` keeps for a host; `None` where there is no `gh`, or it has none."""
+    import shutil
+    import subprocess
+
+    from ant_wif._secrets import SecretStr
+
+    program = shutil.which("gh", path=environ.get("PATH", ""))
+    if program is None:
+        return None
+    try:
+        found = subprocess.run(  # noqa: S603 - an argument list, and no shell
+            [program, "auth", "token", "--hostname", host],
+            env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False,
+        )  # fmt: skip
+        token = SecretStr(found.stdout.decode("ascii").strip())
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return token if found.returncode == 0 and token.get_secret_value() else None
 
 
 def is_job(environ: Mapping[str, str]) -> bool:

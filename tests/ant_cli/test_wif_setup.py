@@ -17,6 +17,7 @@ from ant_wif.emulator import Emulator, Fault
 from support.ci_repository import BIN
 from support.login import keep_a_login
 from support.registrations import registrations
+from support.samples import needs_cel
 from support.terminal import in_a_terminal, rest
 
 from .conftest import Ant, Outcome
@@ -277,6 +278,62 @@ def test_every_platform_s_job_gets_a_token_after_its_setup(
         verified = ant("auth", "verify", **job)
         assert verified.status == 0, verified.err
         assert setup(platform, *words).err == ""
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_the_form_of_the_subject_is_asked_of_github_where_a_token_is_at_hand(
+    ant: Ant, setup: Setup, emulator: Emulator, github: list[str], immutable: bool
+) -> None:
+    emulator.github_subjects(immutable=immutable)
+    asked = {"GITHUB_API_URL": f"{emulator.base_url}/github/api", "GH_TOKEN": "gh-example"}
+    outcome = setup(*github, "--yes", **asked)
+    assert outcome.status == 0, outcome.err
+    assert "assumes the classic form" not in outcome.out
+    verified = ant("auth", "verify", **{**emulator.env("github"), **variables(outcome)})
+    assert verified.status == 0, verified.err
+    assert "assumes the classic form" in setup(*github, "--dry-run").out
+    emulator.github_subjects()
+
+
+def test_a_gh_that_is_logged_in_gives_the_token(
+    setup: Setup, emulator: Emulator, github: list[str], tmp_path: Path
+) -> None:
+    emulator.github_subjects(immutable=True)
+    (tmp_path / "gh").write_text('#!/bin/sh\n[ "$*" = "auth token --hostname 127.0.0.1" ] && echo gh-example\n')
+    (tmp_path / "gh").chmod(0o755)
+    outcome = setup(*github, "--dry-run", GITHUB_API_URL=f"{emulator.base_url}/github/api", PATH=f"{tmp_path}:/bin")
+    assert "repo:acme@90210/app@734201985:ref:refs/heads/main" in outcome.out
+    emulator.github_subjects()
+
+
+@needs_cel
+def test_one_rule_accepts_a_repository_s_subjects_before_and_after_the_change(
+    ant: Ant, setup: Setup, emulator: Emulator, github: list[str]
+) -> None:
+    words = [*github[:2], "acme@90210/app@734201985", *github[3:], "--subject"]
+    classic = setup(*words, "classic", "--yes")
+    both = setup(*words, "both", "--yes")
+    assert "    condition: " in both.out
+    assert variables(both)["ANTHROPIC_SERVICE_ACCOUNT_ID"] == variables(classic)["ANTHROPIC_SERVICE_ACCOUNT_ID"]
+    for immutable in (True, False):
+        emulator.github_subjects(immutable=immutable)
+        verified = ant("auth", "verify", **{**emulator.env("github"), **variables(both)})
+        assert verified.status == 0, verified.err
+    before = registrations(emulator)
+    assert setup(*words, "both").err == ""
+    assert registrations(emulator) == before
+
+
+def test_a_repository_that_makes_its_own_subjects_gets_a_rule_for_them(
+    ant: Ant, setup: Setup, emulator: Emulator, github: list[str]
+) -> None:
+    emulator.github_subjects(include_claim_keys=["repo", "context", "job_workflow_ref"])
+    asked = {"GITHUB_API_URL": f"{emulator.base_url}/github/api", "GITHUB_TOKEN": "gh-example"}
+    outcome = setup(*github, "--yes", **asked)
+    assert '"repo:acme/app:ref:refs/heads/main:job_workflow_ref:*"' in outcome.out
+    verified = ant("auth", "verify", **{**emulator.env("github"), **variables(outcome)})
+    assert verified.status == 0, verified.err
+    emulator.github_subjects()
 
 
 CIRCLECI = ["--org-id", "8f0e4c1a-77b1-4d3e-9a55-2f6f0c9d1e01",

@@ -68,3 +68,35 @@ def test_an_issued_token_takes_claims_and_headers_and_leaves_out_what_is_none(em
     header = jwt.get_unverified_header(token)
     assert header["x5t"] == "y"
     assert "typ" not in header
+
+
+def test_a_repository_s_subjects_are_what_its_settings_say(job: httpx.Client, url: str, emulator: Emulator) -> None:
+    settings = f"{emulator.base_url}/github/api/repos/acme/app/actions/oidc/customization/sub"
+    assert httpx.get(settings).status_code == 401
+    for options, subject, prefix in (
+        ({}, "repo:acme/app:ref:refs/heads/main", "repo:acme/app"),
+        (
+            {"immutable": True},
+            "repo:acme@90210/app@734201985:ref:refs/heads/main",
+            "repo:acme@90210/app@734201985",
+        ),
+        (
+            {"include_claim_keys": ["repository_owner", "workflow_ref"]},
+            "repository_owner:acme:workflow_ref:acme/app/.github/workflows/ci.yml@refs/heads/main",
+            "repo:acme/app",
+        ),
+    ):
+        emulator.github_subjects(**options)  # type: ignore[arg-type]  # a table of options
+        claims = jwt.decode(job.get(url).json()["value"], options={"verify_signature": False})
+        assert claims["sub"] == subject
+        told = httpx.get(settings, headers={"authorization": "Bearer gh-example"}).json()
+        assert told["sub_claim_prefix"] == prefix
+        assert told["use_immutable_subject"] == ("immutable" in options)
+        assert told["use_default"] == ("include_claim_keys" not in options)
+    emulator.github_subjects()
+
+
+def test_a_repository_of_today_has_a_platform_and_a_rule_of_its_own(emulator: Emulator) -> None:
+    claims = jwt.decode(emulator.issue("github-immutable"), options={"verify_signature": False})
+    assert claims["sub"] == emulator.rule("github-immutable").subject_prefix
+    assert claims["sub"] == "repo:acme@90210/app@734201985:ref:refs/heads/main"

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from ant_wif._http import run
+from ant_wif._secrets import SecretStr
 from ant_wif.admin.setup import WorkloadIdentity, aws, azure, ci, github, google_cloud, kubernetes
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError
 from ant_wif.rules import Rule, check_rule
+from ant_wif.rules.cel import evaluate_condition
 from ant_wif.rules.jwt import read_assertion
+from support.loopback import TokenEndpoint
+from support.samples import needs_cel
 
 TENANT = "7a1d2c3b-0000-4a5b-8c9d-0e1f2a3b4c5d"
 APPLICATION = "c0de7a11-5e3b-4f6a-9d82-7f8091a2b303"
@@ -55,6 +60,115 @@ def test_github_s_newer_subjects_have_numbers_and_so_have_the_claims() -> None:
     assert (found.claims["repository_owner_id"], found.claims["repository_id"]) == ("90210", "734201985")
     assert found.name == "github-acme-app-main"
     assert github.trust(repository="repo:acme@90210/app@734201985") == found
+
+
+def test_the_form_of_github_s_subject_can_be_chosen() -> None:
+    numbered = "acme@90210/app@734201985"
+    classic, immutable = "repo:acme/app:ref:refs/heads/main", "repo:acme@90210/app@734201985:ref:refs/heads/main"
+    assert github.trust(repository=numbered, form="classic").subject == classic
+    assert github.trust(repository=numbered, form="immutable").subject == immutable
+    settings = github.SubjectSettings(immutable=True, numbers=("90210", "734201985"))
+    assert github.trust(repository="acme/app", settings=settings) == github.trust(
+        repository=numbered, settings=settings
+    )
+    assert github.trust(repository="acme/app", settings=settings, form="classic").subject == classic
+    with pytest.raises(ConfigurationError, match="these are not known") as caught:
+        github.trust(repository="acme/app", form="immutable")
+    assert "--repo" in (caught.value.hint or "")
+
+
+@needs_cel
+@pytest.mark.parametrize("repository", ["acme/app", "acme@90210/app@734201985"])
+@pytest.mark.parametrize("environment", [None, 'a:"b\\'])
+def test_both_forms_of_github_s_subject_are_accepted_by_one_condition(repository: str, environment: str | None) -> None:
+    found = github.trust(repository=repository, form="both", environment=environment)
+    assert found.subject is None
+    assert found.condition is not None
+    context = "ref:refs/heads/main" if environment is None else 'environment:a%3A"b\\'
+    for subject, accepted in (
+        (f"repo:acme/app:{context}", True),
+        (f"repo:acme@90210/app@734201985:{context}", True),
+        (f"repo:acme-evil/app:{context}", False),
+        ("repo:acme/app:ref:refs/heads/other", False),
+        ("repo:acme@90210/app@734201985:pull_request", False),
+    ):
+        assert evaluate_condition(found.condition, {"sub": subject})[0] is accepted, subject
+    rule = Rule(
+        id="", name=found.name, issuer_id="", service_account_id="", claims=found.claims, condition=found.condition,
+        workspace_ids=("wrkspc_01x",),
+    )  # fmt: skip
+    check_rule(rule, issuer_url=found.issuer_url, organization_role="developer")
+
+
+@pytest.mark.parametrize(
+    ("keys", "subject"),
+    [
+        (("repo", "context", "job_workflow_ref"), "repo:acme/app:ref:refs/heads/main:job_workflow_ref:*"),
+        (("repository_owner", "ref"), "repository_owner:acme:ref:refs/heads/main"),
+        (("context", "repo"), "ref:refs/heads/main:repo:acme/app"),
+        (("actor", "repo"), None),
+    ],
+)
+def test_a_subject_of_the_repository_s_own_making_is_expected_as_far_as_it_is_known(
+    keys: tuple[str, ...], subject: str | None
+) -> None:
+    settings = github.SubjectSettings(include_claim_keys=keys)
+    found = github.trust(repository="acme/app", settings=settings)
+    assert found.subject == subject
+    assert found.claims["repository"] == "acme/app"
+    assert any(", ".join(keys) in note for note in found.notes)
+    with pytest.raises(ConfigurationError, match="--subject both"):
+        github.trust(repository="acme/app", settings=settings, form="both")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "api"),
+    [
+        ("https://token.actions.githubusercontent.com", "https://api.github.com"),
+        ("https://token.actions.githubusercontent.com/acme-enterprise", "https://api.github.com"),
+        ("https://token.actions.acme.ghe.com", "https://api.acme.ghe.com"),
+        ("https://git.acme.example/_services/token", "https://git.acme.example/api/v3"),
+        ("https://idp.acme.example", None),
+        ("https://token.actions.ghe.com.evil.example", None),
+        ("http://git.acme.example/_services/token", None),
+    ],
+)
+def test_github_s_api_is_that_of_the_issuer(issuer: str, api: str | None) -> None:
+    assert github.api_url(issuer) == api
+    found = github.trust(repository="acme/app", issuer_url=issuer)
+    assert (found.issuer_url, found.subject) == (issuer, "repo:acme/app:ref:refs/heads/main")
+
+
+def settings_from(**answer: Any) -> github.SubjectSettings:
+    with TokenEndpoint(**answer) as endpoint:
+        return run(github.read_settings("acme", "app", url=endpoint.base_url, token=SecretStr("gh-example")))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 401, "body": {"message": "Bad credentials"}}, "HTTP 401 for its OIDC settings: the token is not"),
+        ({"status": 403, "body": {"message": "no"}}, "HTTP 403 for its OIDC settings: the token may not read"),
+        ({"status": 404, "body": {"message": "Not Found"}}, "HTTP 404 for its OIDC settings: there is no repository"),
+        ({"status": 301, "body": {}}, "HTTP 301 for its OIDC settings: acme/app was renamed"),
+        ({"status": 500, "body": {}}, "HTTP 500 for its OIDC settings: the answer is not"),
+        ({"body": ["no"]}, "GitHub returned OIDC settings that cannot be read"),
+    ],
+)
+def test_settings_that_github_does_not_tell_are_one_sentence_in_the_plan(answer: dict[str, Any], said: str) -> None:
+    settings = settings_from(**answer)
+    assert said in (settings.unknown or "")
+    assumption = github.trust(repository="acme/app", settings=settings).assumption or ""
+    assert said in assumption
+    assert "assumes the classic form of the subject: pass --subject" in assumption
+    assert "gh-example" not in assumption
+
+
+def test_settings_of_a_repository_that_nothing_answers_for_say_so() -> None:
+    with TokenEndpoint() as endpoint:
+        url = endpoint.base_url
+    settings = run(github.read_settings("acme", "app", url=url, token=SecretStr("gh-example")))
+    assert "GitHub could not be reached" in (settings.unknown or "")
 
 
 def test_who_gives_no_numbers_is_told_how_to_ask_github_whether_there_are_any() -> None:

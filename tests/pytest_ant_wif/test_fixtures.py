@@ -28,6 +28,7 @@ from ant_wif.emulator import Emulator
 PLATFORMS = [
     "github", "gitlab", "circleci", "buildkite", "kubernetes", "google_cloud", "gcp", "azure", "azure-vm", "azure-aks",
     "aws", "bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel", "azure_pipelines", "fly",
+    "github-immutable",
 ]
 OUTSIDE = "outside-of-the-tests"
 

@@ -397,6 +397,16 @@ class Emulator(ScriptedModel):
     def allow_token_requests(self, allowed: bool) -> None:
         self._platforms.kubernetes.allow_token_requests = allowed
 
+    def github_subjects(self, *, immutable: bool = False, include_claim_keys: Iterable[str] = ()) -> None:
+        """Choose what `sub` of the platform `github` is made of, as the settings of a repository do.
+
+        `immutable` names owner and repository with their numbers, as the platform `github-immutable` always does.
+        `include_claim_keys` are its parts in their order: `repo`, `context`, and claims. GitHub's REST API tells
+        both, at `/github/api` of the emulator. Without arguments, they are as they were at the start.
+        """
+        github = self._platforms.github
+        github.uses_immutable_subjects, github.include_claim_keys = immutable, tuple(include_claim_keys)
+
     def spiffe_svid(self, path: FilePath, *, audience: str = DEFAULT_AUDIENCE) -> str:
         """Write a JWT-SVID, or replace it as spiffe-helper does."""
         return write_privately(path, self._running.spiffe.svid(audience))

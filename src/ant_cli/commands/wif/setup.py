@@ -11,6 +11,7 @@ import click
 
 from ant_cli._click.groups import AntGroup
 from ant_cli._click.options import not_empty
+from ant_cli._github import token_for
 from ant_cli._output import say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
@@ -18,6 +19,7 @@ from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, na
 
 if TYPE_CHECKING:
     from ant_wif.admin.setup import WorkloadIdentity
+    from ant_wif.admin.setup.github import SubjectSettings
 
 __all__ = ["setup"]
 
@@ -103,14 +105,47 @@ def _common(*, account_option: str = "--service-account") -> Callable[[Any], Any
 )
 @click.option("--pull-request", is_flag=True, help="Jobs of pull requests, except from forks.")
 @click.option(
+    "--subject",
+    "form",
+    type=click.Choice(["classic", "immutable", "both"]),
+    help="Form of `sub`. Default: what the settings of the repository say.",
+)
+@click.option(
     "--issuer-url", callback=not_empty, metavar="URL", help="GitHub Enterprise Server: https://HOST/_services/token."
 )
 @_common()
 def github(session: Session, /, common: Common, **given: Any) -> None:
-    """Set up the jobs of a GitHub repository."""
+    """Set up the jobs of a GitHub repository.
+
+    Its subjects name the repository, newer ones with numbers. GitHub is asked which it is where GH_TOKEN or
+    GITHUB_TOKEN is set, or `gh auth token` prints one.
+    """
     from ant_wif.admin.setup import github as platform
 
-    _set_up(session, lambda: platform.trust(**_stated(given, issuer_url=platform.ISSUER_URL)), common)
+    stated = _stated(given, issuer_url=platform.ISSUER_URL)
+
+    def identity() -> WorkloadIdentity:
+        owner, name, numbers = platform.split_repository(stated["repository"])
+        if stated["form"] != "classic" and numbers is None:
+            stated["settings"] = _github_settings(session, owner, name, stated["issuer_url"])
+        return platform.trust(**stated)
+
+    _set_up(session, identity, common)
+
+
+def _github_settings(session: Session, owner: str, name: str, issuer_url: str) -> SubjectSettings | None:
+    from ant_wif._environment import Environment
+    from ant_wif._http import check_url, run
+    from ant_wif.admin.setup import github as platform
+
+    environ = Environment(session.environ)
+    url = platform.api_url(issuer_url)
+    if url is None and "GITHUB_API_URL" in environ:
+        url = check_url(environ["GITHUB_API_URL"], what="GITHUB_API_URL")
+    token = None if url is None else token_for(environ, url)
+    if url is None or token is None:
+        return None
+    return run(platform.read_settings(owner, name, url=url, token=token), environ=environ)
 
 
 @setup.command(

@@ -43,6 +43,8 @@ def plan_lines(plan: SetupPlan) -> Iterator[str]:
                     yield from (f"    {name}.{each}: {_value(wanted)}" for each, wanted in value.items())
                 else:
                     yield f"    {name}: {_value(value)}"
+    if plan.wanted.trust.assumption is not None:
+        yield f"    ({_shown(plan.wanted.trust.assumption)})"
 
 
 def done_line(item: PlannedResource) -> str:

@@ -5,13 +5,18 @@ https://docs.github.com/en/actions/reference/security/oidc
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
 
-from ant_wif._secrets import sanitize
+from ant_wif._http import Flow, Request, RequestFailure, send
+from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
-__all__ = ["ISSUER_URL", "trust"]
+__all__ = ["ISSUER_URL", "SubjectForm", "SubjectSettings", "api_url", "read_settings", "split_repository", "trust"]
 
 ISSUER_URL = "https://token.actions.githubusercontent.com"
 """The issuer of the identity tokens of GitHub Actions on github.com."""
@@ -28,24 +33,25 @@ _ENVIRONMENT = r"(?!.*\$\{\{)[^*?]{1,255}"
 _SERVER_ISSUER = "/_services/token"
 
 
-def trust(
-    *,
-    repository: str,
-    branch: str | None = None,
-    tag: str | None = None,
-    environment: str | None = None,
-    pull_request: bool = False,
-    issuer_url: str = ISSUER_URL,
-) -> WorkloadIdentity:
-    """Return what accepts these jobs and no others; the branch is `main` where nothing is said.
+SubjectForm = Literal["classic", "immutable", "both"]
 
-    `repository` is OWNER/NAME, or OWNER@ID/NAME@ID as the subjects of newer repositories have it, with or without
-    the `repo:` before it. An `environment` may be narrowed to a branch or a tag. `issuer_url` is that of GitHub
-    Enterprise Server.
 
-    Raises:
-        ConfigurationError: an option is not what it should be, or does not go with another.
+@dataclass(frozen=True)
+class SubjectSettings:
+    """What a repository's settings say of the subjects of its jobs.
+
+    `numbers` are those of owner and repository, `None` where GitHub does not say; `include_claim_keys` are the parts
+    of a subject where the repository has chosen its own. `unknown` says why nothing of this is known.
     """
+
+    immutable: bool = False
+    numbers: tuple[str, str] | None = None
+    include_claim_keys: tuple[str, ...] = ()
+    unknown: str | None = None
+
+
+def split_repository(repository: str) -> tuple[str, str, tuple[str, str] | None]:
+    """Return owner, name and, where they are given, the numbers of both. Raises ConfigurationError."""
     repository = repository.removeprefix("repo:")
     required(repository, _REPOSITORY, what="a repository", expected="OWNER/NAME, or OWNER@ID/NAME@ID")
     found = re.fullmatch(_REPOSITORY, repository, re.ASCII)
@@ -56,6 +62,95 @@ def trust(
             f"{sanitize(repository)!r} is not a repository: expected OWNER/NAME, or OWNER@ID/NAME@ID",
             hint="give both numbers or none",
         )
+    return owner, name, None if owner_id is None or name_id is None else (owner_id, name_id)
+
+
+def trust(
+    *,
+    repository: str,
+    branch: str | None = None,
+    tag: str | None = None,
+    environment: str | None = None,
+    pull_request: bool = False,
+    issuer_url: str = ISSUER_URL,
+    form: SubjectForm | None = None,
+    settings: SubjectSettings | None = None,
+) -> WorkloadIdentity:
+    """Return what accepts these jobs and no others; the branch is `main` where nothing is said.
+
+    `repository` is OWNER/NAME, or OWNER@ID/NAME@ID as the subjects of newer repositories have it, with or without
+    the `repo:` before it. An `environment` may be narrowed to a branch or a tag. `issuer_url` is that of GitHub
+    Enterprise Server, of a host below ghe.com, or of an enterprise. `form` is that of the subject; by default it is
+    what `settings` say, or else follows from `repository`.
+
+    Raises:
+        ConfigurationError: an option is not what it should be, or does not go with another.
+    """
+    owner, name, stated = split_repository(repository)
+    asked, settings = settings, settings or SubjectSettings()
+    numbers = stated or settings.numbers
+    claims = {"repository": f"{owner}/{name}", "repository_owner": owner}
+    if numbers is not None:
+        claims |= {"repository_id": numbers[1], "repository_owner_id": numbers[0]}
+    context, label, more = _job(branch, tag, environment, pull_request=pull_request)
+    claims |= more
+    issuer_url = issuer_address(issuer_url).rstrip("/")
+    chosen: SubjectForm = form or ("immutable" if stated or settings.immutable else "classic")
+    subjects = {"classic": f"repo:{owner}/{name}:{context}"}
+    if numbers is not None:
+        subjects["immutable"] = f"repo:{owner}@{numbers[0]}/{name}@{numbers[1]}:{context}"
+    elif chosen == "immutable":
+        raise ConfigurationError(
+            f"an immutable subject names the numbers of {owner} and {name}, and these are not known",
+            hint=f"set GH_TOKEN, or give --repo the prefix that `{_ask(owner, name)}` prints",
+        )
+    subject, condition = subjects.get(chosen), None
+    if settings.include_claim_keys:
+        if chosen == "both":
+            raise ConfigurationError(
+                f"the subjects of {owner}/{name} are made of {_listed(settings.include_claim_keys)}: --subject both is "
+                "for the default ones",
+                hint="leave out --subject",
+            )
+        repo = str(subject).removesuffix(f":{context}")
+        subject = _custom_subject(settings.include_claim_keys, {"repo": repo, "context": context}, claims)
+    elif chosen == "both":
+        condition = _either(subjects, owner, context)
+    assumption = None
+    if (
+        form is None
+        and stated is None
+        and (asked is None or settings.unknown)
+        and not issuer_url.endswith(_SERVER_ISSUER)
+    ):
+        why = f"{settings.unknown}; " if settings.unknown else ""
+        assumption = f"{why}the plan assumes the classic form of the subject: pass --subject, or set GH_TOKEN"
+    return WorkloadIdentity(
+        platform="github",
+        issuer_name="github-actions" if issuer_url == ISSUER_URL else slug("github", issuer_url.partition("://")[2]),
+        issuer_url=issuer_url,
+        name=slug("github", owner, name, label),
+        subject=subject,
+        condition=condition,
+        assumption=assumption,
+        other_subjects=tuple(each for each in subjects.values() if each != subject),
+        claims=claims,
+        notes=tuple(
+            _notes(
+                f"{owner}/{name}",
+                settings,
+                is_assumed=assumption is not None,
+                pull_request=pull_request,
+                both=chosen == "both",
+            )
+        ),
+    )
+
+
+def _job(
+    branch: str | None, tag: str | None, environment: str | None, *, pull_request: bool
+) -> tuple[str, str, dict[str, str]]:
+    """Return how a subject ends, what names the job, and its claims. Raises ConfigurationError."""
     if branch is not None and tag is not None:
         raise ConfigurationError("a job runs for a branch or for a tag, not for both", hint="run it once for each")
     if pull_request and (branch or tag or environment):
@@ -63,35 +158,120 @@ def trust(
             "the subject of a pull request's job names no branch, no tag and no environment",
             hint="leave the others out",
         )
-    claims = {"repository": f"{owner}/{name}", "repository_owner": owner}
-    if owner_id is not None and name_id is not None:
-        claims |= {"repository_id": name_id, "repository_owner_id": owner_id}
     if pull_request:
-        context, label = "pull_request", "pull-request"
-        claims["event_name"] = "pull_request"
-    else:
-        kind, short = ("tags", tag) if tag is not None else ("heads", branch)
-        if short is None and environment is None:
-            short = "main"
-        ref = None if short is None else f"refs/{kind}/{_short_name(short, kind)}"
-        claims |= {"ref": ref} if ref is not None else {}
-        context, label = f"ref:{ref}", short or ""
-        if environment is not None:
-            required(environment, _ENVIRONMENT, what="an environment", expected="its name as the repository has it")
-            # What separates the parts of a subject is escaped in it, and stands as it is in the claim.
-            context, label = f"environment:{environment.replace(':', '%3A')}", f"{environment} {label}"
-            claims["environment"] = environment
-    issuer_url = issuer_address(issuer_url).rstrip("/")
-    may_have_numbers = owner_id is None and not issuer_url.endswith(_SERVER_ISSUER)
-    return WorkloadIdentity(
-        platform="github",
-        issuer_name="github-actions" if issuer_url == ISSUER_URL else slug("github", issuer_url.partition("://")[2]),
-        issuer_url=issuer_url,
-        name=slug("github", owner, name, label),
-        subject=f"repo:{repository}:{context}",
-        claims=claims,
-        notes=tuple(_notes(f"{owner}/{name}", may_have_numbers=may_have_numbers, pull_request=pull_request)),
+        return "pull_request", "pull-request", {"event_name": "pull_request"}
+    kind, short = ("tags", tag) if tag is not None else ("heads", branch)
+    if short is None and environment is None:
+        short = "main"
+    ref = None if short is None else f"refs/{kind}/{_short_name(short, kind)}"
+    claims = {"ref": ref} if ref is not None else {}
+    if environment is None:
+        return f"ref:{ref}", short or "", claims
+    required(environment, _ENVIRONMENT, what="an environment", expected="its name as the repository has it")
+    claims["environment"] = environment
+    return f"environment:{_escaped(environment)}", f"{environment} {short or ''}", claims
+
+
+def api_url(issuer_url: str) -> str | None:
+    """Return where the REST API of an issuer's GitHub is, `None` where its address does not tell."""
+    parts = urlsplit(issuer_url)
+    host = (parts.hostname or "").lower()
+    if host == "token.actions.githubusercontent.com":
+        return "https://api.github.com"
+    if host.startswith("token.actions.") and host.endswith(".ghe.com"):
+        return f"https://api.{host.removeprefix('token.actions.')}"
+    if parts.path.rstrip("/") == _SERVER_ISSUER and parts.scheme == "https":
+        return f"https://{parts.netloc}/api/v3"
+    return None
+
+
+def read_settings(owner: str, name: str, *, url: str, token: SecretStr) -> Flow[SubjectSettings]:
+    """Ask GitHub's REST API, at `url`, what the subjects of a repository's jobs are made of.
+
+    What goes wrong is told in `unknown` of the result.
+    https://docs.github.com/en/rest/actions/oidc
+    """
+    request = Request(
+        "GET",
+        f"{url}/repos/{owner}/{name}/actions/oidc/customization/sub",
+        headers={
+            "Authorization": SecretStr(f"Bearer {token.get_secret_value()}"),
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        },
+        timeout=10.0,
+        known=(token,),
     )
+    reply = yield from send(request)
+    repository = f"{owner}/{name}"
+    if isinstance(reply, RequestFailure):
+        return SubjectSettings(unknown=f"GitHub could not be reached: {reply.reason}")
+    if reply.status != 200:
+        why = {
+            301: f"{repository} was renamed or moved",
+            401: "the token is not valid",
+            403: f"the token may not read the Actions settings of {repository}",
+            404: f"there is no repository {repository} that the token can see",
+        }.get(reply.status, "the answer is not the one that is documented")
+        return SubjectSettings(unknown=f"GitHub returned HTTP {reply.status} for its OIDC settings: {why}")
+    return _settings_of(reply.body) or SubjectSettings(unknown="GitHub returned OIDC settings that cannot be read")
+
+
+def _settings_of(body: bytes) -> SubjectSettings | None:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    prefix = re.fullmatch(rf"repo:{_REPOSITORY}", str(found.get("sub_claim_prefix")), re.ASCII)
+    numbers = (prefix[2], prefix[4]) if prefix is not None and prefix[2] and prefix[4] else None
+    keys = found.get("include_claim_keys")
+    custom = tuple(map(str, keys)) if isinstance(keys, list) and found.get("use_default") is False else ()
+    if custom == ("repo", "context"):
+        custom = ()
+    return SubjectSettings(found.get("use_immutable_subject") is True or numbers is not None, numbers, custom)
+
+
+def _custom_subject(keys: tuple[str, ...], parts: dict[str, str], claims: dict[str, str]) -> str | None:
+    """Return the subject as far as its parts are known, with `*` for the rest; `None` where the first is not."""
+    found = []
+    for key in keys:
+        if key in parts:
+            found.append(parts[key])
+        elif key in claims:
+            found.append(f"{key}:{_escaped(claims[key])}")
+        else:
+            return ":".join([*found, f"{key}:*"]) if found else None
+    return ":".join(found)
+
+
+def _either(subjects: dict[str, str], owner: str, context: str) -> str:
+    """Return a condition for either form; where numbers are not known, the claims of the rule name the repository."""
+    classic, immutable = (subjects.get(form) for form in ("classic", "immutable"))
+    newer = (
+        f"claims.sub == {_cel(immutable)}"
+        if immutable is not None
+        else f"claims.sub.startsWith({_cel(f'repo:{owner}@')}) && claims.sub.endsWith({_cel(f':{context}')})"
+    )
+    return f"claims.sub == {_cel(str(classic))} || {newer}"
+
+
+def _cel(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _escaped(value: str) -> str:
+    """What separates the parts of a subject is escaped in it, and stands as it is in the claim."""
+    return value.replace(":", "%3A")
+
+
+def _listed(keys: tuple[str, ...]) -> str:
+    return sanitize(", ".join(keys), limit=256)
+
+
+def _ask(owner: str, name: str) -> str:
+    return f"gh api repos/{owner}/{name}/actions/oidc/customization/sub --jq .sub_claim_prefix"
 
 
 def _short_name(name: str, kind: str) -> str:
@@ -100,18 +280,27 @@ def _short_name(name: str, kind: str) -> str:
     return required(short, _REF, what=what, expected="one name, as git has it")
 
 
-def _notes(repository: str, *, may_have_numbers: bool, pull_request: bool) -> list[str]:
+def _notes(
+    repository: str, settings: SubjectSettings, *, is_assumed: bool, pull_request: bool, both: bool
+) -> list[str]:
     notes = [
         "The ids are no secrets: they may stand in the workflow, or among the variables that the settings of "
         f"{repository} have for Actions."
     ]
-    if may_have_numbers:
+    if is_assumed:
         notes.append(
             "The tokens of a repository that was created, renamed or transferred after 15 July 2026, or has chosen it, "
             "name it with numbers, and this rule denies them. "
-            f"`gh api repos/{repository}/actions/oidc/customization/sub --jq .sub_claim_prefix` prints how they name "
+            f"`{_ask(*repository.split('/'))}` prints how they name "
             "it: where there are numbers, run this again with that as --repo."
         )
+    if settings.include_claim_keys:
+        notes.append(
+            f"The repository has chosen what its subjects are made of: {_listed(settings.include_claim_keys)}. "
+            "When it changes this, run this command again."
+        )
+    if both:
+        notes.append("When the change is over, run this again with --subject immutable and archive this rule.")
     if pull_request:
         notes.append(
             "Whoever may push a branch to the repository may open a pull request that changes what its jobs run. "

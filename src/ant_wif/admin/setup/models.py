@@ -38,7 +38,8 @@ class WorkloadIdentity:
     `issuer_name` and `name` are the names of what is created; `name` is that of the rule and of the service
     account. `jwks` is `None` where the issuer publishes its keys. `max_jwt_lifetime_seconds` is what the issuer
     must at least accept. `variables` are those that the platform's identity source needs, beside the four ids;
-    `notes` say what else there is to do, or to know.
+    `notes` say what else there is to do, or to know, `assumption` what could not be found out.
+    `other_subjects` are those that the same workload had, or will have; `condition` is in CEL.
     `told_apart_by` names the claims by which workloads with the same subject differ. `job` is what a pipeline file
     runs for: a `branch` or `tag`, an `environment`.
     """
@@ -48,12 +49,15 @@ class WorkloadIdentity:
     issuer_url: str
     name: str
     subject: str | None = None
+    condition: str | None = None
+    other_subjects: tuple[str, ...] = ()
     claims: Mapping[str, str] = field(default_factory=dict)
     audience: str = DEFAULT_AUDIENCE
     jwks: Mapping[str, object] | None = None
     max_jwt_lifetime_seconds: int = 3600
     variables: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    assumption: str | None = None
     told_apart_by: frozenset[str] = frozenset({"ref"})
     job: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,6 +68,7 @@ class WorkloadIdentity:
             **({"subject_prefix": self.subject} if self.subject is not None else {}),
             "audience": self.audience,
             **({"claims": dict(self.claims)} if self.claims else {}),
+            **({"condition": self.condition} if self.condition is not None else {}),
         }
 
 
@@ -235,4 +240,5 @@ class SetupPlan:
             "ids": self.ids,
             "variables": self.variables,
             "notes": list(self.wanted.trust.notes),
+            "assumption": self.wanted.trust.assumption,
         }

@@ -50,17 +50,19 @@ def _is_for(demand: RuleRequest, rule: Rule) -> bool:
     in_place = rule.applies_to_all_workspaces or demand.wanted.workspace_id in rule.workspace_ids
     if rule.service_account_id != demand.service_account_id or not in_place or ADMIN_SCOPE in rule.oauth_scope.split():
         return False
-    return is_same_workload(demand.wanted.trust, rule)
+    trust = demand.wanted.trust
+    asks_as_much = trust.condition is None or rule.condition in {None, trust.condition}
+    return rule.subject_prefix == trust.subject and asks_as_much and is_same_workload(trust, rule)
 
 
 def is_same_workload(trust: WorkloadIdentity, rule: Rule) -> bool:
     """Whether a rule of the issuer is for the workload, be it that it accepts others as well."""
-    if trust.subject is None:
-        return rule.subject_prefix is None and trust.claims.items() <= rule.claims.items()
     # The subject of a job with an environment has no branch: one that the rule names must be the one that is meant.
-    return rule.subject_prefix == trust.subject and all(
-        rule.claims.get(name) in {None, trust.claims.get(name)} for name in trust.told_apart_by
-    )
+    if any(rule.claims.get(name) not in {None, trust.claims.get(name)} for name in trust.told_apart_by):
+        return False
+    if rule.subject_prefix is None:
+        return trust.claims.items() <= rule.claims.items() and (trust.subject is None or bool(trust.other_subjects))
+    return rule.subject_prefix == trust.subject or rule.subject_prefix in trust.other_subjects
 
 
 def _changed(wanted: SetupRequest, rule: Rule) -> tuple[Rule, Rule, tuple[Change, ...]]:
@@ -69,6 +71,7 @@ def _changed(wanted: SetupRequest, rule: Rule) -> tuple[Rule, Rule, tuple[Change
     after = replace(
         rule,
         claims={**rule.claims, **trust.claims},
+        condition=trust.condition or rule.condition,
         audience=trust.audience if trust.audience != (rule.audience or DEFAULT_AUDIENCE) else rule.audience,
         oauth_scope=wanted.scope or rule.oauth_scope,
         token_lifetime_seconds=wanted.lifetime or rule.token_lifetime_seconds,
@@ -82,6 +85,7 @@ def _changed(wanted: SetupRequest, rule: Rule) -> tuple[Rule, Rule, tuple[Change
         Change(shown, getattr(rule, name), getattr(after, name))
         for name, shown in (
             ("audience", "match.audience"),
+            ("condition", "match.condition"),
             ("oauth_scope", "oauth_scope"),
             ("token_lifetime_seconds", "token_lifetime_seconds"),
         )
@@ -112,6 +116,7 @@ def _new(demand: RuleRequest, name: str) -> tuple[PlannedResource, Rule]:
         subject_prefix=trust.subject,
         audience=trust.audience,
         claims=trust.claims,
+        condition=trust.condition,
         workspace_ids=(wanted.workspace_id,),
         token_lifetime_seconds=wanted.lifetime or Rule.token_lifetime_seconds,
         oauth_scope=wanted.scope or DEFAULT_SCOPE,

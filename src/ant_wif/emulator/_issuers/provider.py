@@ -103,6 +103,8 @@ class IdentityProvider(ABC):
     """The seeded job's `sub`."""
     accepted_subject: ClassVar[str | None] = None
     """The `subject_prefix` of the seeded rule, where that is not `subject`."""
+    accepted_claims: ClassVar[Mapping[str, str]] = {}
+    """The `claims` of the seeded rule, where the subject leaves open what they say."""
     audience: ClassVar[str] = DEFAULT_AUDIENCE
     """The audience of the seeded rule and, by default, of tokens."""
     lifetime_seconds: ClassVar[int]

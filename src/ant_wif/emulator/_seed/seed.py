@@ -343,6 +343,7 @@ def seeded_state(
             service_account_id=account.id,
             subject_prefix=provider.accepted_subject or provider.subject,
             audience=provider.audience,
+            claims=provider.accepted_claims,
             workspace_ids=(engineering.id,),
         )
         state.issuers[issuer.id] = issuer

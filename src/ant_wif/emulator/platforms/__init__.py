@@ -11,7 +11,7 @@ from ant_wif.emulator.platforms.azure_pipelines import EmulatedAzurePipelines
 from ant_wif.emulator.platforms.buildkite import EmulatedBuildkite
 from ant_wif.emulator.platforms.circleci import EmulatedCircleCI
 from ant_wif.emulator.platforms.fly import EmulatedFly
-from ant_wif.emulator.platforms.github import EmulatedGitHub
+from ant_wif.emulator.platforms.github import EmulatedGitHub, EmulatedImmutableGitHub
 from ant_wif.emulator.platforms.google_cloud import EmulatedGoogleCloud
 from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
 from ant_wif.emulator.platforms.oauth import OAuthServer
@@ -25,6 +25,7 @@ class Platforms:
     """One of each. `clock` returns unix time; the files of jobs go to `folder`."""
 
     def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
+        self.github = EmulatedGitHub(clock, folder)
         self.google_cloud = EmulatedGoogleCloud(clock, folder)
         self.kubernetes = EmulatedKubernetes(clock, folder)
         self.circleci = EmulatedCircleCI(clock, folder)
@@ -32,7 +33,8 @@ class Platforms:
         self.oauth = OAuthServer(clock, folder)
         self.spiffe = EmulatedSpiffe(clock, folder)
         self._all: tuple[IdentityProvider, ...] = (
-            EmulatedGitHub(clock, folder),
+            self.github,
+            EmulatedImmutableGitHub(clock, folder),
             self.google_cloud,
             EmulatedAws(clock, folder),
             EmulatedAzure(clock, folder, self.kubernetes),

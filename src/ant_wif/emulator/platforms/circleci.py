@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import ClassVar
 
 from starlette.routing import Route
 
@@ -25,6 +27,7 @@ class EmulatedCircleCI(CommandProvider):
     subject = f"org/{_ORGANIZATION}/project/{_PROJECT}/user/{_USER}"
     # Any user's push may run the job.
     accepted_subject = f"org/{_ORGANIZATION}/project/{_PROJECT}/*"
+    accepted_claims: ClassVar[Mapping[str, str]] = {"oidc.circleci.com/vcs-ref": _REF}
     lifetime_seconds = 3600
 
     def claims(self, now: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,9 @@ _REF = "refs/heads/main"
 _WORKFLOW = f"{_REPOSITORY}/.github/workflows/ci.yml@{_REF}"
 _SHA = "6f1e0d5c3b2a49788796a5b4c3d2e1f00f1e2d3c"
 _RUN_ID = "17283940561"
+_OWNER_ID, _REPOSITORY_ID = "90210", "734201985"
+_CLASSIC, _IMMUTABLE = f"repo:{_REPOSITORY}", f"repo:{_OWNER}@{_OWNER_ID}/app@{_REPOSITORY_ID}"
+_CONTEXT = f"ref:{_REF}"
 # GitHub dates its tokens back, for relying parties whose clock is late.
 _BACKDATED_SECONDS = 600
 
@@ -29,24 +33,39 @@ class EmulatedGitHub(IdentityProvider):
     name = "github"
     source = "github_actions"
     real_issuer = "https://token.actions.githubusercontent.com"
-    subject = f"repo:{_REPOSITORY}:ref:{_REF}"
+    subject = f"{_CLASSIC}:{_CONTEXT}"
+    immutable: ClassVar[bool] = False
     lifetime_seconds = 300
 
     def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
         super().__init__(clock, folder)
         self._request_token = secrets.token_urlsafe(48)
+        self.uses_immutable_subjects = self.immutable
+        self.include_claim_keys: tuple[str, ...] = ()
 
     def claims(self, now: int) -> dict[str, object]:
         return {
             "iss": self.issuer_url,
-            "sub": self.subject,
+            "sub": self._subject(),
+            **self._claims(now),
+        }
+
+    def _subject(self) -> str:
+        """Return `sub` of the job, made of the parts that the repository has chosen."""
+        claims = self._claims(0)
+        parts = {"repo": self._repository, "context": _CONTEXT}
+        keys = self.include_claim_keys or ("repo", "context")
+        return ":".join(parts[key] if key in parts else f"{key}:{_escaped(claims.get(key, ''))}" for key in keys)
+
+    def _claims(self, now: int) -> dict[str, object]:
+        return {
             "jti": str(uuid.uuid4()),
             "iat": now,
             "nbf": now - _BACKDATED_SECONDS,
             "repository": _REPOSITORY,
-            "repository_id": "734201985",
+            "repository_id": _REPOSITORY_ID,
             "repository_owner": _OWNER,
-            "repository_owner_id": "90210",
+            "repository_owner_id": _OWNER_ID,
             "repository_visibility": "private",
             "ref": _REF,
             "ref_type": "branch",
@@ -67,6 +86,10 @@ class EmulatedGitHub(IdentityProvider):
             "base_ref": "",
             "runner_environment": "github-hosted",
         }
+
+    @property
+    def _repository(self) -> str:
+        return _IMMUTABLE if self.uses_immutable_subjects else _CLASSIC
 
     def environment(self) -> dict[str, str]:
         return {
@@ -95,7 +118,11 @@ class EmulatedGitHub(IdentityProvider):
         }
 
     def own_routes(self) -> list[Route]:
-        return [Route(f"/{self.name}/token", self._token, methods=["GET"])]
+        settings = f"/{self.name}/api/repos/{_REPOSITORY}/actions/oidc/customization/sub"
+        return [
+            Route(f"/{self.name}/token", self._token, methods=["GET"]),
+            Route(settings, self._settings, methods=["GET"]),
+        ]
 
     async def _token(self, request: Request) -> Response:
         presented = bearer(request) or ""
@@ -104,3 +131,29 @@ class EmulatedGitHub(IdentityProvider):
         audience = request.query_params.get("audience") or f"https://github.com/{_OWNER}"
         token = self.mint(now=self._clock(), claims={"aud": audience})
         return json_response({"value": token, "count": len(token)})
+
+    async def _settings(self, request: Request) -> Response:
+        """What the REST API says of the repository's subjects. Any token will do."""
+        if not bearer(request):
+            return json_response({"message": "Requires authentication", "status": "401"}, status=401)
+        return json_response(
+            {
+                "use_default": not self.include_claim_keys,
+                "include_claim_keys": list(self.include_claim_keys),
+                "use_immutable_subject": self.uses_immutable_subjects,
+                "sub_claim_prefix": self._repository,
+            }
+        )
+
+
+class EmulatedImmutableGitHub(EmulatedGitHub):
+    """A repository of today: its subjects name it with its numbers."""
+
+    name = "github-immutable"
+    subject = f"{_IMMUTABLE}:{_CONTEXT}"
+    immutable = True
+
+
+def _escaped(value: object) -> str:
+    """What separates the parts of a subject is escaped in them."""
+    return str(value).replace(":", "%3A")

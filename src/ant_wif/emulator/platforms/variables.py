@@ -32,6 +32,7 @@ class VariableJob:
     environment: Mapping[str, str]
     real_issuer: str | None = None
     accepted_subject: str | None = None
+    accepted_claims: Mapping[str, str] = field(default_factory=dict)
     audience: str = DEFAULT_AUDIENCE
     lifetime_seconds: int = 3600
     single_use: bool = True
@@ -69,7 +70,9 @@ JOBS = (
             "BITBUCKET_PIPELINE_UUID": _PIPELINE, "BITBUCKET_REPO_FULL_NAME": "acme/app",
             "BITBUCKET_REPO_UUID": _REPOSITORY, "BITBUCKET_STEP_UUID": _STEP, "BITBUCKET_WORKSPACE": "acme",
         },
+        # The subject names repository and step, and no branch.
         accepted_subject=f"{_REPOSITORY}:*",
+        accepted_claims={"branchName": "main"},
         # The vendor's list of claims has no `jti` and no `nbf`.
         single_use=False,
         omitted=frozenset({"nbf"}),
@@ -163,6 +166,7 @@ def variable_platforms(clock: Callable[[], float] = time.time, folder: Folder | 
 def _provider_of(job: VariableJob) -> type[EmulatedVariable]:
     members = {
         "job": job, "name": job.name, "source": job.name, "subject": job.subject, "real_issuer": job.real_issuer,
-        "accepted_subject": job.accepted_subject, "audience": job.audience, "lifetime_seconds": job.lifetime_seconds,
+        "accepted_subject": job.accepted_subject, "accepted_claims": job.accepted_claims,
+        "audience": job.audience, "lifetime_seconds": job.lifetime_seconds,
     }  # fmt: skip
     return type(f"Emulated{job.name.title().replace('_', '')}", (EmulatedVariable,), members)
