@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LINT := $(VENV)/lint/bin
 LINT_STAMP := $(VENV)/lint/.installed
+DOCS := $(VENV)/docs/bin
+DOCS_STAMP := $(VENV)/docs/.installed
 LOCK := requirements
 UV := $(LINT)/uv
 SAMPLE := tests/howto/sample_project
@@ -13,7 +15,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest lint format lock audit bench man docs release-check clean
+.PHONY: help demo test long newest oldest lint format lock audit bench man site docs release-check clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -29,6 +31,12 @@ $(STAMP): pyproject.toml $(LOCK)/dev.txt
 $(LINT_STAMP): $(STAMP) $(LOCK)/lint.txt
 	$(PYTHON) -m venv $(VENV)/lint
 	$(LINT)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/lint.txt
+	@touch $@
+
+# With uv: beside it, pip would take as long as the site itself.
+$(DOCS_STAMP): $(LINT_STAMP) $(LOCK)/docs.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/docs
+	$(UV) pip sync --quiet --python $(VENV)/docs --require-hashes $(LOCK)/docs.txt
 	@touch $@
 
 demo: $(STAMP) ## the whole story on this machine, without an account
@@ -86,6 +94,7 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.10
 lock: $(LINT_STAMP) ## lock the newest versions of everything that development needs
 	$(COMPILE) --output-file $(LOCK)/dev.txt --all-extras --group dev --group build pyproject.toml
 	$(COMPILE) --output-file $(LOCK)/lint.txt --group lint
+	$(COMPILE) --output-file $(LOCK)/docs.txt --group docs pyproject.toml
 	echo '.[pytest]' | $(COMPILE) --output-file $(LOCK)/sample.txt --group $(SAMPLE)/pyproject.toml:test -
 
 # Not used here: FileResponse and multipart forms of starlette; pytest's own temporary folder is the user's affair.
@@ -101,11 +110,15 @@ bench: $(STAMP) ## the figures beside those of the official SDK, as ratios withi
 man: $(STAMP) ## a man page for each command, in build/man; the wheel installs the same ones
 	PYTHONPATH=src:tools $(BIN)/python tools/manpages.py build/man
 
-docs: $(STAMP) ## the pictures in docs/img; needs Chromium
+site: $(DOCS_STAMP) ## the documentation site, in build/site; a warning or a broken link is an error
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src:tools $(DOCS)/python -m mkdocs build --quiet --strict
+
+docs: $(STAMP) ## the pictures in docs/img, which need Chromium, and the documentation site
 	PYTHONPATH=tests $(BIN)/python tests/support/screenshots.py
+	$(MAKE) site
 
 release-check: $(LINT_STAMP) ## build and try what a release would publish, and say what is wrong
 	$(BIN)/python tests/support/release_check.py
 
 clean: ## remove what make made
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -35,5 +35,5 @@ def window(browser: Browser, *, width: int = 1280) -> Iterator[Page]:
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
     yield page
     context.close()
-    assert not complaints
+    assert not complaints, complaints
     assert hosts <= {"localhost", "127.0.0.1"}

@@ -1,20 +1,39 @@
-"""`make docs`: what the documentation shows of the emulator's pages, as a narrow window shows them."""
+"""`make docs`: the pictures of the documentation, which are a build log and the emulator's pages in a narrow window."""
 
 from __future__ import annotations
 
+import html
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 
+from ant_cli._session import Session
+from ant_cli.commands.auth.status import lines
+from ant_wif.diagnostics.describe import describe
 from ant_wif.emulator import Emulator
 from support.browser import chromium_running, window
 from support.consent_page import authorize_url
 from support.federation_grant import exchange
 
 FOLDER = Path(__file__).parents[2] / "docs" / "img"
+JOB = {
+    "HOME": "/home/runner",
+    "CI": "true",
+    "GITHUB_ACTIONS": "true",
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "https://pipelines.actions.githubusercontent.com/token",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-runner",
+    "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01EXAMPLE",
+    "ANTHROPIC_ORGANIZATION_ID": "0f3c1a52-7b7e-4a51-9c0e-6c1f2d3e4b5a",
+    "ANTHROPIC_SERVICE_ACCOUNT_ID": "svac_01EXAMPLE",
+    "ANTHROPIC_WORKSPACE_ID": "wrkspc_01EXAMPLE",
+}
+LOG = """<!doctype html><body style="margin:0;background:#0d1117;color:#e6edf3">
+<pre style="margin:0;padding:16px;font:12px/20px monospace"><b>▾ Run ant auth status</b>
+{}</pre>"""
 
 
 def main() -> None:
@@ -26,6 +45,16 @@ def main() -> None:
         for name, url in {"history": f"{emulator.base_url}/_emulator/", "consent": authorize_url(emulator)}.items():
             page.goto(url)
             (FOLDER / f"{name}.png").write_bytes(with_palette(page.screenshot(full_page=True)))
+    with chromium_running() as browser, window(browser, width=960) as page:
+        page.set_content(build_log())
+        (FOLDER / "status.png").write_bytes(with_palette(page.locator("pre").screenshot()))
+
+
+def build_log() -> str:
+    """Return a page with what `ant auth status` prints in a job of GitHub Actions, each line with its number."""
+    report = describe(Session(JOB).resolution())
+    shown = lines(report, home=JOB["HOME"], now=time.time())
+    return LOG.format("\n".join(f"{number:4}  {html.escape(line)}" for number, line in enumerate(shown, 1)))
 
 
 def with_palette(png: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""`ant demo`: the whole story on this machine, without an account."""
+"""`ant demo`: an end-to-end demo on this machine, without an account."""
 
 from __future__ import annotations
 
@@ -29,40 +29,38 @@ def demo() -> None:
     from ant_wif.diagnostics.describe import describe
 
     with load_emulator()() as emulator, tempfile.TemporaryDirectory(prefix="ant-demo-") as home:
-        # Nothing of this machine takes part: the job's variables are all that there is.
+        # Only the variables of the job: nothing else of this machine is used.
         job = Session(emulator.env("github") | {"HOME": home})
-        _say(f"1. A stand-in for the Claude Platform listens on {emulator.base_url}.")
-        _say("2. This process now looks like a GitHub Actions job with `id-token: write`. No key is stored anywhere.")
+        _say(f"1. The emulator of the Claude Platform listens on {emulator.base_url}.")
+        _say("2. This process has the environment of a GitHub Actions job with `id-token: write`. No key is stored.")
         resolution = job.resolution()
-        _say("3. What `ant auth status` prints in the job's log, before anything was sent:")
+        _say("3. `ant auth status` in the job's log, before any request:")
         for line in lines(describe(resolution), home=home, now=time.time()):
             click.echo(f"   | {line}".rstrip())
         credentials = resolution.credentials(resolution.require())
-        _say("4. The job's OIDC token is fetched and exchanged for a token of one workspace:")
+        _say("4. The job's identity token is exchanged for an access token:")
         token = credentials.access_token()
-        left = "" if token.expires_at is None else f", valid for {token.expires_at - time.time():.0f} seconds"
+        left = "" if token.expires_at is None else f", expires in {token.expires_at - time.time():.0f} seconds"
         click.echo(f"   | {mask(token.secret)}{left}")
-        _say("5. The models that it may use, from GET /v1/models:")
+        _say("5. The available models, from GET /v1/models:")
         with Api(credentials) as api:
             for model in api.items("/v1/models"):
                 click.echo(f"   | {model['id']}")
         _say(f"6. {_under_exec(job)}")
         count = emulator.exchanges
-        _say(f"7. All of it cost {count} exchange{'' if count == 1 else 's'}")
+        _say(f"7. Total: {count} exchange{'' if count == 1 else 's'}")
 
 
 def _under_exec(job: Session) -> str:
-    """Run a program of the official SDK, if it is here, that knows nothing of any of this."""
+    """Run a program that uses the official SDK, if the SDK is installed."""
     if importlib.util.find_spec("anthropic") is None:
-        return "The official SDK is not installed here; `ant exec -- COMMAND` would hand it the same credential."
+        return "The official SDK is not installed. `ant exec -- COMMAND` would provide it with the same credential."
     program = "import anthropic; print('   | ' + next(iter(anthropic.Anthropic().models.list())).id)"
     command = [sys.executable, "-m", "ant_cli", "exec", "--", sys.executable, "-c", program]
     done = subprocess.run(command, env=dict(job.environ), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise click.ClickException(f"the official SDK's program failed: {done.stderr.strip()}")
-    return (
-        f"`ant exec` gives the same credential to a program of the official SDK, as a profile:\n{done.stdout.rstrip()}"
-    )
+    return f"`ant exec` provides the same credential to a program that uses the official SDK:\n{done.stdout.rstrip()}"
 
 
 def _say(sentence: str) -> None:
