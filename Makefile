@@ -8,36 +8,40 @@ LINT_STAMP := $(VENV)/lint/.installed
 DOCS := $(VENV)/docs/bin
 DOCS_STAMP := $(VENV)/docs/.installed
 LOCK := requirements
-UV := $(LINT)/uv
+UV := $(BIN)/uv
 SAMPLE := tests/howto/sample_project
 
 # The tests start hundreds of processes, each of which would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest lint format lock audit bench man site docs release-check clean
+.PHONY: help demo test long newest oldest lint types rules format lock audit bench man site docs release-check clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 # Every package comes from the lock files, the build backend too: what is installed is the same on any day.
-$(STAMP): pyproject.toml $(LOCK)/dev.txt
+$(STAMP): pyproject.toml $(LOCK)/dev.txt $(LOCK)/uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "ant-wif needs Python 3.10 or newer; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/dev.txt
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/uv.txt
+	$(call install,$(BIN)/python,dev)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(LINT_STAMP): $(STAMP) $(LOCK)/lint.txt
-	$(PYTHON) -m venv $(VENV)/lint
-	$(LINT)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/lint.txt
+	$(UV) venv --quiet --clear --seed --python $(BIN)/python $(VENV)/lint || $(PYTHON) -m venv $(VENV)/lint
+	$(call install,$(LINT)/python,lint)
 	@touch $@
 
-# With uv: beside it, pip would take as long as the site itself.
-$(DOCS_STAMP): $(LINT_STAMP) $(LOCK)/docs.txt
-	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/docs
-	$(UV) pip sync --quiet --python $(VENV)/docs --require-hashes $(LOCK)/docs.txt
+$(DOCS_STAMP): $(STAMP) $(LOCK)/docs.txt
+	$(UV) venv --quiet --clear --seed --python $(BIN)/python $(VENV)/docs || $(PYTHON) -m venv $(VENV)/docs
+	$(call install,$(DOCS)/python,docs)
 	@touch $@
+
+# uv installs in a tenth of pip's time. It does not read pip's settings, so where it finds no index, pip may.
+install = $(UV) pip install --quiet --compile-bytecode --python $1 --require-hashes --requirement $(LOCK)/$2.txt || \
+    $1 -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)/$2.txt
 
 demo: $(STAMP) ## the whole story on this machine, without an account
 	@$(BIN)/ant demo
@@ -66,10 +70,14 @@ oldest: $(LINT_STAMP) ## the test suite with the lowest versions that pyproject.
 	$(UV) pip freeze --python $(VENV)/oldest
 	$(VENV)/oldest/bin/python -m pytest -n auto --dist worksteal
 
-lint: $(STAMP) $(LINT_STAMP) ## format, rules, types, layers and the CI examples
+lint: types rules ## format, rules, types, layers and the CI examples
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+rules: $(LINT_STAMP)
 	$(LINT)/ruff format --check .
 	$(LINT)/ruff check .
-	$(BIN)/mypy
 	PYTHONPATH=src:pytest_plugin $(LINT)/lint-imports
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-actions ci-examples/github-actions/action/action.yml
@@ -95,6 +103,7 @@ lock: $(LINT_STAMP) ## lock the newest versions of everything that development n
 	$(COMPILE) --output-file $(LOCK)/dev.txt --all-extras --group dev --group build pyproject.toml
 	$(COMPILE) --output-file $(LOCK)/lint.txt --group lint
 	$(COMPILE) --output-file $(LOCK)/docs.txt --group docs pyproject.toml
+	$(COMPILE) --output-file $(LOCK)/uv.txt --group uv
 	echo '.[pytest]' | $(COMPILE) --output-file $(LOCK)/sample.txt --group $(SAMPLE)/pyproject.toml:test -
 
 # Not used here: FileResponse and multipart forms of starlette; pytest's own temporary folder is the user's affair.

@@ -26,11 +26,12 @@ NAMED = {
     "dev.txt": [
         *PROJECT["project"]["dependencies"],
         *(requirement for extra in EXTRAS.values() for requirement in extra),
-        *(requirement for name, group in GROUPS.items() if name not in {"lint", "docs"} for requirement in group),
+        *(requirement for name, group in GROUPS.items() if name not in {"lint", "docs", "uv"} for requirement in group),
         *PROJECT["build-system"]["requires"],
     ],
     "docs.txt": [*PROJECT["project"]["dependencies"], *GROUPS["docs"]],
     "lint.txt": GROUPS["lint"],
+    "uv.txt": GROUPS["uv"],
     "sample.txt": [*PROJECT["project"]["dependencies"], *EXTRAS["pytest"], *SAMPLE["dependency-groups"]["test"]],
 }
 
