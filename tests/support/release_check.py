@@ -187,7 +187,9 @@ def _in_fresh_environment(folder: Path, package: Path, extra: str, statement: st
     home = folder / "home"
     home.mkdir()
     environ = {"HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
-    everything = "import ant_wif, ant_wif.identity, ant_cli.main; [getattr(ant_wif, name) for name in ant_wif.__all__]"
+    # `anthropic_credentials` needs the official SDK, which its caller has.
+    names = 'set(ant_wif.__all__) - {"anthropic_credentials"}'
+    everything = f"import ant_wif, ant_wif.identity, ant_cli.main; [getattr(ant_wif, name) for name in {names}]"
     yield from _tried(what, [str(python), "-c", f"{everything}; {statement}"], cwd=home, environ=environ)
     for command in (["ant", "--version"], ["ant-wif", "identity", "--help"]):
         yield from _tried(what, [str(python.parent / command[0]), *command[1:]], cwd=home, environ=environ)
