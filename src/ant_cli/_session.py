@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from ant_cli._logging import try_to_say
 from ant_wif.errors import AntWifError
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ LIBRARY_ARGUMENTS = {
     "api_key", "auth_token", "base_url", "federation_rule_id", "identity_source", "identity_token",
     "identity_token_file", "organization_id", "service_account_id", "workspace_id",
 }  # fmt: skip
+_LAST_STATIC_TIER = 2
+_PLACE_OPTIONS = ("organization_id", "workspace_id")
+_FEDERATION_OPTIONS = (
+    "federation_rule_id", "service_account_id", "identity_token", "identity_token_file", "identity_source",
+)  # fmt: skip
 
 
 class ReaderGoneError(Exception):
@@ -85,8 +91,41 @@ class Session:
 
     def credentials(self, passing_over: Callable[[TierCandidate], bool] = lambda _: False) -> Credentials:
         """Find the credential to use; see `ant_wif.resolve` for what is raised."""
+        resolution, chosen = self.choose(passing_over)
+        return resolution.credentials(chosen)
+
+    def choose(
+        self, passing_over: Callable[[TierCandidate], bool] = lambda _: False
+    ) -> tuple[Resolution, TierCandidate]:
+        """Find the credential to use, and say on stderr which options it ignores. Raises as `ant_wif.resolve` does."""
+        from ant_wif._secrets import harmless
+
         resolution = self.resolution()
-        return resolution.credentials(resolution.require(passing_over))
+        chosen = resolution.require(passing_over)
+        for note in self._ignored(chosen):
+            try_to_say(f"note: {harmless(note)}")
+        return resolution, chosen
+
+    def _ignored(self, chosen: TierCandidate) -> Iterator[str]:
+        from ant_wif._config import flag
+
+        named = self.options.get("profile") or self.environ.get("ANTHROPIC_PROFILE")
+        if named and chosen.tier <= _LAST_STATIC_TIER:
+            by = "--profile" if self.options.get("profile") else "ANTHROPIC_PROFILE"
+            remedy = "leave out" if chosen.tier == 1 else "unset"
+            yield (
+                f"{chosen.origin} is used instead of the profile {named!r} ({by}); to use the profile: "
+                f"{remedy} {chosen.origin}"
+            )
+        if chosen.source in {"api_key", "auth_token"}:
+            unused, reason = [*_FEDERATION_OPTIONS, *_PLACE_OPTIONS], "its organization and workspace are fixed"
+        elif chosen.profile is not None and chosen.profile.type == "user_oauth":
+            unused, reason = [*_FEDERATION_OPTIONS, "organization_id"], "a login exchanges no identity token"
+        else:
+            return
+        given = [flag(name) for name in unused if name in self.options]
+        if given:
+            yield f"{', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect on {chosen.origin}: {reason}"
 
     @contextmanager
     def scope(self, *, on_failure: int | None = None, on_closed_pipe: int | None = None) -> Iterator[None]:

@@ -188,3 +188,47 @@ def test_a_forbidden_request_names_the_scope_and_the_profile(ant: Ant, directory
         assert "  credential: profile:work\n" in outcome.err
         assert f"  scope: {scope}\n" in outcome.err
         assert hint in outcome.err
+
+
+STATIC = {"ANTHROPIC_API_KEY": "a-key", "ANTHROPIC_AUTH_TOKEN": "a-token"}
+
+
+@pytest.mark.parametrize("variable", STATIC)
+def test_a_static_secret_that_wins_over_a_named_profile_is_said_in_one_line(
+    ant: Ant, running: Emulator, variable: str
+) -> None:
+    static = {variable: running.api_key, "ANTHROPIC_BASE_URL": running.base_url}
+    for words, named, by in (
+        (("--profile", "other"), {}, "--profile"),
+        ((), {"ANTHROPIC_PROFILE": "other"}, "ANTHROPIC_PROFILE"),
+    ):
+        for command in (("models", "list"), ("auth", "verify"), ("api", "/v1/models")):
+            notes = [line for line in ant(*command, *words, **named, **static).err.splitlines() if "note: " in line]
+            assert notes == [
+                f"note: {variable} is used instead of the profile 'other' ({by}); to use the profile: unset {variable}"
+            ]
+    assert "note: " not in ant("models", "list", **static).err
+
+
+def test_options_that_have_no_effect_on_the_credential_are_named(
+    ant: Ant, directory: ConfigDir, running: Emulator
+) -> None:
+    words = ("models", "list", "--workspace-id", "wrkspc_x", "--service-account-id", "svac_x")
+    key = {"ANTHROPIC_API_KEY": running.api_key, "ANTHROPIC_BASE_URL": running.base_url}
+    err = ant(*words, **key).err
+    assert "note: --service-account-id, --workspace-id have no effect on ANTHROPIC_API_KEY" in err
+    directory.write("default", login_profile(base_url=running.base_url))
+    login = {"access_token": SecretStr(running.login().access_token)}
+    directory.write_credentials(directory.credentials_path("default"), login)
+    err = ant(*words).err
+    assert "note: --service-account-id has no effect on profile:default" in err
+    job = running.env("github")
+    assert "note: " not in ant("models", "list", "--workspace-id", job["ANTHROPIC_WORKSPACE_ID"], **job).err
+
+
+def test_a_gateway_token_is_sent_without_the_beta_header(ant: Ant, running: Emulator) -> None:
+    running.clear_requests()
+    for token in ("gateway-token-123", "sk-ant-api03-x", "eyJhbGciOi.x.y"):
+        ant("models", "list", ANTHROPIC_AUTH_TOKEN=token, ANTHROPIC_BASE_URL=running.base_url)
+        ant("api", "/v1/models", ANTHROPIC_AUTH_TOKEN=token, ANTHROPIC_BASE_URL=running.base_url)
+    assert all("anthropic-beta" not in request.headers for request in running.requests)

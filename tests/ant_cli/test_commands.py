@@ -12,7 +12,7 @@ import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
-from ant_wif.emulator import Emulator
+from ant_wif.emulator import Emulator, Fault
 from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 from .conftest import Ant
@@ -30,6 +30,21 @@ def _store_login(directory: ConfigDir, name: str = "default", expires_in: int = 
     )
 
 
+def _store_seconds(directory: ConfigDir, emulator: Emulator, seconds: int, **fields: object) -> Path:
+    """Leave a login of the emulator's, valid for so many seconds; return its credentials file."""
+    login = emulator.login(client_id="client")
+    directory.write("default", login_profile(base_url=emulator.base_url))
+    path = directory.credentials_path("default")
+    stored = {
+        "access_token": SecretStr(login.access_token),
+        "refresh_token": SecretStr(login.refresh_token),
+        "expires_at": int(time.time()) + seconds,
+        **fields,
+    }
+    directory.write_credentials(path, stored)
+    return path
+
+
 class TestPrintCredentials:
     def test_prints_only_the_token_and_a_newline(self, ant: Ant) -> None:
         outcome = ant("auth", "print-credentials", "--access-token", ANTHROPIC_AUTH_TOKEN=TOKEN)
@@ -45,12 +60,48 @@ class TestPrintCredentials:
 
     def test_prints_assignments_that_a_shell_reads(self, ant: Ant, emulator: Emulator) -> None:
         outcome = ant("auth", "print-credentials", "--env", **emulator.env("github"))
-        pairs = dict(shlex.split(line)[0].split("=", 1) for line in outcome.out.splitlines())
+        pairs = dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in outcome.out.splitlines())
         assert pairs["ANTHROPIC_AUTH_TOKEN"].startswith("sk-ant-oat01-")
         assert pairs["ANTHROPIC_BASE_URL"] == emulator.base_url
 
     def test_names_a_key_as_a_key(self, ant: Ant) -> None:
-        assert ant("auth", "print-credentials", "--env", ANTHROPIC_API_KEY=KEY).out == f"ANTHROPIC_API_KEY={KEY}\n"
+        printed = ant("auth", "print-credentials", "--env", ANTHROPIC_API_KEY=KEY).out
+        assert printed == f"export ANTHROPIC_API_KEY={KEY}\n"
+        assert ant("auth", "print-credentials", ANTHROPIC_API_KEY=KEY).json() == {"type": "api_key", "api_key": KEY}
+        assert ant("auth", "print-credentials", "--env", "--access-token", ANTHROPIC_API_KEY=KEY).status == 2
+
+    def test_prints_all_that_the_file_of_a_login_holds_and_a_copy_works_elsewhere(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir, tmp_path: Path
+    ) -> None:
+        path = _store_seconds(directory, emulator, 3600, account_email="dev@acme.example", others={"kept": True})
+        printed = ant("auth", "print-credentials").json()
+        assert printed == json.loads(path.read_text())
+        assert printed["refresh_token"]
+        path.write_text(json.dumps({**printed, "expires_at": 1}))
+        assert ant("auth", "verify").status == 0
+        masked = ant("auth", "print-credentials", GITHUB_ACTIONS="true")
+        assert f"::add-mask::{masked.json()['refresh_token']}\n" in masked.err
+
+    @pytest.mark.parametrize("fault", [502, 503, 500, 429])
+    def test_a_refresh_that_fails_prints_a_token_that_is_valid_for_seconds_with_a_warning(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir, fault: int
+    ) -> None:
+        """A rotating refresh token is sent once: whether it was used up is not known."""
+        path = _store_seconds(directory, emulator, 20)
+        for words in (("--access-token",), (), ("--env",)):
+            emulator.fail("token", Fault.status(fault, retry_after=0))  # a second attempt would succeed
+            outcome = ant("auth", "print-credentials", *words)
+            assert outcome.status == 0, outcome.err
+            assert json.loads(path.read_text())["access_token"] in outcome.out
+            assert outcome.err.startswith("warning: the login of profile 'default' could not be refreshed")
+
+    def test_a_refresh_that_fails_prints_no_expired_token(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir
+    ) -> None:
+        _store_seconds(directory, emulator, -1)
+        emulator.fail("token", Fault.status(502), times=9)
+        outcome = ant("auth", "print-credentials")
+        assert (outcome.status, outcome.out) == (1, "")
 
     def test_passes_a_key_over_with_a_note_when_a_bearer_token_is_asked_for(self, ant: Ant, emulator: Emulator) -> None:
         job = emulator.env("github")

@@ -258,11 +258,29 @@ def test_an_endpoint_that_is_down_is_no_reason_to_log_in_again(emulator: Emulato
     assert (caught.value.status, caught.value.hint) == (503, "run again in 300 seconds")
 
 
-def test_a_passing_failure_is_waited_out(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_connection_that_was_never_made_is_waited_out(emulator: Emulator, tmp_path: Path) -> None:
     logged_in(tmp_path, emulator)
-    emulator.fail("token", Fault.status(529, retry_after=0), times=2)
-    assert ant_wif.resolve(environ=variables(tmp_path, emulator)).token()
-    assert len(emulator.refreshes) == 1
+    refused = []
+
+    def flaky(request: httpx.Request) -> httpx.Response:
+        if len(refused) < 2:
+            refused.append(request.url)
+            raise httpx.ConnectError("refused", request=request)
+        answer = httpx.request(request.method, request.url, headers=request.headers, content=request.read())
+        return httpx.Response(answer.status_code, stream=httpx.ByteStream(answer.content), request=request)
+
+    with httpx.Client(transport=httpx.MockTransport(flaky)) as client:
+        assert ant_wif.resolve(environ=variables(tmp_path, emulator), http_client=client).token()
+    assert (len(refused), len(emulator.refreshes)) == (2, 1)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
+def test_a_refresh_token_that_was_sent_is_not_sent_again(emulator: Emulator, tmp_path: Path, status: int) -> None:
+    logged_in(tmp_path, emulator)
+    emulator.fail("token", Fault.status(status, retry_after=0))
+    with pytest.raises(ExchangeError):
+        ant_wif.resolve(environ=variables(tmp_path, emulator)).token()
+    assert emulator.refreshes == []
 
 
 def test_a_profile_made_by_this_project_is_refreshed_by_the_official_sdk_and_back(

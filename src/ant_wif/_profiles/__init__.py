@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from ant_wif._profiles.callback import Listener
     from ant_wif._profiles.editor import create_federation, get_value, set_value, unset_value
     from ant_wif._profiles.login import LoggedIn, LoginPlan, plan_login
-    from ant_wif._profiles.stored_tokens import clear, list_stored_tokens, log_out, log_out_everywhere
+    from ant_wif._profiles.stored_tokens import (
+        clear,
+        list_stored_tokens,
+        log_out,
+        log_out_everywhere,
+        stored_document,
+        stored_token,
+    )
 
 __all__ = [
     "Listener",
@@ -23,6 +30,8 @@ __all__ = [
     "log_out_everywhere",
     "plan_login",
     "set_value",
+    "stored_document",
+    "stored_token",
     "unset_value",
 ]
 
@@ -33,6 +42,13 @@ if not TYPE_CHECKING:
             "callback": ("Listener",),
             "editor": ("create_federation", "get_value", "set_value", "unset_value"),
             "login": ("LoggedIn", "LoginPlan", "plan_login"),
-            "stored_tokens": ("clear", "list_stored_tokens", "log_out", "log_out_everywhere"),
+            "stored_tokens": (
+                "clear",
+                "list_stored_tokens",
+                "log_out",
+                "log_out_everywhere",
+                "stored_document",
+                "stored_token",
+            ),
         },
     )

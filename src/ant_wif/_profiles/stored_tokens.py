@@ -7,12 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ant_wif._config import CacheDir
-from ant_wif._resolution import Resolution
-from ant_wif._tokens import Federation, cached_tokens, forget_cached_tokens
+from ant_wif._files import read_object
+from ant_wif._resolution import Resolution, TierCandidate
+from ant_wif._tokens import AccessToken, Federation, cached_tokens, forget_cached_tokens, token_of
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
 
-__all__ = ["StoredToken", "clear", "list_stored_tokens", "log_out", "log_out_everywhere"]
+__all__ = [
+    "StoredToken",
+    "clear",
+    "list_stored_tokens",
+    "log_out",
+    "log_out_everywhere",
+    "stored_document",
+    "stored_token",
+]
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,31 @@ def log_out_everywhere(resolution: Resolution) -> list[Path]:
     for name in resolution.inputs.directory.names():
         gone += _forget_shared(resolution, name)
     return [*gone, *resolution.inputs.directory.forget_all()]
+
+
+def stored_document(resolution: Resolution, candidate: TierCandidate, token: AccessToken) -> dict[str, object] | None:
+    """Return all that a profile's credentials file holds, if it holds this token; `None` where no file does.
+
+    Raises:
+        ProfileError: the file cannot be read.
+    """
+    if candidate.profile is None:
+        return None
+    path = resolution.inputs.directory.secrets_path(candidate.profile.name)
+    found = read_object(path, what="credentials file", secret=True, owners=resolution.inputs.directory.owners)
+    return found if found is not None and found.get("access_token") == token.secret.get_secret_value() else None
+
+
+def stored_token(resolution: Resolution, candidate: TierCandidate) -> AccessToken | None:
+    """Return the token of a profile's credentials file if it is the profile's own and has not expired."""
+    if candidate.profile is None or candidate.stale:
+        return None
+    path = resolution.inputs.directory.secrets_path(candidate.profile.name)
+    with suppress(ProfileError):
+        stored = resolution.inputs.directory.read_credentials(path)
+        token = token_of(stored) if stored is not None else None
+        return token if token is not None and token.lasts(resolution.inputs.clock()) else None
+    return None
 
 
 def _of_profile(resolution: Resolution, name: str) -> list[StoredToken]:

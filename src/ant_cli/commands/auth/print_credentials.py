@@ -12,9 +12,12 @@ from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say, written
 from ant_cli._session import Session, pass_session
+from ant_cli.commands.auth.status import until
+from ant_wif._secrets import SecretStr
+from ant_wif.errors import ExchangeError, IdentityTokenError, LoginError
 
 if TYPE_CHECKING:
-    from ant_wif._resolution import TierCandidate
+    from ant_wif._resolution import Resolution, TierCandidate
     from ant_wif._tokens import AccessToken
     from ant_wif.credentials import Credentials
 
@@ -30,26 +33,54 @@ __all__ = ["print_credentials"]
         'eval "$(ant auth print-credentials --env)"',
     ),
 )
-@click.option("--access-token", "form", flag_value="access_token", help="Print only the access token.")
-@click.option("--env", "form", flag_value="env", help="Print shell assignments.")
+@click.option("--access-token", "token_only", is_flag=True, help="Print only the access token.")
+@click.option("--env", "as_variables", is_flag=True, help="Print export commands for a shell.")
 @pass_session
-def print_credentials(session: Session, form: str | None) -> None:
+def print_credentials(session: Session, *, token_only: bool, as_variables: bool) -> None:
     """Print the active credential.
 
-    It is refreshed first if it is about to expire.
+    It is refreshed first if it is about to expire. For a profile, the whole credentials file is printed, the refresh
+    token of a login included, so that a copy works elsewhere.
     """
-    credentials = session.credentials(_passing_over(session, bearer_only=form == "access_token"))
-    token = credentials.access_token()
+    if token_only and as_variables:
+        raise click.UsageError("--access-token and --env exclude each other")
+    resolution, chosen = session.choose(_passing_over(session, bearer_only=token_only))
+    credentials = resolution.credentials(chosen)
+    token = _token(resolution, chosen, credentials)
     github.mask(session.environ, token.secret)
-    if form == "access_token":
+    if token_only:
         click.echo(token.secret.get_secret_value())
-    elif form == "env":
+    elif as_variables:
         from ant_wif._export import variables_of
 
         for name, value in variables_of(credentials, token).items():
-            click.echo(f"{name}={shlex.quote(value)}")
+            click.echo(f"export {name}={shlex.quote(value)}")
     else:
-        click.echo(written(_as_stored(credentials, token), "json"))
+        from ant_wif._profiles import stored_document
+
+        document = stored_document(resolution, chosen, token)
+        if document is None:
+            document = _as_stored(credentials, token)
+        elif isinstance(document.get("refresh_token"), str):
+            github.mask(session.environ, SecretStr(str(document["refresh_token"])))
+        click.echo(written(document, "json"))
+
+
+def _token(resolution: Resolution, chosen: TierCandidate, credentials: Credentials) -> AccessToken:
+    """Return a fresh token, or where none can be had the one that is stored, if it is valid for seconds yet."""
+    try:
+        return credentials.access_token()
+    except (ExchangeError, IdentityTokenError, LoginError) as error:
+        from ant_wif._profiles import stored_token
+
+        stored = stored_token(resolution, chosen)
+        if stored is None:
+            raise
+        say(
+            f"warning: {error.summary}; the token that is printed is valid {until(stored.expires_at)}",
+            err=True,
+        )
+        return stored
 
 
 def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandidate], bool]:
@@ -67,7 +98,9 @@ def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandi
 
 
 def _as_stored(credentials: Credentials, token: AccessToken) -> dict[str, object]:
-    """Give the credential the shape of a credentials file; a field that is not known is left out."""
+    """Give a credential that no file holds the shape of one; a field that is not known is left out."""
+    if credentials.source == "api_key":
+        return {"type": "api_key", "api_key": token.secret.get_secret_value()}
     document = {
         "version": "1.0",
         "type": "oauth_token",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ant_wif._constants import OAUTH_BETA
-from ant_wif._http import Backoff, Flow, Request, check_url, send_again
+from ant_wif._http import Backoff, Flow, Request, RequestFailure, check_url, send_again
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
 from ant_wif.errors import LoginError
@@ -22,6 +22,8 @@ def refresh(
 ) -> Flow[Granted]:
     """Trade a refresh token for an access token and the next refresh token; the old one is dead from then on.
 
+    It is sent once: what may have reached the server may have used it up. A connection that was never made is retried.
+
     Raises:
         InsecureUrlError: the base URL must not carry a token.
         LoginError: the server ended the login.
@@ -34,7 +36,11 @@ def refresh(
         headers={"anthropic-beta": OAUTH_BETA},
         json={"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
     )
-    answer = yield from send_again(request, Backoff() if patient else Backoff(attempts=1))
+    answer = yield from send_again(
+        request,
+        Backoff() if patient else Backoff(attempts=1),
+        lambda failed: isinstance(failed, RequestFailure) and not failed.maybe_received,
+    )
     found = read_answer(answer, request.url, [refresh_token], named_by=base_url_from)
     if isinstance(found, Granted):
         return found
