@@ -41,11 +41,11 @@ def test_a_drift_from_the_profile_is_named_with_the_command_that_follows_it(
     document = ant("auth", "status", "--format", "json").json()
     configured = config(directory)["workspace_id"]
     token_s = {"id": engineering, "name": "Engineering", "via": "token"}
-    assert document["workspace"] == {**token_s, "drift": True, "configured_id": configured}
+    assert document["workspace"] == {**token_s, "drift": True, "configured_id": configured, "note": None}
     command = next(line for line in text.splitlines() if line.startswith("note: ")).partition("to follow it: ant ")[2]
     assert ant(*command.split()).status == 0
     document = ant("auth", "status", "--format", "json").json()
-    assert document["workspace"] == {**token_s, "drift": False, "configured_id": engineering}
+    assert document["workspace"] == {**token_s, "drift": False, "configured_id": engineering, "note": None}
 
 
 def test_a_profile_s_workspace_organization_client_and_scope_are_asked_for(

@@ -161,6 +161,74 @@ def test_a_token_of_another_workspace_than_the_profile_s_is_marked_as_drift(ant:
     assert _codes(ant) == ["workspace_drift"]
 
 
+@pytest.mark.parametrize("key", ["workspace_id", "organization_id"])
+def test_drift_names_what_names_the_other_and_offers_to_follow_either(ant: Ant, directory: ConfigDir, key: str) -> None:
+    other = {"workspace_id": "wrkspc_01OTHER", "organization_id": ORGANIZATION.replace("0", "1")}[key]
+    bound = {"workspace_id": "wrkspc_01TOKEN", "organization_id": ORGANIZATION}[key]
+    option, variable = f"--{key.replace('_', '-')}", f"ANTHROPIC_{key.upper()}"
+    login, fields = "ant auth login --profile default", {"workspace_id": "wrkspc_01TOKEN"}
+    for words, variables, changes, place, fixes in (
+        ((option, other), {}, {}, option, (f"{login} {option} {other}", f"leave out {option}")),
+        ((), {variable: other}, {}, variable, (login, f"unset {variable}")),
+        ((), {}, {key: other}, "the profile", (login, f"ant profile set {key} {bound} --profile default")),
+    ):
+        _login(directory, expires_in=3600, organization_uuid=ORGANIZATION, **fields)
+        directory.write("default", login_profile(**changes))
+        found = ant("auth", "status", *words, "--format", "json", **variables).json()
+        (warning,) = (each for each in found["warnings"] if each["code"] == key.replace("_id", "_drift"))  # type: ignore[attr-defined]  # a list
+        assert warning["message"] == f"the token of profile 'default' is for {bound}, but {place} names {other}"
+        assert [line.partition("  # ")[0] for line in warning["fix"].splitlines()] == list(fixes)
+        out = ant("auth", "status", *words, **variables).out
+        assert f"  drift: {place} names another\n" in out
+
+
+@pytest.mark.parametrize(
+    ("prepare", "value"),
+    [("profile", "not logged in"), ("expired", "expired"), ("nothing", "no such profile")],
+)
+def test_without_a_usable_login_the_active_row_says_what_is_wrong_and_which_command_to_run(
+    ant: Ant, directory: ConfigDir, prepare: str, value: str
+) -> None:
+    if prepare == "profile":
+        directory.write("work", login_profile(organization_id=ORGANIZATION))
+    elif prepare == "expired":
+        _login(directory, expires_in=-60, workspace_id="wrkspc_01TOKEN")
+        for path in (directory.config_path("default"), directory.credentials_path("default")):
+            path.rename(path.with_name("work.json"))
+    out = ant("auth", "status", ANTHROPIC_PROFILE="work").out
+    (active,) = (line for line in out.split("Base URL")[0].splitlines() if "(active)" in line)
+    assert active.endswith(f" {value}: ant auth login --profile work")
+    for section in ("Organization", "Workspace"):
+        body = out.split(f"\n{section}\n")[1].split("\n\n")[0].splitlines()
+        assert body[-1].strip() == "none"
+        assert not [line for line in body if "(active)" in line]
+    found = ant("auth", "status", "--format", "json", ANTHROPIC_PROFILE="work").json()
+    assert [found["organization"]["id"], found["workspace"]["id"]] == [None, None]  # type: ignore[index]  # objects
+
+
+def test_a_token_that_another_tool_cached_is_not_shown_as_that_of_the_configured_workspace(
+    ant: Ant, directory: ConfigDir
+) -> None:
+    directory.write("default", federation_profile(workspace_id="wrkspc_01PROFILE"))
+    stored = {"access_token": SecretStr(TOKEN), "expires_at": int(time.time()) + 3000}
+    directory.write_credentials(directory.credentials_path("default"), stored)
+    out = ant("auth", "status").out
+    for section in ("Organization", "Workspace"):
+        body = out.split(f"\n{section}\n")[1].split("\n\n")[0]
+        assert "(active)" not in body
+        assert "  unknown: another tool issued the cached token; `ant auth verify` shows it" in body
+    assert _codes(ant) == ["unrecorded_token"]
+    assert ant("profile", "set", "workspace_id", "wrkspc_01OTHER").status == 0
+    assert "  (active) * Profile workspace_id                           wrkspc_01OTHER\n" in ant("auth", "status").out
+    assert _codes(ant) == []
+
+
+def test_what_a_static_secret_is_for_is_said_not_to_be_known(ant: Ant) -> None:
+    out = ant("auth", "status", "--workspace-id", "wrkspc_01X", ANTHROPIC_API_KEY=KEY).out
+    assert "  unknown: fixed by the server; `ant auth verify` shows it\n" in out
+    assert "           * --workspace-id                                 wrkspc_01X\n" in out
+
+
 def test_a_token_cached_for_other_settings_is_a_warning(ant: Ant, emulator: Emulator, directory: ConfigDir) -> None:
     job = emulator.env("github")
     ant("profile", "create", "ci", "--federation", **job)

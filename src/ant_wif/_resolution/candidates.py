@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import Active, Settings
 from ant_wif._resolution.inputs import ResolutionContext
-from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, ProfileStore, RefreshState, refresh_state
+from ant_wif._tokens import (
+    AccessToken,
+    FederatedProvider,
+    LoginProvider,
+    ProfileStore,
+    RefreshState,
+    is_recorded,
+    refresh_state,
+)
 from ant_wif.credentials import cache_of
 from ant_wif.errors import AntWifError, Candidate, ConfigurationError, IdentitySourceError, ProfileError
 
@@ -44,6 +52,8 @@ class TierCandidate:
     stored: StoredCredentials | None = None
     stale: bool = False
     """Whether the stored token is known to have been issued for other settings, and is not used."""
+    unrecorded: bool = False
+    """Whether another tool issued the stored token of a federation, so that it is not known for which settings."""
 
     @property
     def matches(self) -> bool:
@@ -63,7 +73,7 @@ def profile_tier(inputs: ResolutionContext, candidate: TierCandidate, active: Ac
         profile = inputs.directory.read(active.name)
         settings = Settings.load(inputs.arguments, inputs.environ, profile)
         candidate = replace(candidate, profile=profile, settings=settings)
-        settings.check("base_url", "organization_id", "workspace_id")
+        settings.check("base_url", "workspace_id")
     except ConfigurationError as error:
         return replace(candidate, error=error)
     authentication = profile.known.authentication
@@ -103,7 +113,7 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
         federation = inputs.federated(settings)
         if federation is None or identity is None:
             raise _incomplete(candidate, settings, inputs.near_miss(settings) if identity is None else None)
-        settings.check("federation_rule_id", "service_account_id", "identity_audience")
+        settings.check("federation_rule_id", "organization_id", "service_account_id", "identity_audience")
         cache = cache_of(settings, inputs.environ)
         store = ProfileStore(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
         stored = inputs.directory.read_credentials(path) if store else None
@@ -118,7 +128,10 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
         )
         token = shared_token(provider, inputs.clock)
         stale = bool(store and stored and store.is_foreign(stored))
-        candidate = replace(candidate, provider=provider, stored=stored, token=token, stale=stale)
+        unrecorded = bool(token and stored and stored.access_token == token.secret and not is_recorded(stored))
+        candidate = replace(
+            candidate, provider=provider, stored=stored, token=token, stale=stale, unrecorded=unrecorded
+        )
         unmet = identity.unmet(context)
         if unmet is not None and token is None:
             raise unmet

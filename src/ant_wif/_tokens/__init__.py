@@ -21,7 +21,7 @@ from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, Provider, StaticProvider
 from ant_wif._tokens.shared_refresh import poll
-from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tokens, token_of
+from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tokens, is_recorded, token_of
 
 __all__ = [
     "ACCOUNT_FIELDS",
@@ -47,6 +47,7 @@ __all__ = [
     "cached_tokens",
     "forget_cached_tokens",
     "fresh_between",
+    "is_recorded",
     "poll",
     "redeem",
     "refresh_state",

@@ -22,7 +22,15 @@ from ant_wif.errors import ConfigurationError, ProfileError
 if TYPE_CHECKING:
     from ant_wif._config import StoredCredentials
 
-__all__ = ["CacheKey", "CacheStore", "ProfileStore", "TokenStore", "cached_tokens", "forget_cached_tokens"]
+__all__ = [
+    "CacheKey",
+    "CacheStore",
+    "ProfileStore",
+    "TokenStore",
+    "cached_tokens",
+    "forget_cached_tokens",
+    "is_recorded",
+]
 
 log = logging.getLogger("ant_wif.store")
 
@@ -149,6 +157,11 @@ def issuer_of(stored: StoredCredentials) -> str | None:
     """Return the base URL at which a person logged in, if it was recorded; other tools replace the token only."""
     found = (stored.ant_wif or {}).get(_ISSUED_BY)
     return found if isinstance(found, str) and found else None
+
+
+def is_recorded(stored: StoredCredentials) -> bool:
+    """Whether this project issued the stored token, so that it is known what for; other tools keep no record."""
+    return bool(_note_of(stored))
 
 
 def _note_of(stored: StoredCredentials) -> Mapping[str, object]:

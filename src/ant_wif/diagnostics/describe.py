@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import Environment, steady
@@ -29,8 +30,12 @@ from ant_wif.errors import ConfigurationError, LoginError, ProfileError
 
 __all__ = ["advice", "describe", "report"]
 
+Status = TypeVar("Status", OrganizationStatus, WorkspaceStatus)
 
-def advice(resolution: Resolution, workspace_of: Callable[[TierCandidate], WorkspaceStatus]) -> Iterator[Advice]:
+_SERVER_CHOOSES = "none: the server chooses; set ANTHROPIC_WORKSPACE_ID if the rule covers several"
+
+
+def advice(resolution: Resolution) -> Iterator[Advice]:
     """Yield the warnings, the most consequential first."""
     chosen = resolution.chosen
     yield from _shadowed(resolution, chosen)
@@ -40,7 +45,7 @@ def advice(resolution: Resolution, workspace_of: Callable[[TierCandidate], Works
             yield _warn("empty_variable", f"{name} is set, but empty; other tools may still pick it", f"unset {name}")
     for candidate in resolution.candidates:
         if candidate.matches:
-            yield from _about_candidate(candidate, workspace_of(candidate))
+            yield from _about_candidate(candidate)
     yield from _loose_places(resolution)
     yield from _other_config_home(resolution)
     yield from _job_without_permission(resolution)
@@ -96,7 +101,7 @@ def _loose_places(resolution: Resolution) -> Iterator[Advice]:
             yield _warn("loose_place", finding.problem, finding.hint)
 
 
-def _about_candidate(candidate: TierCandidate, workspace: WorkspaceStatus) -> Iterator[Advice]:
+def _about_candidate(candidate: TierCandidate) -> Iterator[Advice]:
     error, name = candidate.error, candidate.profile.name if candidate.profile else ""
     if isinstance(error, LoginError):
         yield _warn("login_expired", error.summary, f"ant auth login --profile {name}")
@@ -108,12 +113,32 @@ def _about_candidate(candidate: TierCandidate, workspace: WorkspaceStatus) -> It
             f"the token stored for profile {name!r} was issued for other settings and is not used",
             f"ant auth logout --profile {name}",
         )
-    if workspace.drift:
+    if candidate.unrecorded and candidate.settings is not None:
         yield _warn(
-            "workspace_drift",
-            f"the token of profile {name!r} is for {workspace.id}, but the profile names {workspace.configured_id}",
-            f"ant profile set workspace_id {workspace.id} --profile {name}",
+            "unrecorded_token",
+            f"another tool issued the cached token of profile {name!r}; it may be for other settings than the present",
+            f"ant cache clear --profile {name}",
         )
+    for status in (_workspace(candidate), _organization(candidate)):
+        if status.drift and candidate.settings is not None:
+            yield _drift(candidate.settings, name, status)
+
+
+def _drift(settings: Settings, profile: str, status: OrganizationStatus) -> Advice:
+    """Say what names another workspace or organization than the token's, and offer to follow either."""
+    key = "workspace_id" if isinstance(status, WorkspaceStatus) else "organization_id"
+    origin, login = settings.origin(key), f"ant auth login --profile {profile}"
+    if origin.via == "profile":
+        named, others = "the profile", f"ant profile set {key} {status.id} --profile {profile}"
+    elif origin.via == "flag":
+        named, others, login = origin.name, f"leave out {origin.name}", f"{login} {origin.name} {status.configured_id}"
+    else:
+        named, others = origin.name, f"unset {origin.name}"
+    return _warn(
+        key.replace("_id", "_drift"),
+        f"the token of profile {profile!r} is for {status.id}, but {named} names {status.configured_id}",
+        f"{login}  # to use {status.configured_id}\n{others}  # to keep {status.id}",
+    )
 
 
 def _other_config_home(resolution: Resolution) -> Iterator[Advice]:
@@ -200,16 +225,16 @@ def describe(resolution: Resolution) -> Report:
         profile=_profile(resolution),
         config_dir=ConfigDirStatus(path=str(resolution.inputs.directory.path), via=resolution.inputs.directory.via),
         credential=_credential(chosen) if chosen else None,
-        candidates=[_candidate(each, chosen) for each in resolution.candidates],
+        candidates=[_candidate(resolution, each, chosen) for each in resolution.candidates],
         base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
-        organization=_organization(settings, chosen),
-        workspace=_workspace(settings, chosen),
+        organization=_organization(chosen),
+        workspace=_workspace(chosen),
         login=_login(chosen),
         base_url_sources=_sources(resolution, chosen, "base_url"),
         organization_sources=_sources(resolution, chosen, "organization_id"),
         workspace_sources=_sources(resolution, chosen, "workspace_id"),
         federation_inputs=_inputs(resolution),
-        warnings=list(advice(resolution, lambda candidate: _workspace(candidate.settings or settings, candidate))),
+        warnings=list(advice(resolution)),
     )
 
 
@@ -252,7 +277,9 @@ def _credential(chosen: TierCandidate) -> CredentialStatus:
     )
 
 
-def _candidate(candidate: TierCandidate, chosen: TierCandidate | None) -> CandidateStatus:
+def _candidate(resolution: Resolution, candidate: TierCandidate, chosen: TierCandidate | None) -> CandidateStatus:
+    problem, active = _problem(resolution, candidate), resolution.inputs.active
+    name = "" if isinstance(active, ProfileError) else active.name
     return CandidateStatus(
         tier=candidate.tier,
         source=candidate.source,
@@ -266,7 +293,23 @@ def _candidate(candidate: TierCandidate, chosen: TierCandidate | None) -> Candid
         expires_at=candidate.token.expires_at if candidate.token else None,
         scope=_scope(candidate),
         profile_type=candidate.profile.type if candidate.profile else None,
+        problem=problem,
+        fix=f"ant auth login --profile {name}" if problem else None,
     )
+
+
+def _problem(resolution: Resolution, candidate: TierCandidate) -> str | None:
+    """What a login takes away that makes a profile unusable, in words."""
+    active = resolution.inputs.active
+    if candidate.source != "profile" or candidate.error is None or isinstance(active, ProfileError):
+        return None
+    if isinstance(candidate.error, LoginError):
+        return "expired"
+    if candidate.profile is None:
+        return None if is_there(resolution.inputs.directory.config_path(active.name)) else "no such profile"
+    is_login = candidate.profile.type == "user_oauth" and candidate.provider is not None
+    stored = candidate.stored.access_token if candidate.stored is not None else None
+    return "not logged in" if is_login and stored is None else None
 
 
 def _scope(candidate: TierCandidate) -> str | None:
@@ -276,53 +319,59 @@ def _scope(candidate: TierCandidate) -> str | None:
     return settings.scope if settings and candidate.source in {"profile", "federation"} else None
 
 
-def _organization(settings: Settings, chosen: TierCandidate | None) -> OrganizationStatus:
-    if chosen is None or chosen.source not in {"profile", "federation"}:
-        return OrganizationStatus()
-    bound, name = _stored(chosen, "organization_uuid"), _stored(chosen, "organization_name")
-    if settings.organization_id:
-        via = settings.origin("organization_id").via
-        name = name if bound in {None, settings.organization_id} else None
-        return OrganizationStatus(id=settings.organization_id, name=name, via=via)
-    if bound:
-        return OrganizationStatus(id=bound, name=name, via="token")
-    return OrganizationStatus()
+def _organization(chosen: TierCandidate | None) -> OrganizationStatus:
+    return _binding(OrganizationStatus, chosen, "organization_id", "organization_uuid", "organization_name")
 
 
-def _workspace(settings: Settings, chosen: TierCandidate | None) -> WorkspaceStatus:
-    """The token's workspace is the one that counts: it was bound when the token was issued."""
-    if chosen is None or chosen.source not in {"profile", "federation"}:
-        return WorkspaceStatus()
-    bound, configured = _stored(chosen, "workspace_id"), settings.workspace_id
+def _workspace(chosen: TierCandidate | None) -> WorkspaceStatus:
+    return _binding(WorkspaceStatus, chosen, "workspace_id", "workspace_id", "workspace_name")
+
+
+def _binding(kind: type[Status], chosen: TierCandidate | None, key: str, bound_key: str, name_key: str) -> Status:
+    """What the token is for counts, where it is known; configuration is what the next exchange asks for."""
+    if chosen is None or not chosen.usable or chosen.settings is None:
+        return kind(note="none")
+    configured: str | None = getattr(chosen.settings, key)
+    bound = _stored(chosen, bound_key)
     if bound:
-        return WorkspaceStatus(
-            id=bound,
-            name=_stored(chosen, "workspace_name"),
-            via="token",
-            drift=configured not in {None, bound},
-            configured_id=configured,
-        )
-    if configured:
-        return WorkspaceStatus(id=configured, via=settings.origin("workspace_id").via)
-    return WorkspaceStatus()
+        name, drift = _stored(chosen, name_key), configured is not None and configured.lower() != bound.lower()
+        return kind(id=bound, name=name, via="token", drift=drift, configured_id=configured)
+    note = _not_known(chosen)
+    if note is None and configured:
+        return kind(id=configured, via=chosen.settings.origin(key).via)
+    return kind(note=note or _SERVER_CHOOSES, configured_id=configured)
+
+
+def _not_known(chosen: TierCandidate) -> str | None:
+    """Why it is not known what the token at hand is for; `None` where it is for what is configured."""
+    shows = "`ant auth verify` shows it"
+    if chosen.source in {"api_key", "auth_token"}:
+        return f"unknown: fixed by the server; {shows}"
+    if chosen.profile is not None and chosen.profile.type == "user_oauth":
+        return f"unknown: the credentials file does not say; {shows}"
+    if chosen.unrecorded and chosen.profile is not None:
+        drops = f"`ant cache clear --profile {chosen.profile.name}` drops it"
+        return f"unknown: another tool issued the cached token; {shows}, {drops}"
+    return None
 
 
 def _sources(resolution: Resolution, chosen: TierCandidate | None, key: str) -> list[SourceStatus]:
     """Every place that names a value, in the order of precedence."""
+    usable = chosen if chosen is not None and chosen.usable else None
     places: list[tuple[str, object]] = []
-    if key == "workspace_id":
-        places.append(("token", _stored(chosen, "workspace_id")))
+    if key != "base_url":
+        bound_key = "organization_uuid" if key == "organization_id" else key
+        places.append(("token", _stored(usable, bound_key)))
     places.append((flag(key), resolution.inputs.arguments.get(key)))
     if chosen is not None and chosen.profile is not None:
         places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
     places.append((str(Settings.variable(key)), resolution.inputs.environ.get(str(Settings.variable(key)))))
-    if key == "organization_id":
-        places.append(("token", _stored(chosen, "organization_uuid")))
     if key == "base_url":
         places.append(("default", DEFAULT_BASE_URL))
     named = [(origin, str(value)) for origin, value in places if value]
-    # A static secret is bound to its organization and workspace by the server, whatever is set here.
-    counts = key == "base_url" or (chosen is not None and chosen.source in {"profile", "federation"})
+    # What a token is for does not follow from what is set here, unless it is known to have been issued for that.
+    counts = key == "base_url" or (usable is not None and (named[:1] or [("", "")])[0][0] == "token")
+    counts = counts or (usable is not None and _not_known(usable) is None)
     rows = [SourceStatus(origin=o, value=v, active=counts and n == 0) for n, (o, v) in enumerate(named)]
     return [row for row in rows if row.active or row.origin != "default"]
 

@@ -59,6 +59,10 @@ class CandidateStatus:
     expires_at: int | None = None
     scope: Text = None
     profile_type: Text = None
+    problem: Text = None
+    """Of a profile: `no such profile`, `not logged in` or `expired`."""
+    fix: Text = None
+    """The command that solves the problem."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -72,16 +76,16 @@ class OrganizationStatus:
     id: Text = None
     name: Text = None
     via: Text = None
+    drift: bool = False
+    configured_id: Text = None
+    """What is configured, where the token is for another one (`drift`)."""
+    note: Text = None
+    """Why there is none, or that it is not known."""
 
 
 @dataclass(kw_only=True, eq=False)
-class WorkspaceStatus:
-    id: Text = None
-    name: Text = None
-    via: Text = None
-    drift: bool = False
-    configured_id: Text = None
-    """The profile's own workspace, where the token is bound to another one (`drift`)."""
+class WorkspaceStatus(OrganizationStatus):
+    """The same of the workspace."""
 
 
 @dataclass(kw_only=True, eq=False)

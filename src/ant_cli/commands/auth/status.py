@@ -14,7 +14,7 @@ from ant_cli._click.groups import AntCommand
 from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
-    from ant_wif.diagnostics.report import CandidateStatus, Report, SourceStatus
+    from ant_wif.diagnostics.report import CandidateStatus, OrganizationStatus, Report, SourceStatus
 
 __all__ = ["lines", "span", "status", "until"]
 
@@ -25,9 +25,6 @@ _VIA = {
     "active_config": "via active_config",
     "default": "via default",
 }
-_BOUND = "the credential is bound to one, which only the server knows"
-_NO_CREDENTIAL = "there is no credential"
-_SERVER_CHOOSES = "the server chooses; set ANTHROPIC_WORKSPACE_ID if the rule covers several"
 _NAMED_BY = {
     "flag": "from --profile",
     "env": "from ANTHROPIC_PROFILE",
@@ -132,6 +129,8 @@ def _label(report: Report, candidate: CandidateStatus) -> str:
 def _value(report: Report, candidate: CandidateStatus) -> str:
     if candidate.missing:
         return f"partial: missing {', '.join(candidate.missing)}"
+    if candidate.problem:
+        return f"{candidate.problem}: {candidate.fix}"
     if candidate.error:
         return f"unusable: {candidate.error}"
     if candidate.masked:
@@ -194,22 +193,22 @@ def _base_url(report: Report, now: float) -> Iterator[str]:
 def _organization(report: Report, now: float) -> Iterator[str]:
     del now
     yield "Organization"
-    name = f" ({report.organization.name})" if report.organization.name else ""
-    yield from _sources(report.organization_sources, "organization_id", name)
-    if not any(source.active for source in report.organization_sources):
-        yield f"  none: {_BOUND if report.credential else _NO_CREDENTIAL}"
+    yield from _bound(report.organization, report.organization_sources, "organization_id")
 
 
 def _workspace(report: Report, now: float) -> Iterator[str]:
     del now
     yield "Workspace"
-    name = f" ({report.workspace.name})" if report.workspace.name else ""
-    drift = "  drift: the profile names another" if report.workspace.drift else ""
-    yield from _sources(report.workspace_sources, "workspace_id", name + drift)
-    if not any(source.active for source in report.workspace_sources):
-        federated = report.credential is not None and report.credential.identity_source is not None
-        chosen = _BOUND if report.credential else _NO_CREDENTIAL
-        yield f"  none: {_SERVER_CHOOSES if federated else chosen}"
+    yield from _bound(report.workspace, report.workspace_sources, "workspace_id")
+
+
+def _bound(found: OrganizationStatus, sources: list[SourceStatus], key: str) -> Iterator[str]:
+    name = f" ({found.name})" if found.name else ""
+    named = next((source.origin for source in sources if not source.active), "")
+    other = "the profile" if named.startswith("profile:") else named
+    yield from _sources(sources, key, name + (f"  drift: {other} names another" if found.drift else ""))
+    if found.note:
+        yield f"  {found.note}"
 
 
 def _sources(sources: list[SourceStatus], key: str, suffix: str = "") -> Iterator[str]:
@@ -234,5 +233,5 @@ def _warnings(report: Report, now: float) -> Iterator[str]:
     del now
     for warning in report.warnings:
         yield f"warning: {warning.message}"
-        if warning.fix:
-            yield f"         {warning.fix}"
+        for fix in warning.fix.splitlines():
+            yield f"         {fix}"
