@@ -14,6 +14,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 
+import ant_wif
 from ant_wif._environment import Environment
 from ant_wif._resolution import Resolution, ResolutionContext
 from ant_wif._secrets import SecretStr
@@ -21,7 +22,7 @@ from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, AssertionUse
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.diagnostics.explain import Explanation, Registered, explain, explain_assertion
 from ant_wif.emulator import Emulator
-from ant_wif.errors import ConfigurationError, IdentityTokenError
+from ant_wif.errors import ConfigurationError, ExchangeError, IdentityTokenError
 from ant_wif.rules import DEFAULT_AUDIENCE, REASONS, KeySet, KeySetUnavailableError, Reason, reasons_table
 from support.clock import Clock
 from support.federation_grant import BETA, GRANT_TYPE
@@ -324,10 +325,14 @@ def test_a_token_shows_what_its_platform_is_denied_for(
 def test_no_cause_is_named_that_the_token_does_not_show(emulator: Emulator) -> None:
     for claims in ({}, {**GOOGLE, "email": "ci@acme.example"}, {**POD, "iss": "https://cluster.example"}):
         known = registered_in(emulator) if claims == {} or "email" not in claims else Registered()
-        assert explained(emulator.issue(**claims), None, known).causes == (), claims
+        explanation = explained(emulator.issue(**claims), None, known)
+        failed = [check.sentence for check in explanation.checks if check.failed]
+        assert len(explanation.causes) == len(failed), claims
+        assert all(cause.startswith(said) for cause, said in zip(explanation.causes, failed, strict=True))
 
 
 NUMBERS = "repo:acme@90210/app@734201985"
+QUEUE = "ref:refs/heads/gh-readonly-queue/main/pr-7-0b6f2f0e"
 
 
 @pytest.mark.parametrize(
@@ -341,6 +346,12 @@ NUMBERS = "repo:acme@90210/app@734201985"
         ("repo:Acme/App:ref:refs/heads/main", "repo:acme/app:ref:refs/heads/main", "upper and lower case", ""),
         ("repository_owner_id:90210:x", "repo:acme/app:ref:refs/heads/main", "another form", "numbers"),
         ("repo:acme/app:ref:refs/heads/x", "repo:acme/app:ref:refs/heads/main", "", "GitHub"),
+        (f"repo:acme/app:{QUEUE}", "repo:acme/app:ref:refs/heads/main", "runs in a merge queue", "pull request"),
+        ("repo:acme/app:ref:refs/heads/main", "repo:acme/old:ref:refs/heads/main", "before it was renamed", "fork"),
+        ("repo:acme/app:pull_request", "repo:acme/old:pull_request", "before it was renamed", "fork"),
+        ("repo:joe/app:ref:refs/heads/main", "repo:acme/app:ref:refs/heads/main", "may be a fork of acme/app", ""),
+        (f"{NUMBERS}:ref:refs/heads/main", "repo:acme@90210/old@734201985:*", "names it acme/old", "another"),
+        ("repo:acme/app:ref:refs/heads/main", "repo:acme/application:*", "the rule is for acme/application", "fork"),
     ],
 )
 def test_how_a_job_s_subject_differs_from_the_rule_s_is_named(
@@ -352,6 +363,93 @@ def test_how_a_job_s_subject_differs_from_the_rule_s_is_named(
     causes = "\n".join(explanation.causes)
     assert said in causes
     assert not unsaid or unsaid not in causes
+
+
+@pytest.mark.parametrize(
+    ("claims", "rule", "said"),
+    [
+        (
+            {"workflow_ref": "acme/app/.github/workflows/ci.yml@main", "job_workflow_ref": "acme/x/.github/w.yml@v1"},
+            {"claims": {"job_workflow_ref": "acme/app/.github/workflows/ci.yml@main"}},
+            "part of a reusable workflow, so `job_workflow_ref` is acme/x/.github/w.yml@v1",
+        ),
+        ({"sub": "repo:acme/app:pull_request", "actor": "dependabot[bot]"}, {}, "Dependabot started the job"),
+    ],
+)
+def test_what_a_job_was_started_by_and_called_from_is_named(
+    emulator: Emulator, claims: dict[str, Any], rule: dict[str, object], said: str
+) -> None:
+    emulator.update_rule("github", **rule)
+    for registered in (registered_in(emulator), Registered()):
+        assert said in "\n".join(explained(emulator.issue(**claims), federation_of(emulator), registered).causes)
+    assert said not in "\n".join(explained(emulator.issue(), None, Registered()).causes)
+
+
+VISIBLE: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "too long-lived": ({"lifetime": 7200}, {}, "The token has 7200 s, and at most 3600 s is assumed"),
+    "ahead": ({"iat": 90, "exp": 900}, {}, "The token's `iat` is "),
+    "not before": ({"nbf": 300, "exp": 900}, {}, "The token's `nbf` is "),
+    "audience with a slash": (
+        {"aud": "https://api.anthropic.com/"},
+        {"ANT_IDENTITY_AUDIENCE": "https://api.anthropic.com/"},
+        "which differs from the default https://api.anthropic.com by a slash at the end",
+    ),
+    "audience of one's own": (
+        {"aud": "https://ci.acme.example"},
+        {"ANT_IDENTITY_AUDIENCE": "https://ci.acme.example"},
+        "the token is for the audience https://ci.acme.example, which differs from the default",
+    ),
+    "environment": ({"sub": "repo:acme/app:environment:prod"}, {}, "the job names an environment"),
+    "pull request": ({"sub": "repo:acme/app:pull_request"}, {}, "the job runs for a pull request"),
+    "numbers": ({"sub": f"{NUMBERS}:ref:refs/heads/main"}, {}, "with their numbers"),
+    "merge queue": ({"sub": f"repo:acme/app:{QUEUE}"}, {}, "the job runs in a merge queue"),
+    "Azure": (AZURE_V1, {"ANT_IDENTITY_AUDIENCE": "api://app"}, "this is a v1.0 token"),
+}
+
+
+@pytest.mark.parametrize("case", VISIBLE)
+def test_what_can_be_seen_is_the_first_cause_in_the_error_and_in_the_explanation(
+    case: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    claims, environ, said = VISIBLE[case]
+    moments = {name: int(NOW) + value if name in {"iat", "nbf", "exp"} else value for name, value in claims.items()}
+    # No such rule, so the server denies whatever the token is.
+    job = {**emulator.env("github"), **environ, "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_gone", "HOME": str(tmp_path)}
+    job["ANTHROPIC_IDENTITY_TOKEN"] = emulator.issue(**moments)
+    assert said in explain(resolved(tmp_path, emulator, **job)).causes[0]
+    for _ in range(2):
+        with pytest.raises(ExchangeError) as denied:
+            ant_wif.resolve(environ=job, clock=lambda: NOW).token()
+        assert said in denied.value.causes[0]
+        assert denied.value.causes[0] in str(denied.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("aud", "asked", "state"),
+    [
+        (DEFAULT_AUDIENCE, DEFAULT_AUDIENCE, "passed"),
+        (f"{DEFAULT_AUDIENCE}/", f"{DEFAULT_AUDIENCE}/", "unchecked"),
+        ("https://ci.acme.example", "https://ci.acme.example", "unchecked"),
+        ("https://ci.acme.example", DEFAULT_AUDIENCE, "failed"),
+    ],
+)
+def test_an_audience_that_is_not_the_default_is_not_ticked_while_the_rule_is_unknown(
+    emulator: Emulator, aud: str, asked: str, state: str
+) -> None:
+    explanation = explained(emulator.issue(aud=aud), None, Registered(), expected_audience=asked)
+    assert explanation.checks[10].state == state
+    emulator.update_rule("github", audience=aud)
+    known = explained(
+        emulator.issue(aud=aud), federation_of(emulator), registered_in(emulator), expected_audience=asked
+    )
+    assert known.checks[10].state == "passed"
+
+
+def test_an_assertion_whose_answer_was_lost_is_not_ticked_as_unused(emulator: Emulator) -> None:
+    lost = explained(emulator.issue(), None, Registered(), before=presented(UNKNOWN))
+    assert lost.checks[14].state == "unchecked"
+    assert "the answer was lost" in lost.causes[0]
+    assert "not from this machine" in explained(emulator.issue(), None, Registered()).checks[14].found
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from ant_wif._tokens.access_token import (
     fresh_between,
     refresh_state,
 )
-from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse
+from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
 from ant_wif._tokens.grants.authorization_code import (
     ACCOUNT_FIELDS,
     AuthorizationFailure,
@@ -45,6 +45,7 @@ __all__ = [
     "TokenCache",
     "TokenRequest",
     "cached_tokens",
+    "earlier_use",
     "forget_cached_tokens",
     "fresh_between",
     "is_recorded",

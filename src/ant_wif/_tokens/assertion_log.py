@@ -25,7 +25,7 @@ from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
 from ant_wif.identity.token import trimmed
 
-__all__ = ["AssertionLog", "AssertionUse"]
+__all__ = ["AssertionLog", "AssertionUse", "earlier_use"]
 
 log = logging.getLogger("ant_wif.store")
 
@@ -55,6 +55,16 @@ class AssertionUse:
     @property
     def used_by(self) -> str:
         return f"process {self.pid} ({self.program})"
+
+
+def earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -> str:
+    """Say what is known of an earlier use of a token with these claims; nothing where that explains no denial."""
+    if before is not None and "jti" in claims:
+        if before.outcome == GRANTED:
+            return f"the token was exchanged by {before.used_by}, which works once"
+        if before.outcome == UNKNOWN:
+            return f"the token was presented by {before.used_by}, and the answer was lost: it may be used already"
+    return ""
 
 
 class AssertionLog:

@@ -6,9 +6,10 @@ import datetime
 from collections.abc import Callable
 
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
+from ant_wif._secrets import sanitize
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.assertion_log import DENIED, GRANTED, AssertionLog, AssertionUse
-from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, likely_causes, read_exchange
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
+from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, read_exchange
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 
@@ -37,12 +38,23 @@ def fetch_and_exchange(
     """
     check_url(federation.base_url, what=base_url_from or "the base URL")
     backoff = Backoff() if patient else Backoff(attempts=1)
-    token = yield from _unused(federation, source, context, spent)
+    token, before = yield from _unused(federation, source, context, spent)
+
+    def read(answer: Response | RequestFailure) -> AccessToken:
+        return read_exchange(
+            answer,
+            federation,
+            token,
+            context.clock(),
+            lambda: likely_causes(federation, token, source, context, before),
+            base_url_from=base_url_from,
+        )
+
     while True:
         answer = yield from _present(federation, token, spent)
         delay = backoff.delay(answer)
         if delay is None:
-            return read_exchange(answer, federation, token, context.clock(), base_url_from=base_url_from)
+            return read(answer)
         yield from pause(delay)
         if isinstance(answer, RequestFailure) and not answer.maybe_received:
             continue
@@ -51,8 +63,8 @@ def fetch_and_exchange(
         except IdentityTokenError:
             other = token
         if other.is_single_use and other.assertion == token.assertion:
-            return read_exchange(answer, federation, token, context.clock(), base_url_from=base_url_from)
-        token = other
+            return read(answer)
+        token, before = other, None
 
 
 def _present(federation: Federation, token: IdentityToken, spent: AssertionLog) -> Flow[Response | RequestFailure]:
@@ -68,8 +80,11 @@ def _present(federation: Federation, token: IdentityToken, spent: AssertionLog) 
 
 def _unused(
     federation: Federation, source: IdentitySource, context: Context, spent: AssertionLog
-) -> Flow[IdentityToken]:
-    """Fetch a token; if it was presented already, ask the source once for another."""
+) -> Flow[tuple[IdentityToken, AssertionUse | None]]:
+    """Fetch a token; if it was presented already, ask the source once for another.
+
+    Returns it with what is known of its earlier use, if it may still serve.
+    """
     try:
         token = yield from source.fetch(context)
     except IdentityTokenError as error:
@@ -81,18 +96,22 @@ def _unused(
         raise
     before = yield from call(lambda: spent.find(token.assertion))
     if before is None:
-        return token
+        return token, None
     other = yield from source.another(token, context)
     again = yield from call(lambda: spent.find(other.assertion))
     if again is None:
-        return other
-    _refuse_used(again, federation, other, context.clock)
+        return other, None
+    _refuse_used(again, federation, other, context.clock, lambda: likely_causes(federation, other, source, context))
     # Its answer was lost: nobody knows whether it is spent, so it may still serve.
-    return other
+    return other, again
 
 
 def _refuse_used(
-    before: AssertionUse, federation: Federation, token: IdentityToken, clock: Callable[[], float]
+    before: AssertionUse,
+    federation: Federation,
+    token: IdentityToken,
+    clock: Callable[[], float],
+    causes_of: Callable[[], tuple[str, ...]],
 ) -> None:
     same = before.federation == federation.fingerprint()
     if before.outcome == GRANTED and token.is_single_use:
@@ -100,7 +119,7 @@ def _refuse_used(
         raise _already_used(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
     if before.outcome == DENIED and same:
         request_id = f", request id {before.request_id}" if before.request_id else ""
-        causes, status = likely_causes(federation, token), before.status or 401
+        causes, status = causes_of(), before.status or 401
         raise ExchangeError(
             f"the identity token from {token.source} was denied before (HTTP {status}{request_id})",
             facts=[
@@ -132,3 +151,47 @@ def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -
 
 def _ago(before: AssertionUse, clock: Callable[[], float]) -> str:
     return f"{max(0.0, clock() - before.at):.0f} seconds ago, by {before.used_by}"
+
+
+def likely_causes(
+    federation: Federation,
+    token: IdentityToken,
+    source: IdentitySource,
+    context: Context,
+    before: AssertionUse | None = None,
+) -> tuple[str, ...]:
+    """Why a well-formed request is denied: what can be seen from here, then what happens most. The server never says.
+
+    `before` is what is known of an earlier use of the token.
+    """
+    from ant_wif.rules import ExchangeRequest, Knowledge, examine, visible_causes
+
+    known = Knowledge(expected_audience=getattr(source, "audience", None) or context.audience)
+    request = ExchangeRequest(
+        assertion=token.assertion.get_secret_value(),
+        organization_id=federation.organization_id,
+        federation_rule_id=federation.federation_rule_id,
+        service_account_id=federation.service_account_id,
+        workspace_id=federation.workspace_id,
+    )
+    outcome, claims = before.outcome if before else None, token.unverified_claims
+    found = examine(
+        request, known, source=source.source, now=context.clock(), used=outcome == GRANTED, lost=outcome == UNKNOWN
+    )
+    visible = visible_causes(found.checks, claims, known, source=source.source, before=earlier_use(before, claims))
+    return (*(sanitize(cause, limit=600) for cause in visible), *_usual_causes(federation, token))
+
+
+def _usual_causes(federation: Federation, token: IdentityToken) -> list[str]:
+    causes = [
+        "the rule's subject, claims and audience match the `sub` and `aud` above; the comparison is case-sensitive",
+        "the rule's issuer has exactly the `iss` above, and its key set is reachable",
+        f"the rule {federation.federation_rule_id} exists in this organization and is not archived",
+    ]
+    if "jti" in token.unverified_claims:
+        causes.insert(1, "this very token was not exchanged before: one that carries a `jti` can be used once")
+    if federation.workspace_id is None:
+        causes.insert(1, "the rule covers several workspaces: set ANTHROPIC_WORKSPACE_ID to choose one")
+    else:
+        causes.append(f"the rule is enabled for the workspace {federation.workspace_id} and its account a member")
+    return causes

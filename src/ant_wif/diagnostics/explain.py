@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from ant_wif._http import run
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import SecretStr, sanitize
-from ant_wif._tokens import GRANTED, UNKNOWN, AssertionLog, AssertionUse, Federation
+from ant_wif._tokens import GRANTED, UNKNOWN, AssertionLog, AssertionUse, Federation, earlier_use
 from ant_wif.credentials import cache_of
-from ant_wif.diagnostics.platform_hints import is_from, platform_causes
 from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
 from ant_wif.errors import IdentityTokenError
 from ant_wif.identity.token import trimmed
-from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, evaluate_known
+from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, examine, visible_causes
 
 if TYPE_CHECKING:
     import httpx
@@ -150,17 +149,16 @@ def explain_assertion(
         service_account=registered.service_account,
         default_workspace_id=registered.default_workspace_id,
         expected_audience=expected_audience,
+        inline_keys=registered.inline_keys,
     )
-    seen = before is not None and before.outcome == GRANTED
-    found = evaluate_known(request, known, now=now, jti_seen=lambda _: seen)
-    if is_from("azure", identity_source, found.unverified_claims or {}):
-        # Its tokens have neither the usual lifetime nor, where it is v2.0, the audience that was asked for.
-        found = evaluate_known(request, replace(known, defaults_apply=False), now=now, jti_seen=lambda _: seen)
+    outcome = before.outcome if before is not None else None
+    found = examine(request, known, source=identity_source, now=now, used=outcome == GRANTED, lost=outcome == UNKNOWN)
     made = (_request_checked(federation), *(_looked_for(check, registered, federation) for check in found.checks))
-    checks = tuple(_clean(check) for check in made)
     claims = found.unverified_claims or {}
-    causes = [*_of_the_clock(clock_drift_seconds, api_s), *_of_earlier_use(before, claims)]
-    causes += [*platform_causes(identity_source, claims, registered, found.checks), *registered.notes]
+    causes = [*_of_the_clock(clock_drift_seconds, api_s), *registered.notes]
+    earlier = earlier_use(before, claims)
+    causes[:0] = visible_causes(made, claims, known, source=identity_source, before=earlier)
+    checks = tuple(_clean(check) for check in made)
     return Explanation(
         identity_source,
         checks,
@@ -224,16 +222,6 @@ def _of_the_clock(issuer_s: float | None, api_s: float | None) -> list[str]:
         "the server that issued the token; times above are judged by this machine's, and by the Claude API's own when "
         "it decides",
     )
-
-
-def _of_earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -> list[str]:
-    if before is None or "jti" not in claims:
-        return []
-    if before.outcome == GRANTED:
-        return [f"the token was exchanged by {before.used_by}, which works once"]
-    if before.outcome == UNKNOWN:
-        return [f"the token was presented by {before.used_by}, and the answer was lost: it may be spent"]
-    return []
 
 
 def _shown(members: Mapping[str, object] | None) -> dict[str, object] | None:

@@ -9,6 +9,7 @@ may be such a rule at all.
 from __future__ import annotations
 
 from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE, MAX_ASSERTION_BYTES
+from ant_wif.rules.causes import examine, visible_causes
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.checks import LEEWAY_SECONDS
 from ant_wif.rules.evaluate import Evaluation, Knowledge, evaluate, evaluate_known
@@ -46,6 +47,8 @@ __all__ = [
     "check_rule",
     "evaluate",
     "evaluate_known",
+    "examine",
     "read_key_set",
     "reasons_table",
+    "visible_causes",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif.rules import checks as steps
 from ant_wif.rules.checks import LEEWAY_SECONDS, Case, Step, shown
 from ant_wif.rules.jwt import Assertion, KeySet
@@ -86,6 +87,8 @@ class Knowledge:
     default_workspace_id: str | None = None
     expected_audience: str | None = None
     defaults_apply: bool = True
+    inline_keys: bool = False
+    """Whether the keys are those that stand in the issuer, as registered."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,25 @@ def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
     finding = step.examine(case)
     check = step.check(finding)
     if check.reason is None:
-        return check
+        return _passed(check, known)
     if step.number == _LIFETIME and known.issuer is None:
         check = _assumed(check, "an issuer accepts one hour unless it is registered with more", known)
     elif step.number == _AUDIENCE and known.rule is None:
         check = _assumed(check, "this is what a rule expects that does not name another", known)
     unchecked = check.unchecked or finding.unchecked or _depends(check, case, known)
     return replace(check, unchecked=unchecked)
+
+
+def _passed(check: Check, known: Knowledge) -> Check:
+    """Return what passed as no more than is known: by a default where the registrations are not known."""
+    if check.number == _LIFETIME and known.issuer is None:
+        return replace(check, found=f"{check.found}, where {check.wanted} is the default")
+    if check.number == _AUDIENCE and known.rule is None:
+        if (known.expected_audience or DEFAULT_AUDIENCE) == DEFAULT_AUDIENCE:
+            return replace(check, found=f"{check.found}, the default")
+        sentence = f"Not checked: {_LACKING['rule']}. It differs from the default, {DEFAULT_AUDIENCE}."
+        return replace(check, wanted="", sentence=sentence, unchecked=True)
+    return check
 
 
 def _assumed(check: Check, because: str, known: Knowledge) -> Check:

@@ -97,9 +97,9 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
         yield from _check_lines(check, marks)
     if found.causes:
         yield ""
-        yield "Known of tokens like this one (by their unverified claims):"
-        for cause in found.causes:
-            yield f"  - {cause}"
+        yield "Likely causes, by the token's unverified claims, the most likely first:"
+        for number, cause in enumerate(found.causes, 1):
+            yield f"  {number}. {cause}"
     yield ""
     if found.reason:
         yield f"Denied: {found.reason}. {found.remedy}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from ant_wif._config import check_value
@@ -18,7 +18,7 @@ from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
 from ant_wif.identity import IdentityToken
 
-__all__ = ["Federation", "exchange_request", "likely_causes", "read_exchange"]
+__all__ = ["Federation", "exchange_request", "read_exchange"]
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,13 @@ def read_exchange(
     federation: Federation,
     token: IdentityToken,
     now: float,
+    likely_causes: Callable[[], tuple[str, ...]],
     *,
     base_url_from: str = "",
 ) -> AccessToken:
-    """Read the answer to `exchange_request`; `now` is unix seconds. `base_url_from` says what names the base URL.
+    """Read the answer to `exchange_request`; `now` is unix seconds.
+
+    `likely_causes` are those of a denial, and `base_url_from` says what names the base URL.
 
     Raises:
         ExchangeError: the endpoint denied, failed, or could not be reached.
@@ -89,7 +92,7 @@ def read_exchange(
     claims = token.unverified_claims
     if found.status not in {401, 403}:
         raise found.as_error(f"the token endpoint {found.message}", unverified_claims=claims)
-    causes = likely_causes(federation, token)
+    causes = likely_causes()
     raise found.as_error(
         f"the identity token was denied ({found.brief})",
         facts=[
@@ -132,25 +135,3 @@ def _time(value: object) -> str:
         return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).isoformat()  # type: ignore[call-overload]  # whatever it is, int() judges it
     except (TypeError, ValueError, OverflowError, OSError):
         return sanitize(value, limit=32)
-
-
-def likely_causes(federation: Federation, token: IdentityToken) -> tuple[str, ...]:
-    """Why a well-formed request is denied, what happens most first. The server never says."""
-    causes = [
-        "the rule's subject, claims and audience match the `sub` and `aud` above, to the letter",
-        "the rule's issuer has exactly the `iss` above, and its key set is reachable",
-        f"the rule {federation.federation_rule_id} exists in this organization and is not archived",
-    ]
-    if "jti" in token.unverified_claims:
-        causes.insert(1, "this very token was not exchanged before: one that carries a `jti` can be used once")
-    if token.unverified_claims.get("ver") == "1.0":
-        causes.insert(
-            0,
-            "Entra ID issued a v1.0 token, whose `iss` is https://sts.windows.net/…: register that issuer, or set "
-            "requestedAccessTokenVersion to 2 in the application's manifest",
-        )
-    if federation.workspace_id is None:
-        causes.insert(1, "the rule covers several workspaces: set ANTHROPIC_WORKSPACE_ID to choose one")
-    else:
-        causes.append(f"the rule is enabled for the workspace {federation.workspace_id} and its account a member")
-    return tuple(causes)
