@@ -615,6 +615,19 @@ def test_rule_and_issuer_are_read_as_the_admin_api_writes_them(tmp_path: Path) -
     assert (found.key_set, found.inline_keys) == (None, False)
 
 
+def test_rule_and_issuer_that_somebody_wrote_by_hand_need_no_ids(emulator: Emulator, tmp_path: Path) -> None:
+    subject = emulator.rule().subject_prefix
+    for wanted, reason in ((subject, None), ("repo:acme/other:*", "match_subject_prefix")):
+        rule = written(tmp_path / "r", {"match": {"subject_prefix": wanted}})
+        issuer = written(tmp_path / "i", {"issuer_url": emulator.issuer().issuer_url})
+        explanation = explained(emulator.issue(), federation_of(emulator), Registered.load(rule=rule, issuer=issuer))
+        assert explanation.reason == reason
+        assert {check.number for check in explanation.checks if check.unchecked} == {2, 7, 8, 16, 17}
+    for document in ({}, {"id": "fdrl_01"}, {"match": "x"}, {"match": {}, "id": 7}):
+        with pytest.raises(ConfigurationError):
+            Registered.load(rule=written(tmp_path / "r", document))
+
+
 def test_keys_are_those_of_the_file_or_else_those_registered_inline(tmp_path: Path, emulator: Emulator) -> None:
     jwks = httpx.get(f"{emulator.base_url}/github/.well-known/jwks").json()
     inline = written(tmp_path / "i", {**ISSUER, "jwks": {"type": "inline", **jwks}})

@@ -11,9 +11,14 @@ from ant_wif.rules.models import OrganizationRole
 __all__ = ["can_verify", "is_archived", "key_set_of", "read_issuer", "read_rule", "read_service_account", "text_of"]
 
 
-def read_rule(document: Mapping[str, object]) -> Rule:
-    """Read a federation rule. Raises ValueError, which says what is wrong."""
-    match, target = _object(document, "match"), _object(document, "target")
+def read_rule(document: Mapping[str, object], *, whole: bool = True) -> Rule:
+    """Read a federation rule. Raises ValueError, which says what is wrong.
+
+    Unless it is to be `whole`, ids, name and target may be absent, as where somebody wrote it by hand.
+    """
+    read = text_of if whole else _text_if_any
+    match = _object(document, "match")
+    target = _object(document, "target") if whole or "target" in document else {}
     claims = match.get("claims") or {}
     if not isinstance(claims, dict) or not all(isinstance(value, str) for value in claims.values()):
         raise ValueError("`match.claims` is not an object of strings")
@@ -21,10 +26,10 @@ def read_rule(document: Mapping[str, object]) -> Rule:
     if not isinstance(workspace_ids, list) or not all(isinstance(each, str) for each in workspace_ids):
         raise ValueError("`workspace_ids` is not a list of strings")
     return Rule(
-        id=text_of(document, "id"),
-        name=text_of(document, "name"),
-        issuer_id=text_of(document, "issuer_id"),
-        service_account_id=text_of(target, "service_account_id"),
+        id=read(document, "id"),
+        name=read(document, "name"),
+        issuer_id=read(document, "issuer_id"),
+        service_account_id=read(target, "service_account_id"),
         subject_prefix=_optional(match, "subject_prefix"),
         audience=_optional(match, "audience"),
         claims=claims,
@@ -37,11 +42,12 @@ def read_rule(document: Mapping[str, object]) -> Rule:
     )
 
 
-def read_issuer(document: Mapping[str, object]) -> Issuer:
-    """Read a federation issuer. Raises ValueError, which says what is wrong."""
+def read_issuer(document: Mapping[str, object], *, whole: bool = True) -> Issuer:
+    """Read a federation issuer. Raises ValueError, which says what is wrong. `whole` is as for a rule."""
+    read = text_of if whole else _text_if_any
     return Issuer(
-        id=text_of(document, "id"),
-        name=text_of(document, "name"),
+        id=read(document, "id"),
+        name=read(document, "name"),
         issuer_url=text_of(document, "issuer_url"),
         max_jwt_lifetime_seconds=_number(document, "max_jwt_lifetime_seconds"),
         check_jti=_flag(document, "check_jti", default=True),
@@ -97,6 +103,10 @@ def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 def _optional(document: Mapping[str, object], name: str) -> str | None:
     return None if document.get(name) is None else text_of(document, name)
+
+
+def _text_if_any(document: Mapping[str, object], name: str) -> str:
+    return _optional(document, name) or ""
 
 
 def _number(document: Mapping[str, object], name: str) -> int:

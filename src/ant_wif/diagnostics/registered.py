@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -108,10 +109,11 @@ class Registered:
         Raises:
             ConfigurationError: a file cannot be read, or is not what it should be.
         """
-        issued = _read(issuer, "issuer", lambda document: (read_issuer(document), key_set_of(document)))
+        issued = _read(issuer, "issuer", lambda document: (read_issuer(document, whole=False), key_set_of(document)))
         keys = _read(jwks, "key set", _published)
         registered, inline = issued or (None, None)
-        return cls(_read(rule, "rule", read_rule), registered, keys or inline, keys is None and inline is not None)
+        found = _read(rule, "rule", partial(read_rule, whole=False))
+        return cls(found, registered, keys or inline, keys is None and inline is not None)
 
     def over(self, other: Registered) -> Registered:
         """Return `other` with what is known here in the place of what is known there.

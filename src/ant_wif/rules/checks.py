@@ -361,8 +361,8 @@ STEPS = (
     Step(13, "the claims are the rule's", claims, ("rule",)),
     Step(14, "the condition holds", condition, ("rule",)),
     Step(15, "the token was not exchanged before", single_use),
-    Step(16, "the service account is the rule's", service_account, ("rule",)),
-    Step(17, "the workspace is open to both", workspace, ("rule",)),
+    Step(16, "the service account is the rule's", service_account, ("rule", "account")),
+    Step(17, "the workspace is open to both", workspace, ("rule", "workspaces")),
 )
 
 

@@ -68,6 +68,8 @@ _LACKING = {
     "key": "the key is not known here",
     "claims": "a claim that it needs is missing",
     "token": "the token cannot be read",
+    "account": "the rule at hand names no service account",
+    "workspaces": "the rule at hand names no workspaces",
 }
 
 
@@ -122,6 +124,8 @@ def evaluate_known(
             ("rule", known.rule is None),
             ("issuer", known.issuer is None),
             ("keys", known.key_set is None),
+            ("account", known.rule is not None and not known.rule.service_account_id),
+            ("workspaces", known.rule is not None and not _workspaces_stated(known.rule)),
         )
         if lacks
     }
@@ -202,13 +206,20 @@ def _in_force(case: Case, known: Knowledge) -> Check:
     asked = case.request.federation_rule_id
     if known.rule is None:
         return _unchecked(2, steps.IN_FORCE, f"Not checked: {_LACKING['rule']}.", shown(asked) if asked else "")
+    if not known.rule.id:
+        return _unchecked(2, steps.IN_FORCE, "Not checked: the rule at hand has no id.", shown(asked) if asked else "")
     if known.rule.id != asked:
         sentence = f"The request names {shown(asked)}, and the rule at hand is {shown(known.rule.id)}."
         return Check(2, steps.IN_FORCE, "rule_not_found", known.rule.id, shown(asked), sentence)
-    if known.issuer is not None and known.rule.issuer_id != known.issuer.id:
+    ids = (known.rule.issuer_id, known.issuer.id) if known.issuer is not None else ("", "")
+    if known.issuer is not None and all(ids) and ids[0] != ids[1]:
         sentence = f"The rule is for the issuer {known.rule.issuer_id}, and the issuer at hand is {known.issuer.id}."
         return _unchecked(2, steps.IN_FORCE, sentence)
     return steps.in_force(case.request, case.registration)
+
+
+def _workspaces_stated(rule: Rule) -> bool:
+    return rule.applies_to_all_workspaces or bool(rule.workspace_ids)
 
 
 def _unchecked(number: int, title: str, sentence: str, found: str = "") -> Check:
