@@ -28,6 +28,9 @@ def emulator(running: Emulator, caplog: pytest.LogCaptureFixture) -> Iterator[Em
     assert [record.getMessage() for record in caplog.records] == []
 
 
+VERSION = {"anthropic-version": "2026-10-21"}
+
+
 @pytest.fixture
 def client(emulator: Emulator) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=emulator.base_url, timeout=10) as opened:
@@ -35,7 +38,15 @@ def client(emulator: Emulator) -> Iterator[httpx.Client]:
 
 
 def list_models(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return client.get("/v1/models", headers={"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"})
+    return client.get("/v1/models", headers={"x-api-key": emulator.api_key, **VERSION})
+
+
+def list_batches(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    return client.get("/v1/messages/batches", headers={"x-api-key": emulator.api_key, **VERSION})
+
+
+def list_files(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    return client.get("/v1/files", headers={"x-api-key": emulator.api_key, **VERSION})
 
 
 def ask_for_identity_token(client: httpx.Client, emulator: Emulator) -> httpx.Response:
@@ -48,7 +59,7 @@ def send_message(
     client: httpx.Client, emulator: Emulator, path: str = "/v1/messages", **more: object
 ) -> httpx.Response:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], **more}
-    return client.post(path, json=body, headers={"x-api-key": emulator.api_key, "anthropic-version": "2026-10-21"})
+    return client.post(path, json=body, headers={"x-api-key": emulator.api_key, **VERSION})
 
 
 def generate(client: httpx.Client, emulator: Emulator) -> httpx.Response:
@@ -79,6 +90,8 @@ ENDPOINTS = {
     "models": list_models,
     "messages": generate,
     "count_tokens": count_tokens,
+    "batches": list_batches,
+    "files": list_files,
     "admin": list_rules,
     "oidc": ask_for_identity_token,
     "discovery": discover,

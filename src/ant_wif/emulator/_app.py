@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ant_wif.emulator._admin import admin_routes
+from ant_wif.emulator._api.batches import batch_routes
+from ant_wif.emulator._api.files import file_routes
 from ant_wif.emulator._api.messages import message_routes, model_routes
 from ant_wif.emulator._console.consent import consent_routes
 from ant_wif.emulator._console.history_page import history_page_routes
@@ -80,6 +82,8 @@ def build_app(
             *consent_routes(state, base_url),
             *model_routes(state),
             *message_routes(state),
+            *batch_routes(state),
+            *file_routes(state),
             *admin_routes(state),
             *history_routes(state.history),
             *history_page_routes(state),

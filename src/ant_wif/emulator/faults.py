@@ -248,6 +248,8 @@ _ENDPOINTS = {
     "models": re.compile(r"GET /v1/models(/[^/]+)?"),
     "messages": re.compile(r"POST /v1/messages"),
     "count_tokens": re.compile(r"POST /v1/messages/count_tokens"),
+    "batches": re.compile(r"[A-Z]+ /v1/messages/batches(/.+)?"),
+    "files": re.compile(r"[A-Z]+ /v1/files(/.+)?"),
     "admin": re.compile(r"[A-Z]+ /v1/organizations/.+"),
     "oidc": re.compile(r"GET /github/token"),
     "google": re.compile(r"GET /computeMetadata/v1/instance/service-accounts/[^/]+/identity|POST /google/token"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from ant_wif.emulator._admin.resource import Body, Resource, given, timestamp
+from ant_wif.emulator._admin.resource import Body, Resource, given
 from ant_wif.emulator._admin.rules import needs_console
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._http.protocol import Refusal, timestamp
 from ant_wif.emulator._oauth.jwks import FetchedKeys, key_source, own_platform
 from ant_wif.rules import Issuer, RegistrationError, Rule, check_issuer
 from ant_wif.rules.registration import check_tenant

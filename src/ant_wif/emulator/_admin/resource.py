@@ -7,14 +7,13 @@ import binascii
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from starlette.datastructures import QueryParams
 
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.fields import is_set, limit_of, page_answer, page_by_id, single
-from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._http.protocol import Refusal, timestamp
 from ant_wif.emulator._state.state import State, Workspace
 from ant_wif.rules import RegistrationError
 
@@ -72,8 +71,6 @@ def _no_cursor() -> Refusal:
 Body = Mapping[str, object]
 
 ROOT = "/v1/organizations"
-
-_LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
 
 
 class Identified(Protocol):
@@ -182,12 +179,6 @@ class Resource(ABC, Generic[T]):
             "archived_at": None if archived_at is None else timestamp(archived_at),
             "archived_by_actor_id": note.archived_by if found.archived else None,
         }
-
-
-def timestamp(at: float) -> str:
-    """Return unix time as RFC 3339 has it."""
-    moment = datetime.fromtimestamp(max(0.0, min(at, _LAST_SECOND)), tz=timezone.utc)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def given(body: Body) -> dict[str, object]:

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from starlette.datastructures import QueryParams
 
-from ant_wif.emulator._admin.resource import Body, Resource, given, timestamp
+from ant_wif.emulator._admin.resource import Body, Resource, given
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.fields import single
-from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._http.protocol import Refusal, timestamp
 from ant_wif.emulator._state.state import State
 from ant_wif.rules import RegistrationError, Rule
 from ant_wif.rules.registration import check_enablement, check_terms

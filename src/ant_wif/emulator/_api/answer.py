@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ant_wif.emulator._http.ids import tagged_id
-from ant_wif.emulator._http.protocol import Refusal, error_response, json_response, status_of
+from ant_wif.emulator._http.protocol import Refusal, json_response, status_of
 from ant_wif.emulator._http.server import connection
 from ant_wif.emulator._state.replies import NoReplyError, ScriptedReply
-from ant_wif.emulator._state.requests import recorded
+from ant_wif.emulator._state.requests import RecordedRequest, recorded
 from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:
@@ -172,24 +172,47 @@ async def respond(
 ) -> Response:
     """Answer with the reply that a test set, or, where it set none, with what `unscripted` returns.
 
-    Raises `Refusal`: every reply has been used, a predicate of the test failed, or a stream cannot be made whole.
+    Raises `Refusal`: the reply is an error or cannot be made whole, every reply has been used, a predicate failed.
     """
+    reply = await taken(state, request, asked)
+    if reply is not None and reply.events is not None and asked.stream:
+        return _streaming(map(_written, reply.events))
+    if not asked.stream:
+        return json_response(whole(reply, asked, unscripted))
+    return _streaming(_answer(reply, asked, unscripted).events())
+
+
+async def taken(state: State, request: Request, asked: MessageRequest) -> ScriptedReply | None:
+    """Return the reply that a test set, when its delay is over. Raises `Refusal` as `respond` does."""
+    reply = take(state, recorded(request), asked)
+    if reply is not None and reply.delay:
+        await connection(request.scope).ends_within(reply.delay)
+    return reply
+
+
+def take(state: State, record: RecordedRequest | None, asked: MessageRequest) -> ScriptedReply | None:
     try:
-        reply = state.replies.take(recorded(request), asked.last_user_text())
+        return state.replies.take(record, asked.last_user_text())
     except NoReplyError as error:
         raise Refusal(400, f"emulator: {error}") from None
+
+
+def whole(reply: ScriptedReply | None, asked: MessageRequest, unscripted: Callable[[], MessageAnswer]) -> Json:
+    """Return the message that a request without a stream is answered with. Raises `Refusal` as `respond` does."""
+    if reply is not None and reply.events is not None:
+        return _whole_of_events(reply)
+    return _answer(reply, asked, unscripted).message()
+
+
+def _answer(
+    reply: ScriptedReply | None, asked: MessageRequest, unscripted: Callable[[], MessageAnswer]
+) -> MessageAnswer:
     if reply is None:
-        return _response(unscripted(), stream=asked.stream)
-    if reply.delay:
-        await connection(request.scope).ends_within(reply.delay)
+        return unscripted()
     if reply.error is not None:
         status, kind, message = reply.error
-        return error_response(request, status, message, kind=kind)
-    if reply.events is not None:
-        if asked.stream:
-            return _streaming(map(_written, reply.events))
-        return _whole(request, reply)
-    answer = MessageAnswer(
+        raise Refusal(status, message, kind)
+    return MessageAnswer(
         model=reply.model or asked.model,
         content=reply.content,
         input_tokens=count_input(asked),
@@ -197,11 +220,6 @@ async def respond(
         stop_sequence=next(iter(asked.stop_sequences), None) if reply.stop_reason == "stop_sequence" else None,
         usage=reply.usage,
     )
-    return _response(answer, stream=asked.stream)
-
-
-def _response(answer: MessageAnswer, *, stream: bool) -> Response:
-    return _streaming(answer.events()) if stream else json_response(answer.message())
 
 
 def _streaming(events: Iterable[bytes]) -> Response:
@@ -213,8 +231,8 @@ def _streaming(events: Iterable[bytes]) -> Response:
     return StreamingResponse(send(), media_type="text/event-stream; charset=utf-8", headers=headers)
 
 
-def _whole(request: Request, reply: ScriptedReply) -> Response:
-    """Answer a request that wants no stream with what the events of a reply amount to."""
+def _whole_of_events(reply: ScriptedReply) -> Json:
+    """Return what the events of a reply amount to."""
     message: Json | None = None
     for event in reply.events or ():
         if isinstance(event, str):
@@ -222,12 +240,12 @@ def _whole(request: Request, reply: ScriptedReply) -> Response:
         try:
             if event["type"] == "error":
                 error = event["error"]
-                return error_response(request, status_of(error["type"]), error["message"], kind=error["type"])
+                raise Refusal(status_of(error["type"]), error["message"], error["type"])
             message = _after(message, event)
         except (KeyError, IndexError, TypeError, ValueError):
             break
         if event["type"] == "message_stop" and message is not None:
-            return json_response(message)
+            return message
     raise Refusal(400, f"emulator: only a request with stream can have a reply of incomplete events: {reply}")
 
 

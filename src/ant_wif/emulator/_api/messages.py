@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,9 +20,11 @@ from ant_wif.emulator._http.protocol import Refusal, json_response, listed, read
 from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:
-    from ant_wif.emulator._api.message_schema import MessageRequest
+    from starlette.datastructures import Headers
 
-_MAX_BYTES = 32 << 20
+    from ant_wif.emulator._api.message_schema import CountingBody, MessageRequest
+
+MAX_BYTES = 32 << 20
 MOST_TOKENS = 128_000
 _LONG_OUTPUT, _MOST_TOKENS_LONG = "output-300k-2026-03-24", 300_000
 
@@ -95,11 +97,14 @@ def _up_to(stop_sequences: tuple[str, ...], text: str) -> tuple[str, str | None]
 
 def message_routes(state: State) -> list[Route]:
     async def generate(request: Request) -> Response:
-        asked = await _read(state, request, "GenerationBody")
+        asked = read_generation(state, await _read(state, request), request.headers)
         return await respond(state, request, asked, lambda: unscripted(asked))
 
     async def count(request: Request) -> Response:
-        return json_response({"input_tokens": count_input(await _read(state, request, "CountingBody"))})
+        from ant_wif.emulator._api.message_schema import CountingBody
+
+        asked = _served(state, await _read(state, request), CountingBody)
+        return json_response({"input_tokens": count_input(asked)})
 
     return [
         Route("/v1/messages", generate, methods=["POST"]),
@@ -107,18 +112,29 @@ def message_routes(state: State) -> list[Route]:
     ]
 
 
-async def _read(state: State, request: Request, kind: Literal["GenerationBody", "CountingBody"]) -> MessageRequest:
+async def _read(state: State, request: Request) -> dict[str, object]:
     authenticate(state, request)
-    body = await read_json(request, limit=_MAX_BYTES)
-    from ant_wif.emulator._api import message_schema
+    return await read_json(request, limit=MAX_BYTES)
 
-    asked = message_schema.read_message_request(body, getattr(message_schema, kind))
-    if asked.model not in state.models:
-        raise unknown_model(asked.model)
-    most = _MOST_TOKENS_LONG if _LONG_OUTPUT in listed(request.headers, "anthropic-beta") else MOST_TOKENS
+
+def read_generation(state: State, body: Mapping[str, Any], headers: Headers) -> MessageRequest:
+    """Return what a body asks to generate. Raises `Refusal` (400, 404)."""
+    from ant_wif.emulator._api.message_schema import GenerationBody
+
+    asked = _served(state, body, GenerationBody)
+    most = _MOST_TOKENS_LONG if _LONG_OUTPUT in listed(headers, "anthropic-beta") else MOST_TOKENS
     if asked.max_tokens > most:
         sentence = f"{min(asked.max_tokens, 10**18)} > {most}, which is the maximum allowed number of output tokens"
         raise Refusal(400, f"max_tokens: {sentence} for {sanitize(asked.model, limit=64)}")
+    return asked
+
+
+def _served(state: State, body: Mapping[str, Any], model: type[CountingBody]) -> MessageRequest:
+    from ant_wif.emulator._api.message_schema import read_message_request
+
+    asked = read_message_request(body, model)
+    if asked.model not in state.models:
+        raise unknown_model(asked.model)
     return asked
 
 

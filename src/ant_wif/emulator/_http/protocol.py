@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from email.utils import formatdate
 
 from starlette.datastructures import Headers
@@ -36,12 +37,20 @@ OAUTH_BETA = "oauth-2025-04-20"
 
 
 class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
-    """Raised in a route: answered with this status in the API's error shape."""
+    """Raised in a route: answered with this status in the API's error shape.
 
-    def __init__(self, status: int, message: str) -> None:
+    `kind` is the error's type, by default that of the status.
+    """
+
+    def __init__(self, status: int, message: str, kind: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.kind = kind
+
+    def payload(self, request_id: str) -> dict[str, object]:
+        error = {"type": self.kind or _ERROR_TYPES.get(self.status, "api_error"), "message": self.message}
+        return {"type": "error", "error": error, "request_id": request_id}
 
 
 def json_response(
@@ -50,6 +59,15 @@ def json_response(
     # ASCII, because claims may hold lone surrogates, which UTF-8 cannot.
     body = json.dumps(payload, separators=(",", ":")).encode("ascii")
     return Response(body, status, headers, media_type="application/json")
+
+
+_LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
+
+
+def timestamp(at: float) -> str:
+    """Return unix time as RFC 3339 has it."""
+    moment = datetime.fromtimestamp(max(0.0, min(at, _LAST_SECOND)), tz=timezone.utc)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def status_of(error_type: str) -> int:
@@ -66,14 +84,12 @@ def error_response(
     kind: str | None = None,
 ) -> Response:
     """Return an error in the API's shape; `kind` is its type, by default that of the status."""
-    error = {"type": kind or _ERROR_TYPES.get(status, "api_error"), "message": message}
-    payload = {"type": "error", "error": error, "request_id": request_id(request)}
-    return json_response(payload, status, headers)
+    return json_response(Refusal(status, message, kind).payload(request_id(request)), status, headers)
 
 
 async def answer_refusal(request: Request, exc: Exception) -> Response:
     if isinstance(exc, Refusal):
-        return error_response(request, exc.status, exc.message)
+        return error_response(request, exc.status, exc.message, kind=exc.kind)
     if isinstance(exc, HTTPException):
         return error_response(request, exc.status_code, exc.detail, exc.headers)
     # The client went away in the middle of its request: nobody reads this.

@@ -16,6 +16,7 @@ from ant_wif.emulator._state.history import History
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.replies import Replies
 from ant_wif.emulator._state.requests import RequestLog
+from ant_wif.emulator._state.stored import StoredBatch, StoredFile
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
 
 # No date can be written after the year 9999: from its beginning there is time left to go by.
@@ -337,6 +338,9 @@ class State:
     require_oauth_beta: bool = False
     requests: RequestLog = field(default_factory=RequestLog)
     replies: Replies = field(default_factory=Replies)
+    # Both by id, oldest first, of all workspaces.
+    batches: dict[str, StoredBatch] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
