@@ -78,6 +78,25 @@ def test_the_api_is_called_as_is_said(tmp_path: Path) -> None:
     assert printed[2:5] == ["Two lines,", "as they stand.", ""]
 
 
+def test_the_curl_lines_of_the_documentation_run_as_written(tmp_path: Path) -> None:
+    """A cell of a table has no address: the one of the models is added."""
+    migrating = re.findall(
+        r"`(curl --header [^`]+Authorization[^`]+)`", (HERE.parents[1] / "docs/migrating.md").read_text()
+    )
+    with Emulator() as emulator:
+        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        job = {**emulator.env("github"), "HOME": str(tmp_path), "PATH": path, "NO_PROXY": "127.0.0.1"}
+        command = f'{(HERE / "ask.sh").read_text()}\n{migrating[0]} --fail "$ANTHROPIC_BASE_URL/v1/models"'
+        outcome = subprocess.run(
+            [str(Path(sys.executable).with_name("ant")), "exec", "--", "bash", "-eu", "-c", command],
+            env=job,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (outcome.returncode, outcome.stdout.count('"has_more"')) == (0, 2), outcome.stderr
+
+
 # Runs each script as a program would be run, but in one process: to import what they need costs more than they do.
 ALL_SCRIPTS = """
 import contextlib, io, json, os, runpy, sys
