@@ -189,9 +189,15 @@ def test_the_workspaces_of_a_rule_come_in_one_page_whatever_is_asked_for(
 ) -> None:
     rule = admin.rule()
     sdk.beta.organization.federation.rules.workspaces.add(rule["id"], workspace_id=admin.emulator.login().workspace_id)
-    for limit, page in ((1, None), (1, "nonsense"), (1000, None)):
+    for limit, page in ((1, None), (1, "nonsense"), (100, None)):
         listed = sdk.beta.organization.federation.rules.workspaces.list(rule["id"], limit=limit, page=page)
         assert (len(listed.data), listed.next_page) == (2, None)
+    for kind, identifier in (
+        ("federation_rules", rule["id"]),
+        ("service_accounts", rule["target"]["service_account_id"]),
+    ):
+        answer = admin.ask("GET", f"{kind}/{identifier}/workspaces", params={"limit": 101})
+        assert reason_of(answer) == "limit: must be a number from 1 to 100"
 
 
 def test_a_workspace_of_a_rule_is_as_old_as_its_enablement() -> None:

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from starlette.datastructures import QueryParams
 
-from ant_wif.emulator._admin.resource import Body, Resource, given
+from ant_wif.emulator._admin.resource import MOST, Body, Resource, given
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._http.fields import single
+from ant_wif.emulator._http.fields import limit_of, single
 from ant_wif.emulator._http.protocol import Refusal, timestamp
 from ant_wif.emulator._state.state import State
 from ant_wif.rules import RegistrationError, Rule
@@ -149,7 +149,8 @@ class Enablements:
         self.owners = rules
         self._state = rules.state
 
-    def list(self, rule_id: str, _: QueryParams) -> dict[str, object]:
+    def list(self, rule_id: str, query: QueryParams) -> dict[str, object]:
+        limit_of(query, MOST)  # held to its bounds, although all come at once
         rule, names = self.owners.known(rule_id), self._state.workspaces
         data = [{**self._show(rule, each), "workspace_name": names[each].name} for each in rule.workspace_ids]
         return {"data": data, "next_page": None}
