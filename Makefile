@@ -120,7 +120,7 @@ man: $(STAMP) ## a man page for each command, in build/man; the wheel installs t
 	PYTHONPATH=src:tools $(BIN)/python tools/manpages.py build/man
 
 site: $(DOCS_STAMP) ## the documentation site, in build/site; a warning or a broken link is an error
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src:tools $(DOCS)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src:tools $(DOCS)/python -m mkdocs build --strict
 
 docs: $(STAMP) ## the pictures in docs/img, which need Chromium, and the documentation site
 	PYTHONPATH=tests $(BIN)/python tests/support/screenshots.py
