@@ -165,7 +165,7 @@ class TestMessages:
     def test_a_body_that_is_no_text_is_refused(self, emulator: Emulator) -> None:
         environ = {"ANTHROPIC_API_KEY": emulator.api_key, "HOME": "/nonexistent"}
         words = [sys.executable, "-m", "ant_cli", "messages", "create"]
-        done = subprocess.run(words, input=b"\xff\xfe", env=environ, capture_output=True, check=False)
+        done = subprocess.run(words, input=b"\xc3\x28", env=environ, capture_output=True, check=False)
         assert done.returncode == 2
         assert b"not text in UTF-8 (byte 0)" in done.stderr
 

@@ -429,7 +429,7 @@ def test_ant_identity_detect_marks_what_is_used_and_explains_every_source(ant: A
     assert [each["name"] for each in shown["sources"]] == NAMES
     sure = {"gitlab": True, "aws": True, "github_actions": False, "oauth": False}
     assert {each["name"]: each["detected"] for each in shown["sources"]}.items() >= sure.items()
-    assert all(set(each) == {"name", "detected", "reason"} and each["reason"] for each in shown["sources"])
+    assert all(set(each) == {"name", "detected", "near_miss", "reason"} and each["reason"] for each in shown["sources"])
 
 
 # --- nothing is sent, nothing heavy is loaded ------------------------------------------------------------------------
@@ -526,7 +526,7 @@ def test_a_source_is_named_outright(
 @pytest.mark.parametrize(
     ("name", "says", "hint"),
     [
-        ("jenkins", "no identity source 'jenkins'; expected one of file, env, github_actions", "--identity-source"),
+        ("jenkins", "found: 'jenkins'\n  expected: file, env, github_actions", "correct "),
         ("oauth", "oauth needs more than its name", "profile"),
         ("command", "command needs more than its name", "profile"),
         ("file", "file needs more than its name", "profile"),
