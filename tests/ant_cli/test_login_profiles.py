@@ -5,9 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import click
 import pytest
 
+from ant_cli.commands.auth.login import seconds
 from ant_wif._config.config_dir import ConfigDir
+from ant_wif._profiles.login import CLIENT_ID
+from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Fault
 from support.login import asked, config, keep_a_login, stored, tree
 from support.samples import federation_profile
@@ -82,14 +86,64 @@ def test_scopes_of_an_administrator_are_asked_for_outright_and_kept_in_a_profile
     }
 
 
-def test_a_profile_of_the_environment_is_logged_in_to_and_not_activated(
+@pytest.mark.parametrize("existing", [True, False], ids=["existing", "new"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_named_profile_becomes_the_active_one_and_the_last_line_says_so(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, by: str, *, existing: bool
+) -> None:
+    if existing:
+        keep_a_login(directory, emulator, "other")
+    keep_a_login(directory, emulator)
+    more, variables = (["--profile", "other"], {}) if by == "option" else ([], {"ANTHROPIC_PROFILE": "other"})
+    # White space is often copied along; any free port; and durations as other tools write them.
+    more += ["--workspace-id", f" {config(directory)['workspace_id']} ", "--timeout", "4m30s", "--callback-port", "0"]
+    status, text, url = log_in(emulator, *words, *more, environ={**environ, **variables})
+    assert status == 0, text
+    assert asked(url)["workspace_id"] == config(directory)["workspace_id"]
+    assert stored(directory, "other")["access_token"]
+    assert directory.pointed() == "other"
+    assert text.splitlines()[-1] == "active profile: other (was default); ant profile activate default"
+
+
+def test_a_login_that_changes_no_active_profile_says_nothing_of_it(
     words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
-    status, text, _ = log_in(emulator, *words, environ={**environ, "ANTHROPIC_PROFILE": "other"})
+    status, text, _ = log_in(emulator, *words, "--profile", "default", environ=environ)
+    assert (status, directory.pointed()) == (0, "default"), text
+    assert "active profile" not in text
+
+
+def test_a_profile_without_a_client_id_is_adopted_by_the_login(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
+) -> None:
+    """Official tools refresh a login with the client id of its profile."""
+    document = {"authentication": {"type": "user_oauth", "own": 1}, "base_url": emulator.base_url, "kept": [2]}
+    directory.write("default", document)
+    expired = {"access_token": SecretStr("an-old-token"), "expires_at": 1, "refresh_token": SecretStr("an-old-one")}
+    directory.write_credentials(directory.credentials_path("default"), expired)
+    refused = ant("models", "list")
+    assert "log in again: ant auth login --profile default" in refused.err
+    status, text, _ = log_in(emulator, *words, environ=environ)
     assert status == 0, text
-    assert stored(directory, "other")["access_token"]
-    assert directory.pointed() == "default"
+    assert config(directory)["authentication"] == {"type": "user_oauth", "own": 1, "client_id": CLIENT_ID}
+    assert config(directory)["kept"] == [2]
+    assert f"note: the profile had no client_id and now has {CLIENT_ID}" in text
+    assert ant("models", "list").status == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("90s", 90), ("5m", 300), ("5m0s", 300), ("1h30m", 5400), ("1h0m5s", 3605), (" 2m ", 120)],
+)
+def test_a_duration_is_written_as_other_tools_write_it(text: str, expected: int) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m0s", "s", "5s5m", "-1s", "1.5h", "5 m", "1d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        seconds(text)
 
 
 def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
@@ -145,10 +199,9 @@ def test_a_login_for_something_else_than_asked_for_is_not_kept(
 REFUSED_BEFOREHAND = {
     "a profile name that is none": (["--profile", "../escape"], "profile name", 1),
     "a federation profile": (["--profile", "ci"], "'ci' is a federation profile", 1),
-    "a login that something else keeps": (["--profile", "external"], "'external' has no client_id", 1),
     "a port that is none": (["--callback-port", "70000"], "--callback-port", 2),
-    "a duration that is none": (["--timeout", "soon"], "'soon' is no duration", 2),
-    "no time at all": (["--timeout", "0s"], "'0s' is no duration", 2),
+    "a duration that is none": (["--timeout", "soon"], "'soon' is not a valid duration", 2),
+    "no time at all": (["--timeout", "0s"], "'0s' is not a valid duration", 2),
     "a profile name without end": (["--profile", "x" * 201], "200 at most", 1),
     "another client than the profile's": (["--client-id", "another"], "--client-id asks for another", 1),
     "another host than the profile's": (
@@ -173,7 +226,6 @@ def test_what_can_be_refused_is_refused_before_a_browser_opens(
     what: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
 ) -> None:
     directory.write("ci", federation_profile())
-    directory.write("external", {"authentication": {"type": "user_oauth"}})
     keep_a_login(directory, emulator)
     more, sentence, status = REFUSED_BEFOREHAND[what]
     outcome = ant(*words, *more, **environ)

@@ -36,7 +36,10 @@ _LOCK_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class LoggedIn:
-    """Who is logged in, for what, and where that is kept. `notes` are for the person to read."""
+    """Who is logged in, for what, and where that is kept. `notes` are for the person to read.
+
+    `replaced` is the profile that was the active one, where the login made another active.
+    """
 
     account_email: str | None
     organization_id: str | None
@@ -46,6 +49,7 @@ class LoggedIn:
     config_path: Path
     credentials_path: Path
     notes: tuple[str, ...]
+    replaced: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class LoginPlan:
         """
         granted, about = yield from redeem(self.settings.base_url.rstrip("/"), attempt, answer)
         self._refuse_another(about)
+        before = self._active_by_file()
         notes = yield from self._keep(granted, about)
         return LoggedIn(
             about.get("account_email"),
@@ -93,7 +98,12 @@ class LoginPlan:
             self.directory.config_path(self.active.name),
             self.credentials_path,
             tuple(notes),
+            before if before not in {None, self._active_by_file()} else None,
         )
+
+    def _active_by_file(self) -> str | None:
+        """The profile that is used where none is named."""
+        return self.directory.pointed() or ("default" if "default" in self.directory.names() else None)
 
     def _refuse_another(self, about: Mapping[str, str]) -> None:
         """What was asked for outright must be what came; nothing is kept otherwise."""
@@ -134,19 +144,16 @@ class LoginPlan:
         if document is None:
             self.directory.write(self.active.name, self._new_profile(about))
         notes = self._notes(document or {}, about)
-        if self._becomes_active():
+        if document is not None and not _own_client_id(document):
+            authentication = {**_authentication(document), "client_id": self.client_id}
+            self.directory.write(self.active.name, {**document, "authentication": authentication})
+            notes.append(f"the profile had no client_id and now has {self.client_id}, by which the login is refreshed")
+        if document is None or self.active.explicit:
             try:
                 self.directory.activate(self.active.name)
             except ProfileError as error:
                 notes.append(f"the profile could not be made the active one: {error.summary}")
         return notes
-
-    def _becomes_active(self) -> bool:
-        """A profile that is named on the command line does; any other only where none was active."""
-        if self.active.via == "flag":
-            return True
-        others = set(self.directory.names()) - {self.active.name}
-        return self.directory.pointed() is None and "default" not in others
 
     def _new_profile(self, about: Mapping[str, str]) -> dict[str, object]:
         def given(name: str, default: str) -> str | None:
@@ -208,7 +215,7 @@ def plan_login(
         settings.check_client_id(profile)
     client_id, scope = settings.oauth_client_id or CLIENT_ID, settings.scope or DEFAULT_SCOPE
     if document is not None:
-        own = _own_client_id(document)
+        own = _own_client_id(document) or client_id
         if settings.origin("oauth_client_id").via != "flag":
             client_id = own
         usual = Settings.load({}, environ, profile)
@@ -220,7 +227,7 @@ def plan_login(
                 "--scope": (_of_administrators(scope), _of_administrators(usual.scope or DEFAULT_SCOPE)),
             },
         )
-    _check_places(directory, active.name)
+    _check_places(directory, active.name, writes_profile=document is None or not _own_client_id(document))
     return LoginPlan(directory, active, settings, client_id, scope, clock)
 
 
@@ -232,17 +239,17 @@ def _login_profile(directory: ConfigDir, name: str) -> Mapping[str, object] | No
     another = "choose another name: ant auth login --profile NAME"
     if profile.type != "user_oauth":
         raise ProfileError(f"the profile {name!r} is a federation profile, which nobody logs in to", hint=another)
-    if not _own_client_id(profile.document):
-        raise ProfileError(
-            f"the profile {name!r} has no client_id: something else keeps its credentials fresh", hint=another
-        )
     return profile.document
 
 
 def _own_client_id(document: Mapping[str, object]) -> str:
-    authentication = document.get("authentication")
-    found = authentication.get("client_id") if isinstance(authentication, dict) else None
-    return found if isinstance(found, str) else ""
+    found = _authentication(document).get("client_id")
+    return found.strip() if isinstance(found, str) else ""
+
+
+def _authentication(document: Mapping[str, object]) -> Mapping[str, object]:
+    found = document.get("authentication")
+    return found if isinstance(found, dict) else {}
 
 
 def _of_administrators(scope: str) -> str:
@@ -260,7 +267,7 @@ def _refuse_what_a_profile_could_not_use(name: str, given: Mapping[str, tuple[st
             )
 
 
-def _check_places(directory: ConfigDir, name: str) -> None:
+def _check_places(directory: ConfigDir, name: str, *, writes_profile: bool) -> None:
     path = directory.secrets_path(name)
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise ProfileError(
@@ -269,7 +276,7 @@ def _check_places(directory: ConfigDir, name: str) -> None:
         )
     directory.check(path.parent if path.parent == directory.path / "credentials" else None)
     check_writable(path.parent, folder_mode=0o700, owners=directory.owners)
-    if not is_there(directory.config_path(name)):
+    if writes_profile:
         check_writable(directory.config_path(name).parent, folder_mode=0o755, owners=directory.owners)
 
 

@@ -51,9 +51,11 @@ Outcome = Mapping[str, str] | str | None
 @click.option(
     "--no-browser", is_flag=True, help="Do not open a browser. Add --callback-port to use ssh -L PORT:localhost:PORT."
 )
-@click.option("--callback-port", type=click.IntRange(1, 65535), help="Port of 127.0.0.1 to listen on.")
 @click.option(
-    "--timeout", default="5m", show_default=True, metavar="TIME", help="Timeout for the login, e.g. 90s, 5m or 1h."
+    "--callback-port", type=click.IntRange(0, 65535), help="Port of 127.0.0.1 to listen on. 0: any free port."
+)
+@click.option(
+    "--timeout", default="5m", show_default=True, metavar="TIME", help="Timeout for the login, e.g. 90s, 5m or 1h30m."
 )
 @click.option("--client-id", callback=not_empty, metavar="ID", help="OAuth client ID.")
 @click.option(
@@ -114,6 +116,12 @@ def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | Non
         found = run(plan.finish(attempt, answer))
     _tell(found, plan)
     _say_what_is_used_instead(session, plan)
+    if found.replaced:
+        # The last line, because it is about what the next command does.
+        say(
+            f"active profile: {plan.active.name} (was {found.replaced}); ant profile activate {found.replaced}",
+            err=True,
+        )
 
 
 def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | None, listener: Listener | None) -> None:
@@ -269,8 +277,9 @@ def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
 
 
 def seconds(text: str) -> float:
-    """Read a duration such as `90`, `90s`, `5m` or `1h`. Raises BadParameter: it is none."""
-    found = re.fullmatch(r"(\d{1,6})(s|m|h)?", text.strip())
-    if not found or int(found[1]) == 0:
-        raise click.BadParameter(f"{text!r} is no duration; expected something like 90s, 5m or 1h")
-    return float(int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"])
+    """Read a duration such as `90`, `90s`, `5m0s` or `1h30m`. Raises BadParameter: it is none."""
+    found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", text.strip())
+    total = sum(int(found[unit] or 0) * seconds for unit, seconds in ((1, 3600), (2, 60), (3, 1))) if found else 0
+    if total == 0:
+        raise click.BadParameter(f"{text!r} is not a valid duration; expected e.g. 90s, 5m or 1h30m")
+    return float(total)
