@@ -42,6 +42,9 @@ Via = Literal["flag", "env", "active_config", "default"]
 log = logging.getLogger("ant_wif.profiles")
 
 FILE_VERSION = "1.0"
+_FIXABLE = ("mend or remove", "have it written anew")
+"""How the hints begin that are for a file of ours, and not for any file that a profile names."""
+_CORRECT_PATH = "correct authentication.credentials_path in the profile"
 
 
 def check_name(name: str, *, found_in: str) -> str:
@@ -183,12 +186,20 @@ class ConfigDir:
         """Read a credentials file, or return `None` if there is none.
 
         Raises:
-            ProfileError: it is a symlink, others could read it, or it is not what it should be.
+            ProfileError: it is a symlink, others could read it, or it is not what it should be. A profile may name any
+                file of the user's: one outside the folder of credentials has to hold an access token.
         """
         found = _stored(path, self.owners)
         if isinstance(found, ProfileError):
+            if self._is_elsewhere(path) and (found.hint or "").startswith(_FIXABLE):
+                found.hint = _CORRECT_PATH
             raise found
+        if self._is_elsewhere(path):
+            _refuse_other_files(path, found)
         return found
+
+    def _is_elsewhere(self, path: Path) -> bool:
+        return path.parent != self.path / "credentials"
 
     def write(self, name: str, document: Mapping[str, object]) -> Path:
         """Write a profile's configuration, readable by all: it holds no secret."""
@@ -204,23 +215,30 @@ class ConfigDir:
         Raises:
             ProfileError: it cannot.
         """
-        self._check_holder(path)
+        self.check_holder(path)
         return draft_of(path, mode=0o600, folder_mode=0o700, owners=self.owners)
 
-    def _check_holder(self, path: Path) -> None:
-        if path.parent == self.path / "credentials":
+    def check_holder(self, path: Path) -> None:
+        """See that a credentials file may be written or removed: it is ours, or a profile names one elsewhere.
+
+        Raises:
+            ProfileError: others could have put it there, or it is not a credentials file.
+        """
+        if not self._is_elsewhere(path):
             self.check(path.parent)
+        elif os.path.lexists(path):
+            self.read_credentials(path)  # only a credentials file is replaced
 
     def write_credentials(self, path: Path, changes: Mapping[str, object], draft: Draft | None = None) -> None:
         """Write secrets, keeping every field of the present file that `changes` does not name; `None` drops one.
 
-        Values of `changes` that are secret are `SecretStr`. A present file that cannot be used is
-        replaced, except where writing there would be unsafe. `draft` is that of `draft_credentials`.
+        Values of `changes` that are secret are `SecretStr`. A present file that cannot be used is replaced, unless
+        writing there would be unsafe, or a profile names it elsewhere. `draft` is that of `draft_credentials`.
 
         Raises:
             ProfileError: the path is a symlink, or cannot be written.
         """
-        self._check_holder(path)
+        self.check_holder(path)
         if path.is_symlink():
             read_object(path, what="credentials file", secret=True)
 
@@ -257,20 +275,10 @@ class ConfigDir:
         """
         self.check(self.path / "configs")
         path = self.secrets_path(name)
-        self._check_holder(path)
+        self.check_holder(path)
         if path != self.credentials_path(name) and os.path.lexists(path):
-            self._refuse_what_is_none(path)
+            _refuse_other_files(path, self.read_credentials(path))
         return path if remove(path) else None
-
-    def _refuse_what_is_none(self, path: Path) -> None:
-        """A profile may name any file of the user's; only one that holds credentials is removed."""
-        stored = self.read_credentials(path)
-        if stored is None or stored.access_token is None:
-            raise ProfileError(
-                f"{sanitize_path(path)}, which the profile names as credentials_path, is no credentials file "
-                "and is left alone",
-                hint="correct authentication.credentials_path in the profile",
-            )
 
     def delete(self, name: str) -> list[Path]:
         """Remove a profile with its secrets, and the pointer if it pointed there. Return what went."""
@@ -299,6 +307,15 @@ class ConfigDir:
         if remove(self.pointer_path):
             gone.append(self.pointer_path)
         return gone
+
+
+def _refuse_other_files(path: Path, stored: StoredCredentials | None) -> None:
+    if stored is not None and stored.access_token is None:
+        raise ProfileError(
+            f"{sanitize_path(path)} is not a credentials file and is left alone",
+            facts=("named by: authentication.credentials_path of the profile",),
+            hint=_CORRECT_PATH,
+        )
 
 
 def _remove_unless_held(lock: Path) -> None:

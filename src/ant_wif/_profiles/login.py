@@ -274,7 +274,8 @@ def _check_places(directory: ConfigDir, name: str, *, writes_profile: bool) -> N
             f"the login cannot be stored in {sanitize_path(path)}: it is no regular file",
             hint=f"remove {sanitize_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
         )
-    directory.check(path.parent if path.parent == directory.path / "credentials" else None)
+    directory.check()
+    directory.check_holder(path)
     check_writable(path.parent, folder_mode=0o700, owners=directory.owners)
     if writes_profile:
         check_writable(directory.config_path(name).parent, folder_mode=0o755, owners=directory.owners)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,12 +97,17 @@ def _forget_shared(resolution: Resolution, profile: str) -> list[Path]:
     return forget_cached_tokens(cache, federation) if cache is not None and federation is not None else []
 
 
-def log_out_everywhere(resolution: Resolution) -> list[Path]:
-    """Remove every profile and what is stored for it, never the configuration directory itself."""
-    gone: list[Path] = []
-    for name in resolution.inputs.directory.names():
+def log_out_everywhere(resolution: Resolution) -> tuple[list[Path], list[Path]]:
+    """Remove every profile and what is stored for it, never the configuration directory itself.
+
+    Return what went, and the files outside the directory that profiles name as theirs, which stay.
+    """
+    directory, gone = resolution.inputs.directory, []
+    places = {name: directory.secrets_path(name) for name in directory.names()}
+    for name in places:
         gone += _forget_shared(resolution, name)
-    return [*gone, *resolution.inputs.directory.forget_all()]
+    gone += directory.forget_all()
+    return gone, sorted({path for path in places.values() if os.path.lexists(path)})
 
 
 def stored_document(resolution: Resolution, candidate: TierCandidate, token: AccessToken) -> dict[str, object] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from ant_cli._click.groups import AntCommand
@@ -31,8 +33,9 @@ def logout(session: Session, *, everything: bool) -> None:
 
     resolution = session.resolution()
     directory = resolution.inputs.directory
+    left: list[Path] = []
     if everything:
-        gone = log_out_everywhere(resolution)
+        gone, left = log_out_everywhere(resolution)
         said = f"{len(gone)} files removed"
     else:
         active = directory.active(session.options.get("profile"))
@@ -44,4 +47,6 @@ def logout(session: Session, *, everything: bool) -> None:
         )
     for path in gone:
         say(f"removed {path}", err=True)
+    for path in left:
+        say(f"left {path} alone: a profile names it as credentials_path, and it is outside {directory.path}", err=True)
     say(said, err=True)

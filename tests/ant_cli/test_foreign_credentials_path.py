@@ -1,0 +1,91 @@
+"""A profile may name any file of the user's as its credentials file: what is none is left alone, and that is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ant_wif._config.config_dir import ConfigDir
+from ant_wif._secrets import SecretStr
+from ant_wif.emulator import Emulator
+from support.samples import login_profile
+
+from .conftest import Ant
+
+CONTENTS = {
+    "an object": '{"precious": 1}',
+    "a text": "hello",
+    "nothing": "",
+    "a list": "[1]",
+    "no token": '{"access_token": null}',
+    "another token": '{"access_token": 5}',
+}
+COMMANDS = (
+    ("auth", "logout"),
+    ("auth", "logout", "--all"),
+    ("cache", "clear", "--profile", "default"),
+    ("cache", "clear"),
+    ("profile", "delete", "default", "--yes"),
+    ("profile", "set", "workspace_id", "default"),
+    ("auth", "print-credentials"),
+    ("auth", "verify"),
+    ("auth", "status"),
+    ("auth", "login", "--no-browser"),
+)
+TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
+
+
+def _profile(emulator: Emulator, kind: str, path: Path) -> dict[str, Any]:
+    if kind == "login":
+        document: dict[str, Any] = login_profile(base_url=emulator.base_url)
+    else:
+        job = emulator.env("github")
+        document = {
+            "authentication": {
+                "type": "oidc_federation",
+                "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
+                "service_account_id": job["ANTHROPIC_SERVICE_ACCOUNT_ID"],
+            },
+            "organization_id": job["ANTHROPIC_ORGANIZATION_ID"],
+            "workspace_id": job["ANTHROPIC_WORKSPACE_ID"],
+            "base_url": emulator.base_url,
+        }
+    document["authentication"]["credentials_path"] = str(path)
+    return document
+
+
+@pytest.mark.parametrize("kind", ["login", "federation"])
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=list(CONTENTS))
+def test_a_file_that_holds_no_credentials_is_left_alone_by_every_command(
+    ant: Ant, directory: ConfigDir, running: Emulator, tmp_path: Path, content: str, kind: str
+) -> None:
+    path = tmp_path / "notes.json"
+    path.write_text(content)
+    path.chmod(0o600)
+    platform = {name: value for name, value in running.env("github").items() if not name.startswith("ANTHROPIC")}
+    for command in COMMANDS:
+        directory.write("default", _profile(running, kind, path))
+        directory.activate("default")
+        outcome = ant(*command, **(platform if kind == "federation" else {}))
+        assert path.read_text() == content, command
+        assert f"mend or remove {path}" not in outcome.err, command
+        if command in {("auth", "logout"), ("auth", "verify"), ("auth", "login", "--no-browser")}:
+            assert outcome.status != 0
+            assert str(path) in outcome.err or kind == "federation"
+            if command != ("auth", "login", "--no-browser"):
+                assert "correct authentication.credentials_path in the profile" in outcome.err
+        if "--all" in command:
+            assert f"left {path} alone" in outcome.err
+
+
+def test_a_credentials_file_elsewhere_is_removed_by_logout_and_left_by_logout_all(
+    ant: Ant, directory: ConfigDir, running: Emulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "elsewhere.json"
+    for words, stays in ((("auth", "logout"), False), (("auth", "logout", "--all"), True)):
+        directory.write("default", _profile(running, "login", path))
+        directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
+        assert ant(*words).status == 0
+        assert path.exists() is stays
