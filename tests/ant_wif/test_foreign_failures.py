@@ -5,17 +5,36 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import ssl
+import subprocess
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import anyio
 import botocore.exceptions
+import google.auth.compute_engine
+import google.auth.exceptions
+import httpcore
+import httpx
 import pytest
 from botocore.parsers import ResponseParserError
 
 from ant_wif import IdentityTokenError
-from ant_wif.identity import Aws, Azure, Buildkite, CircleCI, Env, File, GitHubActions, IdentitySource, IdentityToken
+from ant_wif._http import Request, RequestFailure, arun, http_errors, run, send
+from ant_wif.identity import (
+    Aws,
+    Azure,
+    Buildkite,
+    CircleCI,
+    Env,
+    File,
+    GitHubActions,
+    GoogleCloud,
+    IdentitySource,
+    IdentityToken,
+)
 from support.identity_failures import OPAQUE, TOKEN
 from support.loopback import Recorded, Reply, Scripted
 
@@ -277,3 +296,96 @@ def test_a_token_file_with_a_mark_is_read_and_one_in_utf_16_is_named(
 def test_a_token_in_a_variable_is_read_without_what_is_around_it(fetch: Fetch, around: str) -> None:
     job = {"ANTHROPIC_IDENTITY_TOKEN": around.format(TOKEN)}
     assert fetch(Env(), job).assertion.get_secret_value() == TOKEN
+
+
+# --- Google ----------------------------------------------------------------------------------------------------------
+
+EXTERNAL = {
+    "type": "external_account",
+    "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    "token_url": "http://127.0.0.1:9/v1/token",
+    "service_account_impersonation_url": "http://127.0.0.1:9/serviceAccounts/ci@acme.example:generateAccessToken",
+}
+ALLOWED = {"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
+
+
+def program(command: str) -> dict[str, object]:
+    return {"executable": {"command": command, "timeout_millis": 5000}}
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "says", "hint"),
+    [
+        ({"file": GONE}, {}, f"'{GONE}' was not found", "correct {file}"),
+        ({"file": "/tmp"}, {}, "/tmp, which {file} names, is a directory", "correct {file}"),
+        ({"file": "/dev/null"}, {}, "Missing subject_token", "correct {file}"),
+        ({"url": "http://127.0.0.1:9/"}, {}, "Connection refused", "check the network"),
+        ({"url": "nonsense"}, {}, "Invalid URL", "the URLs in the credentials file"),
+        (program(GONE), {}, "explicitly allowed", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1"),
+        (program(GONE), ALLOWED, f"{GONE}, which {{file}} names, does not exist", "correct {file}"),
+        (program("false"), ALLOWED, "return code 1", "correct {file}"),
+        (program("echo hi"), ALLOWED, "what should be JSON is something else", "correct {file}"),
+        ({}, {}, "Missing credential_source", "correct {file}"),
+        ("x", {}, "not a dict", "correct {file}"),
+    ],
+)
+def test_an_external_account_of_google_that_cannot_be_used_is_told_with_its_file(
+    source: object, variables: dict[str, str], says: str, hint: str,
+    process: Callable[..., None], fails: Fail, tmp_path: Path,
+) -> None:  # fmt: skip
+    path = tmp_path / "credentials.json"
+    path.write_text(json.dumps({**EXTERNAL, "credential_source": source}))
+    process(GOOGLE_APPLICATION_CREDENTIALS=str(path), **variables)
+    error = fails(GoogleCloud(), None, hint.replace("{file}", str(path)))
+    assert says.replace("{file}", str(path)) in str(error)
+
+
+OF_OTHERS = [OSError, RuntimeError, subprocess.SubprocessError, json.JSONDecodeError, KeyError]
+
+
+@pytest.mark.parametrize("kind", [*defined_by(google.auth.exceptions), *OF_OTHERS], ids=lambda kind: kind.__name__)
+def test_no_exception_of_google_auth_escapes(
+    kind: type[Exception], fails: Fail, process: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refresh(*_: object, **__: object) -> None:
+        raise made(kind, "no token today")
+
+    process(GCE_METADATA_HOST="127.0.0.1:9")
+    monkeypatch.setattr(google.auth.compute_engine, "IDTokenCredentials", refresh)
+    assert "Google Cloud gave no ID token" in str(fails(GoogleCloud(), None))
+
+
+# --- httpx and httpcore ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["sending", "reading"])
+@pytest.mark.parametrize(
+    "kind", [*defined_by(httpx), *defined_by(httpcore), OSError, ssl.SSLError], ids=lambda kind: kind.__name__
+)
+def test_no_exception_of_httpx_or_httpcore_escapes(kind: type[Exception], where: str) -> None:
+    """From any of the ways on which something is sent."""
+
+    class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"{"
+            raise made(kind, "the network is gone")
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"{"
+            raise made(kind, "the network is gone")
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        if where == "sending":
+            raise made(kind, "the network is gone")
+        return httpx.Response(200, stream=Body())
+
+    async def awaited() -> object:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+            return await arun(send(Request("GET", "https://api.example")), client)
+
+    with httpx.Client(transport=httpx.MockTransport(respond)) as client:
+        assert isinstance(run(send(Request("GET", "https://api.example")), client), RequestFailure)
+        assert isinstance(anyio.run(awaited), RequestFailure)
+    # What the client of the API expects.
+    assert isinstance(made(kind, ""), http_errors(OSError))

@@ -181,7 +181,7 @@ def test_a_number_in_what_google_says_is_no_status(
 @pytest.mark.parametrize(
     ("document", "hint"),
     [
-        ({"type": "service_account", "private_key": f"-----BEGIN PRIVATE KEY-----\n{OPAQUE}\n"}, "gcloud auth"),
+        ({"type": "service_account", "private_key": f"-----BEGIN PRIVATE KEY-----\n{OPAQUE}\n"}, "gcloud"),
         ({"type": "service_account", "client_email": "a@b", "private_key": OPAQUE, "token_uri": "http://x"}, "gcloud"),
         ({"type": "authorized_user", "client_id": "c", "client_secret": OPAQUE, "refresh_token": OPAQUE}, "imperso"),
         ({"type": "external_account", "audience": "x"}, "gcloud"),
@@ -296,7 +296,11 @@ def sts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HostileServ
         (sts_error("InternalFailure", "x", 500), "InternalFailure", ""),
         (sts_answer(ELSEWHERE), "another audience", "ANT_IDENTITY_AUDIENCE"),
         (sts_answer(OPAQUE), "expected a signed JWT", "OIDC token"),
-        (reply("<GetWebIdentityTokenResponse/>", content_type="text/xml"), "something else", "AWS_ENDPOINT_URL_STS"),
+        (
+            reply("<GetWebIdentityTokenResponse/>", content_type="text/xml"),
+            "something other than a token",
+            "AWS_ENDPOINT_URL_STS",
+        ),
         (html(), "", "AWS_ENDPOINT_URL_STS"),
         (reply("not XML at all", content_type="text/xml"), "", "AWS_ENDPOINT_URL_STS"),
         (drop_after_reading(), "could not be asked", "AWS_ENDPOINT_URL_STS"),

@@ -19,6 +19,7 @@ from ant_wif._http import (
     RequestFailure,
     Response,
     client_for,
+    http_errors,
     log_body,
     log_request,
     log_response,
@@ -142,8 +143,6 @@ class Api:
 
         A connection that breaks while the answer is read raises ApiError, too.
         """
-        import httpx
-
         response = self._succeed(ApiRequest(method, path, query, body, headers or {}), self._response)
         self._deadline.until = None  # a stream may last, if its parts come in time: `within` sees to that
         response.extensions[DEADLINE] = self._deadline
@@ -151,7 +150,7 @@ class Api:
         try:
             with mask_foreign_logs(sent_secrets(response.request)), contextlib.closing(response):
                 yield response
-        except (httpx.HTTPError, UnicodeError) as error:
+        except http_errors(UnicodeError) as error:
             problem = _unreachable(response.request, error)
             traceback.clear_frames(error.__traceback__)  # it stays the context of what is raised, and holds the answer
         if problem is not None:
@@ -218,8 +217,6 @@ class Api:
 
     def _response(self, request: httpx.Request) -> httpx.Response | Response | RequestFailure:
         """Send a request, and return the open answer of a success."""
-        import httpx
-
         self._deadline.until = time.monotonic() + float(request.extensions["timeout"]["read"])
         try:
             response = self._client.send(request, stream=True)
@@ -229,7 +226,7 @@ class Api:
                 content = _read(response, _LARGEST_REFUSAL)
             if isinstance(content, ApiError):
                 raise content
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except http_errors(OSError) as error:
             return _unreachable(request, error)
         known = sent_secrets(request)
         log_body(content, known=known)
@@ -237,15 +234,13 @@ class Api:
 
     def _answer(self, request: httpx.Request, outgoing: ApiRequest) -> ApiResponse | Response | RequestFailure:
         """Send a request, and return the whole answer of a success."""
-        import httpx
-
         response = self._response(request)
         if isinstance(response, (Response, RequestFailure)):
             return response
         try:
             with contextlib.closing(response):
                 return read_answer(response)
-        except httpx.HTTPError as error:
+        except http_errors(OSError) as error:
             problem = _unreachable(request, error)
         if outgoing.may_repeat(problem):
             return problem

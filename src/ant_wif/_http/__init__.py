@@ -19,7 +19,7 @@ from ant_wif._http.flow import (
     what_it_is,
 )
 from ant_wif._http.retry import Backoff, is_transient, retry_after, send_again
-from ant_wif._http.transport import USER_AGENT, arun, client_for, request_failure, run
+from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run
 from ant_wif._http.urls import check_url, is_loopback
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "call",
     "check_url",
     "client_for",
+    "http_errors",
     "is_loopback",
     "is_transient",
     "log_body",

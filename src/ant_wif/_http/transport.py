@@ -16,7 +16,7 @@ from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "client_for", "request_failure", "run"]
+__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run"]
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ def _send(
                 for piece in unpacker.feed(chunk):
                     body.add(piece)
             return _reply(request, response, body)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except http_errors(OSError, ValueError) as error:
         return request_failure(request.method, request.url, request.timeout, error, request.secrets)
 
 
@@ -134,8 +134,20 @@ async def _asend(
                 for piece in unpacker.feed(chunk):
                     body.add(piece)
             return _reply(request, response, body)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except http_errors(OSError, ValueError) as error:
         return request_failure(request.method, request.url, request.timeout, error, request.secrets)
+
+
+def http_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return the classes of all that httpx and httpcore raise, some of which have no base in common, and `others`."""
+    import httpcore
+    import httpx
+
+    return (
+        httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, httpcore.ConnectionNotAvailable,
+        httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,
+        httpcore.UnsupportedProtocol, *others,
+    )  # fmt: skip
 
 
 def client_for(url: str, environ: Mapping[str, str], deadline: Deadline, **options: Any) -> httpx.Client:
@@ -211,6 +223,11 @@ def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
     return reply
 
 
+_NEVER = {"UnsupportedProtocol", "LocalProtocolError"}
+_BEFORE_SENDING = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "ConnectionNotAvailable", *_NEVER}
+_TRANSIENT = {"TransportError", "TimeoutException", "NetworkError", "ProtocolError", "ConnectionNotAvailable"}
+
+
 def request_failure(
     method: str, url: str, timeout: float, error: Exception, known: Iterable[SecretStr]
 ) -> RequestFailure:
@@ -222,13 +239,9 @@ def request_failure(
 
     from ant_wif._http.connection import LimitError
 
-    before_sending = (
-        httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
-        httpx.UnsupportedProtocol, httpx.LocalProtocolError,
-    )  # fmt: skip
-    maybe_received = isinstance(error, (httpx.HTTPError, httpx.InvalidURL, _UnusableAnswerError))
-    if isinstance(error, before_sending):
-        maybe_received = False
+    # By their names, which the classes of httpcore have in common with those of httpx.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    maybe_received = isinstance(error, http_errors(_UnusableAnswerError)) and not names & _BEFORE_SENDING
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         reason = "a header or the URL holds a character that cannot be sent"
     elif isinstance(error, httpx.RemoteProtocolError):
@@ -243,6 +256,5 @@ def request_failure(
     else:
         reason = sanitize(error, known=known, limit=200) or type(error).__name__
     log_failure(method, url, reason)
-    never = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-    transient = isinstance(error, httpx.TransportError) and not isinstance(error, never)
+    transient = bool(names & _TRANSIENT) and not names & _NEVER
     return RequestFailure(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))

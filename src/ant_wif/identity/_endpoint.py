@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_t
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
-__all__ = ["Endpoint", "socket_problem"]
+__all__ = ["Endpoint", "file_problem", "socket_problem"]
 
 ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
@@ -80,6 +80,19 @@ class Endpoint:
         return explain(reply, shown) or IdentitySourceError(
             f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
         )
+
+
+def file_problem(error: OSError) -> str:
+    """Say why a file cannot be used, for behind its path."""
+    known = next((said for kind, said in _FILE_PROBLEMS.items() if isinstance(error, kind)), None)
+    return known or f"cannot be used ({sanitize(error.strerror or type(error).__name__)})"
+
+
+_FILE_PROBLEMS: Mapping[type, str] = {
+    FileNotFoundError: "does not exist",
+    PermissionError: "may not be read or run by this user",
+    IsADirectoryError: "is a directory",
+}
 
 
 def socket_problem(path: Path) -> str | None:

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,6 +15,7 @@ from ant_wif._environment import Environment
 from ant_wif._http import Flow, call, mask_foreign_logs
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
+from ant_wif.identity._endpoint import file_problem
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -228,20 +228,14 @@ def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tup
     path = getattr(error, "filename", None)
     if isinstance(error, OSError) and isinstance(path, (str, bytes)):
         name = next((name for name in _FILES if environ.get(name) == os.fsdecode(path)), None)
-        problem = _PROBLEMS.get(type(error)) or f"cannot be used ({sanitize(error.strerror or type(error).__name__)})"
-        what = f"{sanitize_path(os.fsdecode(path))}, which {name or 'the AWS configuration'} names, {problem}"
+        what = (
+            f"{sanitize_path(os.fsdecode(path))}, which {name or 'the AWS configuration'} names, {file_problem(error)}"
+        )
         return f"boto3 cannot load AWS credentials: {what}", _FILES.get(name or "", _ON_CONFIGURATION)
     hint = next((_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None)
     if {"ResponseParserError", "KeyError", "TypeError"} & set(kinds):
-        return f"AWS STS answered something else than a token ({type(error).__name__})", str(hint)
+        return f"AWS STS returned something other than a token ({type(error).__name__})", str(hint)
     said = sanitize(error, known=known) or type(error).__name__
     if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
         said = f"{type(error).__name__}: {said}"
     return f"AWS STS could not be asked: {said}", hint or "check the network, the region and AWS_ENDPOINT_URL_STS"
-
-
-_PROBLEMS: Mapping[type, str] = {
-    FileNotFoundError: "does not exist",
-    PermissionError: "may not be read or run by this user",
-    IsADirectoryError: "is a directory",
-}

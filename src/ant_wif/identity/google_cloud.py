@@ -6,7 +6,10 @@ https://cloud.google.com/docs/authentication/get-id-token
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,7 @@ from ant_wif._files import read_document
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, mask_foreign_logs, pause
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, IdentitySourceError
+from ant_wif.identity._endpoint import file_problem
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
@@ -153,8 +157,6 @@ class GoogleCloud(IdentitySource):
     def _ask(self, audience: str, environ: Environment, until: float) -> SecretStr | _Refusal:
         """Mint, or say what is wrong and what to do: the frames of google-auth hold secrets."""
         try:
-            from google.auth.exceptions import GoogleAuthError
-
             from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
         except ImportError:
             return _Refusal(
@@ -173,11 +175,8 @@ class GoogleCloud(IdentitySource):
             )
         except ConfigurationError as error:
             return _Refusal(str(error), error.hint or "")
-        except (GoogleAuthError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # Beside the message, some errors of google-auth hold the response that they are about.
-            parts = [str(part) for part in error.args if isinstance(part, (str, Exception))]
-            shown = sanitize(": ".join(parts) or type(error).__name__, known=request.known)
-            return _Refusal(f"Google Cloud gave no ID token: {shown}", _remedy(str(error), request.status))
+        except Exception as error:  # noqa: BLE001 - whatever google-auth and what it loads raise is told as theirs
+            return _told(error, request.known, request.status, _credentials_file(environ))
 
     def _credentials(self, audience: str, path: Path | None, request: Any) -> Credentials:
         from google.auth import compute_engine, impersonated_credentials
@@ -250,18 +249,56 @@ _ON_METADATA = "run again; if it persists, check GCE_METADATA_HOST, and that thi
 _CODE = re.compile(r"['\"]code['\"]:\s*(\d{3})\b")
 
 
-def _remedy(said: str, status: int | None) -> str:
-    stated = _CODE.search(said)
+def _told(error: Exception, known: list[SecretStr], status: int | None, path: Path | None) -> _Refusal:
+    """Say what stopped google-auth. Of an error's parts some hold the response that it is about."""
+    parts = [str(part) for part in error.args if isinstance(part, (str, Exception))]
+    said = ": ".join(filter(None, parts))
+    named = getattr(error, "filename", None)
+    if isinstance(error, OSError) and isinstance(named, (str, bytes)):
+        said = f"{sanitize_path(os.fsdecode(named))}, which {sanitize_path(path or FILE)} names, {file_problem(error)}"
+    elif isinstance(error, subprocess.TimeoutExpired):
+        said = "the program of `credential_source` did not end in time"
+    elif isinstance(error, json.JSONDecodeError):
+        said = "what should be JSON is something else"
+    elif type(error) in {KeyError, TypeError, AttributeError}:
+        said = f"{type(error).__name__}: {said}"
+    shown = sanitize(said or type(error).__name__, known=known)
+    return _Refusal(f"Google Cloud gave no ID token: {shown}", _remedy(error, said, status, path))
+
+
+def _remedy(error: Exception, said: str, status: int | None, path: Path | None) -> str:
+    stated = _CODE.search(str(error))
     status = int(stated[1]) if stated else status
-    if status == 404:
-        return "attach a service account to the machine, job or service, or correct service_account_email"
-    if status == 403 or "getOpenIdToken" in said:
-        return "allow it to mint: role roles/iam.serviceAccountOpenIdTokenCreator on the service account"
-    if "Metadata-Flavor" in said:
-        return "something else answers at the metadata address: check GCE_METADATA_HOST and the proxy variables"
-    if "impersonate" in said:
-        return (
+    file = sanitize_path(path or FILE)
+    remedies = [
+        (status == 404, "attach a service account to the machine, job or service, or correct service_account_email"),
+        (
+            status == 403 or "getOpenIdToken" in said,
+            "allow it to mint: role roles/iam.serviceAccountOpenIdTokenCreator on the service account",
+        ),
+        (
+            "Metadata-Flavor" in said,
+            "something else answers at the metadata address: check GCE_METADATA_HOST and the proxy variables",
+        ),
+        (
+            "impersonate no" in said,
             "name service_account_email in the profile's identity_token, or log in with "
-            "`gcloud auth application-default login --impersonate-service-account=…`"
-        )
-    return "`gcloud auth print-identity-token` on the same machine says more"
+            "`gcloud auth application-default login --impersonate-service-account=…`",
+        ),
+        (_ALLOW in said, f"set {_ALLOW}=1, if the program that {file} names is one to run"),
+        (
+            type(error).__name__ in {"TransportError", "TimeoutError", "ConnectionError"},
+            "check the network, the proxy variables and the URLs in the credentials file",
+        ),
+        (
+            path is not None,
+            f"correct {file} (of an external account, `credential_source`), or have gcloud write it anew",
+        ),
+    ]
+    return next(
+        (remedy for holds, remedy in remedies if holds),
+        "`gcloud auth print-identity-token` on the same machine says more",
+    )
+
+
+_ALLOW = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
