@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
-from collections.abc import Callable
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import anyio
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 import ant_wif
 from ant_wif._api.client import Api
@@ -138,6 +148,96 @@ def test_the_authorities_of_a_file_are_trusted(tmp_path: Path) -> None:
     copy = tmp_path / "ca.pem"
     copy.write_bytes(Path(certifi.where()).read_bytes())
     assert tls_context({"SSL_CERT_FILE": str(copy)}).cert_store_stats()["x509_ca"] > 0
+
+
+AUTHORITY = "Acme Inspection Authority"
+
+
+def certificate(
+    name: str, signer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None, *, host: str = "localhost", age: int = 0
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate that was issued `age` days ago for a day, signed by itself without a `signer`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begins = datetime.now(timezone.utc) - timedelta(days=age, hours=1)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(signer[0] if signer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+    )
+    return builder.sign(signer[1] if signer else key, hashes.SHA256()), key
+
+
+@contextlib.contextmanager
+def serving(chain: Path) -> Iterator[tuple[str, list[bytes]]]:
+    """A server with that certificate: its URL, and what came over a connection that was set up."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    received: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), accepted, context.wrap_socket(accepted, server_side=True) as connection:
+                received.append(connection.recv(4096))
+                if received[-1]:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"https://localhost:{listener.getsockname()[1]}", received
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("host", "age", "known", "says", "hint"),
+    [
+        ("localhost", 0, False, "unable to get local issuer certificate", "SSL_CERT_FILE"),
+        ("localhost", 5, True, "certificate has expired", "this machine's clock"),
+        ("localhost", -5, True, "certificate is not yet valid", "this machine's clock"),
+        ("other.example", 0, True, "not valid for 'localhost'", "the host in the URL"),
+        ("localhost", 0, True, "", ""),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_told_with_its_issuer_and_gets_no_request(
+    host: str, age: int, known: bool, says: str, hint: str, tmp_path: Path
+) -> None:
+    authority, key = certificate(AUTHORITY, None)
+    own, own_key = certificate("server", (authority.subject, key), host=host, age=age)
+    encoding, form = Encoding.PEM, PrivateFormat.PKCS8
+    (tmp_path / "ca.pem").write_bytes(authority.public_bytes(encoding))
+    secret = own_key.private_bytes(encoding, form, NoEncryption())
+    (tmp_path / "own.pem").write_bytes(own.public_bytes(encoding) + secret)
+    environ = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")} if known else {}
+    with serving(tmp_path / "own.pem") as (url, received):
+        for answer in both_ways(Request("GET", url), environ):
+            if not says:
+                assert isinstance(answer, Response)
+                continue
+            assert isinstance(answer, RequestFailure)
+            assert says in answer.reason
+            assert f"it was issued by CN={AUTHORITY}" in answer.reason
+            assert hint in str(answer.hint)
+            assert not any(received)
+        environ |= {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, "HOME": str(tmp_path)}
+        if says:
+            with Api(ant_wif.resolve(environ=environ), sleep=lambda _: None) as api, pytest.raises(ApiError) as caught:
+                api.get("/v1/models")
+            assert f"issued by CN={AUTHORITY}" in str(caught.value)
+            assert hint in str(caught.value.hint)
 
 
 # --- limits: those of bad answers are in test_hostile_answers.py ----------------------------------------------

@@ -28,6 +28,7 @@ from ant_wif._http import (
     request_failure,
     request_id_of,
     sent_secrets,
+    with_issuer,
 )
 from ant_wif._secrets import SecretBytes, sanitize
 from ant_wif._strict import read_json
@@ -96,6 +97,7 @@ class Api:
         self._backoff = backoff
         self._sleep = sleep
         self._deadline = Deadline()
+        self._environ = credentials.environ
         self._client = client_for(
             credentials.base_url,
             credentials.environ,
@@ -211,6 +213,8 @@ class Api:
             if not isinstance(outcome, (Response, RequestFailure)):
                 return outcome
             delay = backoff.delay(outcome) if outgoing.may_repeat(outcome) else None
+            if delay is None and isinstance(outcome, RequestFailure):
+                outcome = with_issuer(outcome, str(request.url), self._environ)
             if delay is None:
                 raise refusal(request, outcome, self._credentials)
             self._sleep(delay)

@@ -33,7 +33,7 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
         host = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}"
         return ApiError(
             f"the API at {host} could not be reached: {outcome.reason}",
-            hint=f"check the network, the proxy variables and {base_url}, then run again",
+            hint=outcome.hint or f"check the network, the proxy variables and {base_url}, then run again",
         )
     error = outcome.error(sent_secrets(request))
     hint = _HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None)

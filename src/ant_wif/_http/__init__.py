@@ -19,7 +19,7 @@ from ant_wif._http.flow import (
     what_it_is,
 )
 from ant_wif._http.retry import Backoff, is_transient, retry_after, send_again
-from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run
+from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_issuer
 from ant_wif._http.urls import check_url, is_loopback
 
 __all__ = [
@@ -55,4 +55,5 @@ __all__ = [
     "send_again",
     "sent_secrets",
     "what_it_is",
+    "with_issuer",
 ]

@@ -20,7 +20,7 @@ import httpx
 from ant_wif._http.flow import Deadline
 from ant_wif._http.urls import proxy_for, tls_context
 
-__all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "Transport", "Unpacker"]
+__all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "Transport", "Unpacker", "certificate_issuer"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -402,3 +402,79 @@ class AsyncTransport(_Pooled, httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+class _CertificateSeenError(Exception):
+    """Ends a connection after the handshake, with the certificate that came."""
+
+    def __init__(self, certificate: bytes) -> None:
+        super().__init__("the certificate was seen")
+        self.certificate = certificate
+
+
+class _ProbingStream(_LimitedStream):
+    """Accepts any certificate, and ends there: nothing is sent over it."""
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        del ssl_context
+        lenient = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        lenient.check_hostname, lenient.verify_mode = False, ssl.CERT_NONE
+        with contextlib.closing(self._stream.start_tls(lenient, server_hostname, self._deadline.left(timeout))) as tls:
+            raise _CertificateSeenError(tls.get_extra_info("ssl_object").getpeercert(True))  # noqa: FBT003 - some take it by place only
+
+
+class _ProbingBackend(_DeadlineBackend):
+    def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+        limited = super().connect_tcp(*arguments, **options)
+        return _ProbingStream(getattr(limited, "_stream"), self._deadline)  # noqa: B009
+
+
+_PROBE_SECONDS = 5.0
+# RFC 5280 §4.1.2.4, by the bytes of their object identifiers.
+_NAME_PARTS = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O", b"\x55\x04\x0b": "OU"}
+_BMP_STRING, _VERSION = 0x1E, 0xA0
+
+
+def certificate_issuer(url: str, environ: Mapping[str, str], *, direct: bool = False) -> str | None:
+    """Ask the host of `url` for its certificate, and return whose name stands in it as its issuer's.
+
+    For an error: what was refused is not to be trusted with anything, and no request is sent.
+    """
+    backend = _ProbingBackend(Deadline.after(_PROBE_SECONDS))
+    try:
+        with _pool(url, environ, backend, ca_file=None, direct=direct) as pool:
+            pool.handle_request(_outgoing(httpx.Request("GET", url)))
+    except _CertificateSeenError as seen:
+        with contextlib.suppress(IndexError, ValueError):
+            return _issuer_in(seen.certificate)
+    except Exception:  # noqa: BLE001 - the error that this is for is told without it
+        return None
+    return None
+
+
+def _issuer_in(certificate: bytes) -> str | None:
+    """Raises IndexError or ValueError: it is not a certificate."""
+    fields = _parts(_parts(_parts(certificate)[0][1])[0][1])
+    name = fields[3 if fields[0][0] == _VERSION else 2][1]
+    attributes = [_parts(attribute) for _, each in _parts(name) for _, attribute in _parts(each)]
+    named = [
+        f"{_NAME_PARTS[kind]}={value.decode('utf-16-be' if tag == _BMP_STRING else 'utf-8', 'replace')}"
+        for (_, kind), (tag, value) in attributes
+        if kind in _NAME_PARTS
+    ]
+    return ", ".join(named) or None
+
+
+def _parts(data: bytes) -> list[tuple[int, bytes]]:
+    """Split DER (X.690 §8.1) into tags and contents."""
+    found = []
+    while data:
+        length, start = data[1], 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(data[2:start], "big")
+        found.append((data[0], data[start : start + length]))
+        data = data[start + length :]
+    return found

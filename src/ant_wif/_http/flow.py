@@ -190,12 +190,13 @@ class RequestFailure:
     """No usable answer came.
 
     `maybe_received` tells whether the server may have acted on the request, `transient` whether
-    the network may do better a little later.
+    the network may do better a little later. `hint` is what to do, where more is known than that the network failed.
     """
 
     reason: str
     maybe_received: bool
     transient: bool = False
+    hint: str | None = None
 
 
 @dataclass(frozen=True)

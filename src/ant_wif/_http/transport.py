@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
@@ -16,7 +18,7 @@ from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run"]
+__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run", "with_issuer"]
 
 T = TypeVar("T")
 
@@ -104,12 +106,20 @@ def _send(
                     body.add(piece)
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:
-        return request_failure(request.method, request.url, request.timeout, error, request.secrets)
+        failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
+    return _with_issuer(failure, request, environ)
+
+
+def _with_issuer(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
+    if not failure.hint or request.ca_file is not None:
+        return replace(failure, hint=None)
+    return with_issuer(failure, request.url, environ, direct=request.direct)
 
 
 async def _asend(
     request: Request, client: httpx.AsyncClient | None, environ: Mapping[str, str] | None
 ) -> Response | RequestFailure:
+    import anyio.to_thread
     import httpx
 
     from ant_wif._http.connection import AsyncTransport, Unpacker
@@ -135,7 +145,10 @@ async def _asend(
                     body.add(piece)
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:
-        return request_failure(request.method, request.url, request.timeout, error, request.secrets)
+        failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
+    if not failure.hint:
+        return failure
+    return await anyio.to_thread.run_sync(_with_issuer, failure, request, environ)
 
 
 def http_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
@@ -255,6 +268,32 @@ def request_failure(
         reason = "its URL, or the one that the answer redirects to, is not valid"
     else:
         reason = sanitize(error, known=known, limit=200) or type(error).__name__
+    untrusted = _UNTRUSTED.search(str(error))
+    if untrusted is not None:
+        reason = f"its certificate is not trusted: {sanitize(untrusted[1], limit=128)}"
     log_failure(method, url, reason)
     transient = bool(names & _TRANSIENT) and not names & _NEVER
-    return RequestFailure(reason, maybe_received, transient and "CERTIFICATE_VERIFY_FAILED" not in str(error))
+    hint = next((said for sign, said in _ON_CERTIFICATES.items() if sign in reason), None) if untrusted else None
+    return RequestFailure(reason, maybe_received, transient and untrusted is None, hint)
+
+
+def with_issuer(
+    failure: RequestFailure, url: str, environ: Mapping[str, str], *, direct: bool = False
+) -> RequestFailure:
+    """Name who issued the certificate that is not trusted, where one is why nothing was sent."""
+    from ant_wif._http.connection import certificate_issuer
+
+    issuer = certificate_issuer(url, environ, direct=direct) if failure.hint else None
+    return replace(failure, reason=f"{failure.reason}; it was issued by {sanitize(issuer)}") if issuer else failure
+
+
+_UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed(?:: (.+?))?\.?(?: \(_ssl|$)")
+# By what OpenSSL says; the last is for whatever else it says.
+_ON_CERTIFICATES = {
+    "has expired": "check this machine's clock; if it is right, the server or a proxy before it must renew the "
+    "certificate",
+    "not yet valid": "check this machine's clock",
+    "mismatch": "check the host in the URL, and that no proxy answers in its place",
+    "": "if the issuer is an authority of your own (a proxy that inspects TLS has one), name a file with its "
+    "certificate in SSL_CERT_FILE",
+}

@@ -73,7 +73,9 @@ class Endpoint:
         self, reply: Response | RequestFailure, sent: Sequence[SecretStr], explain: Explain
     ) -> IdentityTokenError:
         if isinstance(reply, RequestFailure):
-            return IdentitySourceError(f"{self.name} could not be reached: {reply.reason}", hint=self.remedy)
+            return IdentitySourceError(
+                f"{self.name} could not be reached: {reply.reason}", hint=reply.hint or self.remedy
+            )
         error = reply.error(sent)
         start = reply.body[:_SHOWN_BYTES].decode("utf-8", "replace")
         shown = error.said if error.fields else sanitize(start, known=sent)
