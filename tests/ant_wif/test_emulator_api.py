@@ -120,7 +120,7 @@ def test_a_token_expires_by_the_emulators_clock() -> None:
 def test_a_version_is_required(client: httpx.Client, key: dict[str, str], version: str | None) -> None:
     del key["anthropic-version"]
     headers = key if version is None else {**key, "anthropic-version": version}
-    response = client.get("/v1/models", headers=headers)
+    response = client.get("/v1/files", headers=headers)
     assert response.status_code == 400
     assert "anthropic-version" in response.json()["error"]["message"]
 

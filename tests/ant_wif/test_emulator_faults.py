@@ -49,6 +49,10 @@ def list_files(client: httpx.Client, emulator: Emulator) -> httpx.Response:
     return client.get("/v1/files", headers={"x-api-key": emulator.api_key, **VERSION})
 
 
+def complete(client: httpx.Client, emulator: Emulator) -> httpx.Response:
+    return send_message(client, emulator, "/v1/chat/completions")
+
+
 def ask_for_identity_token(client: httpx.Client, emulator: Emulator) -> httpx.Response:
     job = emulator.env("github")
     headers = {"authorization": f"bearer {job['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
@@ -92,6 +96,7 @@ ENDPOINTS = {
     "count_tokens": count_tokens,
     "batches": list_batches,
     "files": list_files,
+    "chat": complete,
     "admin": list_rules,
     "oidc": ask_for_identity_token,
     "discovery": discover,

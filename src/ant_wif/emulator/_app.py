@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ant_wif.emulator._admin import admin_routes
 from ant_wif.emulator._api.batches import batch_routes
+from ant_wif.emulator._api.chat import chat_routes
 from ant_wif.emulator._api.files import file_routes
 from ant_wif.emulator._api.messages import message_routes, model_routes
 from ant_wif.emulator._console.consent import consent_routes
@@ -84,6 +85,7 @@ def build_app(
             *message_routes(state),
             *batch_routes(state),
             *file_routes(state),
+            *chat_routes(state),
             *admin_routes(state),
             *history_routes(state.history),
             *history_page_routes(state),

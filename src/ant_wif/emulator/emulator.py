@@ -426,8 +426,8 @@ class Emulator(ScriptedModel):
     def fail(self, endpoint: str, fault: Fault, *, times: int = 1) -> None:
         """Have the next `times` requests to an endpoint meet a fault: `fail("token", Fault.status(429))`.
 
-        `endpoint` is `token`, `models`, `messages`, `count_tokens`, `batches`, `files`, `admin`, `oidc`, `google`,
-        `azure`, `kubernetes`, `oauth`, `authorize`, `discovery` or `jwks`.
+        `endpoint` is `token`, `models`, `messages`, `count_tokens`, `batches`, `chat`, `files`, `admin`, `oidc`,
+        `google`, `azure`, `kubernetes`, `oauth`, `authorize`, `discovery` or `jwks`.
         Faults of one endpoint come in the order in which they were asked for. Raises ValueError for an
         endpoint that is not one, a fault that it cannot have, or `times` below 1.
         """

@@ -249,6 +249,7 @@ _ENDPOINTS = {
     "messages": re.compile(r"POST /v1/messages"),
     "count_tokens": re.compile(r"POST /v1/messages/count_tokens"),
     "batches": re.compile(r"[A-Z]+ /v1/messages/batches(/.+)?"),
+    "chat": re.compile(r"POST /v1/chat/completions"),
     "files": re.compile(r"[A-Z]+ /v1/files(/.+)?"),
     "admin": re.compile(r"[A-Z]+ /v1/organizations/.+"),
     "oidc": re.compile(r"GET /github/token"),

@@ -176,10 +176,10 @@ async def respond(
     """
     reply = await taken(state, request, asked)
     if reply is not None and reply.events is not None and asked.stream:
-        return _streaming(map(_written, reply.events))
+        return streaming(map(_written, reply.events))
     if not asked.stream:
         return json_response(whole(reply, asked, unscripted))
-    return _streaming(_answer(reply, asked, unscripted).events())
+    return streaming(_answer(reply, asked, unscripted).events())
 
 
 async def taken(state: State, request: Request, asked: MessageRequest) -> ScriptedReply | None:
@@ -222,7 +222,9 @@ def _answer(
     )
 
 
-def _streaming(events: Iterable[bytes]) -> Response:
+def streaming(events: Iterable[bytes]) -> Response:
+    """Return a response of server-sent events."""
+
     async def send() -> AsyncIterator[bytes]:
         for event in events:
             yield event

@@ -16,16 +16,22 @@ from ant_wif.rules import ADMIN_SCOPE
 MODEL_SCOPES = frozenset({"workspace:developer", "workspace:inference", "user:developer", "user:inference"})
 """A token with one of these may use the models."""
 
+TOKENS = frozenset({"federation", "login"})
+_ALL = TOKENS | {"api_key"}
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def authenticate(state: State, request: Request, scopes: AbstractSet[str] = MODEL_SCOPES) -> Access:
+def authenticate(state: State, request: Request, *, with_version: AbstractSet[str] = _ALL) -> Access:
     """Return what the caller's credential is bound to, and name it on the response.
 
-    Raises `Refusal`: 401 for the credential, 403 for a token with none of the `scopes`, and for a workspace that
+    `with_version` has the sources of credentials that need the header `anthropic-version`, which clients of OpenAI's
+    API do not send.
+
+    Raises `Refusal`: 401 for the credential, 403 for a token with none of `MODEL_SCOPES`, and for a workspace that
     a person's login asks for and cannot have, 400 for an `anthropic-version` that is missing.
     """
-    return _welcome(state, request, _in_workspace(state, request, _access(state, request)), scopes)
+    access = _in_workspace(state, request, _access(state, request))
+    return _welcome(state, request, access, MODEL_SCOPES, with_version)
 
 
 def authenticate_admin(state: State, request: Request) -> str:
@@ -36,11 +42,13 @@ def authenticate_admin(state: State, request: Request) -> str:
     token = bearer(request)
     if "x-api-key" in request.headers or token in state.api_keys or not token:
         raise Refusal(401, f"API keys are not accepted here: send an OAuth token with the scope {ADMIN_SCOPE}")
-    access = _welcome(state, request, _token_access(state, token), frozenset({ADMIN_SCOPE}))
+    access = _welcome(state, request, _token_access(state, token), frozenset({ADMIN_SCOPE}), _ALL)
     return access.actor_id or ""
 
 
-def _welcome(state: State, request: Request, access: Access, scopes: AbstractSet[str]) -> Access:
+def _welcome(
+    state: State, request: Request, access: Access, scopes: AbstractSet[str], with_version: AbstractSet[str]
+) -> Access:
     add_response_header(request, "anthropic-organization-id", state.organization_id)
     add_response_header(request, "anthropic-workspace-id", access.workspace_id)
     workspace = state.workspaces.get(access.workspace_id)
@@ -48,7 +56,8 @@ def _welcome(state: State, request: Request, access: Access, scopes: AbstractSet
     note_credential(request, RecordedCredential(access.source, name, access.workspace_id))
     if not access.has_scope(scopes):
         raise Refusal(403, f"The token's scope does not cover this: it takes {' or '.join(sorted(scopes))}")
-    if not _VERSION.fullmatch(request.headers.get("anthropic-version", "")):
+    version = request.headers.get("anthropic-version", "" if access.source in with_version else None)
+    if version is not None and not _VERSION.fullmatch(version):
         raise Refusal(400, "anthropic-version: header is required, and is a date such as 2026-10-21")
     return access
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._api.answer import TOKEN, MessageAnswer, count_input, respond
-from ant_wif.emulator._api.authentication import authenticate
+from ant_wif.emulator._api.authentication import TOKENS, authenticate
 from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, listed, read_json
@@ -140,13 +140,13 @@ def _served(state: State, body: Mapping[str, Any], model: type[CountingBody]) ->
 
 def model_routes(state: State) -> list[Route]:
     async def list_models(request: Request) -> Response:
-        authenticate(state, request)
+        authenticate(state, request, with_version=TOKENS)
         models = state.models
         page, has_more = page_by_id(request.query_params, "model", len(models), models.position)
         return json_response(page_answer(models.part(page.start, page.stop), has_more=has_more))
 
     async def get_model(request: Request) -> Response:
-        authenticate(state, request)
+        authenticate(state, request, with_version=TOKENS)
         wanted = request.path_params["model_id"]
         model = state.models.find(wanted)
         if model is None:

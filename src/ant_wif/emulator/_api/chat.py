@@ -1,0 +1,142 @@
+"""Chat completions as the compatibility layer for OpenAI's clients has them: text only, whole and streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ant_wif.emulator._api.answer import pieces_of, streaming, taken, whole
+from ant_wif.emulator._api.authentication import authenticate
+from ant_wif.emulator._api.messages import MAX_BYTES, MOST_TOKENS, read_generation, unscripted
+from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
+from ant_wif.emulator._state.state import State
+
+Json = dict[str, Any]
+
+_SYSTEM = frozenset({"system", "developer"})
+_ROLES = _SYSTEM | {"user", "assistant"}
+_FINISHED = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}
+
+
+def chat_routes(state: State) -> list[Route]:
+    async def complete(request: Request) -> Response:
+        authenticate(state, request, with_version=frozenset())
+        body = await read_json(request, limit=MAX_BYTES)
+        asked = read_generation(state, _as_message_request(body), request.headers)
+        message = whole(await taken(state, request, asked), asked, lambda: unscripted(asked))
+        created = int(state.clock())
+        if not body.get("stream"):
+            return json_response(_completion(message, created))
+        options = body.get("stream_options")
+        with_usage = isinstance(options, dict) and options.get("include_usage") is True
+        return streaming(_chunks(message, created, with_usage=with_usage))
+
+    return [Route("/v1/chat/completions", complete, methods=["POST"])]
+
+
+def _as_message_request(body: Mapping[str, Any]) -> Json:
+    """Return what the request is as one to messages. Fields that the layer does not know are ignored."""
+    if body.get("n") not in {None, 1}:
+        raise Refusal(400, "n: must be 1")
+    messages, system = _messages(body.get("messages"))
+    stop = body.get("stop")
+    temperature = body.get("temperature")
+    asked: Json = {
+        "model": body.get("model"),
+        "messages": messages,
+        "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens") or MOST_TOKENS,
+        "system": "\n".join(system),
+        "stop_sequences": [stop] if isinstance(stop, str) else stop,
+        # What is above 1 counts as 1.
+        "temperature": min(temperature, 1) if isinstance(temperature, int | float) else temperature,
+        "top_p": body.get("top_p"),
+        "stream": body.get("stream"),
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _messages(given: object) -> tuple[list[Json], list[str]]:
+    """Return the turns of a conversation, and what the system says, wherever it stands."""
+    if not isinstance(given, list):
+        raise Refusal(400, "messages: must be a list")
+    turns: list[Json] = []
+    system: list[str] = []
+    for number, message in enumerate(given):
+        role = message.get("role") if isinstance(message, dict) else None
+        if role not in _ROLES:
+            raise Refusal(400, f"messages.{number}.role: must be {' or '.join(sorted(_ROLES))}")
+        text = _text(message.get("content"), f"messages.{number}.content")
+        if role in _SYSTEM:
+            system.append(text)
+        else:
+            turns.append({"role": role, "content": text})
+    return turns, system
+
+
+def _text(content: object, place: str) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [None]
+    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise Refusal(400, f"{place}: must be a string or a list of texts; the emulator takes nothing else here")
+    return "".join(map(str, texts))
+
+
+def _completion(message: Json, created: int) -> Json:
+    texts = [block["text"] for block in message["content"] if block["type"] == "text"]
+    uses = [block for block in message["content"] if block["type"] == "tool_use"]
+    answer: Json = {"role": "assistant", "content": "".join(texts) if texts or not uses else None, "refusal": None}
+    if uses:
+        answer["tool_calls"] = [
+            {
+                "id": use["id"],
+                "type": "function",
+                "function": {"name": use["name"], "arguments": json.dumps(use["input"])},
+            }
+            for use in uses
+        ]
+    choice = {"index": 0, "message": answer, "finish_reason": _finish_reason(message), "logprobs": None}
+    frame = _frame(message, created, "chat.completion")
+    return {**frame, "choices": [choice], "usage": _usage(message)}
+
+
+def _chunks(message: Json, created: int, *, with_usage: bool) -> Iterator[bytes]:
+    frame = _frame(message, created, "chat.completion.chunk")
+    answer = _completion(message, created)["choices"][0]["message"]
+
+    def chunk(delta: Json, finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return _data({**frame, "choices": [choice]})
+
+    yield chunk({"role": "assistant", "content": ""})
+    for piece in pieces_of(answer["content"] or ""):
+        yield chunk({"content": piece})
+    for number, call in enumerate(answer.get("tool_calls", ())):
+        yield chunk({"tool_calls": [{"index": number, **call}]})
+    yield chunk({}, _finish_reason(message))
+    if with_usage:
+        yield _data({**frame, "choices": [], "usage": _usage(message)})
+    yield b"data: [DONE]\n\n"
+
+
+def _data(chunk: Json) -> bytes:
+    return f"data: {json.dumps(chunk, separators=(',', ':'))}\n\n".encode("ascii")
+
+
+def _frame(message: Json, created: int, kind: str) -> Json:
+    return {"id": message["id"], "object": kind, "created": created, "model": message["model"]}
+
+
+def _finish_reason(message: Json) -> str:
+    return _FINISHED.get(message["stop_reason"], "stop")
+
+
+def _usage(message: Json) -> Json:
+    sent, made = message["usage"]["input_tokens"], message["usage"]["output_tokens"]
+    return {"prompt_tokens": sent, "completion_tokens": made, "total_tokens": sent + made}
