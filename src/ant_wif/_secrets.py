@@ -66,10 +66,9 @@ _HEADERS = (
 # Ordinary words as well: a value after a colon counts only in quotes. `value` is too common for text of any origin.
 _WORDS = ("code", "value")
 # What a text must contain, in lower case, to hold a secret that gives itself away. Each label contains one of these,
-# or "assertion", or "bearer"; but for the last one of the signs follows it.
-_MARKS = (
-    "authorization", "x-api-key", "x-identity-header", "token", "api_key", "secret", "code", "verifier", "password",
-)  # fmt: skip
+# "api_key", "assertion" or "bearer"; but for the last one of the signs follows it.
+_MARKS = ("authorization", "token", "secret", "code", "verifier", "password")
+_DASHED = ("x-api-key", "x-identity-header")
 _SIGNS = "=:>,%"
 
 
@@ -229,6 +228,8 @@ def may_hold_secret(text: str) -> bool:
     if not any(sign in text for sign in _SIGNS):
         return False
     # Each failure of a test says AssertionError.
+    if ("-" in text and any(mark in lowered for mark in _DASHED)) or ("_" in text and "api_key" in lowered):
+        return True
     return any(mark in lowered for mark in _MARKS) or lowered.count("assertion") > lowered.count("assertionerror")
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +30,7 @@ __all__ = ["ALLOWED", "LeakGuard"]
 
 ALLOWED = "ant_allow_secrets"
 _MARK = (ALLOWED, "true")
+_SHORTEST = 10  # characters of the shortest text that is ever masked, in part or whole
 _LONG = 4096  # characters from which a text is remembered that has no mark of a secret
 _REMEMBERED = 16
 _ACCUSED = "a secret leaked into "
@@ -44,6 +45,7 @@ class LeakGuard:
         self._config = config
         self.fails = False
         self._knows = False
+        self._item: object = None
         self._allowed = False
         self._free_of_marks: set[str] = set()
         self._streams: list[CleanStream] = []
@@ -66,6 +68,8 @@ class LeakGuard:
 
     def clean(self, text: str) -> str:
         """Return `text` with every secret masked."""
+        if len(text) < _SHORTEST:  # as most of what the terminal is told of a test that passes
+            return text
         try:
             return self._masking.clean(text) if self._may_leak(text) else text
         except Exception as error:  # noqa: BLE001 - as in `never_raises`
@@ -76,15 +80,19 @@ class LeakGuard:
         """Whether the text of one of these holds a secret."""
         return any(self.clean(text) != text for text in map(str, values))
 
-    def _may_leak(self, text: str) -> bool:
+    @cached_property
+    def _look(self) -> Callable[[str], bool]:
         from ant_wif._secrets import may_hold_secret
 
+        return may_hold_secret
+
+    def _may_leak(self, text: str) -> bool:
         if self._knows or len(text) < _LONG:
-            return self._knows or may_hold_secret(text)
+            return self._knows or self._look(text)
         # A report repeats what was printed, and passes here several times.
         if text in self._free_of_marks:
             return False
-        if may_hold_secret(text):
+        if self._look(text):
             return True
         if len(self._free_of_marks) >= _REMEMBERED:
             self._free_of_marks.clear()
@@ -92,14 +100,10 @@ class LeakGuard:
         return False
 
     @contextmanager
-    def _knowing(self, report: pytest.TestReport) -> Iterator[None]:
-        """Know meanwhile what the report labels as a secret anywhere."""
-        text = "\n".join(part for part in parts_of(report) if self._may_leak(part))
-        if not text:
-            yield
-            return
+    def _knowing(self, parts: Sequence[str]) -> Iterator[None]:
+        """Know meanwhile what these parts of a report label as a secret."""
         before = self._knows
-        with self._masking.knowing(text) as found:
+        with self._masking.knowing("\n".join(parts)) as found:
             self._knows = before or found
             yield
         self._knows = before
@@ -110,7 +114,7 @@ class LeakGuard:
     @never_raises
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Note whether this test means to show secrets."""
-        self._allowed = item.get_closest_marker(ALLOWED) is not None
+        self._item, self._allowed = item, item.get_closest_marker(ALLOWED) is not None
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
@@ -132,15 +136,16 @@ class LeakGuard:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
         """With `fail`, turn the report of a test that leaked into a failure that says where."""
         report = cast("pytest.TestReport", (yield))
-        self._judge(item, report)
+        if self._allowed or item is not self._item or (self.fails and not is_bare(report)):
+            self._judge(item, report)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
     @never_raises
     def _judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if item.get_closest_marker(ALLOWED) is not None:
             report.user_properties = [*report.user_properties, _MARK]
-        elif self.fails and not is_bare(report):
-            with self._knowing(report):
+        elif self.fails and (parts := self._suspicious(report)):
+            with self._knowing(parts):
                 self._accuse(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -149,28 +154,33 @@ class LeakGuard:
 
         What was added since it was made, as the output of a subtest, may be a leak, too.
         """
-        self._clean_before_it_is_seen(report)
+        for stream in self._streams:
+            stream.release()
+        if not is_bare(report):
+            self._clean_before_it_is_seen(report)
         return (yield)
 
     @never_raises
     def _clean_before_it_is_seen(self, report: pytest.TestReport) -> None:
-        for stream in self._streams:
-            stream.flush()
-        if is_bare(report):
-            pass
-        elif _MARK not in report.user_properties:
-            with self._knowing(report):
+        if _MARK in report.user_properties:
+            if not is_worker(self._config):  # the controller has to know it, too
+                report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
+        elif parts := self._suspicious(report):
+            with self._knowing(parts):
                 if self.fails and not str(report.longrepr).startswith(_ACCUSED):
                     self._accuse(report)
                 self._clean_report(report)
-        elif not is_worker(self._config):  # the controller has to know it, too
-            report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
+
+    def _suspicious(self, report: pytest.TestReport | pytest.CollectReport) -> list[str]:
+        """The parts of a report that may hold a secret; of most there are none, and nothing is to be cleaned."""
+        return [part for part in parts_of(report) if self._may_leak(part)]
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Clean what is said of a module that cannot be imported."""
-        self._clean_report(report)
+        if self._suspicious(report):
+            self._clean_report(report)
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
@@ -236,8 +246,7 @@ class LeakGuard:
 
     def _clean_report(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         report.sections = [(self.clean(title), self.clean(content)) for title, content in report.sections]
-        if any(map(self._may_leak, parts_of(report))):
-            self._masking.clean_object(report, kept=_KEPT)
+        self._masking.clean_object(report, kept=_KEPT)
         if isinstance(report.longrepr, tuple):
             path, line, reason = report.longrepr
             report.longrepr = (path, line, self.clean(reason))
@@ -266,6 +275,7 @@ class LeakGuard:
         tracer = self._config.trace.root
         writer = tracer._writer
         if writer is not None:
+            self.clean("sk-ant-oat01-")  # what is imported on first use would be traced itself, and lead here again
             tracer.setwriter(lambda text: writer(self.clean(text)))
 
     @pytest.hookimpl(tryfirst=True)

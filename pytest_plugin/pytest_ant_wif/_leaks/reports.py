@@ -20,8 +20,10 @@ VARIABLES = (
 
 def is_bare(report: pytest.TestReport) -> bool:
     """Whether the report holds no text of the test: most are so, and have to cost nothing."""
-    parts = report.sections, report.longrepr, report.user_properties
-    return not (any(parts) or hasattr(report, "wasxfail") or hasattr(report, "context"))
+    held = getattr(report, "__dict__", {})
+    return held.get("longrepr", report) is None and not (
+        held.get("sections", True) or held.get("user_properties", True) or "wasxfail" in held or "context" in held
+    )
 
 
 def parts_of(report: pytest.TestReport | pytest.CollectReport) -> Iterator[str]:
@@ -29,6 +31,8 @@ def parts_of(report: pytest.TestReport | pytest.CollectReport) -> Iterator[str]:
     for section in report.sections:
         yield from section
     yield str(report.longrepr or "")
+    for pair in getattr(report, "user_properties", ()):
+        yield from map(str, pair)
     others = {"sections", "longrepr", "keywords", "result"}
     yield str([value for name, value in vars(report).items() if name not in others])
 

@@ -67,6 +67,11 @@ class CleanStream(io.TextIOBase):
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]  # typeshed allows bytes
         self.write("".join(lines))
 
+    def release(self) -> None:
+        """Write what is held back, if anything is."""
+        if self._held:
+            self.flush()
+
     def flush(self) -> None:
         held, self._held = self._held, ""
         if held:
