@@ -15,7 +15,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest lint types rules format lock audit bench man site docs release-check clean
+.PHONY: help demo test long newest oldest neighbours lint types rules format lock audit bench man site docs release-check clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -69,6 +69,13 @@ oldest: $(LINT_STAMP) ## the test suite with the lowest versions that pyproject.
 	    --group dev --group build
 	$(UV) pip freeze --python $(VENV)/oldest
 	$(VENV)/oldest/bin/python -m pytest -n auto --dist worksteal
+
+# No plugin is loaded by itself: the runs within the tests name those that take part.
+neighbours: $(LINT_STAMP) ## the pytest plugin beside other plugins of pytest, the newest of each
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/neighbours
+	$(UV) pip install --quiet --python $(VENV)/neighbours --upgrade --editable '.[all]' --group dev --group neighbours
+	$(UV) pip freeze --python $(VENV)/neighbours
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(VENV)/neighbours/bin/python -m pytest -p ant_wif -p hypothesispytest -m neighbours
 
 lint: types rules ## format, rules, types, layers and the CI examples
 

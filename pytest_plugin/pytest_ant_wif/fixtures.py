@@ -79,12 +79,12 @@ def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
         except NoLiveCredentialError as error:
             if mode == "live":
                 pytest.fail(f"ant_mode is live, and there is no credential: {error}", pytrace=False)
-    import ant_wif
+    from pytest_ant_wif._exchanges import emulated_credentials
 
     emulator = cast("Emulator", request.getfixturevalue("ant_emulator_session"))
     # A home of its own, so that no profile of this machine is even looked at.
     home = {"HOME": str(tmp_path_factory.mktemp("ant-home"))}
-    return ant_wif.resolve(environ=emulator.env("github") | home)
+    return emulated_credentials(emulator.env("github") | home)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def test_attaches(one):
         file.write(SEEN)
     allure.attach.file("attached.txt")
 
+def test_prints():
+    print(SEEN)
+
 @pytest.mark.ant_allow_secrets
 def test_means_to():
     print("ALLOWED", SEEN.lower(), SEEN)
@@ -48,7 +52,8 @@ def test_no_result_of_allure_holds_a_secret(leaks: str, pytester: pytest.Pyteste
     pytest.importorskip("allure_pytest")
     pytester.makepyfile(RESULTS)
     outcome = run("--alluredir=results", "--ant-leaks", leaks, plugins=("allure_pytest.plugin",))
-    outcome.assert_outcomes(passed=2, failed=1)
+    failed = 2 if leaks == "fail" else 1
+    outcome.assert_outcomes(passed=4 - failed, failed=failed)
     written = [path.read_bytes() for path in Path("results").iterdir()]
     assert len(written) >= 8
     token = Path("secrets.txt").read_text()
@@ -56,6 +61,15 @@ def test_no_result_of_allure_holds_a_secret(leaks: str, pytester: pytest.Pyteste
         assert token.encode() not in each
         assert (SEEN.encode() in each) is (b"ALLOWED" in each)
     assert any(b"\xff sk-ant-oat01-EXA..." in each for each in written)
+    shown = {}
+    for path in Path("results").glob("*-result.json"):
+        result = json.loads(path.read_text())
+        shown[result["name"].partition("[")[0]] = result["status"], result.get("statusDetails", {}).get("message", "")
+    assert shown["test_means_to"][0] == "passed"
+    assert shown["test_prints_and_fails"][0] == "failed"
+    leaked = shown["test_prints_and_fails"][1].startswith("a secret leaked into captured stdout call")
+    assert leaked is (leaks == "fail")
+    assert shown["test_prints"][0] == ("failed" if leaks == "fail" else "passed")
 
 
 CASSETTE = """

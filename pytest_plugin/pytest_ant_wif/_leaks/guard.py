@@ -47,6 +47,7 @@ class LeakGuard:
         self._knows = False
         self._item: object = None
         self._allowed = False
+        self._accusation = ""
         self._free_of_marks: set[str] = set()
         self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
@@ -115,6 +116,7 @@ class LeakGuard:
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Note whether this test means to show secrets."""
         self._item, self._allowed = item, item.get_closest_marker(ALLOWED) is not None
+        self._accusation = ""
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
@@ -242,7 +244,7 @@ class LeakGuard:
         if hasattr(report, "wasxfail"):
             del report.wasxfail
         report.outcome = "failed"
-        report.longrepr = f"{_ACCUSED}{', '.join(places)} (--ant-leaks fail)"
+        report.longrepr = self._accusation = f"{_ACCUSED}{', '.join(places)} (--ant-leaks fail)"
 
     def _clean_report(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         report.sections = [(self.clean(title), self.clean(content)) for title, content in report.sections]
@@ -303,6 +305,10 @@ class LeakGuard:
     def _clean_item(self, item: Any) -> None:
         if not self._allowed and self._may_leak(repr(item)):
             self._masking.clean_object(item)
+        if self._accusation:
+            from pytest_ant_wif._leaks.allure import show_as_failed
+
+            show_as_failed(item, self._accusation)
 
     def _clean_unless_allowed(self, text: str) -> str:
         return text if self._allowed else self.clean(text)
