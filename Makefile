@@ -87,7 +87,7 @@ rules: $(LINT_STAMP)
 	$(LINT)/ruff check .
 	PYTHONPATH=src:pytest_plugin $(LINT)/lint-imports
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
-	$(LINT)/check-jsonschema --builtin-schema vendor.github-actions ci-examples/github-actions/action/action.yml
+	$(LINT)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci ci-examples/gitlab/.gitlab-ci.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.circle-ci ci-examples/circleci/.circleci/config.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.buildkite ci-examples/buildkite/pipeline.yml
@@ -97,7 +97,7 @@ rules: $(LINT_STAMP)
 	$(LINT)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
-	$(LINT)/zizmor --offline --quiet .github ci-examples/github-actions/*.yml ci-examples/github-actions/action/action.yml
+	$(LINT)/zizmor --offline --quiet .github ci-examples/github-actions/*.yml action.yml
 
 format: $(LINT_STAMP) ## put the code into shape
 	$(LINT)/ruff format .
@@ -108,6 +108,7 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.10
 
 lock: $(LINT_STAMP) ## lock the newest versions of everything that development needs
 	$(COMPILE) --output-file $(LOCK)/dev.txt --all-extras --group dev --group build pyproject.toml
+	$(COMPILE) --output-file $(LOCK)/action.txt --constraint $(LOCK)/dev.txt --group build pyproject.toml
 	$(COMPILE) --output-file $(LOCK)/lint.txt --group lint
 	$(COMPILE) --output-file $(LOCK)/docs.txt --group docs pyproject.toml
 	$(COMPILE) --output-file $(LOCK)/uv.txt --group uv

@@ -384,14 +384,14 @@ LINT = [line for line in (ROOT / "Makefile").read_text().splitlines() if "/check
 def test_lint_checks_every_file_that_has_a_schema() -> None:
     checked = {path for line in LINT for word in line.split()[3:] for path in ROOT.glob(word)}
     without_schema = {"buildspec.yml", "policy.json", "cronjob.yaml", "Jenkinsfile", "program.py"}
-    files = {path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".md"}
+    files = {path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".md"} | {ROOT / "action.yml"}
     assert checked == {path for path in files if path.name not in without_schema}
 
 
 def test_lint_has_zizmor_read_every_file_for_github() -> None:
     (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if "/zizmor " in line)
     read_by_it = {path for word in line.split() for path in ROOT.glob(word) if path.suffix == ".yml"}
-    assert read_by_it == set((EXAMPLES / "github-actions").rglob("*.yml"))
+    assert read_by_it == {*(EXAMPLES / "github-actions").rglob("*.yml"), ROOT / "action.yml"}
 
 
 _SECRETS = re.compile(
@@ -401,7 +401,11 @@ _SECRETS = re.compile(
 )
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(EXAMPLES.rglob("*")) if path.is_file()], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in [*sorted(EXAMPLES.rglob("*")), ROOT / "action.yml"] if path.is_file()],
+    ids=lambda p: p.name,
+)
 def test_no_file_holds_a_secret_or_asks_for_one(path: Path) -> None:
     text = path.read_text()
     assert not _SECRETS.findall(text)

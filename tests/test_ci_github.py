@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ant_wif.emulator import Emulator
 from support.ci_repository import BIN, EXAMPLES, IDS, PROGRAM, ROOT, read, repository, without_installing
@@ -19,7 +20,8 @@ KEYLESS = read("github-actions/keyless.yml")
 EXEC = read("github-actions/exec.yml")
 LONG = read("github-actions/long-job.yml")
 EXPORTED = read("github-actions/exported.yml")
-ACTION = read("github-actions/action/action.yml")
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+USED = next(step["uses"] for step in EXPORTED["jobs"]["variable"]["steps"] if "uses" in step)
 
 CARELESS = """
 print(token)
@@ -48,23 +50,32 @@ class GitHub:
             "PATH": os.environ["PATH"],
             **changes,
         }
+        # What the action's first step would have installed. Elsewhere there is no `ant`.
+        (folders["runner"] / "ant-wif-action").mkdir()
+        (folders["runner"] / "ant-wif-action" / "bin").symlink_to(BIN)
         return Runner(
             folders["files"],
             {name: value for name, value in machine.items() if value},
             variables={name: found[name] for name in IDS},
-            actions={"$/.github/actions/claude-credential": ACTION},
+            actions={USED: (ACTION, ROOT)},
             prepare=without_installing,
         )
 
     def with_the_action(self, **changes: str) -> tuple[Runner, int]:
         """Run the job that uses the action, and then a step that prints whatever there is."""
         runner = self.runner(**changes)
-        # What the action's first step would have installed. Elsewhere there is no `ant`.
-        (self.folder / "runner" / "claude-credential").mkdir()
-        (self.folder / "runner" / "claude-credential" / "bin").symlink_to(BIN)
         job = EXPORTED["jobs"]["variable"]
         workflow = {**EXPORTED, "jobs": {"variable": {**job, "steps": [*job["steps"], CAREFREE]}}}
         return runner, runner.run(workflow, "variable")
+
+    def in_mode(self, **inputs: str) -> tuple[Runner, int]:
+        """Run the action with these inputs, and then a step that prints its outputs and whatever there is."""
+        runner = self.runner()
+        step = EXPORTED["jobs"]["variable"]["steps"][0]
+        outputs = {name.upper(): f"${{{{ steps.claude.outputs.{name} }}}}" for name in ACTION["outputs"]}
+        shown = {"run": 'echo "$SOURCE,$WORKSPACE,$EXPIRES"', "env": outputs}
+        job = {"steps": [{**step, "with": {**step["with"], **inputs}}, shown, CAREFREE]}
+        return runner, runner.run({"jobs": {"one": job}}, "one")
 
     def with_exec(self, workflow: Any, name: str, program: str) -> tuple[Runner, int]:
         """Run a job whose program is this one, as Python is set up for it; `claude` and `git` are on the PATH too."""
@@ -128,6 +139,43 @@ def test_a_job_that_fails_says_why_on_the_page_of_the_run_and_shows_no_secret(
     shows_no_secret(runner)
 
 
+@pytest.mark.parametrize("mode", ["status", "exec", "export"])
+def test_each_mode_of_the_action_tells_what_the_credential_is_and_shows_no_secret(github: GitHub, mode: str) -> None:
+    commands = {"run": 'test -z "$ANTHROPIC_AUTH_TOKEN"\nls "$ANTHROPIC_CONFIG_DIR"'} if mode == "exec" else {}
+    runner, status = github.in_mode(mode=mode, **commands)
+    log = "\n".join(runner.log)
+    assert status == 0, log
+    told = next(line for line in runner.log if re.match(r"federation,wrkspc_\w+,\d{4}-\d\d-\d\dT[\d:]+\+00:00$", line))
+    assert told.split(",")[1] == github.emulator.rule().workspace_ids[0]
+    assert ("credentials" in runner.log) == (mode == "exec")
+    assert ("ANTHROPIC_AUTH_TOKEN" in runner.exported) == (mode == "export")
+    assert "(active) * Federation (jwt-bearer)" in runner.summary
+    assert github.emulator.exchanges == 1
+    shows_no_secret(runner)
+
+
+def test_a_command_that_fails_under_the_action_fails_the_step(github: GitHub) -> None:
+    runner, status = github.in_mode(mode="exec", run="false | true\necho not reached")
+    assert status == 1
+    assert "not reached" not in runner.log
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"mode": "exec"}, "the input run is required with mode: exec"),
+        ({"mode": "export", "run": "true"}, "the input run needs mode: exec"),
+        ({"mode": "Export"}, "the input mode must be exec, export or status"),
+        ({"mode": ""}, "the input mode must be exec, export or status"),
+        ({"mode": "exec:run"}, "the input mode must be exec, export or status"),
+    ],
+)
+def test_an_input_of_the_action_that_is_not_valid_is_named(github: GitHub, inputs: dict[str, str], said: str) -> None:
+    runner, status = github.in_mode(**inputs)
+    assert (status, runner.annotations) == (2, [said])
+    assert github.emulator.exchanges == 0
+
+
 def test_a_program_under_exec_that_prints_its_token_shows_no_secret(github: GitHub) -> None:
     runner, status = github.with_exec(LONG, "nightly", PROGRAM + CARELESS)
     assert status == 0, runner.log
@@ -162,11 +210,14 @@ def test_a_workflow_sets_the_four_ids_from_variables_and_stores_no_key(workflow:
 
 def test_the_action_is_given_the_four_ids_and_passes_them_on_as_variables() -> None:
     inputs = {name: name.removeprefix("ANTHROPIC_").lower().replace("_", "-") for name in IDS}
-    assert {name: one["required"] for name, one in ACTION["inputs"].items()} == dict.fromkeys(inputs.values(), True)
+    required = {name for name, one in ACTION["inputs"].items() if one.get("required")}
+    assert required == set(inputs.values())
+    assert set(ACTION["inputs"]) - required == {"mode", "run"}
     job = EXPORTED["jobs"]["variable"]
     (given,) = (step["with"] for step in job["steps"] if "with" in step)
     assert given == {inputs[name]: f"${{{{ vars.{name} }}}}" for name in IDS}
-    assert ACTION["runs"]["steps"][-1]["env"] == {name: f"${{{{ inputs.{inputs[name]} }}}}" for name in IDS}
+    named = ACTION["runs"]["steps"][-1]["env"]
+    assert {name: named[name] for name in IDS} == {name: f"${{{{ inputs.{inputs[name]} }}}}" for name in IDS}
     assert job["permissions"] == {"contents": "read", "id-token": "write"}
 
 

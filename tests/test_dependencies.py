@@ -29,6 +29,7 @@ NAMED = {
         *(requirement for name, group in GROUPS.items() if name not in {"lint", "docs", "uv"} for requirement in group),
         *PROJECT["build-system"]["requires"],
     ],
+    "action.txt": [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]],
     "docs.txt": [*PROJECT["project"]["dependencies"], *GROUPS["docs"]],
     "lint.txt": GROUPS["lint"],
     "uv.txt": GROUPS["uv"],
@@ -61,6 +62,11 @@ def test_a_lock_file_pins_everything_that_is_named(name: str) -> None:
 def test_every_requirement_of_a_lock_file_has_one_version_and_hashes(name: str) -> None:
     for entry in entries(name):
         assert re.match(r"[a-z0-9-]+==[^\s;*]+( ; .+)? \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n?)+\Z", entry), entry
+
+
+def test_the_action_installs_what_the_suite_runs_with() -> None:
+    locked, tested = ({entry.strip() for entry in entries(name)} for name in ("action.txt", "dev.txt"))
+    assert locked <= tested
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git knows which files are tracked, and this is not a clone")

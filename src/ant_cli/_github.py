@@ -15,7 +15,7 @@ from ant_cli._logging import try_to_say
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
 
-__all__ = ["annotate", "export", "is_job", "mask", "summarize", "token_for"]
+__all__ = ["annotate", "export", "is_job", "mask", "set_outputs", "summarize", "token_for"]
 
 
 _OF_GITHUB = ("GH_TOKEN", "GITHUB_TOKEN")
@@ -92,12 +92,21 @@ def summarize(environ: Mapping[str, str], title: str, text: str) -> None:
 
 def export(environ: Mapping[str, str], variables: Mapping[str, str]) -> None:
     """Set variables for the later steps of the job. Raises ConfigurationError: that cannot be done."""
+    _set(environ, "GITHUB_ENV", variables)
+
+
+def set_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    """Set outputs of this step. Raises ConfigurationError: that cannot be done."""
+    _set(environ, "GITHUB_OUTPUT", outputs)
+
+
+def _set(environ: Mapping[str, str], file: str, values: Mapping[str, str]) -> None:
     from ant_wif.errors import ConfigurationError
 
-    for name, value in variables.items():
+    for name, value in values.items():
         if not value.isprintable():
             raise ConfigurationError(f"{name} holds characters that no variable of a job can have")
-    _append(environ, "GITHUB_ENV", "".join(f"{name}={value}\n" for name, value in variables.items()))
+    _append(environ, file, "".join(f"{name}={value}\n" for name, value in values.items()))
 
 
 def _append(environ: Mapping[str, str], variable: str, text: str) -> None:

@@ -16,7 +16,7 @@ Environ = dict[str, str]
 
 @pytest.fixture
 def job(emulator: Emulator, tmp_path: Path) -> Environ:
-    files = {name: str(tmp_path / name.lower()) for name in ("GITHUB_ENV", "GITHUB_STEP_SUMMARY")}
+    files = {name: str(tmp_path / name.lower()) for name in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     for path in files.values():
         Path(path).write_text("before\n")
     return {**emulator.env("github"), **files}
@@ -45,6 +45,19 @@ def test_what_is_exported_is_masked_before_it_is_written(ant: Ant, job: Environ,
     later = ant("models", "list", "--limit", "1", **written)
     assert later.status == 0
     assert emulator.exchanges == 1
+
+
+def test_the_outputs_of_a_step_say_what_works_and_the_token_is_masked(
+    ant: Ant, job: Environ, emulator: Emulator
+) -> None:
+    outcome = ant("auth", "verify", "--github-output", **job)
+    assert outcome.status == 0
+    source, workspace, expires = Path(job["GITHUB_OUTPUT"]).read_text().splitlines()[1:]
+    assert (source, workspace) == ("source=federation", f"workspace={emulator.rule().workspace_ids[0]}")
+    assert re.fullmatch(r"expires=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", expires)
+    assert re.fullmatch(r"::add-mask::sk-ant-\S+\n", outcome.err)
+    elsewhere = ant("auth", "verify", "--github-output", **{**job, "GITHUB_OUTPUT": ""})
+    assert "GITHUB_OUTPUT is not set" in elsewhere.err
 
 
 def test_a_file_without_a_last_newline_keeps_its_last_variable(ant: Ant, job: Environ) -> None:

@@ -38,7 +38,7 @@ def read(path: str) -> Any:
 
 def without_installing(script: str) -> str:
     """Leave out what the project's own environment has done already."""
-    installs = re.compile(r"pip install|-m venv|/install\.sh")
+    installs = re.compile(r"pip\"? install|-m venv|/install\.sh")
     return "\n".join(line for line in script.splitlines() if not installs.search(line))
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 _SHELLS = {None: ["bash", "-e", "-c"], "bash": ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"]}
-_EXPRESSION = re.compile(r"\$\{\{\s*(\w+)\.([\w-]+)\s*\}\}")
+_EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\.([\w-]+)\s*\}\}")
 _COMMAND = re.compile(r"\s*::([\w-]+)(?: [^:]*)?::(.*)")
-_FILES = ("GITHUB_ENV", "GITHUB_STEP_SUMMARY")
+_FILES = ("GITHUB_ENV", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")
 
 
 class Runner:
     """Runs the steps of one job, on a `machine` (variables) whose repository has `variables` and `actions`.
 
     `log` is what people read afterwards, `masks` what was masked in it from when it was said, `annotations` and
-    `summary` what the page of the run shows, `exported` what steps wrote into GITHUB_ENV. `prepare` may change
-    a script before it runs.
+    `summary` what the page of the run shows, `exported` what steps wrote into GITHUB_ENV. Each of `actions` has the
+    folder that it is in. `prepare` may change a script before it runs.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Runner:
     def run(self, workflow: Any, name: str) -> int:
         """Run the job's steps until one fails; return that one's exit status, or 0."""
         job = workflow["jobs"][name]
-        contexts = {"vars": self._vars}
+        contexts: dict[str, Mapping[str, str]] = {"vars": self._vars}
         declared = _resolved({**workflow.get("env", {}), **job.get("env", {})}, contexts)
         for step in job["steps"]:
             assert "if" not in step
@@ -57,26 +57,30 @@ class Runner:
                 return status
         return 0
 
-    def _run(self, step: Any, declared: Mapping[str, str], contexts: Mapping[str, Mapping[str, str]]) -> int:
+    def _run(self, step: Any, declared: Mapping[str, str], contexts: dict[str, Mapping[str, str]]) -> int:
         used = step.get("uses")
         if used is None:
             return self._shell(step, declared, contexts)
-        if not used.startswith("$/"):
+        if used not in self._actions:
             assert re.fullmatch(r"actions/(checkout|setup-python)@[0-9a-f]{40}", used)
             return 0
-        action = self._actions[used]
+        action, folder = self._actions[used]
         assert action["runs"]["using"] == "composite"
         given = _resolved(step.get("with", {}), contexts)
         required = {name for name, one in action["inputs"].items() if one.get("required")}
         assert required <= set(given) <= set(action["inputs"])
+        defaults = {name: one["default"] for name, one in action["inputs"].items() if "default" in one}
+        inner_contexts: dict[str, Mapping[str, str]] = {"inputs": {**defaults, **given}}
         for inner in action["runs"]["steps"]:
             assert "shell" in inner, "a composite action has no shell unless it names one"
-            status = self._shell(inner, declared, {"inputs": given})
+            status = self._shell(inner, {**declared, "GITHUB_ACTION_PATH": str(folder)}, inner_contexts)
             if status:
                 return status
+        told = {name: one["value"] for name, one in action.get("outputs", {}).items()}
+        contexts[f"steps.{step.get('id')}.outputs"] = _resolved(told, inner_contexts)
         return 0
 
-    def _shell(self, step: Any, declared: Mapping[str, str], contexts: Mapping[str, Mapping[str, str]]) -> int:
+    def _shell(self, step: Any, declared: Mapping[str, str], contexts: dict[str, Mapping[str, str]]) -> int:
         assert "${{" not in step["run"], "what is put into a script may change it"
         shown = {**declared, **self.exported, **_resolved(step.get("env", {}), contexts)}
         files = {name: self._folder / name.lower() for name in _FILES}
@@ -98,6 +102,8 @@ class Runner:
             self._hear(line)
         self.exported |= dict(line.split("=", 1) for line in files["GITHUB_ENV"].read_text().splitlines())
         self.summary += files["GITHUB_STEP_SUMMARY"].read_text()
+        outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
+        contexts[f"steps.{step.get('id')}.outputs"] = outputs
         if outcome.returncode:
             self._print(f"Process completed with exit code {outcome.returncode}.")
         return outcome.returncode

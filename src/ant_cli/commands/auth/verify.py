@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import click
 
 from ant_cli._click.groups import AntCommand
+from ant_cli._github import mask, set_outputs
 from ant_cli._output import print_item, say
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.auth.explain import explain_denial
@@ -21,15 +24,23 @@ __all__ = ["verify"]
         "ant auth verify --format json",
     ),
 )
+@click.option("--github-output", is_flag=True, help="Set the outputs source, workspace and expires of the job's step.")
 @pass_session
-def verify(session: Session) -> None:
+def verify(session: Session, *, github_output: bool) -> None:
     """Get an access token and call the API with it.
 
     Prints the organization and the workspace of the response. If the exchange is denied, runs `ant auth explain`.
     """
     from ant_wif.diagnostics.verify import verify as verify_
 
-    found = verify_(session.credentials())
+    credentials = session.credentials()
+    if github_output:
+        mask(session.environ, credentials.access_token().secret)
+    found = verify_(credentials)
+    if github_output:
+        expires = "" if found.expires_at is None else datetime.fromtimestamp(found.expires_at, timezone.utc).isoformat()
+        outputs = {"source": found.source, "workspace": found.workspace_id or "", "expires": expires}
+        set_outputs(session.environ, outputs)
     if session.for_programs:
         print_item(session, found.as_json())
         return
