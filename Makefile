@@ -15,7 +15,8 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest neighbours lint types rules format lock audit bench man site docs release-check clean
+.PHONY: help demo test long newest oldest neighbours lint types rules format lock audit bench man site readability docs \
+    release-check clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -77,7 +78,7 @@ neighbours: $(LINT_STAMP) ## the pytest plugin beside other plugins of pytest, t
 	$(UV) pip freeze --python $(VENV)/neighbours
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(VENV)/neighbours/bin/python -m pytest -p ant_wif -p hypothesispytest -m neighbours
 
-lint: types rules ## format, rules, types, layers and the CI examples
+lint: types rules ## format, rules, types, layers, words and the CI examples
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -85,6 +86,7 @@ types: $(STAMP)
 rules: $(LINT_STAMP)
 	$(LINT)/ruff format --check .
 	$(LINT)/ruff check .
+	$(BIN)/python tools/words.py
 	PYTHONPATH=src:pytest_plugin $(LINT)/lint-imports
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows ci-examples/github-actions/*.yml
 	$(LINT)/check-jsonschema --builtin-schema vendor.github-actions action.yml
@@ -129,6 +131,9 @@ man: $(STAMP) ## a man page for each command, in build/man; the wheel installs t
 
 site: $(DOCS_STAMP) ## the documentation site, in build/site; a warning or a broken link is an error
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src:tools $(DOCS)/python -m mkdocs build --strict
+
+readability: $(DOCS_STAMP) ## the mean length of the sentences in documentation and help; at most 16 words
+	PYTHONPATH=src:tools $(DOCS)/python tools/readability.py
 
 docs: $(STAMP) ## the pictures in docs/img, which need Chromium, and the documentation site
 	PYTHONPATH=tests $(BIN)/python tests/support/screenshots.py

@@ -116,7 +116,7 @@ def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
     path = environ.get(variable)
     if not path:
         raise ConfigurationError(
-            f"{variable} is not set, so this is no step of a GitHub Actions job",
+            f"{variable} is not set, so this is not a step of a GitHub Actions job",
             hint="leave the option out elsewhere than in GitHub Actions",
         )
     try:

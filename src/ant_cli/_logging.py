@@ -25,7 +25,7 @@ def debug() -> None:
 
 
 def stop() -> None:
-    """Leave logging as it was before: the process may be somebody else's, and its stderr another by then."""
+    """Leave logging as it was before: the process may belong to another program, and its stderr may have changed."""
     while _before:
         level, handlers = _before.pop()
         _LOGGER.setLevel(level)
@@ -53,7 +53,7 @@ def try_to_say(line: str) -> None:
 
 
 def fall_silent(*streams: TextIO | None) -> None:
-    """Nobody reads there any more; Python would complain of that once more while closing them."""
+    """Discard further output: the reader has closed it, and Python would warn when it closes the stream."""
     for stream in filter(None, streams):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

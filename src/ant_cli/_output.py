@@ -50,7 +50,7 @@ def print_text(pieces: Iterable[str]) -> None:
 
 
 def print_bytes(pieces: Iterable[bytes]) -> None:
-    """Print what is no JSON as it came, and to a terminal as text."""
+    """Print a response that is not JSON unchanged, and to a terminal as text."""
     if is_terminal():
         print_text(codecs.iterdecode(pieces, "utf-8", "replace"))
         return
@@ -59,7 +59,7 @@ def print_bytes(pieces: Iterable[bytes]) -> None:
 
 
 def is_terminal() -> bool:
-    """Whether somebody looks at what is printed."""
+    """Whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
@@ -138,7 +138,9 @@ def _transformation(session: Session) -> Callable[[object], object]:
     except RecursionError:
         problem = "it is nested too deep"
     if problem:
-        raise click.BadParameter(f"{expression!r} is no JMESPath expression: {problem}", param_hint="--transform")
+        raise click.BadParameter(
+            f"{expression!r} is not a valid JMESPath expression: {problem}", param_hint="--transform"
+        )
 
     def transform(item: object) -> object:
         try:

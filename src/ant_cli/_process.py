@@ -18,7 +18,7 @@ _RELAYED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _PR_SET_PDEATHSIG = 1
 
 
-class Ended(Exception):  # noqa: N818 - no error: somebody wanted it
+class Ended(Exception):  # noqa: N818 - not an error: the program was asked to end
     """A signal came before there was a program to send it to. `status` is the exit status that follows."""
 
     def __init__(self, number: int) -> None:
@@ -40,7 +40,7 @@ class Relay:
             # What was ignored from the start, as under nohup, stays so, for the program too.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._receive)
-        if hasattr(signal, "SIGCHLD"):  # whoever starts us ignoring it would hide how the program ended
+        if hasattr(signal, "SIGCHLD"):  # if it is ignored, the exit status of the program is lost
             self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 

@@ -14,5 +14,5 @@ def confirm(session: Session, question: str, *, yes: bool) -> None:
     if yes:
         return
     if session.stdin is None or not session.stdin.isatty():
-        raise click.UsageError("nobody is there to ask: add --yes")
+        raise click.UsageError("confirmation required; pass --yes when not interactive")
     click.confirm(question, abort=True, err=True)

@@ -52,7 +52,7 @@ def read_stdin(session: Session) -> bytes:
 
 
 def _say_what_is_waited_for(descriptor: int) -> None:
-    """A pipe that nobody writes to is open for ever, and looks like a server that does not answer."""
+    """A pipe without a writer stays open, and looks like a server that does not respond."""
     if sys.platform == "win32":
         return
     if not select.select([descriptor], [], [], _SILENCE_SECONDS)[0]:

@@ -42,7 +42,7 @@ class Value(_ParamType):
         def fail(problem: str) -> object:
             self.fail(problem, param, ctx)
 
-        # What a file holds may be somebody else's: it names no further files.
+        # The content of a file may be from another user, so it cannot name further files.
         is_file = value.startswith("@")
         found = _read(_contents(value[1:]), fail) if is_file else inlined(_read(value, fail))
         if self._kinds and not isinstance(found, self._kinds):

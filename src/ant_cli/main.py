@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         if session.after_error is not None and not session.error_format:
             session.after_error(session, error)
         return status
-    except Exception as error:  # noqa: BLE001 - the last resort, so that nobody is shown a traceback
+    except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback is shown
         _trace(session, error)
         return _say(session, error, *_unexpected(error), FAILED)
     finally:
@@ -220,5 +220,5 @@ def _unexpected(error: Exception) -> tuple[str, str | None]:
         return f"the output cannot be written: {error.strerror}", None
     return (
         f"unexpected {type(error).__name__}: {sanitize(error)}",
-        "this is a mistake in ant-wif: run again with --debug and report what it prints",
+        "this is a bug in ant-wif: run again with --debug and report what it prints",
     )

@@ -26,7 +26,7 @@ def test_list_says_what_is_kept_for_what_and_until_when_but_no_token(ant: Ant, e
     shown = ant("cache", "list", **job)
     assert job["ANTHROPIC_FEDERATION_RULE_ID"] in shown.out
     assert "github_actions" in shown.out
-    assert "until 20" in shown.out
+    assert "expires at 20" in shown.out
     assert token not in shown.out
     assert token[:20] not in shown.out
 

@@ -107,7 +107,7 @@ class TestPrintCredentials:
         job = emulator.env("github")
         outcome = ant("auth", "print-credentials", "--access-token", ANTHROPIC_API_KEY=KEY, **job)
         assert outcome.out.startswith("sk-ant-oat01-")
-        assert "note: ANTHROPIC_API_KEY is passed over" in outcome.err
+        assert "note: ANTHROPIC_API_KEY is skipped" in outcome.err
 
     def test_prints_a_named_profile_also_when_a_key_is_set(self, ant: Ant, directory: ConfigDir) -> None:
         _store_login(directory, "work")

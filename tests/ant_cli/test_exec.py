@@ -270,7 +270,7 @@ def test_a_variable_hands_the_token_over_once_and_says_until_when(job: Environ) 
     assert "'ANTHROPIC_AUTH_TOKEN': 'sk-ant-oat01-" in done.stdout
     assert "FEDERATION" not in done.stdout
     assert "CONFIG_DIR" not in done.stdout
-    assert "note: the token is good until 20" in done.stderr
+    assert "note: the token expires at 20" in done.stderr
     assert left_behind(job) == []
 
 

@@ -40,7 +40,9 @@ def test_what_is_exported_is_masked_before_it_is_written(ant: Ant, job: Environ,
     assert written["ANTHROPIC_BASE_URL"] == emulator.base_url
     mask, said = outcome.err.splitlines()
     assert mask == f"::add-mask::{written['ANTHROPIC_AUTH_TOKEN']}"
-    assert re.fullmatch(r"set for later steps: ANTHROPIC_AUTH_TOKEN and ANTHROPIC_BASE_URL, good until 20.*", said)
+    assert re.fullmatch(
+        r"set for later steps: ANTHROPIC_AUTH_TOKEN and ANTHROPIC_BASE_URL; the token expires at 20.*", said
+    )
     assert outcome.out == ""
     later = ant("models", "list", "--limit", "1", **written)
     assert later.status == 0

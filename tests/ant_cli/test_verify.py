@@ -15,7 +15,7 @@ def test_a_credential_that_works_is_shown_with_what_the_server_says_of_it(ant: A
     assert outcome.out.startswith("The credential works: federation (github_actions) from environment\n")
     assert f"  organization:  {emulator.organization_id}\n" in outcome.out
     assert f"  workspace:     {emulator.rule().workspace_ids[0]}\n" in outcome.out
-    assert "  good:          until 20" in outcome.out
+    assert "  access token:  expires at 20" in outcome.out
     assert " ms to the token, " in outcome.out
     assert "sk-ant-" not in outcome.out + outcome.err
     assert emulator.exchanges == 1
@@ -39,7 +39,7 @@ def test_an_api_key_never_expires_and_has_its_workspace_named_by_the_server(ant:
     outcome = ant("auth", "verify", ANTHROPIC_API_KEY=emulator.api_key, ANTHROPIC_BASE_URL=emulator.base_url)
     assert outcome.status == 0
     assert "The credential works: api_key from ANTHROPIC_API_KEY" in outcome.out
-    assert "good:          until somebody revokes it" in outcome.out
+    assert "access token:  does not expire" in outcome.out
 
 
 @pytest.mark.parametrize("what", ["nothing", "denied", "wrong key", "down"])

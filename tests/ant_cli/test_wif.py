@@ -156,7 +156,7 @@ def test_a_file_says_what_options_do_not(wif: Wif, emulator: Emulator, tmp_path:
         (["rules", "create", "--claim", "x"], "NAME=VALUE"),
         (["rules", "create", "--claim", "x=1", "--claim", "x=2"], "each name once"),
         (["rules", "create", "--workspace", "a", "--all-workspaces"], "--all-workspaces"),
-        (["rules", "create", "--lifetime", "soon"], "no duration"),
+        (["rules", "create", "--lifetime", "soon"], "not a valid duration"),
         (["rules", "create", "--name", ""], "is empty"),
         (["rules", "create", "--input", "/nonexistent/rule.json"], "cannot be read"),
         (["issuers", "create", "--jwks-url", "https://a.example", "--jwks", __file__], "not both"),
@@ -230,7 +230,7 @@ def test_to_archive_asks_and_without_a_terminal_wants_yes(wif: Wif, emulator: Em
     before = registrations(emulator)
     outcome = wif("rules", "archive", "github")
     assert (outcome.status, outcome.out) == (2, "")
-    assert "nobody is there to ask: add --yes" in outcome.err
+    assert "confirmation required; pass --yes when not interactive" in outcome.err
     assert registrations(emulator) == before
     archived = wif("rules", "archive", "github", "--yes").json()
     assert archived["archived_at"] is not None

@@ -133,7 +133,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_done(
     outcome = setup(*github)
     assert outcome.status == 2
     assert "+ rule " in outcome.out
-    assert "nobody is there to ask: add --yes" in outcome.err
+    assert "confirmation required; pass --yes when not interactive" in outcome.err
     assert registrations(emulator) == before
 
 

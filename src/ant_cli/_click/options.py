@@ -62,7 +62,7 @@ def global_options(*, hidden: bool = False) -> list[click.Parameter]:
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Keep an option that was given. What stands after the command beats what stands before it."""
+    """Keep an option that was given. An option after the command overrides one before it."""
     if value is None or value is False:
         return
     not_empty(context, parameter, value)

@@ -52,7 +52,7 @@ def list_(session: Session) -> None:
         by = f"profile {token.profile}" if token.profile else f"{token.unverified_subject or 'identity token'}"
         source = f" ({token.identity_source})" if token.identity_source else ""
         for name, value in (
-            ("minted for", f"{by}{source}"),
+            ("issued for", f"{by}{source}"),
             ("organization", token.organization_id),
             ("service account", token.service_account_id),
             ("workspace", token.workspace_id),
@@ -84,4 +84,4 @@ def _until(expires_at: int | None) -> str:
     if expires_at is None:
         return "no expiry known"
     when = datetime.datetime.fromtimestamp(expires_at, datetime.timezone.utc).isoformat()
-    return f"{'expired' if expires_at <= time.time() else 'until'} {when}"
+    return f"{'expired' if expires_at <= time.time() else 'expires at'} {when}"

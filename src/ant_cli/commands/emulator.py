@@ -1,4 +1,4 @@
-"""`ant emulator`: run a local stand-in for the Claude Platform."""
+"""`ant emulator`: run a local emulator of the Claude Platform."""
 
 from __future__ import annotations
 

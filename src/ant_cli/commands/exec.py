@@ -63,9 +63,9 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
         _say_what_would_be_renewed(session, credentials)
         return _replace(command, session, credentials, token, by_mask=by_mask)
     if by_variable:
-        from ant_cli.commands.auth.status import until
+        from ant_cli.commands.auth.status import expiry
 
-        say(f"note: the token is good {until(token.expires_at)} and is not renewed", err=True)
+        say(f"note: the token {expiry(token.expires_at)} and is not renewed", err=True)
         return _replace(command, session, credentials, token, by_mask=by_mask)
     with session.scope(on_failure=1):
         return _run(command, session, credentials, by_mask=by_mask)

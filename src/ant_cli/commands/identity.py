@@ -72,7 +72,7 @@ def detect(session: Session) -> None:
     elif selected is None:
         say("no identity source: nothing here issues an identity token", err=True)
     elif selected not in {each.name for each in detections if each.detected}:
-        say(f"* {selected:<16} {'-':<4} named outright")
+        say(f"* {selected:<16} {'-':<4} named explicitly")
 
 
 @identity.command(

@@ -59,6 +59,6 @@ def retrieve(session: Session, model_id: str | None, named: str | None) -> None:
     if not wanted or (named and model_id):
         raise click.UsageError("which model? give its id, once: ant models retrieve MODEL_ID")
     if wanted in {".", ".."} or len(wanted) > _LONGEST_ID:
-        raise click.UsageError("that is no model's id; `ant models list` prints them")
+        raise click.UsageError("that is not a valid model ID; `ant models list` prints the IDs")
     with Api(session.credentials()) as api:
         print_item(session, api.get(f"/v1/models/{quote(wanted, safe='', errors='replace')}"))

@@ -193,7 +193,9 @@ def _fields(options: tuple[str, ...]) -> dict[str, object]:
         try:
             fields[name] = json.loads(value) if value.startswith("[") else value
         except ValueError:
-            raise click.BadParameter(f"the value of {name} is no JSON list", param_hint="--identity-option") from None
+            raise click.BadParameter(
+                f"the value of {name} is not a JSON list", param_hint="--identity-option"
+            ) from None
     return fields
 
 

@@ -89,7 +89,7 @@ def print_explanation(found: Explanation, to: TextIO | None) -> None:
 
 
 def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
-    yield f"The identity token is from {found.identity_source}. What it says of itself is unverified."
+    yield f"The identity token is from {found.identity_source}. Its claims are not verified."
     if found.registered_from:
         yield f"Rule, issuer and service account are as registered now, read with {found.registered_from}."
     yield ""

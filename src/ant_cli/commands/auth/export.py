@@ -8,7 +8,7 @@ from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
-from ant_cli.commands.auth.status import until
+from ant_cli.commands.auth.status import expiry
 
 __all__ = ["export"]
 
@@ -32,4 +32,4 @@ def export(session: Session, *, to_github: bool) -> None:
     with session.scope(on_failure=1):
         variables = variables_of(credentials, token)
         github.export(session.environ, variables)
-    say(f"set for later steps: {' and '.join(variables)}, good {until(token.expires_at)}", err=True)
+    say(f"set for later steps: {' and '.join(variables)}; the token {expiry(token.expires_at)}", err=True)

@@ -110,7 +110,7 @@ def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | Non
         answer = _wait(outcomes, attempt, loopback, _Indicator(session, time.monotonic() + timeout))
         if answer is None:
             raise LoginError(
-                f"nobody logged in within {timeout:.0f} seconds",
+                f"the login timed out after {timeout:.0f} seconds",
                 hint="run the command again; --timeout gives more time",
             )
         found = run(plan.finish(attempt, answer))
@@ -141,7 +141,7 @@ def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | Non
 
 
 def _has_desktop(environ: Mapping[str, str]) -> bool:
-    """A browser that would take over the terminal is none."""
+    """A browser that takes over the terminal does not count."""
     return sys.platform in {"darwin", "win32"} or any(
         environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
     )
@@ -165,7 +165,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _read_pasted(stdin: TextIO | None, outcomes: queue.SimpleQueue[Outcome]) -> None:
-    """Hand over lines as they are pasted; an end of input is none.
+    """Hand over lines as they are pasted; the end of input is not one.
 
     Reads the descriptor: a thread that waits in `sys.stdin` holds its lock, over which Python stumbles at its exit.
     """
@@ -181,7 +181,7 @@ def _read_pasted(stdin: TextIO | None, outcomes: queue.SimpleQueue[Outcome]) -> 
 def _wait(
     outcomes: queue.SimpleQueue[Outcome], attempt: AuthorizationRequest, loopback: str | None, indicator: _Indicator
 ) -> AuthorizationResponse | None:
-    """Wait for whichever comes first. Raises LoginError: what came is no answer to this attempt."""
+    """Wait for whichever comes first. Raises LoginError: the response does not belong to this attempt."""
     from ant_wif.errors import LoginError
 
     while (left := indicator.left()) > 0:
@@ -277,7 +277,7 @@ def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
 
 
 def seconds(text: str) -> float:
-    """Read a duration such as `90`, `90s`, `5m0s` or `1h30m`. Raises BadParameter: it is none."""
+    """Read a duration such as `90`, `90s`, `5m0s` or `1h30m`. Raises BadParameter if it is not one."""
     found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", text.strip())
     total = sum(int(found[unit] or 0) * seconds for unit, seconds in ((1, 3600), (2, 60), (3, 1))) if found else 0
     if total == 0:

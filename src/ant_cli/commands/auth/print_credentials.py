@@ -84,13 +84,13 @@ def _token(resolution: Resolution, chosen: TierCandidate, credentials: Credentia
 
 
 def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandidate], bool]:
-    """A profile that was named outright is printed also when an API key is set; a key is no bearer token."""
+    """A named profile has precedence over an API key here. An API key is not a bearer token."""
 
     def passed_over(candidate: TierCandidate) -> bool:
         if session.names_profile:
             return candidate.tier != 3
         if bearer_only and candidate.source == "api_key" and candidate.matches:
-            say(f"note: {candidate.origin} is passed over, because an API key is no bearer token", err=True)
+            say(f"note: {candidate.origin} is skipped, because an API key is not a bearer token", err=True)
             return True
         return bearer_only and candidate.source == "api_key"
 

@@ -16,7 +16,7 @@ from ant_cli._session import Session, pass_session
 if TYPE_CHECKING:
     from ant_wif.diagnostics.report import CandidateStatus, OrganizationStatus, Report, SourceStatus
 
-__all__ = ["lines", "span", "status", "until"]
+__all__ = ["expiry", "lines", "span", "status"]
 
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
@@ -146,11 +146,11 @@ def _details(candidate: CandidateStatus, now: float) -> Iterator[str]:
         yield _detail("scope", candidate.scope)
 
 
-def until(expires_at: int | None, now: float | None = None) -> str:
-    """Say how long a credential is good; `now` is unix seconds, by default this moment."""
+def expiry(expires_at: int | None, now: float | None = None) -> str:
+    """Return when a credential expires, as a verb phrase; `now` is unix seconds, by default the current time."""
     if expires_at is None:
-        return "until somebody revokes it"
-    return f"until {_moment(expires_at, time.time() if now is None else now)}"
+        return "does not expire"
+    return f"expires at {_moment(expires_at, time.time() if now is None else now)}"
 
 
 def _moment(at: int, now: float) -> str:

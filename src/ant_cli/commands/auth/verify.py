@@ -11,7 +11,7 @@ from ant_cli._github import mask, set_outputs
 from ant_cli._output import print_item, say
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.auth.explain import explain_denial
-from ant_cli.commands.auth.status import until
+from ant_cli.commands.auth.status import expiry
 
 __all__ = ["verify"]
 
@@ -49,6 +49,6 @@ def verify(session: Session, *, github_output: bool) -> None:
     say(f"  API host:      {found.base_url}")
     say(f"  organization:  {found.organization_id or 'not named by the server'}")
     say(f"  workspace:     {found.workspace_id or 'not named by the server'}")
-    say(f"  good:          {until(found.expires_at)}")
+    say(f"  access token:  {expiry(found.expires_at)}")
     token, answer = f"{found.token_seconds * 1000:.0f} ms", f"{found.request_seconds * 1000:.0f} ms"
     say(f"  took:          {token} to the token, {answer} to the API's answer")

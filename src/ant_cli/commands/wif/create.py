@@ -240,10 +240,10 @@ def create_rule(
 
 
 def admin_of(session: Session) -> Admin:
-    """Return it, not opened yet. A profile that was named outright is used also where an API key is set.
+    """Return it, not opened yet. A named profile has precedence over an API key here.
 
-    Raises AntWifError: there is no credential, or it is an API key. Raises click.BadParameter: `--transform` is no
-    expression, which had better be known before anything is changed.
+    Raises AntWifError: there is no credential, or it is an API key. Raises click.BadParameter: `--transform` is
+    not valid. This is checked before anything is changed.
     """
     from ant_cli._output import print_items
     from ant_wif.admin.client import Admin
@@ -262,7 +262,7 @@ def key_source(url: str | None, file: Path | None) -> dict[str, object] | None:
 
 
 def read_key_file(path: Path) -> Mapping[str, object]:
-    """Read a key set. Raises click.UsageError where it is none, or holds keys that are nobody else's to see."""
+    """Read a key set. Raises click.UsageError if it is not one, or contains private keys."""
     from ant_wif._files import read_document as read_json_file
     from ant_wif.errors import ConfigurationError
 
@@ -271,7 +271,7 @@ def read_key_file(path: Path) -> Mapping[str, object]:
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from None
     if not isinstance(keys, list) or not all(isinstance(each, dict) for each in keys):
-        raise click.UsageError(f"{path} is no key set: expected a JSON object with a list `keys`")
+        raise click.UsageError(f"{path} is not a key set: expected a JSON object with a list `keys`")
     if any({"d", "k"} & set(each) for each in keys):
         raise click.UsageError(f"{path} holds a private or secret key: only public ones are to be registered")
     return {"keys": keys}

@@ -216,5 +216,5 @@ def _block(title: str, values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as YAML and HCL have it; what nobody can read has been refused before."""
+    """Return a text as YAML and HCL have it; unprintable texts were refused before."""
     return harmless_json(json.dumps(text, ensure_ascii=False))
