@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +18,9 @@ from ant_cli.main import cli
 from ant_wif import __version__
 from ant_wif._config import KEYS, ConfigDir
 from ant_wif.emulator import Emulator
+from support import preloaded
 from support.login import keep_a_login
+from support.preloaded import ANT
 from support.samples import MODEL
 
 from .conftest import Ant
@@ -195,8 +196,10 @@ def job(
 def test_every_example_runs(example: str, ant: Ant, seeded: Emulator, job: dict[str, str], home: Path) -> None:
     line = example.replace("http://127.0.0.1:8700", seeded.base_url)
     if " < " in line:  # a guest in this process has no standard input
-        run = ["sh", "-c", line]
-        done = subprocess.run(run, env={**job, "HOME": str(home)}, capture_output=True, text=True, check=False)
+        command, _, file = line.partition(" < ")
+        with open(file) as stdin:
+            words = [ANT, *shlex.split(command)[1:]]
+            done = preloaded.run(words, env={**job, "HOME": str(home)}, stdin=stdin, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         return
     inner = re.fullmatch(r'eval "\$\((.*)\)"', line)

@@ -12,11 +12,12 @@ import pytest
 
 from ant_wif import __version__
 from ant_wif.emulator import Emulator
+from support import preloaded
+from support.preloaded import ANT
 from support.samples import ORGANIZATION, RULE
 
 from .conftest import Ant
 
-ANT = str(Path(sys.executable).with_name("ant"))
 KEY = "sk-ant-api03-EXAMPLE-of-a-key"
 
 
@@ -99,7 +100,7 @@ def test_an_endpoint_that_is_down_exits_with_1_for_the_exchange(ant: Ant, emulat
 
 def test_debug_shows_each_request_and_no_secret(ant: Ant, emulator: Emulator) -> None:
     job = emulator.env("github")
-    outcome = subprocess.run(
+    outcome = preloaded.run(
         [ANT, "--debug", "models", "list"],
         env={**job, "HOME": "/nonexistent"},
         capture_output=True,
@@ -117,7 +118,7 @@ def test_debug_shows_each_request_and_no_secret(ant: Ant, emulator: Emulator) ->
 
 
 def test_an_interrupt_exits_with_130(emulator: Emulator) -> None:
-    process = subprocess.Popen([ANT, "emulator"], stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
+    process = preloaded.Popen([ANT, "emulator"], stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
     assert process.stderr is not None
     with process.stderr as stderr:
         assert "listening on http://127.0.0.1:" in stderr.readline()

@@ -14,7 +14,8 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
-from support.terminal import ANT
+from support import preloaded
+from support.preloaded import ANT
 
 from .conftest import Ant
 
@@ -40,7 +41,7 @@ def test_the_file_is_rewritten_before_each_expiry_until_it_is_stopped(emulator: 
     source, output = tmp_path / "source", tmp_path / "output"
     source.touch(mode=0o600)
     source.write_text(short(emulator, 8))
-    child = subprocess.Popen(
+    child = preloaded.Popen(
         [ANT, "identity", "token", "--watch", "--output", str(output)],
         env={
             "HOME": str(tmp_path),

@@ -15,12 +15,12 @@ import pytest
 
 from ant_wif._files import PrivateFolder
 from ant_wif.emulator import Emulator
-from support import folder_attacker
+from support import folder_attacker, preloaded
+from support.preloaded import ANT
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="acts as a second user with inotify, which takes root on Linux"
 )
-ANT = str(Path(sys.executable).with_name("ant"))
 SOMEBODY = 54321
 
 
@@ -92,7 +92,7 @@ def test_no_run_of_ant_exec_fails_under_attack(scene: Scene, runs: int, tmp_path
         environ = {**emulator.env("github"), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
         environ.pop("RUNNER_TEMP", None)
         for _ in range(runs):
-            done = subprocess.run(
+            done = preloaded.run(
                 [ANT, "exec", "--", "true"],
                 env={**environ, "TMPDIR": str(scene.shared)},
                 capture_output=True,

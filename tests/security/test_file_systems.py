@@ -16,11 +16,12 @@ import pytest
 
 from ant_wif._config import ConfigDir
 from ant_wif.emulator import Emulator
+from support import preloaded
 from support.login import keep_a_login
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes, locks and file size limits are POSIX")
 ROOT = os.name == "posix" and os.geteuid() == 0
-ANT = [str(Path(sys.executable).with_name("ant"))]
+ANT = [preloaded.ANT]
 OTHER = 4242
 
 # `flock` fails as on NFS without a lock daemon.
@@ -46,7 +47,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 def run(
     environ: dict[str, str], *arguments: str, ant: list[str] = ANT, prefix: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+    done = preloaded.run(
         [*prefix, *ant, *arguments], env=environ, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     assert "Traceback" not in done.stderr
@@ -191,7 +192,7 @@ def test_a_disk_that_is_full_after_any_number_of_bytes_costs_no_login(tmp_path: 
         keep_a_login(directory, emulator)
         path = directory.credentials_path("default")
         path.write_text(json.dumps({**json.loads(path.read_text()), "expires_at": 1}))
-        done = subprocess.run(
+        done = preloaded.run(
             [sys.executable, "-c", EVERY_SIZE, str(path), json.dumps(environ)],
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
             capture_output=True,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ant_wif.emulator import Emulator
-
-ANT = str(Path(sys.executable).with_name("ant"))
+from support import preloaded
+from support.preloaded import ANT
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def test_a_loopback_host_is_never_reached_through_a_proxy(
         environ = {**emulator.env("github"), "HOME": str(tmp_path), "PATH": os.environ["PATH"], name: address}
         if credential == "api key":
             environ["ANTHROPIC_API_KEY"] = emulator.api_key
-        done = subprocess.run([ANT, "models", "list"], env=environ, capture_output=True, text=True, check=False)
+        done = preloaded.run([ANT, "models", "list"], env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, asked) == (0, []), done.stderr
 
 
@@ -62,7 +60,7 @@ def test_the_command_line_blames_the_variable_and_not_github(environ: dict[str, 
         "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01EXAMPLE",
         "ANTHROPIC_ORGANIZATION_ID": "0f3c0000-0000-4000-8000-000000000000",
     }
-    done = subprocess.run([ANT, "models", "list"], env={**job, **environ}, capture_output=True, text=True, check=False)
+    done = preloaded.run([ANT, "models", "list"], env={**job, **environ}, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert next(iter(environ)) in done.stderr.splitlines()[0]
     assert "GitHub" not in done.stderr

@@ -16,10 +16,11 @@ import ant_wif
 from ant_wif._config import ConfigDir
 from ant_wif.emulator import Emulator
 from ant_wif.errors import ProfileError
+from support import preloaded
+from support.preloaded import ANT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX")
 
-ANT = str(Path(sys.executable).with_name("ant"))
 PROFILE = {"authentication": {"type": "oidc_federation", "identity_token": {"source": "command", "command": ["true"]}}}
 
 
@@ -64,7 +65,7 @@ def test_what_is_made_has_its_own_mode_whatever_the_umask(umask: int, tmp_path: 
     home.mkdir(mode=0o700)
     environ = {**emulator.env("github"), "HOME": str(home), "PATH": os.environ["PATH"]}
     commands = json.dumps(WRITING).replace("HOME", str(home))
-    subprocess.run([sys.executable, "-c", COMMANDS, str(umask), commands], env=environ, check=True, capture_output=True)
+    preloaded.run([sys.executable, "-c", COMMANDS, str(umask), commands], env=environ, check=True, capture_output=True)
     log_in(environ, umask, emulator)
     made = {path.relative_to(home) for path in home.rglob("*")}
     assert {Path("made/token"), Path("exec/credentials"), Path(".config/anthropic/active_config")} <= made
@@ -98,8 +99,8 @@ def log_in(environ: dict[str, str], umask: int, emulator: Emulator) -> None:
 def test_the_status_reports_it_and_exits_0_where_a_command_is_refused(directory: ConfigDir) -> None:
     directory.path.chmod(0o777)
     environ = {"HOME": str(directory.path.parent), "ANTHROPIC_CONFIG_DIR": str(directory.path), "PATH": ""}
-    status = subprocess.run([ANT, "auth", "status"], env=environ, capture_output=True, text=True, check=False)
-    refused = subprocess.run([ANT, "models", "list"], env=environ, capture_output=True, text=True, check=False)
+    status = preloaded.run([ANT, "auth", "status"], env=environ, capture_output=True, text=True, check=False)
+    refused = preloaded.run([ANT, "models", "list"], env=environ, capture_output=True, text=True, check=False)
     assert status.returncode == 0
     assert "chmod go-w ~/config" in status.stdout
     assert refused.returncode == 3

@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
-import sys
+import struct
+import termios
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from queue import Queue
+from subprocess import PIPE, STDOUT
+from typing import Any
 
 import pexpect
 from pexpect.popen_spawn import PopenSpawn
+from pexpect.spawnbase import SpawnBase
+from ptyprocess import PtyProcess
 
-ANT = str(Path(sys.executable).with_name("ant"))
+from support.preloaded import ANT, Popen
+
 PATIENCE_SECONDS = 60
 
 _URL = re.compile(r"\n  (http://\S+/oauth/authorize\?\S+)\r?\n")
 
 
+class _Terminal(pexpect.spawn):
+    """`pexpect.spawn` by `preloaded.Popen`."""
+
+    def _spawnpty(self, args: list[bytes], *, env: Any, cwd: Any, dimensions: tuple[int, int], **_: Any) -> PtyProcess:
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *dimensions, 0, 0))
+        process = Popen(args, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=cwd, start_new_session=True)
+        os.close(slave)
+        process.returncode = 0  # pexpect itself waits for it
+        return PtyProcess(process.pid, master)
+
+
+class _Pipe(PopenSpawn):
+    """`PopenSpawn` by `preloaded.Popen`."""
+
+    def __init__(self, command: list[str], *, env: Mapping[str, str], encoding: str, timeout: int) -> None:
+        SpawnBase.__init__(self, timeout=timeout, encoding=encoding)
+        self.crlf = os.linesep
+        self.proc = Popen(command, bufsize=0, stdin=PIPE, stdout=PIPE, stderr=STDOUT, env=env)
+        self.pid = self.proc.pid
+        self.closed = False
+        self._buf = ""
+        self._read_queue = Queue()
+        self._read_thread = threading.Thread(target=self._read_incoming, daemon=True)
+        self._read_thread.start()
+
+
 @contextmanager
 def in_a_terminal(*words: str, environ: Mapping[str, str]) -> Iterator[pexpect.spawn[str]]:
     """Run `ant` in a pseudo-terminal, and end it with the block."""
-    child = pexpect.spawn(
+    child = _Terminal(
         ANT,
         list(words),
         env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ},
@@ -37,10 +73,10 @@ def in_a_terminal(*words: str, environ: Mapping[str, str]) -> Iterator[pexpect.s
 
 
 @contextmanager
-def in_a_pipe(*words: str, environ: Mapping[str, str], shell: str = 'exec "$@"') -> Iterator[PopenSpawn[str]]:
+def in_a_pipe(*words: str, environ: Mapping[str, str], shell: str | None = None) -> Iterator[PopenSpawn[str]]:
     """Run `ant` with pipes for its input and its output, both kinds of which are read as one."""
-    child = PopenSpawn(
-        ["sh", "-c", shell, "sh", ANT, *words],
+    child = _Pipe(
+        [ANT, *words] if shell is None else ["sh", "-c", shell, "sh", ANT, *words],
         env={"PATH": os.environ["PATH"], **environ},
         encoding="utf-8",
         timeout=PATIENCE_SECONDS,
