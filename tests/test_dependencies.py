@@ -26,7 +26,12 @@ NAMED = {
     "dev.txt": [
         *PROJECT["project"]["dependencies"],
         *(requirement for extra in EXTRAS.values() for requirement in extra),
-        *(requirement for name, group in GROUPS.items() if name not in {"lint", "docs", "uv", "neighbours"} for requirement in group),
+        *(
+            requirement
+            for name, group in GROUPS.items()
+            if name not in {"lint", "docs", "uv", "neighbours"}
+            for requirement in group
+        ),
         *PROJECT["build-system"]["requires"],
     ],
     "action.txt": [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]],

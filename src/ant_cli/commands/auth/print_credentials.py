@@ -12,7 +12,7 @@ from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say, written
 from ant_cli._session import Session, pass_session
-from ant_cli.commands.auth.status import until
+from ant_cli.commands.auth.status import expiry
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import ExchangeError, IdentityTokenError, LoginError
 
@@ -77,7 +77,7 @@ def _token(resolution: Resolution, chosen: TierCandidate, credentials: Credentia
         if stored is None:
             raise
         say(
-            f"warning: {error.summary}; the token that is printed is valid {until(stored.expires_at)}",
+            f"warning: {error.summary}; the printed token {expiry(stored.expires_at)}",
             err=True,
         )
         return stored

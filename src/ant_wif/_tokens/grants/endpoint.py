@@ -91,8 +91,7 @@ def read_answer(
     if isinstance(answer, RequestFailure):
         return NotGranted(
             f"{url} could not be used: {answer.reason}",
-            answer.hint
-            or f"check the network, the proxy variables and {named_by or 'the base URL'}, then run again",
+            answer.hint or f"check the network, the proxy variables and {named_by or 'the base URL'}, then run again",
         )
     flaw = ""
     if answer.status == 200:
