@@ -6,7 +6,6 @@ one has a mock of httpx, such as respx or pytest-httpx, or records a cassette.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
@@ -63,16 +62,8 @@ class _Plain(httpx.BaseTransport):
             target, headers = request.url.raw_path.decode("ascii"), dict(request.headers)
             connection.request(request.method, target, request.read(), headers)
             answer = connection.getresponse()
-            return httpx.Response(answer.status, headers=answer.getheaders(), stream=_Body(answer.read()))
+            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
         except HTTPException as error:
             raise httpx.RemoteProtocolError(type(error).__name__, request=request) from None
         finally:
             connection.close()
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._body

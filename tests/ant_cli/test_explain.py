@@ -61,7 +61,7 @@ def test_without_files_what_the_token_shows_is_checked(ant: Ant, emulator: Emula
     outcome = ant("auth", "explain", **emulator.env("github"))
     assert outcome.status == 0
     assert "".join(marks(outcome.out)[number] for number in range(1, 18)) == "✓?✓✓✓???✓✓✓???✓??"
-    assert "unverified" in outcome.out
+    assert "not verified" in outcome.out
     assert f'"{emulator.rule().subject_prefix}"' in outcome.out
     assert "--rule, --issuer and --jwks" in outcome.out
     assert outcome.err == ""
