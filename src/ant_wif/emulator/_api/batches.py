@@ -21,8 +21,7 @@ from ant_wif.emulator._http.fields import page_answer, page_by_id, refuse_unknow
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json, timestamp
 from ant_wif.emulator._state.requests import RecordedRequest
-from ant_wif.emulator._state.state import State
-from ant_wif.emulator._state.stored import StoredBatch
+from ant_wif.emulator._state.state import State, StoredBatch
 
 _LIFETIME_SECONDS = 24 * 3600
 _MOST_REQUESTS = 100_000

@@ -17,8 +17,7 @@ from ant_wif.emulator._api.authentication import authenticate
 from ant_wif.emulator._http.fields import MOST_BY_ID, limit_of, single
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, media_type, read_body, timestamp
-from ant_wif.emulator._state.state import State
-from ant_wif.emulator._state.stored import StoredFile
+from ant_wif.emulator._state.state import State, StoredFile
 
 _ROOT = "/v1/files"
 _MOST_BYTES = 32 << 20

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
@@ -16,7 +16,6 @@ from ant_wif.emulator._state.history import History
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.replies import Replies
 from ant_wif.emulator._state.requests import RequestLog
-from ant_wif.emulator._state.stored import StoredBatch, StoredFile
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
 
 # No date can be written after the year 9999: from its beginning there is time left to go by.
@@ -301,6 +300,34 @@ class AuthorizationCode:
 # What registers something, by its id or name, and what is one value.
 _REGISTERED = ("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys")
 _SETTINGS = ("organization_name", "default_workspace", "user", "models", "omit_login_fields", "require_oauth_beta")
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """Times are unix times. `results` are in the order of `requests`, and empty until the batch has ended."""
+
+    id: str
+    workspace_id: str
+    created_at: float
+    expires_at: float
+    requests: tuple[Mapping[str, Any], ...] = field(repr=False)
+    results: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    cancel_initiated_at: float | None = None
+    ended_at: float | None = None
+
+    def count(self, kind: str) -> int:
+        return sum(line["result"]["type"] == kind for line in self.results)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    id: str
+    workspace_id: str
+    created_at: float
+    filename: str
+    mime_type: str
+    content: bytes = field(repr=False)
+    expires_at: float | None = None
 
 
 @dataclass
