@@ -24,6 +24,7 @@ from anthropic.types.beta.organization.federation.rules import workspace_add_par
 from anthropic.types.beta.organization.service_accounts import workspace_add_params as membership_params
 
 from ant_wif.emulator._admin import schemas
+from ant_wif.emulator._api.blocks import BLOCKS, TOOL_TYPES
 from ant_wif.emulator._api.message_schema import CountingBody, GenerationBody, read_message_request
 from ant_wif.emulator._http.fields import Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
@@ -49,7 +50,12 @@ REGISTRATIONS: dict[str, tuple[type, type[Strict]]] = {
     "federation.rules.workspaces.add": (enablement_params.WorkspaceAddParams, schemas.EnablementCreate),
 }
 # What a single field cannot say alone, and the service refuses: a choice or a result of a tool that is not there.
-_NEEDS_MORE = ("tool_choice.name: Tool", "unexpected `tool_use_id`", "input_schema.type: must be object")
+_NEEDS_MORE = (
+    "tool_choice.name: Tool",
+    "unexpected `tool_use_id`",
+    "input_schema.type: must be object",
+    "must be at least 1024",
+)
 _MOST = 1_500
 """How many values of one parameter are tried: blocks within blocks are many."""
 
@@ -87,3 +93,18 @@ def test_every_parameter_of_a_registration_is_taken(method: str) -> None:
     assert refused == {}, f"{method}({', '.join(refused)}) of the SDK is refused"
     if sdk_is_locked():
         assert set(model.model_fields) == set(sent.fields), f"{method} of the SDK has other parameters"
+
+
+def test_the_kinds_of_blocks_and_tools_are_those_of_the_sdk() -> None:
+    sent = SentBody(beta_message_create_params.MessageCreateParamsNonStreaming)
+    blocks: dict[str, frozenset[str]] = {}
+    for message in sent.alternatives(sent.fields["messages"]["items"]):
+        for content in sent.alternatives(message["properties"]["content"]):
+            blocks |= sent.tags(content["items"]) if content["type"] == "array" else {}
+    tools = set(sent.tags(sent.fields["tools"]["items"]))
+    assert blocks.keys() & BLOCKS
+    assert tools & TOOL_TYPES
+    # Another release than the locked one may know more of them, or fewer.
+    if sdk_is_locked():
+        assert {kind: frozenset(needed) for kind, needed in BLOCKS.items()} == blocks
+        assert tools == TOOL_TYPES

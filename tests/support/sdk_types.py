@@ -36,6 +36,26 @@ class SentBody:
         """Yield values of a field: one for each alternative of each part that its type has."""
         return self._examples(self.fields[name], frozenset())
 
+    def alternatives(self, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield the types that a type stands for: what references name, and the alternatives of a union."""
+        if "$ref" in schema:
+            yield from self.alternatives(self._definitions[schema["$ref"].rpartition("/")[2]])
+        elif "anyOf" in schema or "oneOf" in schema:
+            for alternative in schema.get("anyOf") or schema["oneOf"]:
+                yield from self.alternatives(alternative)
+        else:
+            yield schema
+
+    def tags(self, schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+        """Return the values of `type` in a union of objects, with the other fields that every such object needs."""
+        found: dict[str, frozenset[str]] = {}
+        for member in self.alternatives(schema):
+            needed = frozenset(member.get("required", ())) - {"type"}
+            for tag in self.alternatives(member["properties"].get("type", {"enum": []})):
+                for value in [tag["const"]] if "const" in tag else tag.get("enum", ()):
+                    found[value] = needed & found.get(value, needed)
+        return found
+
     def _examples(self, schema: Mapping[str, Any], within: frozenset[str]) -> Iterator[Any]:
         name = schema.get("$ref", "").rpartition("/")[2]
         if name and name not in within:

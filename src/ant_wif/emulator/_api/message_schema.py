@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, Valida
 from pydantic_core import PydanticCustomError
 
 from ant_wif._secrets import sanitize
+from ant_wif.emulator._api.blocks import check_blocks, check_tool_type
 from ant_wif.emulator._http.fields import NOT_PERMITTED, OrNull, Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
 
@@ -28,12 +29,20 @@ _TOOL_MEMBERS = frozenset(
         "strict",
     ]
 )
+_OMITTED: Any = None
+"""The default of a field that may be missing, and not be null."""
 _Words = Annotated[str, Field(min_length=1)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+class CacheControl(Strict):
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] = "5m"
+
+
 class Block(Strict, extra="allow"):
     type: _Words
+    cache_control: OrNull[CacheControl] = None
     text: Any = Field(default=None, validate_default=True)
 
     @field_validator("text")
@@ -75,6 +84,42 @@ class Tool(Strict, extra="allow"):
     type: OrNull[_Words] = None
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")] = ""
     input_schema: _Object = Field(default_factory=dict)
+    cache_control: OrNull[CacheControl] = None
+
+
+class FreeChoice(Strict):
+    type: Literal["auto", "any"]
+    disable_parallel_tool_use: bool = False
+
+
+class NamedChoice(Strict):
+    type: Literal["tool"]
+    name: str
+    disable_parallel_tool_use: bool = False
+
+
+class NoChoice(Strict):
+    type: Literal["none"]
+
+
+class Thinking(Strict, extra="allow"):
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    budget_tokens: Annotated[int, Field(ge=1024)] = 1024
+
+
+class Metadata(Strict):
+    user_id: OrNull[str] = None
+
+
+class OutputFormat(Strict):
+    type: Literal["json_schema"]
+    json_schema: Annotated[_Object, Field(alias="schema")]
+
+
+class OutputConfig(Strict):
+    effort: OrNull[Literal["low", "medium", "high", "xhigh", "max"]] = None
+    format: OrNull[OutputFormat] = None
+    task_budget: OrNull[_Object] = None
 
 
 class CountingBody(Strict):
@@ -82,10 +127,10 @@ class CountingBody(Strict):
     messages: Annotated[list[Message], Field(min_length=1), FailFast()]
     system: _Content = ""
     tools: Annotated[list[Tool], FailFast()] = Field(default_factory=list)
-    tool_choice: _Object = Field(default_factory=dict)
-    thinking: _Object = Field(default_factory=dict)
-    output_config: _Object = Field(default_factory=dict)
-    cache_control: OrNull[_Object] = None
+    tool_choice: Annotated[FreeChoice | NamedChoice | NoChoice, Field(discriminator="type")] = _OMITTED
+    thinking: Thinking = _OMITTED
+    output_config: OutputConfig = _OMITTED
+    cache_control: OrNull[CacheControl] = None
     speed: OrNull[Literal["standard", "fast"]] = None
     # These need a beta of their own at the real service, and are taken as they come.
     billing_policy: Any = None
@@ -103,7 +148,7 @@ class GenerationBody(CountingBody):
     temperature: _Fraction = 1.0
     top_p: _Fraction = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0
-    metadata: _Object = Field(default_factory=dict)
+    metadata: Metadata = _OMITTED
     service_tier: OrNull[Literal["auto", "standard_only"]] = None
     inference_geo: OrNull[str] = None
     container: Any = None
@@ -147,6 +192,7 @@ def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> 
     messages = tuple(body["messages"])
     for number, message in enumerate(messages):
         _check_members(message, f"messages.{number}")
+        check_blocks(message.get("content"), f"messages.{number}.content")
         # The last message may be an empty beginning of the answer.
         if not message.get("content", "?") and (message["role"] != "assistant" or number < len(messages) - 1):
             raise Refusal(400, f"messages.{number}.content: must not be empty")
@@ -160,8 +206,8 @@ def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> 
         stop_sequences=tuple(body.get("stop_sequences", ())),
         stream=body.get("stream", False),
         tools=tuple(body.get("tools", ())),
-        tool_choice=body.get("tool_choice", {}),
-        output_schema=(body.get("output_config", {}).get("format") or {}).get("schema"),
+        tool_choice=body.get("tool_choice") or {},
+        output_schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
     )
 
 
@@ -178,6 +224,7 @@ def _check_members(message: Mapping[str, object], place: str) -> None:
 def _check_tools(body: Mapping[str, Any]) -> None:
     names: set[str] = set()
     for number, tool in enumerate(body.get("tools", ())):
+        check_tool_type(tool.get("type"), f"tools.{number}")
         if tool.get("type") in {None, "custom"}:
             for name in ("name", "input_schema"):
                 if name not in tool:
@@ -190,7 +237,7 @@ def _check_tools(body: Mapping[str, Any]) -> None:
         if tool.get("name") in names:
             raise Refusal(400, "tools: Tool names must be unique.")
         names |= {tool["name"]} if "name" in tool else set()
-    choice = body.get("tool_choice", {})
+    choice = body.get("tool_choice") or {}
     if choice.get("type") == "tool" and choice.get("name") not in names and not _adds_tools(body["messages"]):
         wanted = sanitize(str(choice.get("name")), limit=64)
         raise Refusal(400, f"tool_choice.name: Tool '{wanted}' not found in provided tools")
