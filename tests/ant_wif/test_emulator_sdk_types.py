@@ -24,10 +24,10 @@ from anthropic.types.beta.organization.federation.rules import workspace_add_par
 from anthropic.types.beta.organization.service_accounts import workspace_add_params as membership_params
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._api.blocks import BLOCKS, TOOL_TYPES
 from ant_wif.emulator._api.message_schema import CountingBody, GenerationBody, read_message_request
 from ant_wif.emulator._http.fields import Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._state.blocks import BLOCKS, TOOL_TYPES
 from support.samples import MODEL
 from support.sdk_types import SentBody, sdk_is_locked
 

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, Valida
 from pydantic_core import PydanticCustomError
 
 from ant_wif._secrets import sanitize
-from ant_wif.emulator._api.blocks import check_blocks, check_tool_type
 from ant_wif.emulator._http.fields import NOT_PERMITTED, OrNull, Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._state.blocks import check_blocks, check_tool_type
 
 _Object = dict[str, Any]
 _TOOL_MEMBERS = frozenset(

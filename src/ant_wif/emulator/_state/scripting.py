@@ -15,6 +15,7 @@ from typing import cast
 
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.ids import tagged_id
+from ant_wif.emulator._state.blocks import BLOCKS
 from ant_wif.emulator._state.replies import SHOWN, Json, ScriptedReply, When
 from ant_wif.emulator._state.requests import RequestList
 from ant_wif.emulator._state.state import State
@@ -95,11 +96,13 @@ class ScriptedModel:
         for name, value in (("text", text), ("thinking", thinking), ("model", model)):
             if value is not None and not isinstance(value, str):
                 raise ValueError(f"{name}: must be a string, not {_kind(value)}")
+        if model == "":
+            raise ValueError("model: must not be empty")
         blocks = _blocks(text, content, tool_use, thinking)
         reply = ScriptedReply(
             content=blocks,
             stop_reason=_stop_reason(stop_reason, blocks),
-            usage=_object("usage", {} if usage is None else usage),
+            usage=_usage({} if usage is None else usage),
             model=model,
             error=None if error is None else _error(error),
             events=None if events is None else _events(events),
@@ -159,6 +162,10 @@ def _blocks(text: object, content: object, tool_use: object, thinking: object) -
             plain = _object(f"content[{number}]", block)
             if not isinstance(plain.get("type"), str) or not plain["type"]:
                 raise ValueError(f"content[{number}]: a block needs a type, such as text")
+            if plain["type"] not in BLOCKS:
+                raise ValueError(f"content[{number}]: type {plain['type']!r} is not one of {', '.join(BLOCKS)}")
+            if plain["type"] == "text" and not isinstance(plain.get("text"), str):
+                raise ValueError(f"content[{number}]: a block of type text needs a text")
             blocks.append(plain)
     if tool_use is not None:
         uses = [tool_use] if isinstance(tool_use, Mapping) else _list("tool_use", tool_use)
@@ -197,6 +204,15 @@ def _stop_reason(given: object, blocks: tuple[Json, ...]) -> str:
     if given == "tool_use" and not uses_tool:
         raise ValueError('stop_reason "tool_use" needs a tool_use')
     return str(given)
+
+
+def _usage(usage: object) -> Json:
+    __tracebackhide__ = True
+    numbers = _object("usage", usage)
+    for name, value in numbers.items():
+        if name.endswith("_tokens") and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise ValueError(f"usage: {name} must be a whole number, not {value!r}")
+    return numbers
 
 
 def _error(error: object) -> tuple[int, str, str]:
