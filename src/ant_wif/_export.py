@@ -59,16 +59,18 @@ _CREDENTIAL_VARIABLES = (
 class ExportedProfile:
     """A configuration directory of its own (0700), with one profile whose token something else rotates.
 
-    The folder is locked for as long as its maker lives: the next one removes what a killed one left.
+    With a `group`, its members may read it: folders are 0750 and files 0640. The folder is locked for as long as its
+    maker lives: the next one removes what a killed one left.
     """
 
-    def __init__(self, environ: Environment, credentials: Credentials) -> None:
+    def __init__(self, environ: Environment, credentials: Credentials, *, group: int | None = None) -> None:
         """Make the folder and the profile, in the CI job's temp folder where there is one.
 
         Raises:
-            ConfigurationError: no temp folder can be written.
+            ConfigurationError: no temp folder can be written, or this user cannot give files to the group.
         """
-        self._folder = _make(environ)
+        self._group = group
+        self._folder = _make(_bases(environ) if group is None else _shared_bases(environ))
         self.path = self._folder.path
         try:
             self._directory = ConfigDir(self.path, environ=environ)
@@ -80,6 +82,9 @@ class ExportedProfile:
             }
             self._directory.write(PROFILE, {name: value for name, value in document.items() if value is not None})
             self._directory.activate(PROFILE)
+            if group is not None:
+                (self.path / "credentials").mkdir(mode=0o700, exist_ok=True)
+                self._share(group)
         except BaseException:
             self.remove()
             raise
@@ -88,7 +93,22 @@ class ExportedProfile:
         """Let the others find this token from now on. Raises ProfileError: it cannot be written."""
         path = self._directory.credentials_path(PROFILE)
         fields = {"access_token": token.secret, "expires_at": token.expires_at, "refresh_token": _PLACEHOLDER}
-        self._directory.write_credentials(path, fields)
+        is_first = not path.exists()
+        self._directory.write_credentials(path, fields, mode=0o600 if is_first else 0o640)
+        if is_first and self._group is not None:
+            self._share(self._group)
+
+    def _share(self, group: int) -> None:
+        """Let the members of a group read all that is there. A file that replaces another has its group and mode."""
+        try:
+            for path in (self.path, *sorted(self.path.rglob("*"))):
+                os.chown(path, -1, group, follow_symlinks=False)
+                path.chmod(0o750 if path.is_dir() else 0o640)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the credential cannot be given to the group {group}: {error.strerror or type(error).__name__}",
+                hint="pass a group that this user is in: `id` prints them",
+            ) from None
 
     def variables(self, environ: Mapping[str, str], base_url: str) -> dict[str, str]:
         """Return the environment for a program that is to use the profile, whatever SDK it is written with."""
@@ -121,9 +141,9 @@ def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
 
 
-def _make(environ: Environment) -> PrivateFolder:
+def _make(bases: Iterator[Path]) -> PrivateFolder:
     problems = []
-    for base in _bases(environ):
+    for base in bases:
         try:
             make_folder(base, mode=0o700)
             # Judged as what lies above the folder: others may write there, but not replace what is in it.
@@ -158,6 +178,13 @@ def _bases(environ: Environment) -> Iterator[Path]:
             yield cache.path.absolute()
     if os.path.isabs(environ.get("XDG_RUNTIME_DIR", "")):
         yield Path(environ["XDG_RUNTIME_DIR"])
+    yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp").absolute()  # noqa: S108  # random names in it
+
+
+def _shared_bases(environ: Environment) -> Iterator[Path]:
+    """Yield where other users reach the folder: what is private to this one does not do."""
+    if os.path.isabs(environ.get("RUNNER_TEMP", "")):
+        yield Path(environ["RUNNER_TEMP"])
     yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp").absolute()  # noqa: S108  # random names in it
 
 

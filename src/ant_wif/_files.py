@@ -657,7 +657,8 @@ def _lock_folder(path: Path, *, made: bool = False) -> Release | None:
 
 def _is_locked(descriptor: int, flock: Callable[[int, int], None], how: int, *, made: bool) -> bool:
     status = os.fstat(descriptor)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+    # One that a group may read, for programs of another user, is still written by this user alone.
+    if status.st_uid != os.geteuid() or status.st_mode & 0o027:
         return False
     try:
         flock(descriptor, how)

@@ -28,6 +28,21 @@ __all__ = ["exec_"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
+def _group_id(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if os.name != "posix":
+        raise click.BadParameter("this system has no group IDs")
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    import grp
+
+    try:
+        return grp.getgrnam(value).gr_gid
+    except (KeyError, ValueError):
+        raise click.BadParameter(f"{value!r} is not the ID or the name of a group") from None
+
+
 @click.command(
     "exec",
     cls=AntCommand,
@@ -46,14 +61,22 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
     is_flag=True,
     help="In GitHub Actions, mask the token in the log. Prints it to stderr for the runner.",
 )
+@click.option(
+    "--group",
+    callback=_group_id,
+    metavar="GID",
+    help="Let this group read the credential, for containers and programs of another user. ID or name.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
 @pass_session
-def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_mask: bool) -> int:
+def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_mask: bool, group: int | None) -> int:
     """Run a program with a credential that stays fresh.
 
     COMMAND finds the credential in a profile, which every official SDK and tool reads. Put -- before a COMMAND that
     has options. Returns the exit status of COMMAND, 127 if it does not exist, 126 if it cannot be run.
     """
+    if by_variable and group is not None:
+        raise click.UsageError("--env passes the token in a variable: --group has no file to share")
     problem = _cannot_run(command[0], session.environ)
     if problem is not None:
         return problem
@@ -68,10 +91,12 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
         say(f"note: the token {expiry(token.expires_at)} and is not renewed", err=True)
         return _replace(command, session, credentials, token, by_mask=by_mask)
     with session.scope(on_failure=1):
-        return _run(command, session, credentials, by_mask=by_mask)
+        return _run(command, session, credentials, by_mask=by_mask, group=group)
 
 
-def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *, by_mask: bool) -> int:
+def _run(
+    command: tuple[str, ...], session: Session, credentials: Credentials, *, by_mask: bool, group: int | None
+) -> int:
     from ant_cli._process import Ended, Relay
     from ant_wif._environment import Environment
     from ant_wif._export import AHEAD_SECONDS, ExportedProfile, TokenRenewer
@@ -89,7 +114,7 @@ def _run(command: tuple[str, ...], session: Session, credentials: Credentials, *
         return token
 
     with Relay() as relay:
-        handover = ExportedProfile(Environment(session.environ), credentials)
+        handover = ExportedProfile(Environment(session.environ), credentials, group=group)
         try:
             with TokenRenewer(obtain, handover.put, ahead=AHEAD_SECONDS) as broker:
                 broker.step()

@@ -229,7 +229,9 @@ class ConfigDir:
         elif os.path.lexists(path):
             self.read_credentials(path)  # only a credentials file is replaced
 
-    def write_credentials(self, path: Path, changes: Mapping[str, object], draft: Draft | None = None) -> None:
+    def write_credentials(
+        self, path: Path, changes: Mapping[str, object], draft: Draft | None = None, *, mode: int = 0o600
+    ) -> None:
         """Write secrets, keeping every field of the present file that `changes` does not name; `None` drops one.
 
         Values of `changes` that are secret are `SecretStr`. A present file that cannot be used is replaced, unless
@@ -249,7 +251,7 @@ class ConfigDir:
             merged = {**present, "version": FILE_VERSION, "type": "oauth_token", **changes}
             return _encoded({name: value for name, value in merged.items() if value is not None})
 
-        write_atomically(path, content, mode=0o600, folder_mode=0o700, owners=self.owners, draft=draft)
+        write_atomically(path, content, mode=mode, folder_mode=0o700, owners=self.owners, draft=draft)
 
     def activate(self, name: str) -> None:
         """Make a profile the active one.

@@ -1,0 +1,186 @@
+"""The recipes of docs/containers.md: a mount namespace and another user id stand for Docker."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ant_wif.emulator import Emulator
+from support.ci_repository import BIN, PROGRAM, ROOT
+
+PAGE = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
+GID = 1000
+
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="only root becomes another user, and mounts"
+)
+
+DOCKER = """\
+#!{python}
+import http.client, encodings.idna, json, os, subprocess, sys
+words = sys.argv[1:]
+assert words[0] == "run", words
+mounts, environ = [], {{"PATH": os.environ["PATH"], "HOME": "/"}}
+words = words[1:]
+while words[0].startswith("--"):
+    option = words.pop(0)
+    if option == "--rm":
+        continue
+    value = words.pop(0)
+    if option == "--user":
+        uid, gid = map(int, value.split(":"))
+    elif option == "--volume":
+        source, target, mode = value.split(":")
+        assert mode == "ro"
+        mounts.append((source, target))
+    elif option == "--env":
+        name, equals, text = value.partition("=")
+        environ[name] = text if equals else os.environ[name]
+    else:
+        raise SystemExit(option)
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=True)  # in this namespace
+for source, target in mounts:
+    os.makedirs("/mnt" + target, exist_ok=True)
+    subprocess.run(["mount", "--bind", "-o", "ro", source, "/mnt" + target], check=True)
+    environ = {{name: text.replace(target, "/mnt" + target) for name, text in environ.items()}}
+assert words == ["app", "python", "program.py"], words
+program = compile(open("program.py").read(), "program.py", "exec")
+os.setgroups([]); os.setgid(gid); os.setuid(uid)
+# The interpreter of this process: another user may not start that of the suite.
+os.environ.clear(); os.environ.update(environ)
+exec(program)
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Path:
+    """A folder for the PATH with a `docker run` that mounts, becomes the user, and has no other variables."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "docker").write_text(DOCKER.format(python=sys.executable))
+    (tools / "docker").chmod(0o755)
+    return tools
+
+
+@as_root
+def test_a_container_of_another_user_has_a_credential_by_the_recipe(docker: Path, tmp_path: Path) -> None:
+    (recipe,) = re.findall(r"^```sh\n(ant exec --group .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with Emulator() as emulator:
+        path = os.pathsep.join((str(docker), str(BIN), os.environ["PATH"]))
+        environ = {**emulator.env("github"), "HOME": str(tmp_path / "home"), "TMPDIR": "/tmp", "PATH": path}
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-e", "-c", recipe], env=environ, cwd=tmp_path,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "claude-" in done.stdout
+        assert emulator.exchanges == 1
+
+
+@as_root
+def test_a_group_may_read_what_nobody_else_may(tmp_path: Path) -> None:
+    listing = 'find "$ANTHROPIC_CONFIG_DIR" -printf "%m %g %y %P\\n"'
+    with Emulator() as emulator:
+        environ = {
+            **emulator.env("github"), "HOME": str(tmp_path), "RUNNER_TEMP": str(tmp_path), "PATH": os.environ["PATH"],
+        }  # fmt: skip
+        words = [str(BIN / "ant"), "exec", "--group", str(GID), "--", "sh", "-c", listing]
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [line.split(" ")[:3] for line in done.stdout.splitlines()]
+    assert len(found) == 6
+    assert {tuple(each) for each in found if each[2] == "d"} == {("750", found[0][1], "d")}
+    assert {tuple(each) for each in found if each[2] == "f"} == {("640", found[0][1], "f")}
+    assert not list(tmp_path.glob("ant-exec-*"))
+
+
+@as_root
+def test_the_group_keeps_its_access_when_the_token_is_renewed_and_a_killed_run_is_swept(tmp_path: Path) -> None:
+    from ant_wif import resolve
+    from ant_wif._environment import Environment
+    from ant_wif._export import PROFILE, ExportedProfile
+    from ant_wif._files import sweep_private
+    from ant_wif._secrets import SecretStr
+    from ant_wif._tokens import AccessToken
+
+    environ = Environment({"RUNNER_TEMP": str(tmp_path), "HOME": str(tmp_path)})
+    credentials = resolve(auth_token="example", environ=environ)
+    profile = ExportedProfile(environ, credentials, group=GID)
+    for token in ("one", "two"):
+        profile.put(AccessToken(SecretStr(token)))
+        status = (profile.path / "credentials" / f"{PROFILE}.json").stat()
+        assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, GID)
+    sweep_private(tmp_path, "ant-exec-")
+    assert profile.path.exists()
+    profile._folder._unlock()  # as when its maker is killed
+    sweep_private(tmp_path, "ant-exec-")
+    assert not profile.path.exists()
+
+
+def test_the_token_of_a_build_comes_from_a_variable() -> None:
+    (recipe,) = re.findall(r"^```sh\n(ant exec --env .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (mount,) = re.findall(r"^RUN --mount=(\S+) python program.py$", PAGE, re.MULTILINE)
+    asked = dict(re.findall(r"(\w+)=(\w+)", mount))
+    given = dict(re.findall(r"(\w+)=(\w+)", recipe))
+    assert asked == {"type": "secret", **given}
+    assert given["env"] == "ANTHROPIC_AUTH_TOKEN"
+    with Emulator() as emulator:
+        environ = {**emulator.env("github"), "HOME": "/nonexistent", "PATH": os.environ["PATH"], "ANT_CACHE": "memory"}
+        inner = 'case "$ANTHROPIC_AUTH_TOKEN" in sk-ant-oat*) echo there;; esac'
+        words = [str(BIN / "ant"), "exec", "--env", "--", "sh", "-c", inner]
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "there\n")
+
+
+def test_compose_hands_on_what_a_container_needs() -> None:
+    found = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+    app = found[0]["services"]["app"]
+    assert app["volumes"] == ["${ANTHROPIC_CONFIG_DIR}:/run/anthropic:ro"]
+    assert set(app["environment"]) == {"ANTHROPIC_CONFIG_DIR", "ANTHROPIC_PROFILE", "ANTHROPIC_BASE_URL"}
+    assert app["environment"]["ANTHROPIC_CONFIG_DIR"] == "/run/anthropic"
+
+
+def test_a_program_exchanges_what_the_sidecar_of_the_recipe_writes(tmp_path: Path) -> None:
+    pod = yaml.safe_load(re.findall(r"^```yaml\n(spec:.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0])["spec"]
+    (sidecar,), (app,) = pod["initContainers"], pod["containers"]
+    (mount,) = sidecar["volumeMounts"]
+    shared = tmp_path / "identity"
+    shared.mkdir()
+    words = [word.replace(mount["mountPath"], str(shared)) for word in sidecar["args"]]
+    with Emulator() as emulator:
+        platform = emulator.env("github")
+        ids = {name: value for name, value in platform.items() if name.startswith("ANTHROPIC_")}
+        own = {name: value for name, value in platform.items() if name not in ids}
+        watch = subprocess.Popen([str(BIN / "ant"), *words], env={**own, "HOME": str(tmp_path), "PATH": "/bin"})
+        try:
+            while not (shared / "token").exists():  # the startup probe
+                assert watch.poll() is None
+                time.sleep(0.05)
+            given = {each["name"]: each["value"].replace(mount["mountPath"], str(shared)) for each in app["env"]}
+            environ = {**ids, **given, "HOME": str(tmp_path), "PATH": "/bin", "ANT_CACHE": "memory"}
+            done = subprocess.run(
+                [str(BIN / "ant"), "models", "list", "--limit", "1"], env=environ,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        finally:
+            watch.terminate()
+            watch.wait()
+        assert done.returncode == 0, done.stderr
+        assert emulator.exchanges == 1
+
+
+@pytest.mark.parametrize("words", [["--env", "--group", "0"], ["--group", "no-such-group"], ["--group", "-1"]])
+def test_a_group_that_cannot_be_meant_is_wrong_usage(words: list[str], tmp_path: Path) -> None:
+    from ant_cli.main import main
+
+    assert main(["exec", *words, "--", "true"], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}) == 2
