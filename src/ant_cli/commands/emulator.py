@@ -103,7 +103,7 @@ def env(session: Session, platform: str, url: str | None) -> None:
     base_url = url or session.environ.get("ANT_EMULATOR_URL")
     if not base_url:
         raise click.UsageError("which emulator? add --url with the address that `ant emulator` printed")
-    base_url = check_url(base_url, what="--url")
+    base_url = check_url(base_url, what="--url", environ=session.environ)
     answer = run(send(Request("GET", f"{base_url}/_emulator/env/{platform}")))
     if isinstance(answer, RequestFailure):
         raise AntWifError(f"no emulator answers at {base_url}: {answer.reason}", hint="start one with `ant emulator`")

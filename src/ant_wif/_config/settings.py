@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from ant_wif._constants import DEFAULT_AUDIENCE, UUID
 from ant_wif._environment import Environment
-from ant_wif._http import check_url
+from ant_wif._http import check_url, permit_url
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
@@ -133,9 +133,13 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"{flag(empty)} is empty", hint=f"give {flag(empty)} a value, or leave it out")
         context: dict[str, Any] = {"environ": environ, "profile_file": profile}
         try:
-            return cls(**given, **context)
+            found = cls(**given, **context)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
+        else:
+            urls = {name: permit_url(getattr(found, name), environ) for name in ("base_url", "console_url")}
+            # Text of the model's own would not be known as permitted.
+            return found.model_copy(update=urls) if "ANT_INSECURE_HOSTS" in environ else found
         raise _explained(problem["loc"], problem["msg"], given)
 
     @classmethod

@@ -20,7 +20,7 @@ from ant_wif._http.flow import (
 )
 from ant_wif._http.retry import Backoff, is_transient, retry_after, send_again
 from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_issuer
-from ant_wif._http.urls import check_url, is_loopback
+from ant_wif._http.urls import check_url, is_loopback, permit_url
 
 __all__ = [
     "TIMEOUT_SECONDS",
@@ -46,6 +46,7 @@ __all__ = [
     "mask_foreign_logs",
     "masked_headers",
     "pause",
+    "permit_url",
     "read_error",
     "request_failure",
     "request_id_of",

@@ -23,7 +23,9 @@ from ant_wif.errors import ConfigurationError, InsecureUrlError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["check_url", "is_loopback", "proxy_for", "tls_context"]
+__all__ = ["check_url", "is_loopback", "permit_url", "proxy_for", "tls_context"]
+
+log = logging.getLogger("ant_wif.http")
 
 # Strict, so that no two parsers can disagree about where a URL leads.
 _URL = re.compile(
@@ -44,16 +46,48 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_url(url: str, *, what: str) -> str:
+INSECURE_HOSTS = "ANT_INSECURE_HOSTS"
+_NEVER_INSECURE = re.compile(r"(?:.*\.)?(?:anthropic|claude)\.com\.?", re.IGNORECASE)
+_warned: set[str] = set()
+
+
+class PermittedUrl(str):
+    """A URL with plain http, whose host the user has named in `ANT_INSECURE_HOSTS`. Text made of it is not one."""
+
+    __slots__ = ()
+
+    def rstrip(self, chars: str | None = None, /) -> PermittedUrl:
+        return PermittedUrl(super().rstrip(chars))
+
+
+def permit_url(url: str, environ: Mapping[str, str]) -> str:
+    """Return a URL as it is, as a `PermittedUrl` where `ANT_INSECURE_HOSTS` names its host.
+
+    Names are exact, with commas between them. A warning is logged once. Anthropic's own hosts cannot be named.
+    """
+    named = (each.strip().lower() for each in environ.get(INSECURE_HOSTS, "").split(","))
+    hosts = {each for each in named if each and not _NEVER_INSECURE.fullmatch(each)}
+    found = _URL.fullmatch(url)
+    host = found["host"].strip("[]").lower() if found is not None else ""
+    if found is None or found["scheme"].lower() != "http" or host not in hosts:
+        return url
+    if host not in _warned and not is_loopback(host):
+        _warned.add(host)
+        log.warning("%s allows plain http to %s: tokens are sent there without encryption", INSECURE_HOSTS, host)
+    return PermittedUrl(url)
+
+
+def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) -> str:
     """Return `url` without a trailing slash if secrets may be sent there.
 
-    That takes https, or plain http to a loopback host; the host is judged as parsed, so that
-    `http://localhost.evil.example` is no loopback.
+    That takes https, or plain http to a loopback host or to one that `ANT_INSECURE_HOSTS` of `environ` names; the host
+    is judged as parsed, so that `http://localhost.evil.example` is no loopback.
 
     Raises:
         InsecureUrlError: otherwise, or when it is no URL, has a user, a query or a fragment.
             `what` says where the URL was found.
     """
+    url = url if environ is None else permit_url(url, environ)
     found = _URL.fullmatch(url)
     if found is None or int(found["port"] or 0) > 65535 or not _is_host(found["host"]):
         if "@" in url or "?" in url or "#" in url:
@@ -67,14 +101,15 @@ def check_url(url: str, *, what: str) -> str:
             facts=(f"found: {sanitize(url, limit=128)!r}", "expected: a URL such as https://api.anthropic.com"),
             hint=f"correct {what}",
         )
-    if found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]")):
+    insecure = found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]"))
+    if insecure and not isinstance(url, PermittedUrl):
         raise InsecureUrlError(
             f"{what} must use https, because tokens are sent there",
             facts=(
                 f"found: {sanitize(url, limit=128)!r}",
                 f"the host {sanitize(found['host'], limit=128)!r} is not this machine",
             ),
-            hint=f"use https in {what}",
+            hint=f"use https in {what}; for a test server, name its host in {INSECURE_HOSTS}",
         )
     return url.rstrip("/")
 
@@ -89,8 +124,6 @@ def _is_host(host: str) -> bool:
     except ValueError:
         return False
 
-
-log = logging.getLogger("ant_wif.http")
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _PORTS = {"http": 80, "https": 443}

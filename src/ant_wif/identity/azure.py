@@ -112,13 +112,13 @@ class Azure(IdentitySource):
     def _app_service(self, context: Context, resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
         environ, secret = context.environ, context.header_value("IDENTITY_HEADER")
         query = self._query(environ, resource, "2019-08-01")
-        url = f"{_check_local(environ['IDENTITY_ENDPOINT'])}?{urlencode(query)}"
+        url = f"{_check_local(environ['IDENTITY_ENDPOINT'], environ)}?{urlencode(query)}"
         remedy = "check that the app has a managed identity (Settings, Identity), and restart it after a change"
         endpoint = Endpoint("the managed identity endpoint of App Service", remedy)
         return endpoint, Request("GET", url, headers={"X-IDENTITY-HEADER": secret}, direct=True), [secret]
 
     def _imds(self, environ: Mapping[str, str], resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
-        host = _check_local(environ.get(_IMDS_HOST, _IMDS)).rstrip("/")
+        host = _check_local(environ.get(_IMDS_HOST, _IMDS), environ).rstrip("/")
         url = f"{host}/metadata/identity/oauth2/token?{urlencode(self._query(environ, resource, '2018-02-01'))}"
         remedy = "check that the machine has a managed identity (Security, Identity), and that no proxy is in between"
         return (
@@ -142,7 +142,9 @@ class Azure(IdentitySource):
                 "AZURE_TENANT_ID is not a valid tenant", hint="set it to the tenant's GUID or domain"
             )
         assertion = read_token(environ.expand(environ["AZURE_FEDERATED_TOKEN_FILE"]), where=_WORKLOAD[0])
-        authority = check_url(environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY), what="AZURE_AUTHORITY_HOST")
+        authority = check_url(
+            environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY), what="AZURE_AUTHORITY_HOST", environ=environ
+        )
         form: dict[str, str | SecretStr] = {
             "grant_type": "client_credentials",
             "client_id": self.client_id or environ["AZURE_CLIENT_ID"],
@@ -162,13 +164,13 @@ def _all_are(names: list[str]) -> str:
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
-def _check_local(url: str) -> str:
+def _check_local(url: str, environ: Mapping[str, str]) -> str:
     """Allow plain http to the machine itself and to link-local addresses, which no router passes on."""
     host = urlsplit(url).hostname or ""
     with suppress(ValueError):
         if ipaddress.ip_address(host).is_link_local:
             return url
-    return check_url(url, what="the managed identity endpoint")
+    return check_url(url, what="the managed identity endpoint", environ=environ)
 
 
 _ON_CREDENTIAL = "in the application's federated credential (az ad app federated-credential list --id <app id>)"

@@ -66,7 +66,7 @@ class AzurePipelines(IdentitySource):
         if unmet:
             raise unmet
         token = context.header_value(TOKEN)
-        url = check_url(context.environ[URI], what=URI)
+        url = check_url(context.environ[URI], what=URI, environ=context.environ)
         query = urlencode({"api-version": _API_VERSION, "serviceConnectionId": self._connection(context) or ""})
         headers: dict[str, str | SecretStr] = {
             "Authorization": SecretStr(f"Bearer {token.get_secret_value()}"),

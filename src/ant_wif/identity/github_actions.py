@@ -5,6 +5,7 @@ https://docs.github.com/actions/reference/security/oidc#methods-for-requesting-t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -57,7 +58,7 @@ class GitHubActions(IdentitySource):
         token = context.header_value(TOKEN)
         request = Request(
             "GET",
-            _with_audience(context.environ[URL], audience),
+            _with_audience(context.environ[URL], audience, context.environ),
             headers={"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
         )
         reply = yield from _ENDPOINT.ask(request, sent=[token], explain=_explained)
@@ -89,9 +90,9 @@ def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
     )
 
 
-def _with_audience(url: str, audience: str) -> str:
+def _with_audience(url: str, audience: str, environ: Mapping[str, str]) -> str:
     """Add the audience to a URL that already has a query; any audience it came with is replaced."""
     place, _, query = url.partition("?")
-    check_url(place, what=URL)
+    check_url(place, what=URL, environ=environ)
     kept = [pair for pair in parse_qsl(query.partition("#")[0], keep_blank_values=True) if pair[0] != "audience"]
     return f"{place}?{urlencode([*kept, ('audience', audience)])}"

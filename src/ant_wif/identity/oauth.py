@@ -77,7 +77,7 @@ class OAuth(IdentitySource):
         unmet = self.unmet(context)
         if unmet:
             raise unmet
-        url = check_url(self.token_url, what="token_url")
+        url = check_url(self.token_url, what="token_url", environ=context.environ)
         request, sent = yield from call(lambda: self._request(url, context))
         endpoint = Endpoint(f"the OAuth server {sanitize(url, limit=128)}", "check token_url, and the server's own log")
         reply = yield from endpoint.ask(request, sent=sent, explain=self._explain)

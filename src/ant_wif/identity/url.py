@@ -83,7 +83,7 @@ class Url(IdentitySource):
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         place, mark, query = self.url.partition("?")
-        check_url(place, what="identity_token.url")
+        check_url(place, what="identity_token.url", environ=context.environ)
         if not _QUERY.fullmatch(query):
             raise IdentitySourceError(
                 "the query of identity_token.url has a character that no URL holds, or a fragment follows it",
