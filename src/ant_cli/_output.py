@@ -7,15 +7,27 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 import click
 
 from ant_cli._session import Session
+from ant_cli._terminal import is_terminal, table, waiting, width
 from ant_wif._secrets import harmless, harmless_json, harmless_pieces, sanitize
 
-__all__ = ["is_terminal", "print_bytes", "print_item", "print_items", "print_text", "say", "written"]
+__all__ = [
+    "check_transformation",
+    "print_bytes",
+    "print_item",
+    "print_items",
+    "print_list",
+    "print_table",
+    "print_text",
+    "say",
+    "written",
+]
 
 
 def say(text: str, *, lines: bool = False, err: bool = False, to: TextIO | None = None) -> None:
@@ -24,17 +36,67 @@ def say(text: str, *, lines: bool = False, err: bool = False, to: TextIO | None 
 
 
 def print_item(session: Session, item: object) -> None:
-    """Print one document: JSON unless another form was asked for."""
-    print_items(session, [item], kind="json")
+    """Print one document: JSON unless another format was asked for."""
+    kind = "json" if session.format == "auto" else session.format
+    _print(f"{written(_transformation(session)(item), kind, raw=bool(session.options.get('raw_output')))}\n")
 
 
-def print_items(session: Session, items: Iterable[object], *, kind: str = "jsonl") -> None:
-    """Print a list one item at a time, as each arrives. `kind` is its form unless another was asked for."""
-    kind = kind if session.format == "auto" else session.format
+def print_items(session: Session, items: Iterable[object]) -> None:
+    """Print a list one item at a time, as each arrives: a JSON document a line unless another format was asked for."""
+    kind = "jsonl" if session.format == "auto" else session.format
+    raw = bool(session.options.get("raw_output"))
     transformed = _transformation(session)
+    if kind == "json" and not raw:
+        _print_array(map(transformed, items))
+        return
     for number, item in enumerate(items):
         separator = "---\n" if kind == "yaml" and number else ""
-        _print(f"{separator}{written(transformed(item), kind, raw=bool(session.options.get('raw_output')))}\n")
+        _print(f"{separator}{written(transformed(item), kind, raw=raw)}\n")
+
+
+def check_transformation(session: Session) -> None:
+    """Raises click.BadParameter: `--transform` is not valid."""
+    _transformation(session)
+
+
+def _print_array(items: Iterable[object]) -> None:
+    """Print one JSON document with all items, each as it arrives."""
+    start = "["
+    for item in items:
+        _print(f"{start}\n{textwrap.indent(written(item, 'json'), '  ')}")
+        start = ","
+    _print("[]\n" if start == "[" else "\n]\n")
+
+
+def print_list(session: Session, items: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> None:
+    """Print a list: in a terminal a table, of which `columns` has the field by the title, else a document a line."""
+    if session.for_programs or not is_terminal(sys.stdout):
+        print_items(session, items)
+        return
+    with waiting("Reading the list", session.environ):
+        found = list(items)
+    print_table(session, list(columns), [[_cell(item, field) for field in columns.values()] for item in found])
+
+
+def print_table(session: Session, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their titles, or a note that there are none."""
+    if not rows:
+        say("no items found", err=True)
+        return
+    whole = [[harmless(cell) for cell in row] for row in rows]
+    for number, line in enumerate(table(titles, whole, width())):
+        is_head = not number and line.split() == " ".join(titles).split()
+        click.echo(click.style(line, bold=True) if is_head and session.color else line, color=session.color)
+
+
+def _cell(item: Mapping[str, object], field: str) -> str:
+    """Return the text of a field, which may be one of a structure: `match.subject_prefix`."""
+    value: object = item
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if value is None or value == "":
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def print_text(pieces: Iterable[str]) -> None:
@@ -51,16 +113,11 @@ def print_text(pieces: Iterable[str]) -> None:
 
 def print_bytes(pieces: Iterable[bytes]) -> None:
     """Print a response that is not JSON unchanged, and to a terminal as text."""
-    if is_terminal():
+    if is_terminal(sys.stdout):
         print_text(codecs.iterdecode(pieces, "utf-8", "replace"))
         return
     for piece in pieces:
         click.echo(piece, nl=False)
-
-
-def is_terminal() -> bool:
-    """Whether stdout is a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def written(item: object, kind: str, *, raw: bool = False) -> str:

@@ -66,6 +66,13 @@ class Session:
         return str(self.options.get("format", "auto"))
 
     @property
+    def color(self) -> bool:
+        """Whether stdout gets colors."""
+        from ant_cli._terminal import understands_color
+
+        return understands_color(str(self.options.get("color", "auto")), self.environ)
+
+    @property
     def for_programs(self) -> bool:
         """Whether the output was asked for in a form that programs read."""
         return self.format != "auto" or "transform" in self.options

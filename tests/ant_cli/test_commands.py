@@ -313,6 +313,7 @@ class TestModels:
 class TestEmulator:
     def test_env_points_a_shell_at_a_running_emulator(self, ant: Ant, emulator: Emulator) -> None:
         outcome = ant("emulator", "env", "--platform", "github", "--url", emulator.base_url)
+        assert all(line.startswith("export ") for line in outcome.out.splitlines())
         pairs = dict(shlex.split(line)[1].split("=", 1) for line in outcome.out.splitlines())
         assert pairs == emulator.env("github")
 

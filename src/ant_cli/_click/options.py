@@ -36,7 +36,7 @@ _TRANSFORM = ("--transform", "EXPR", "transform", "JMESPath expression to apply 
 OPTION_GROUPS = {
     **{name: "Credential options" for _, _, name, _ in _CREDENTIAL},
     **{name: "Federation options" for _, _, name, _ in _FEDERATION},
-    **dict.fromkeys(("transform", "format", "format_error", "raw_output"), "Output options"),
+    **dict.fromkeys(("transform", "format", "format_error", "color", "raw_output"), "Output options"),
     "debug": "Diagnostics",
 }
 """The group in the help of each global option, by its name."""
@@ -52,6 +52,10 @@ def global_options(*, hidden: bool = False) -> list[click.Parameter]:
         ),
         (["--format"], {"type": click.Choice(FORMATS), "help": "Format of data on stdout."}),
         (["--format-error"], {"type": click.Choice(FORMATS), "help": "Format of errors on stderr."}),
+        (
+            ["--color"],
+            {"type": click.Choice(("auto", "always", "never")), "help": "Color of the output. Default: auto."},
+        ),
         (["-r", "--raw-output"], {"is_flag": True, "help": "Print strings without JSON quotes."}),
         (
             ["--debug"],

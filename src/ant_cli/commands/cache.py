@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from ant_cli._click.groups import AntGroup
-from ant_cli._output import say
+from ant_cli._output import print_table, say
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import is_terminal
+
+if TYPE_CHECKING:
+    from ant_wif._profiles import StoredToken
 
 __all__ = ["cache"]
 
@@ -47,9 +53,13 @@ def list_(session: Session) -> None:
 
         print_items(session, [token.as_json() for token in found])
         return
+    if is_terminal(sys.stdout):
+        titles = ("RULE", "ISSUED FOR", "WORKSPACE", "EXPIRES")
+        print_table(session, titles, [_row(token) for token in found])
+        return
     for token in found:
         say(f"{token.federation_rule_id} at {token.base_url}  {_until(token.expires_at)}")
-        by = f"profile {token.profile}" if token.profile else f"{token.unverified_subject or 'identity token'}"
+        by = _holder(token)
         source = f" ({token.identity_source})" if token.identity_source else ""
         for name, value in (
             ("issued for", f"{by}{source}"),
@@ -78,6 +88,14 @@ def clear(session: Session) -> None:
         say(f"removed {path}", err=True)
     if not gone:
         say("nothing was kept", err=True)
+
+
+def _holder(token: StoredToken) -> str:
+    return f"profile {token.profile}" if token.profile else token.unverified_subject or "identity token"
+
+
+def _row(token: StoredToken) -> list[str]:
+    return [token.federation_rule_id, _holder(token), token.workspace_id or "-", _until(token.expires_at)]
 
 
 def _until(expires_at: int | None) -> str:

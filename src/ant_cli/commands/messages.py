@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,11 +170,12 @@ def _body(
 
 
 def _stream(session: Session, api: Api, content: bytes, headers: dict[str, str]) -> None:
-    from ant_cli._output import is_terminal, print_item, print_items, print_text
+    from ant_cli._output import print_item, print_items, print_text
+    from ant_cli._terminal import is_terminal
     from ant_wif._api import is_json, media_type, message_events, read_answer, text_of
 
     as_text = session.format == "raw" or bool(session.options.get("raw_output")) or (
-        session.format == "auto" and is_terminal()
+        session.format == "auto" and is_terminal(sys.stdout)
     )  # fmt: skip
     with api.open("POST", "/v1/messages", body=content, headers=headers) as response:
         if is_json(media_type(response.headers)):

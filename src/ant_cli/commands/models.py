@@ -10,6 +10,7 @@ from ant_cli._session import Session, pass_session
 __all__ = ["models"]
 
 _LONGEST_ID = 256
+_COLUMNS = {"ID": "id", "NAME": "display_name", "CREATED": "created_at"}
 
 
 @click.group(
@@ -35,13 +36,13 @@ def models() -> None:
 def list_(session: Session, limit: int | None) -> None:
     """List the models available to this credential.
 
-    Prints one JSON document a line and fetches further pages as needed.
+    Prints a table in a terminal, and one JSON document a line elsewhere.
     """
-    from ant_cli._output import print_items
+    from ant_cli._output import print_list
     from ant_wif._api import Api
 
     with Api(session.credentials()) as api:
-        print_items(session, api.items("/v1/models", limit=limit))
+        print_list(session, api.items("/v1/models", limit=limit), _COLUMNS)
 
 
 @models.command(examples=("ant models retrieve claude-opus-5-5",))

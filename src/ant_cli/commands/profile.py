@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from ant_cli._click import completing
 from ant_cli._click.groups import AntGroup
-from ant_cli._output import say
+from ant_cli._output import print_table, say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import is_terminal
+from ant_cli.commands.auth.status import iso
 
 if TYPE_CHECKING:
     from ant_wif._config import ConfigDir
@@ -50,6 +53,10 @@ def list_(session: Session) -> None:
         from ant_cli._output import print_items
 
         print_items(session, [{"name": name, "active": name == active} for name in names])
+        return
+    if names and is_terminal(sys.stdout):
+        titles = ("", "PROFILE", "TYPE", "ORGANIZATION", "WORKSPACE", "EXPIRES")
+        print_table(session, titles, [_row(directory, name, active=name == active) for name in names])
         return
     for name in names:
         say(f"{'*' if name == active else ' '} {name}")
@@ -197,6 +204,25 @@ def _fields(options: tuple[str, ...]) -> dict[str, object]:
                 f"the value of {name} is not a JSON list", param_hint="--identity-option"
             ) from None
     return fields
+
+
+def _row(directory: ConfigDir, name: str, *, active: bool) -> list[str]:
+    """Return the row of a profile in the table. A file that cannot be used is not an error here."""
+    from ant_wif.errors import AntWifError
+
+    mark, kind, organization, workspace, expires = "*" if active else "", "-", "-", "-", "-"
+    try:
+        found = directory.read(name)
+        kind, organization, workspace = (
+            found.type,
+            *(each or "-" for each in (found.known.organization_id, found.known.workspace_id)),
+        )
+        stored = directory.read_credentials(directory.secrets_path(name))
+        if stored is not None and stored.expires_at is not None:
+            expires = iso(stored.expires_at)
+    except AntWifError:
+        expires = "cannot be read"
+    return [mark, name, kind, organization, workspace, expires]
 
 
 def _directory(session: Session) -> tuple[ConfigDir, str]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ant_wif._profiles.editor import create_federation, get_value, set_value, unset_value
     from ant_wif._profiles.login import LoggedIn, LoginPlan, plan_login
     from ant_wif._profiles.stored_tokens import (
+        StoredToken,
         clear,
         list_stored_tokens,
         log_out,
@@ -22,6 +23,7 @@ __all__ = [
     "Listener",
     "LoggedIn",
     "LoginPlan",
+    "StoredToken",
     "clear",
     "create_federation",
     "get_value",
@@ -43,6 +45,7 @@ if not TYPE_CHECKING:
             "editor": ("create_federation", "get_value", "set_value", "unset_value"),
             "login": ("LoggedIn", "LoginPlan", "plan_login"),
             "stored_tokens": (
+                "StoredToken",
                 "clear",
                 "list_stored_tokens",
                 "log_out",

@@ -8,6 +8,7 @@ from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
 
 __all__ = ["export"]
@@ -27,7 +28,8 @@ def export(session: Session, *, to_github: bool) -> None:
     if not to_github:
         raise click.UsageError("say where to: --github")
     credentials = session.credentials()
-    token = credentials.access_token()
+    with waiting("Getting an access token", session.environ):
+        token = credentials.access_token()
     github.mask(session.environ, token.secret)
     with session.scope(on_failure=1):
         variables = variables_of(credentials, token)

@@ -21,6 +21,7 @@ from ant_cli._click.groups import AntCommand
 from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import is_terminal
 
 if TYPE_CHECKING:
     from ant_wif._profiles import Listener, LoggedIn, LoginPlan
@@ -136,7 +137,7 @@ def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | Non
     else:
         say("Open this page in a browser, and paste the code it shows:", err=True)
     say(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", lines=True, err=True)
-    if _is_terminal(sys.stderr):
+    if is_terminal(sys.stderr):
         click.echo("\nCode: ", nl=False, err=True)
 
 
@@ -158,10 +159,6 @@ def _open(environ: Mapping[str, str], url: str) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
 
 
 def _read_pasted(stdin: TextIO | None, outcomes: queue.SimpleQueue[Outcome]) -> None:
@@ -217,7 +214,7 @@ class _Indicator:
 
     def __init__(self, session: Session, until: float) -> None:
         self._until = until
-        self._shown = _is_terminal(sys.stderr) and session.environ.get("TERM", "dumb") != "dumb"
+        self._shown = is_terminal(sys.stderr) and session.environ.get("TERM", "dumb") != "dumb"
         self._frame = 0
 
     def left(self) -> float:

@@ -12,6 +12,7 @@ from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say, written
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import ExchangeError, IdentityTokenError, LoginError
@@ -46,7 +47,8 @@ def print_credentials(session: Session, *, token_only: bool, as_variables: bool)
         raise click.UsageError("--access-token and --env exclude each other")
     resolution, chosen = session.choose(_passing_over(session, bearer_only=token_only))
     credentials = resolution.credentials(chosen)
-    token = _token(resolution, chosen, credentials)
+    with waiting("Getting an access token", session.environ):
+        token = _token(resolution, chosen, credentials)
     github.mask(session.environ, token.secret)
     if token_only:
         click.echo(token.secret.get_secret_value())

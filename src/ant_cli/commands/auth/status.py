@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,7 @@ from ant_cli._session import Session, pass_session
 if TYPE_CHECKING:
     from ant_wif.diagnostics.report import CandidateStatus, OrganizationStatus, Report, SourceStatus
 
-__all__ = ["expiry", "lines", "span", "status"]
+__all__ = ["expiry", "iso", "lines", "span", "status"]
 
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
@@ -48,7 +48,8 @@ def status(session: Session, *, github_summary: bool) -> None:
 
     Makes no network request and always exits with 0.
     """
-    from ant_cli._output import is_terminal, print_item
+    from ant_cli._output import print_item
+    from ant_cli._terminal import width
     from ant_wif.diagnostics.describe import describe
 
     resolution = session.resolution()
@@ -61,13 +62,16 @@ def status(session: Session, *, github_summary: bool) -> None:
     if session.format in {"json", "jsonl", "yaml", "raw"}:
         print_item(session, found.as_json())
         return
-    colour = is_terminal() and "NO_COLOR" not in resolution.inputs.environ
-    for line in lines(found, home=home, now=time.time(), colour=colour):
-        click.echo(line, color=colour)
+    for line in lines(found, home=home, now=time.time(), color=session.color, columns=width()):
+        click.echo(line, color=session.color)
 
 
-def lines(report: Report, *, home: str, now: float, colour: bool = False) -> Iterator[str]:
-    """Lay a report out in lines; `now` is unix seconds, `home` is shown as `~`."""
+def lines(report: Report, *, home: str, now: float, color: bool = False, columns: int | None = None) -> Iterator[str]:
+    """Lay a report out in lines; `now` is unix seconds, `home` is shown as `~`.
+
+    `columns` is the width of the terminal: the columns of a line that is too long stand below each other.
+    """
+    from ant_cli._terminal import fitted
     from ant_wif._secrets import harmless
 
     sections = (_head, _credentials, _base_url, _organization, _workspace, _inputs, _warnings)
@@ -75,13 +79,21 @@ def lines(report: Report, *, home: str, now: float, colour: bool = False) -> Ite
         body = list(section(report, now))
         if number and body:
             yield ""
-        for line in body:
-            shown = harmless(_with_tilde(line, home))
-            yield click.style(shown, bold=True) if colour and _is_title(shown) else shown
+        shown = [harmless(_with_tilde(line, home)) for line in body]
+        for line in shown if section is _warnings else fitted(shown, columns):  # warnings have commands to copy
+            style = _style(line) if color else {}
+            yield click.style(line, **style) if style else line
 
 
-def _is_title(line: str) -> bool:
-    return bool(line) and not line.startswith(" ") and ":" not in line
+def _style(line: str) -> dict[str, Any]:
+    """Return the style of a line by its meaning."""
+    if line and not line.startswith(" ") and ":" not in line:
+        return {"bold": True}
+    if line.startswith("warning:"):
+        return {"fg": "yellow"}
+    if "  unusable: " in line:
+        return {"fg": "red"}
+    return {"fg": "green"} if line.startswith("  (active)") else {}
 
 
 def _with_tilde(line: str, home: str) -> str:
@@ -101,7 +113,7 @@ def _head(report: Report, now: float) -> Iterator[str]:
 
 
 def _heading(label: str, value: str) -> str:
-    return f"{label + ':':<{HEADING}}{value}"
+    return f"{label + ':':<{HEADING - 2}}  {value}"
 
 
 def _credentials(report: Report, now: float) -> Iterator[str]:
@@ -154,10 +166,11 @@ def expiry(expires_at: int | None, now: float | None = None) -> str:
 
 
 def _moment(at: int, now: float) -> str:
-    return f"{_iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
+    return f"{iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
 
 
-def _iso(at: int) -> str:
+def iso(at: int) -> str:
+    """Return unix seconds as a time in UTC."""
     try:
         return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat()
     except (ValueError, OverflowError, OSError):
@@ -177,11 +190,11 @@ def span(seconds: float) -> str:
 
 
 def _detail(name: str, value: str) -> str:
-    return f"{'':15}{name + ':':<{DETAIL}}{value}"
+    return f"{'':15}{name + ':':<{DETAIL - 2}}  {value}"
 
 
 def _row(label: str, value: str, *, active: bool) -> str:
-    return f"{'  (active) * ' if active else '           * '}{label:<{LABEL}} {value}"
+    return f"{'  (active) * ' if active else '           * '}{label:<{LABEL - 1}}  {value}"
 
 
 def _base_url(report: Report, now: float) -> Iterator[str]:
@@ -226,7 +239,7 @@ def _inputs(report: Report, now: float) -> Iterator[str]:
     if report.federation_inputs:
         yield "Federation inputs"
     for each in report.federation_inputs:
-        yield f"  {each.name:<19}{each.origin:<38} {each.value}"
+        yield f"  {each.name:<17}  {each.origin:<37}  {each.value}"
 
 
 def _warnings(report: Report, now: float) -> Iterator[str]:

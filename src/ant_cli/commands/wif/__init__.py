@@ -23,6 +23,12 @@ __all__ = ["wif"]
 _EXAMPLE = {"issuers": "github", "rules": "github", "service-accounts": "ci"}
 _UNUSED = {"issuers": "old-issuer", "rules": "github", "service-accounts": "old-account"}
 """Names for the examples; an issuer or service account that a rule uses cannot be archived."""
+_COLUMNS = {
+    "issuers": {"NAME": "name", "ID": "id", "ISSUER": "issuer_url"},
+    "rules": {"NAME": "name", "ID": "id", "ISSUER": "issuer_id", "SUBJECT": "match.subject_prefix"},
+    "service-accounts": {"NAME": "name", "ID": "id", "ROLE": "organization_role"},
+}
+"""What a table of a list shows: the field by the title."""
 
 
 @click.group(
@@ -58,16 +64,16 @@ def _list(name: str, what: str, registry: Callable[[Admin], ResourceCollection])
     @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of items.")
     @pass_session
     def list_(session: Session, *, include_archived: bool, limit: int | None, issuer: str | None = None) -> None:
-        from ant_cli._output import print_items
+        from ant_cli._output import print_list
 
         with admin_of(session) as admin:
             issuer_id = None if issuer is None else admin.issuers.id_of(issuer)
             found = registry(admin).list(include_archived=include_archived, limit=limit, issuer_id=issuer_id)
-            print_items(session, found)
+            print_list(session, found, _COLUMNS[name])
 
     if name == "rules":
         list_ = click.option("--issuer", callback=not_empty, metavar="ID", help="Only rules of this issuer.")(list_)
-    text = f"List {what}s.\n\nPrints one JSON document a line and fetches further pages as needed."
+    text = f"List {what}s.\n\nPrints a table in a terminal, and one JSON document a line elsewhere."
     return click.command("list", cls=AntCommand, help=text, examples=[f"ant wif {name} list --profile admin"])(list_)
 
 

@@ -245,10 +245,10 @@ def admin_of(session: Session) -> Admin:
     Raises AntWifError: there is no credential, or it is an API key. Raises click.BadParameter: `--transform` is
     not valid. This is checked before anything is changed.
     """
-    from ant_cli._output import print_items
+    from ant_cli._output import check_transformation
     from ant_wif.admin.client import Admin
 
-    print_items(session, ())
+    check_transformation(session)
     return Admin(session.credentials(lambda candidate: session.names_profile and candidate.tier != 3))
 
 

@@ -15,6 +15,7 @@ from ant_cli._github import token_for
 from ant_cli._output import say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import waiting
 from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, named_claims, read_key_file
 
 if TYPE_CHECKING:
@@ -426,7 +427,8 @@ def _set_up(session: Session, trust: Callable[[], WorkloadIdentity], common: Com
                 scope=common.scope,
                 lifetime=common.lifetime,
             )
-            found = plan(admin, wanted)
+            with waiting("Reading what is registered", session.environ):
+                found = plan(admin, wanted)
             changes = found.changes_something
             if not for_programs or (changes and not common.dry_run):
                 for line in plan_lines(found):

@@ -1,0 +1,118 @@
+"""Output for a person at a terminal: width, color, tables, and a line while something takes long."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+__all__ = ["fitted", "is_terminal", "table", "understands_color", "waiting", "width"]
+
+_GAP = "  "
+_QUIET_SECONDS = 1.0
+_CLEAR_LINE = "\r\x1b[K"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal; `None` is one that was closed from the start."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def width() -> int | None:
+    """Return the number of columns of the terminal that stdout is; `None` if it is not one or does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None if is_terminal(sys.stdout) else None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def understands_color(choice: str, environ: Mapping[str, str]) -> bool:
+    """Whether to print colors. `choice` is `always`, `never` or `auto`, which follows https://no-color.org."""
+    if choice != "auto":
+        return choice == "always"
+    return is_terminal(sys.stdout) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None) -> Iterator[str]:
+    """Yield the lines of a table; one wider than `columns` becomes a block of lines for each row. No value wraps."""
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    if columns is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= columns:
+        for row in (titles, *rows):
+            yield _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        return
+    longest = max(map(len, titles)) + 1
+    for number, row in enumerate(rows):
+        if number:
+            yield ""
+        for title, cell in zip(titles, row, strict=True):
+            yield f"{title + ':' if title else '':<{longest}} {cell}".rstrip()
+
+
+def fitted(lines: Sequence[str], columns: int | None) -> Iterator[str]:
+    """Yield lines whose columns are two spaces or more apart, in a terminal with so many columns.
+
+    Where a line is too long, the columns move together; where that is not enough, they stand below each other. No word
+    and no ID is broken.
+    """
+    if columns is None or all(len(line) <= columns for line in lines):
+        yield from lines
+        return
+    rows = [re.split(r"(?<=\S) {2,}", line) for line in lines]
+    widths: dict[int, int] = {}
+    for row in rows:
+        for place, cell in enumerate(row[:-1]):
+            widths[place] = max(widths.get(place, 0), len(cell))
+    for row in rows:
+        line = _GAP.join([*(cell.ljust(widths[place]) for place, cell in enumerate(row[:-1])), row[-1]])
+        if len(line) <= columns:
+            yield line
+        else:
+            yield from _below_each_other(row, columns)
+
+
+def _below_each_other(cells: Sequence[str], columns: int) -> Iterator[str]:
+    import textwrap
+
+    first = cells[0]
+    indent = first[: len(first) - len(first.lstrip())]
+    for number, cell in enumerate(cells):
+        start = "    " if number else indent
+        yield from textwrap.wrap(
+            cell.strip(),
+            columns,
+            initial_indent=start,
+            subsequent_indent=f"{start}  "[: columns // 4],
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+@contextmanager
+def waiting(text: str, environ: Mapping[str, str]) -> Iterator[None]:
+    """Print a line to a terminal on stderr if the block takes more than a second, and remove it at the end."""
+    stream = sys.stderr
+    if not is_terminal(stream) or environ.get("TERM", "dumb") == "dumb":
+        yield
+        return
+    shown = threading.Event()
+
+    def show() -> None:
+        shown.set()
+        stream.write(f"{text} …" if "utf" in (stream.encoding or "").lower() else f"{text} ...")
+        stream.flush()
+
+    timer = threading.Timer(_QUIET_SECONDS, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if shown.is_set():
+            stream.write(_CLEAR_LINE)
+            stream.flush()
