@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator, Fault
+from support import preloaded
 from support.loopback import Recorded, Scripted, TokenEndpoint, models, stream
 from support.samples import MODEL
 from support.terminal import end_input, in_a_pipe, in_a_terminal, rest
@@ -55,7 +56,7 @@ def alone(url: str, key: str = TOKEN) -> dict[str, str]:
 def piped(emulator: Emulator, *words: str, body: str) -> Outcome:
     """Run `ant` in a process of its own, with something on its stdin."""
     environ = alone(emulator.base_url, emulator.api_key)
-    done = subprocess.run(
+    done = preloaded.run(
         [sys.executable, "-m", "ant_cli", *words], input=body, env=environ, capture_output=True, text=True, check=False
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
@@ -94,7 +95,7 @@ class TestModels:
             endpoint.answer = answer  # type: ignore[method-assign]
             environ = {"ANTHROPIC_AUTH_TOKEN": TOKEN, "ANTHROPIC_BASE_URL": endpoint.base_url, "HOME": str(home)}
             words = [sys.executable, "-m", "ant_cli", "models", "list", "--transform", "id", "-r"]
-            with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as process:
+            with preloaded.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
                 lines = [process.stdout.readline()]
                 first_line.set()
@@ -165,7 +166,7 @@ class TestMessages:
     def test_a_body_that_is_no_text_is_refused(self, emulator: Emulator) -> None:
         environ = {"ANTHROPIC_API_KEY": emulator.api_key, "HOME": "/nonexistent"}
         words = [sys.executable, "-m", "ant_cli", "messages", "create"]
-        done = subprocess.run(words, input=b"\xc3\x28", env=environ, capture_output=True, check=False)
+        done = preloaded.run(words, input=b"\xc3\x28", env=environ, capture_output=True, check=False)
         assert done.returncode == 2
         assert b"not text in UTF-8 (byte 0)" in done.stderr
 

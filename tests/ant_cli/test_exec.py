@@ -22,9 +22,11 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._profiles.login import CLIENT_ID
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Login
+from support import preloaded
 from support.loopback import TokenEndpoint
 from support.other_languages import typescript_scripts
-from support.terminal import ANT, in_a_terminal, rest
+from support.preloaded import ANT
+from support.terminal import in_a_terminal, rest
 
 from .conftest import Ant
 
@@ -57,12 +59,12 @@ def left_behind(job: Environ) -> list[Path]:
 
 
 def run(job: Environ, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ANT, *words], env=job, capture_output=True, text=True, check=False, timeout=120)
+    return preloaded.run([ANT, *words], env=job, capture_output=True, text=True, check=False, timeout=120)
 
 
 def start(job: Environ, *words: str) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return subprocess.Popen([ANT, *words], env=job, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    return preloaded.Popen([ANT, *words], env=job, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def python(program: str) -> list[str]:
@@ -107,7 +109,7 @@ def test_thirty_two_processes_below_it_cost_one_exchange(job: Environ, emulator:
         f"for n in $(seq 29); do ( {by_hand} || touch failed ) & done; {program} || touch failed & "
         "for n in 1 2; do ant models list > /dev/null || touch failed & done; wait; test ! -e failed"
     )
-    done = subprocess.run(
+    done = preloaded.run(
         [ANT, "exec", "--", "bash", "-c", script], env=job, cwd=job["HOME"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
@@ -459,7 +461,7 @@ def test_the_runner_masks_the_token_where_that_is_asked_for(options: tuple[str, 
 def test_relative_folders_are_good_for_a_command_that_goes_elsewhere(job: Environ) -> None:
     (Path(job["HOME"]) / "tmp").mkdir()
     environ = {name: value for name, value in job.items() if name != "RUNNER_TEMP"}
-    done = subprocess.run(
+    done = preloaded.run(
         [ANT, "exec", "--", "sh", "-c", "cd /; ant models list --limit 1 > /dev/null"],
         env={**environ, "TMPDIR": "tmp"},
         cwd=job["HOME"],

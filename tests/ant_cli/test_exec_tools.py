@@ -18,9 +18,10 @@ from ant_wif._export import ExportedProfile
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif.emulator import Emulator
+from support import preloaded
 from support.login import keep_a_login
 from support.other_languages import PROGRAMS, go_ant
-from support.terminal import ANT
+from support.preloaded import ANT
 
 Environ = dict[str, str]
 
@@ -71,7 +72,7 @@ def test_each_official_tool_makes_three_calls_on_one_exchange(
     tool: str, way: str, grants: int, emulator: Emulator, request: pytest.FixtureRequest
 ) -> None:
     program, environ = PROGRAMS[tool](), request.getfixturevalue(way)
-    done = subprocess.run(
+    done = preloaded.run(
         [ANT, "exec", "--", *program], env=environ, input="\n\n\n", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
