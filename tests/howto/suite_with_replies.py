@@ -8,7 +8,7 @@ QUESTION = [{"role": "user", "content": "Is it raining in Bergen?"}]
 
 
 def ask(client: anthropic.Anthropic) -> anthropic.types.Message:
-    """What stands for your application here: it takes the client from outside."""
+    """Your application: it takes the client from outside."""
     tool = {"name": "get_weather", "description": "Weather of a city", "input_schema": {"type": "object"}}
     return client.messages.create(model="claude-opus-5-5", max_tokens=100, tools=[tool], messages=QUESTION)
 
