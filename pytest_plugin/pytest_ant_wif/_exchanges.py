@@ -62,7 +62,7 @@ class _Plain(httpx.BaseTransport):
             target, headers = request.url.raw_path.decode("ascii"), dict(request.headers)
             connection.request(request.method, target, request.read(), headers)
             answer = connection.getresponse()
-            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+            return httpx.Response(answer.status, headers=answer.getheaders(), stream=httpx.ByteStream(answer.read()))
         except HTTPException as error:
             raise httpx.RemoteProtocolError(type(error).__name__, request=request) from None
         finally:
