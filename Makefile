@@ -82,6 +82,7 @@ lint: types rules ## format, rules, types, layers, words and the CI examples
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 rules: $(LINT_STAMP)
 	$(LINT)/ruff format --check .

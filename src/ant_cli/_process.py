@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
+
+from ant_wif._system import end_with_parent, is_in_foreground
 
 __all__ = ["Ended", "Relay"]
 
 _FROM_KEYBOARD = {"SIGINT", "SIGQUIT"}
 _RELAYED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-_PR_SET_PDEATHSIG = 1
 
 
 class Ended(Exception):  # noqa: N818 - not an error: the program was asked to end
@@ -62,7 +60,7 @@ class Relay:
         self._child = subprocess.Popen(  # noqa: S603  # the very purpose
             command,
             env=environ,
-            preexec_fn=_ends_with_its_parent(),  # noqa: PLW1509  # no other thread runs yet
+            preexec_fn=end_with_parent(),  # noqa: PLW1509  # no other thread runs yet
         )
         for number in self._early:
             self._child.send_signal(number)
@@ -78,32 +76,5 @@ class Relay:
             self._early.append(number)
             return
         # A terminal sends what is typed to every process of its foreground group; twice would be once too often.
-        if not (signal.Signals(number).name in _FROM_KEYBOARD and _is_in_foreground()):
+        if not (signal.Signals(number).name in _FROM_KEYBOARD and is_in_foreground()):
             self._child.send_signal(number)
-
-
-def _is_in_foreground() -> bool:
-    try:
-        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
-
-
-def _ends_with_its_parent() -> Callable[[], None] | None:
-    """Return what a child does first on Linux, so that it ends when this process is killed (prctl(2))."""
-    if sys.platform != "linux":
-        return None
-    parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(128 + signal.SIGTERM)
-
-    return ask

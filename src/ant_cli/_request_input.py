@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
 import stat
-import sys
 from pathlib import Path
 
 import click
 
 from ant_cli._session import Session
+from ant_wif._system import has_input
 
 __all__ = ["LARGEST_BODY", "read_file", "read_input", "read_stdin"]
 
@@ -53,9 +52,7 @@ def read_stdin(session: Session) -> bytes:
 
 def _say_what_is_waited_for(descriptor: int) -> None:
     """A pipe without a writer stays open, and looks like a server that does not respond."""
-    if sys.platform == "win32":
-        return
-    if not select.select([descriptor], [], [], _SILENCE_SECONDS)[0]:
+    if not has_input(descriptor, _SILENCE_SECONDS):
         click.echo("waiting for a body on stdin; add < /dev/null where there is none", err=True)
 
 

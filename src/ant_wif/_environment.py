@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from ant_wif._system import HOME, UserFolder
 from ant_wif.errors import ConfigurationError
 
-__all__ = ["HOME", "Environment", "elapsed", "steady"]
+__all__ = ["NOWHERE", "Environment", "elapsed", "steady"]
 
-HOME = "USERPROFILE" if sys.platform == "win32" else "HOME"
-"""The variable of the user's home."""
+# In place of the home of a user who has none. Nothing is ever created there.
+NOWHERE = Path("/nonexistent/home")
 
 
 class Environment(Mapping[str, str]):
@@ -83,6 +83,12 @@ class Environment(Mapping[str, str]):
             return Path.home()
         return None
 
+    def user_folder(self, place: UserFolder) -> Path:
+        """Return where the user's own configuration or cache is on this system."""
+        stated = self.get(place.variable, "")
+        base = Path(stated) if os.path.isabs(stated) else (self.home or NOWHERE) / place.below_home
+        return base / place.name
+
     def expand(self, path: str) -> Path:
         """Return `path` with a leading `~` replaced by `home`.
 
@@ -109,7 +115,8 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 def elapsed() -> float:
     """Return seconds since some fixed moment; nobody sets this clock."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+    # The second one is not on Windows, which has no such clock.
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)  # type: ignore[attr-defined,unused-ignore]
 
 
 _OFFSET = time.time() - elapsed()

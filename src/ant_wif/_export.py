@@ -15,6 +15,7 @@ from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
 from ant_wif._environment import Environment, steady
 from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
+from ant_wif._system import IS_POSIX, give_group
 from ant_wif._tokens import AccessToken, fresh_between
 from ant_wif.errors import ConfigurationError
 
@@ -102,7 +103,7 @@ class ExportedProfile:
         """Let the members of a group read all that is there. A file that replaces another has its group and mode."""
         try:
             for path in (self.path, *sorted(self.path.rglob("*"))):
-                os.chown(path, -1, group, follow_symlinks=False)
+                give_group(path, group)
                 path.chmod(0o750 if path.is_dir() else 0o640)
         except OSError as error:
             raise ConfigurationError(
@@ -166,7 +167,7 @@ def _reason(error: OSError | ConfigurationError) -> str:
 
 
 def _is_of_this_user_or_root(base: Path) -> bool:
-    return os.name != "posix" or base.stat().st_uid in owners_in()
+    return not IS_POSIX or base.stat().st_uid in owners_in()
 
 
 def _bases(environ: Environment) -> Iterator[Path]:

@@ -18,6 +18,18 @@ from pathlib import Path
 
 from ant_wif._secrets import sanitize_path
 from ant_wif._strict import read_json
+from ant_wif._system import (
+    DIRECTORY,
+    IS_POSIX,
+    NOFOLLOW,
+    NONBLOCK,
+    give,
+    group_id,
+    lock,
+    replace,
+    set_mode,
+    user_id,
+)
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
@@ -47,8 +59,6 @@ Release = Callable[[], None]
 LARGEST_FILE = 1 << 20
 TEMPORARY = ".tmp"
 _SWEPT_AFTER_SECONDS = 3600
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_MODES = "its file system does not keep modes, and lets others in"
 _MOST_LINKS = 40
 _SPARE_BYTES = 16 << 10
@@ -57,10 +67,10 @@ _SPARE_BYTES = 16 << 10
 
 def owners_in(home: Path | None = None) -> frozenset[int]:
     """Whose files are used: this user's and root's. Root in another user's `home` also uses that user's."""
-    if os.name != "posix":
+    if not IS_POSIX:
         return frozenset()
-    owners = {0, os.geteuid()}
-    if home is not None and os.geteuid() == 0:
+    owners = {0, user_id()}
+    if home is not None and user_id() == 0:
         with contextlib.suppress(OSError):
             owners.add(home.stat().st_uid)
     return frozenset(owners)
@@ -80,7 +90,7 @@ def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = N
 
     Yields nothing where the system has no owners and modes. What is not there yet is not judged.
     """
-    if os.name != "posix":
+    if not IS_POSIX:
         return
     trusted = owners if owners is not None else owners_in()
     own, strictly = "", set[str]()
@@ -151,12 +161,12 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
     if status.st_uid not in owners:
         yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to another user (uid {status.st_uid}, mode {mode:04o})",
-            f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{os.geteuid()} {quoted}{elsewhere}",
+            f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{user_id()} {quoted}{elsewhere}",
             refused=True,
         )
     if stat.S_ISLNK(status.st_mode):
         return
-    if mode & 0o002 or (mode & 0o020 and status.st_gid != os.getegid()):
+    if mode & 0o002 or (mode & 0o020 and status.st_gid != group_id()):
         who = "everybody" if mode & 0o002 else f"the group {status.st_gid}"
         yield TrustFinding(
             f"{sanitize_path(Path(name))} can be written by group or others "
@@ -183,11 +193,11 @@ def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> 
             f"chmod o-w {quoted}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder",
             refused=True,
         )
-    elif status.st_uid not in owners or (mode & 0o020 and status.st_gid not in {0, os.getegid()}):
+    elif status.st_uid not in owners or (mode & 0o020 and status.st_gid not in {0, group_id()}):
         yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to, or can be written by, another user or group "
             f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
-            f"chmod g-w {quoted}" if status.st_uid in owners else f"chown {os.geteuid()} {quoted}",
+            f"chmod g-w {quoted}" if status.st_uid in owners else f"chown {user_id()} {quoted}",
             refused=False,
         )
 
@@ -200,7 +210,7 @@ def _about_next(
         yield TrustFinding(
             f"everybody can write {sanitize_path(Path(holder))}, and {sanitize_path(Path(name))} in it "
             f"belongs to another user (uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})",
-            f"chown {os.geteuid()} {shlex.quote(name)}; or set ANTHROPIC_CONFIG_DIR to another folder",
+            f"chown {user_id()} {shlex.quote(name)}; or set ANTHROPIC_CONFIG_DIR to another folder",
             refused=True,
         )
 
@@ -221,7 +231,7 @@ def make_folder(path: Path, *, mode: int, owners: Collection[int] | None = None)
             if not os.path.isdir(folder):
                 raise
             continue
-        if os.name == "posix":
+        if IS_POSIX:
             with _opened(folder, follow=False) as descriptor:
                 _give(descriptor, os.stat(folder.parent), owners)
                 _set_mode(descriptor, mode if folder is path else 0o700)
@@ -234,7 +244,7 @@ def _set_mode(descriptor: int, mode: int) -> None:
         OSError: the file system keeps no modes (FAT, some mounts of containers), and its own let others in.
     """
     with contextlib.suppress(PermissionError):
-        os.fchmod(descriptor, mode)
+        set_mode(descriptor, mode)
     status = os.fstat(descriptor)
     kept = stat.S_IMODE(status.st_mode)
     # Who may list a folder learns names only: what is secret in it has a mode of its own.
@@ -244,13 +254,13 @@ def _set_mode(descriptor: int, mode: int) -> None:
 
 def _give(descriptor: int, like: os.stat_result, owners: Collection[int] | None) -> None:
     """Where root works for another user, what it makes is that user's, who would be locked out otherwise."""
-    if os.geteuid() == 0 and like.st_uid in (owners or ()):
-        os.fchown(descriptor, like.st_uid, like.st_gid)
+    if user_id() == 0 and like.st_uid in (owners or ()):
+        give(descriptor, like.st_uid, like.st_gid)
 
 
 @contextlib.contextmanager
 def _opened(folder: Path | str, *, follow: bool = True, dir_fd: int | None = None) -> Iterator[int]:
-    descriptor = os.open(folder, _FOLDER | (0 if follow else _NOFOLLOW), dir_fd=dir_fd)
+    descriptor = os.open(folder, DIRECTORY | (0 if follow else NOFOLLOW), dir_fd=dir_fd)
     try:
         yield descriptor
     finally:
@@ -291,7 +301,7 @@ def read_object(
     """
     try:
         # Non-blocking, because opening a FIFO would otherwise wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (_NOFOLLOW if secret else 0))
+        descriptor = os.open(path, os.O_RDONLY | NONBLOCK | (NOFOLLOW if secret else 0))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -351,13 +361,13 @@ class Draft:
         self._path, self._mode = path, mode
         make_folder(path.parent, mode=folder_mode, owners=owners)
         # Windows opens no folders; there, and only there, names are used as they are.
-        self._folder = os.open(path.parent, _FOLDER) if os.name == "posix" else None
+        self._folder = os.open(path.parent, DIRECTORY) if IS_POSIX else None
         try:
             while True:
                 self._name = f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}"
                 with contextlib.suppress(FileExistsError):
                     # 0600, so the file is at no moment wider than `mode`.
-                    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
+                    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NOFOLLOW | getattr(os, "O_BINARY", 0)
                     self._descriptor = os.open(self._at(self._name), flags, 0o600, dir_fd=self._folder)
                     break
         except BaseException:
@@ -383,7 +393,7 @@ class Draft:
         if self._folder is None:
             os.close(self._descriptor)
             self._descriptor = -1
-        os.replace(self._at(self._name), self._at(self._path.name), src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        replace(self._at(self._name), self._at(self._path.name), self._folder)
         self._name = ""
         if self._folder is not None:
             with contextlib.suppress(OSError):
@@ -425,7 +435,7 @@ class Draft:
                 if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
                     # Only root can give a file away; a group is kept by its members.
                     with contextlib.suppress(PermissionError):
-                        os.fchown(self._descriptor, old.st_uid if os.geteuid() == 0 else -1, old.st_gid)
+                        give(self._descriptor, old.st_uid if user_id() == 0 else -1, old.st_gid)
         _set_mode(self._descriptor, mode)
 
     def _close_folder(self) -> None:
@@ -540,7 +550,7 @@ def remove_folder(path: Path, *, first: str = "") -> bool:
 
     What lies under the name `first` goes first. Only what is this user's by its descriptor is opened or changed.
     """
-    if os.name != "posix":
+    if not IS_POSIX:
         import shutil
 
         with contextlib.suppress(OSError):
@@ -561,18 +571,18 @@ def _remove_in(parent: int, name: str, first: list[str]) -> None:
 
 def _empty(folder: int, first: list[str]) -> None:
     """Remove what is in an open folder."""
-    if os.fstat(folder).st_uid != os.geteuid():
+    if os.fstat(folder).st_uid != user_id():
         return
     with contextlib.suppress(OSError):
         # Its reader may have taken the right to write from it.
-        os.fchmod(folder, 0o700)
+        set_mode(folder, 0o700)
     for name in sorted(os.listdir(folder), key=lambda name: name not in first):
         with contextlib.suppress(OSError):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
                 os.unlink(name, dir_fd=folder)
-            elif status.st_uid == os.geteuid():
-                if not status.st_mode & 0o400 and os.geteuid() != 0:
+            elif status.st_uid == user_id():
+                if not status.st_mode & 0o400 and user_id() != 0:
                     # It cannot be opened as it is. Nobody else can write here, so the name still means it.
                     os.chmod(name, 0o700, dir_fd=folder)
                 _remove_in(folder, name, first)
@@ -592,7 +602,7 @@ class PrivateFolder:
             # A name that exists is somebody else's: not taken over, but another one drawn.
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.mkdir(self.path, 0o700)
-                if os.name == "posix" and os.lstat(self.path).st_mode & 0o077:
+                if IS_POSIX and os.lstat(self.path).st_mode & 0o077:
                     os.rmdir(self.path)
                     raise OSError(errno.ENOTSUP, _NO_MODES)
                 self._release = _lock_folder(self.path, made=True)
@@ -601,7 +611,7 @@ class PrivateFolder:
 
     def remove(self, *, first: str = "") -> None:
         """Remove it, what lies under `first` before all else, and release its lock."""
-        if remove_folder(self.path, first=first) and os.name != "posix":
+        if remove_folder(self.path, first=first) and not IS_POSIX:
             self._unlock()
             with contextlib.suppress(OSError):
                 os.unlink(_lock_beside(self.path))
@@ -637,16 +647,12 @@ def _lock_folder(path: Path, *, made: bool = False) -> Release | None:
     Raises:
         OSError: it is gone, a link or no folder.
     """
-    if os.name != "posix":
+    if not IS_POSIX:
         return try_lock(_lock_beside(path))
-    import fcntl
-
-    descriptor = os.open(path, _FOLDER | _NOFOLLOW)
+    descriptor = os.open(path, DIRECTORY | NOFOLLOW)
     try:
         # Where its sweeper had the lock before us, the name is gone, or another's, by now.
-        if _is_locked(descriptor, fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB, made=made) and os.path.samestat(
-            os.fstat(descriptor), os.lstat(path)
-        ):
+        if _is_locked(descriptor, made=made) and os.path.samestat(os.fstat(descriptor), os.lstat(path)):
             held, descriptor = descriptor, -1
             return lambda: os.close(held)
     finally:
@@ -655,13 +661,13 @@ def _lock_folder(path: Path, *, made: bool = False) -> Release | None:
     return None
 
 
-def _is_locked(descriptor: int, flock: Callable[[int, int], None], how: int, *, made: bool) -> bool:
+def _is_locked(descriptor: int, *, made: bool) -> bool:
     status = os.fstat(descriptor)
     # One that a group may read, for programs of another user, is still written by this user alone.
-    if status.st_uid != os.geteuid() or status.st_mode & 0o027:
+    if status.st_uid != user_id() or status.st_mode & 0o027:
         return False
     try:
-        flock(descriptor, how)
+        lock(descriptor)
     except BlockingIOError:
         return False
     except OSError:
@@ -704,7 +710,7 @@ def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, owne
         raise ProfileError(
             f"the {what} {sanitize_path(path)} is no regular file", hint=f"move {sanitize_path(path)} away"
         )
-    if os.name != "posix":
+    if not IS_POSIX:
         return
     if secret and mode & 0o077:
         raise ProfileError(

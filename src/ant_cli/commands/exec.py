@@ -17,6 +17,7 @@ from ant_cli._click import completing
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
+from ant_wif._system import IS_POSIX, group_named
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
@@ -31,14 +32,12 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 def _group_id(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
     if value is None:
         return None
-    if os.name != "posix":
+    if not IS_POSIX:
         raise click.BadParameter("this system has no group IDs")
     if value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
-    import grp
-
     try:
-        return grp.getgrnam(value).gr_gid
+        return group_named(value)
     except (KeyError, ValueError):
         raise click.BadParameter(f"{value!r} is not the ID or the name of a group") from None
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import stat
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from ant_wif._environment import Environment
 from ant_wif._files import findings, make_folder, remove_folder
 from ant_wif._secrets import sanitize_path
+from ant_wif._system import CACHE, HOME
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import jobs
 
@@ -108,16 +108,8 @@ class CacheDir:
 
 def _of_user(environ: Environment) -> Path | None:
     """Return the user's cache folder. Not by platformdirs, which reads `os.environ`: this is passed in."""
-    home = environ.home if "HOME" in environ or "USERPROFILE" in environ else None
-    if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        return Path(local) / "ant-wif" / "Cache" if local else None
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "ant-wif" if home else None
-    stated = environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(stated):
-        return Path(stated) / "ant-wif"
-    return home / ".cache" / "ant-wif" if home else None
+    has_place = HOME in environ or os.path.isabs(environ.get(CACHE.variable, ""))
+    return environ.user_folder(CACHE) if has_place else None
 
 
 def _unsafe(path: Path) -> str | None:

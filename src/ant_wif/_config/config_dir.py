@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ant_wif._config import locations as profile_names
-from ant_wif._environment import Environment
+from ant_wif._environment import NOWHERE, Environment
 from ant_wif._files import (
     Draft,
     check_place,
@@ -94,7 +94,7 @@ class ConfigDir:
     @property
     def is_nowhere(self) -> bool:
         """Whether it would be in the home of a user who has none."""
-        return self.via == "default" and self.path.is_relative_to(profile_names.NOWHERE)
+        return self.via == "default" and self.path.is_relative_to(NOWHERE)
 
     @property
     def owners(self) -> frozenset[int]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from pathlib import Path
 
 from ant_wif._environment import Environment
+from ant_wif._system import CONFIG
 
 __all__ = ["KEYS", "LOGIN_KEYS", "is_name", "locate", "names"]
 
 # As long as the name of its files may be with what a temporary one adds.
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,200}")
-
-# In place of the home of a user who has none. Nothing is ever created there.
-NOWHERE = Path("/nonexistent/home")
 
 LOGIN_KEYS = ("scope", "client_id", "console_url")
 KEYS = ("workspace_id", "base_url", "organization_id", *LOGIN_KEYS)
@@ -38,11 +35,7 @@ def locate(environ: Environment, explicit: str | os.PathLike[str] | None = None)
     stated = environ.text("ANTHROPIC_CONFIG_DIR")
     if stated:
         return Path(stated), "env"
-    if sys.platform == "win32":
-        roaming = environ.get("APPDATA")
-        base = Path(roaming) if roaming else (environ.home or NOWHERE) / "AppData" / "Roaming"
-        return base / "Anthropic", "default"
-    return (environ.home or NOWHERE) / ".config" / "anthropic", "default"
+    return environ.user_folder(CONFIG), "default"
 
 
 def names(directory: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import secrets
 import socket
 import socketserver
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ant_wif._system import IS_POSIX, user_id
 from ant_wif._tokens import AuthorizationFailure, AuthorizationResponseError
 from ant_wif.errors import AntWifError, LoginError
 
@@ -161,7 +161,7 @@ class _ListenerServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     # On POSIX this lets the next run have the port of the one before, and never two at the same time.
-    allow_reuse_address = os.name == "posix"
+    allow_reuse_address = IS_POSIX
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], deliver: Deliver, is_ours: Callable[[str], bool]) -> None:
@@ -304,5 +304,5 @@ def _is_of_this_user(port: int, own_port: int) -> bool:
     with contextlib.suppress(OSError):
         connections = (line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines())
         owner = next((int(each[7]) for each in connections if each[1:3] == ends), None)
-        return owner is None or owner in {0, os.getuid()}
+        return owner is None or owner in {0, user_id()}
     return True

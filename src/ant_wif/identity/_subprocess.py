@@ -6,19 +6,16 @@ import base64
 import codecs
 import contextlib
 import json
-import os
 import re
-import selectors
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO
 
 from ant_wif._files import is_utf16
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
+from ant_wif._system import Pipes, kill_group
 from ant_wif.errors import IdentitySourceError
 
 __all__ = ["token_of_agent", "token_printed_by"]
@@ -28,7 +25,6 @@ PAUSE_SECONDS = 1.0
 LARGEST_OUTPUT = 1 << 20
 _SHOWN = 2048
 _MOST_WORDS = 16
-_CHUNK = 1 << 16
 _POLL_SECONDS = 0.05
 _JWT = re.compile(rb"^([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$", re.MULTILINE)
 
@@ -89,7 +85,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
                 trouble = _read(process, stdout, stderr, timeout)
             finally:
                 if trouble:
-                    _kill(process)
+                    kill_group(process)
     except (OSError, ValueError) as error:
         return f"could not be run: {sanitize(error, limit=120)}"
     if trouble:
@@ -115,23 +111,16 @@ def _read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray
     """
     deadline = time.monotonic() + timeout
     late = f"did not end within {timeout:g} seconds"
-    with selectors.DefaultSelector() as selector:
-        _register(selector, process.stdout, stdout)
-        _register(selector, process.stderr, stderr)
-        while selector.get_map():
+    assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018  # both are pipes
+    with contextlib.closing(Pipes((process.stdout, stdout), (process.stderr, stderr))) as pipes:
+        while pipes.is_open:
             left = deadline - time.monotonic()
             if left <= 0:
                 return late
             # Asked first: what it wrote stands in the pipes once it has ended.
             ended = process.poll() is not None
-            ready = selector.select(0 if ended else min(left, _POLL_SECONDS))
-            if ended and not ready:
+            if not pipes.read(0 if ended else min(left, _POLL_SECONDS)) and ended:
                 return None
-            for key, _ in ready:
-                chunk = os.read(key.fd, _CHUNK)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                key.data.extend(chunk)
             if len(stdout) > LARGEST_OUTPUT:
                 return f"printed more than {LARGEST_OUTPUT} bytes"
             del stderr[:-LARGEST_OUTPUT]
@@ -140,17 +129,6 @@ def _read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray
     except subprocess.TimeoutExpired:
         return late
     return None
-
-
-def _register(selector: selectors.BaseSelector, stream: IO[bytes] | None, into: bytearray) -> None:
-    if stream is not None:
-        selector.register(stream, selectors.EVENT_READ, into)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started, which is of its process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _opaque_words(printed: bytearray) -> list[SecretStr]:

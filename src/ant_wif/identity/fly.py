@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import ClassVar, Literal
 from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
+from ant_wif._system import unix_socket
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import socket_problem
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
@@ -81,9 +81,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock = unix_socket(self._path, self.timeout)
 
 
 def _asked(path: Path, audience: str) -> SecretStr | str:

@@ -22,6 +22,7 @@ from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
+from ant_wif._system import HAS_DESKTOP
 
 if TYPE_CHECKING:
     from ant_wif._profiles import Listener, LoggedIn, LoginPlan
@@ -143,9 +144,7 @@ def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | Non
 
 def _has_desktop(environ: Mapping[str, str]) -> bool:
     """A browser that takes over the terminal does not count."""
-    return sys.platform in {"darwin", "win32"} or any(
-        environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
-    )
+    return HAS_DESKTOP or any(environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _open(environ: Mapping[str, str], url: str) -> None:
