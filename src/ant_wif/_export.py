@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -201,7 +202,8 @@ class TokenRenewer:
 
     `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does, and renews a
     token `ahead` seconds before expiry if that is sooner. `put` raises AntWifError where it cannot take a token; that
-    is tried again. After `close` it is not called.
+    is tried again, after `retry_seconds` to twice as many: `draw` gives numbers between 0 and 1. After
+    `close` it is not called.
     """
 
     def __init__(
@@ -212,12 +214,13 @@ class TokenRenewer:
         ahead: float = 0,
         clock: Callable[[], float] = steady,
         retry_seconds: float = RETRY_SECONDS,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._obtain = obtain
         self._ahead = ahead
         self._put = put
         self._clock = clock
-        self._retry_seconds = retry_seconds
+        self._retry_seconds, self._draw = retry_seconds, draw
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._handed: SecretStr | None = None
@@ -251,7 +254,7 @@ class TokenRenewer:
                 wait = self.step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
                 log.warning("the token could not be renewed: %s", sanitize(error))
-                wait = self._retry_seconds
+                wait = self._retry_seconds * (1 + self._draw())
 
     def start(self) -> None:
         """Keep the token current on a thread of the broker's own."""

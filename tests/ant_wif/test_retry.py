@@ -307,7 +307,18 @@ def test_no_wait_passes_its_limit_or_the_deadline_or_comes_before_what_the_serve
     assert time.now - each_takes <= start + deadline + 1e-6
     for number, (waited, after) in enumerate(zip(found, given_, strict=False)):
         limit = min(FIRST_DELAY_SECONDS * 2**number, LONGEST_DELAY_SECONDS)
-        assert (after or 0) <= waited <= max(limit, after or 0)
+        assert (after or 0) <= waited <= (after or 0) + max(limit, (after or 0) / 2)
+
+
+def test_processes_that_a_server_asks_to_wait_alike_come_back_one_by_one() -> None:
+    shares = (0.0, 0.25, 0.5, 0.75)
+    found = [Backoff(now=lambda: 0.0, draw=lambda share=share: share).delay(status(429, "20")) for share in shares]  # type: ignore[misc]
+    assert found == [20.0, 22.5, 25.0, 27.5]
+
+
+def test_what_a_server_asks_is_waited_where_there_is_no_time_for_more() -> None:
+    assert Backoff(deadline=22.0, now=lambda: 0.0, draw=lambda: 0.5).delay(status(429, "20")) == 21.0
+    assert Backoff(deadline=20.0, now=lambda: 0.0, draw=lambda: 0.5).delay(status(429, "20")) is None
 
 
 def test_by_default_there_are_four_attempts_within_a_minute() -> None:

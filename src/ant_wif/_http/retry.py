@@ -49,7 +49,8 @@ class Backoff:
     """The patience of one operation: so many attempts, so many seconds in all.
 
     Delays double, each drawn evenly between nothing and its limit ("full jitter"), so that many
-    processes that failed together do not come back together.
+    processes that failed together do not come back together. What a server asks them all to wait is
+    waited, and up to half as much again: the longer it is, the more of them wait for the same moment.
     """
 
     def __init__(
@@ -74,9 +75,12 @@ class Backoff:
         self._left -= 1
         if self._left <= 0 or not self._passes(answer):
             return None
-        delay = max(self._draw() * self._limit, retry_after(answer) or 0.0)
+        asked, left, share = retry_after(answer) or 0.0, self._until - self._now(), self._draw()
+        delay = asked + share * max(self._limit, asked / 2)
+        if asked < left <= delay and asked:  # not more than there is time for
+            delay = asked + share * (left - asked)
         self._limit = min(2 * self._limit, LONGEST_DELAY_SECONDS)
-        return delay if self._now() + delay < self._until else None
+        return delay if delay < left else None
 
 
 def send_again(

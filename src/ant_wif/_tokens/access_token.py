@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 import math
+import random
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -28,6 +29,7 @@ log = logging.getLogger("ant_wif.tokens")
 ADVISORY_SECONDS = 120
 MANDATORY_SECONDS = 30
 RETRY_AFTER_FAILURE_SECONDS = 5
+_SPREAD_FROM_FAILURE = 3
 CLOCK_LEEWAY_SECONDS = 60
 
 
@@ -106,11 +108,19 @@ def fresh_between(token: AccessToken, ahead: float = 0) -> tuple[float, float]:
     return start, token.expires_at - max(token.advisory, longest)
 
 
+def pause_after(failures: int, draw: Callable[[], float]) -> float:
+    """Return the seconds from a failed refresh to the next, while there is a token to go on with.
+
+    From the third failure on they are spread: processes that failed together do not come back together.
+    """
+    return RETRY_AFTER_FAILURE_SECONDS * (1 + (draw() if failures >= _SPREAD_FROM_FAILURE else 0))
+
+
 class TokenCache:
     """Holds one token for all threads and tasks of a process, and lets one of them refresh it.
 
     `obtain` makes the flow that fetches a new token. `get` and `aget` differ in how they wait; what
-    to do is decided in one place.
+    to do is decided in one place. `draw` gives numbers between 0 and 1 for `pause_after`.
     """
 
     def __init__(
@@ -119,8 +129,10 @@ class TokenCache:
         *,
         clock: Callable[[], float] = steady,
         environ: Mapping[str, str] | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._obtain = obtain
+        self._draw = draw
         self._environ = environ
         self._clock = clock
         self._lock = threading.Lock()
@@ -129,6 +141,8 @@ class TokenCache:
         self._rejected: SecretStr | None = None
         self._flight: InFlightRefresh | None = None
         self._failed_at = float("-inf")
+        self._pause = 0.0
+        self._failures = 0
         self._ahead = 0.0
 
     def renew_ahead(self, seconds: float) -> None:
@@ -202,7 +216,7 @@ class TokenCache:
             return token
         spare = token if need is RefreshState.ADVISED else None
         in_flight = self._flight
-        if spare is not None and (in_flight or 0 <= now - self._failed_at < RETRY_AFTER_FAILURE_SECONDS):
+        if spare is not None and (in_flight or 0 <= now - self._failed_at < self._pause):
             return spare
         # A blocking call inside a coroutine would wait for the very event loop that it stops.
         if in_flight is not None and not (waits_on_this_thread and in_flight.runs_on_this_thread):
@@ -225,14 +239,20 @@ class TokenCache:
             self._flight = None if self._flight is in_flight else self._flight
             # What came back was only what there was: the next attempt waits.
             if refresh_state(token, self._clock(), self._ahead) is RefreshState.ADVISED:
-                self._failed_at = self._clock()
+                self._pause_now()
+            else:
+                self._failures = 0
         in_flight.outcome.set_result(token)
         return token
+
+    def _pause_now(self) -> None:
+        self._failed_at, self._failures = self._clock(), self._failures + 1
+        self._pause = pause_after(self._failures, self._draw)
 
     def _fail(self, refresh: Refresh, error: BaseException) -> AccessToken | None:
         """Release those who wait. Returns the token to go on with for now, or `None` to raise."""
         with self._lock:
-            self._failed_at = self._clock()
+            self._pause_now()
             self._flight = None if self._flight is refresh.in_flight else self._flight
         # The others share an error of ours; when the one who flew was interrupted, another flies.
         refresh.in_flight.outcome.set_result(error if isinstance(error, AntWifError) else None)
