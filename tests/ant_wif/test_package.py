@@ -23,7 +23,8 @@ def test_every_exported_name_can_be_had_and_is_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["ant_wif", "ant_wif._api", "ant_wif._config", "ant_wif._profiles", "ant_wif.identity"]
+    "package",
+    ["ant_wif", "ant_wif._api", "ant_wif._config", "ant_wif._profiles", "ant_wif._tokens", "ant_wif.identity"],
 )
 def test_a_package_loads_its_names_on_first_use_and_knows_no_others(package: str) -> None:
     loaded = importlib.import_module(package)

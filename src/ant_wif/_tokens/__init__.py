@@ -1,5 +1,8 @@
-"""How an access token is obtained, kept and shared."""
+"""How an access token is obtained, kept and shared. What only a login needs is loaded on first use (PEP 562)."""
 
+from __future__ import annotations
+
+from ant_wif._lazy import loader
 from ant_wif._tokens.access_token import (
     AccessToken,
     RefreshState,
@@ -9,19 +12,22 @@ from ant_wif._tokens.access_token import (
     refresh_state,
 )
 from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
-from ant_wif._tokens.grants.authorization_code import (
-    ACCOUNT_FIELDS,
-    AuthorizationFailure,
-    AuthorizationRequest,
-    AuthorizationResponse,
-    AuthorizationResponseError,
-    redeem,
-)
 from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, Provider, StaticProvider
 from ant_wif._tokens.shared_refresh import poll
 from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tokens, is_recorded, token_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ant_wif._tokens.grants.authorization_code import (
+        ACCOUNT_FIELDS,
+        AuthorizationFailure,
+        AuthorizationRequest,
+        AuthorizationResponse,
+        AuthorizationResponseError,
+        redeem,
+    )
 
 __all__ = [
     "ACCOUNT_FIELDS",
@@ -54,3 +60,18 @@ __all__ = [
     "refresh_state",
     "token_of",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "grants.authorization_code": (
+                "ACCOUNT_FIELDS",
+                "AuthorizationFailure",
+                "AuthorizationRequest",
+                "AuthorizationResponse",
+                "AuthorizationResponseError",
+                "redeem",
+            )
+        },
+    )
