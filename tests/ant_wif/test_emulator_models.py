@@ -46,6 +46,15 @@ def test_the_newest_model_is_listed_first(sdk: anthropic.Anthropic) -> None:
     assert created == sorted(created, reverse=True)
 
 
+def test_models_are_listed_by_their_lifecycle(sdk: anthropic.Anthropic) -> None:
+    with sdk:
+        active = list(sdk.models.list(lifecycle=["active", "retired"]))
+        assert {model.lifecycle for model in active} == {"active"}
+        assert list(sdk.models.list(lifecycle=["deprecated", "retired"])) == []
+        with pytest.raises(anthropic.BadRequestError, match="lifecycle: must be at most 3 of active, deprecated"):
+            sdk.models.list(extra_query={"lifecycle": "young"})
+
+
 @pytest.mark.parametrize(
     ("model_id", "name"),
     [

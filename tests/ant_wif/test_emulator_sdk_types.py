@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from anthropic.types import message_count_tokens_params, message_create_params
+from anthropic.types import file_list_params, message_count_tokens_params, message_create_params, model_list_params
+from anthropic.types.beta import file_list_params as beta_file_list_params
 from anthropic.types.beta import message_count_tokens_params as beta_message_count_tokens_params
 from anthropic.types.beta import message_create_params as beta_message_create_params
 from anthropic.types.beta.organization import service_account_create_params, service_account_update_params
@@ -22,6 +23,7 @@ from anthropic.types.beta.organization.federation import (
 )
 from anthropic.types.beta.organization.federation.rules import workspace_add_params as enablement_params
 from anthropic.types.beta.organization.service_accounts import workspace_add_params as membership_params
+from anthropic.types.messages import batch_create_params, batch_list_params
 
 from ant_wif.emulator._admin import schemas
 from ant_wif.emulator._api.message_schema import CountingBody, GenerationBody, read_message_request
@@ -64,6 +66,24 @@ def bodies(sent: SentBody, base: Mapping[str, Any]) -> Iterator[tuple[str, dict[
     for name in sent.fields:
         for value in islice(sent.examples(name), _MOST):
             yield name, {**base, name: value}
+
+
+OTHERS: dict[str, tuple[type, set[str]]] = {
+    "models.list": (model_list_params.ModelListParams, {"after_id", "before_id", "lifecycle", "limit"}),
+    "messages.batches.create": (batch_create_params.BatchCreateParams, {"requests"}),
+    "messages.batches.list": (batch_list_params.BatchListParams, {"after_id", "before_id", "limit"}),
+    "files.list": (file_list_params.FileListParams, {"ids", "limit", "page"}),
+    "beta.files.list": (beta_file_list_params.FileListParams, {"ids", "limit", "page", "scope_id"}),
+}
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_the_parameters_of_lists_and_batches_are_those_that_are_emulated(method: str) -> None:
+    parameters, emulated = OTHERS[method]
+    known = set(SentBody(parameters).fields)
+    assert known & emulated
+    if sdk_is_locked():
+        assert known == emulated, f"{method} of the SDK has other parameters"
 
 
 @pytest.mark.parametrize("method", MESSAGES)

@@ -23,6 +23,7 @@ _ROOT = "/v1/files"
 _MOST_BYTES = 32 << 20
 _QUOTA_BYTES = 256 << 20
 _MOST_IDS = 100
+_MOST_PARTS = 8
 _LONGEST_NAME = 255
 _SHORTEST_LIFE, _LONGEST_LIFE = 3_600, 7_776_000
 _CURSOR = "page_"
@@ -48,6 +49,8 @@ def file_routes(state: State) -> list[Route]:
         with state.lock:
             _drop_expired(state)
             found = [each for each in reversed(state.files.values()) if each.workspace_id == workspace_id]
+        if "scope_id" in query:  # that of a session, of which there are none
+            found = []
         if ids:
             if len(set(ids)) > _MOST_IDS or cursor is not None or "limit" in query:
                 raise Refusal(400, f"ids: must be at most {_MOST_IDS}, without limit and page")
@@ -142,7 +145,7 @@ async def _parts(request: Request) -> dict[str, tuple[Message, bytes]]:
         raise malformed
     body = await read_body(request, limit=_MOST_BYTES)
     _, *pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("ascii"))
-    if not pieces or not pieces.pop().startswith(b"--"):
+    if not 1 <= len(pieces) <= _MOST_PARTS or not pieces.pop().startswith(b"--"):
         raise malformed
     parts: dict[str, tuple[Message, bytes]] = {}
     for piece in pieces:

@@ -17,15 +17,17 @@ from ant_wif.emulator._api.authentication import TOKENS, authenticate
 from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, listed, read_json
+from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:
-    from starlette.datastructures import Headers
+    from starlette.datastructures import Headers, QueryParams
 
     from ant_wif.emulator._api.message_schema import CountingBody, MessageRequest
 
 MAX_BYTES = 32 << 20
 MOST_TOKENS = 128_000
+_LIFECYCLE = frozenset({"active", "deprecated", "retired"})
 _LONG_OUTPUT, _MOST_TOKENS_LONG = "output-300k-2026-03-24", 300_000
 
 
@@ -141,7 +143,7 @@ def _served(state: State, body: Mapping[str, Any], model: type[CountingBody]) ->
 def model_routes(state: State) -> list[Route]:
     async def list_models(request: Request) -> Response:
         authenticate(state, request, with_version=TOKENS)
-        models = state.models
+        models = state.models if _wants_active(request.query_params) else ModelList.of([])
         page, has_more = page_by_id(request.query_params, "model", len(models), models.position)
         return json_response(page_answer(models.part(page.start, page.stop), has_more=has_more))
 
@@ -157,6 +159,14 @@ def model_routes(state: State) -> list[Route]:
         Route("/v1/models", list_models, methods=["GET"]),
         Route("/v1/models/{model_id}", get_model, methods=["GET"]),
     ]
+
+
+def _wants_active(query: QueryParams) -> bool:
+    """Return whether a list is to have active models, which all of the emulator's are. Raises `Refusal` (400)."""
+    wanted = query.getlist("lifecycle[]") or query.getlist("lifecycle")
+    if len(wanted) > len(_LIFECYCLE) or not set(wanted) <= _LIFECYCLE:
+        raise Refusal(400, f"lifecycle: must be at most {len(_LIFECYCLE)} of {', '.join(sorted(_LIFECYCLE))}")
+    return not wanted or "active" in wanted
 
 
 def unknown_model(wanted: str) -> Refusal:
