@@ -61,7 +61,7 @@ def test_a_text_is_streamed(chat: httpx.Client) -> None:
 def test_replies_serve_chat_completions(emulator: Emulator, chat: httpx.Client) -> None:
     emulator.reply("scripted", usage={"output_tokens": 50}, times=2)
     emulator.reply(tool_use={"name": "weather", "input": {"city": "Ulm"}}, times=2)
-    emulator.reply(error=(529, "overloaded_error", "Overloaded"))
+    emulator.reply(error=(529, "overloaded_error", "Overloaded"), when=lambda _: len(emulator.replies_left) == 1)
     whole = chat.post(PATH, json=asked()).json()
     assert (whole["choices"][0]["message"]["content"], whole["usage"]["completion_tokens"]) == ("scripted", 50)
     assert chunks(chat.post(PATH, json=asked(stream=True)))[1]["choices"][0]["delta"] == {"content": "scrip"}
@@ -70,6 +70,8 @@ def test_replies_serve_chat_completions(emulator: Emulator, chat: httpx.Client) 
     assert (choice["finish_reason"], json.loads(call["function"]["arguments"])) == ("tool_calls", {"city": "Ulm"})
     streamed = chunks(chat.post(PATH, json=asked(stream=True)))
     assert streamed[1]["choices"][0]["delta"]["tool_calls"][0]["function"] == call["function"]
+    emulator.reply(events=[{"type": "message_start", "message": {}}, {"type": "message_stop"}])
+    assert chat.post(PATH, json=asked()).json()["choices"][0]["message"]["content"] == ""
     failed = chat.post(PATH, json=asked())
     assert (failed.status_code, failed.json()["error"]["type"]) == (529, "overloaded_error")
 

@@ -25,6 +25,8 @@ from ant_wif.emulator._state.state import State, StoredBatch
 
 _LIFETIME_SECONDS = 24 * 3600
 _MOST_REQUESTS = 100_000
+_MOST_BATCHES = 1_000
+"""How many are kept; the oldest are forgotten first."""
 _ROOT = "/v1/messages/batches"
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -37,6 +39,8 @@ def batch_routes(state: State) -> list[Route]:
         batch = StoredBatch(tagged_id("msgbatch"), workspace_id, now, now + _LIFETIME_SECONDS, lines)
         with state.lock:
             state.batches[batch.id] = batch
+            while len(state.batches) > _MOST_BATCHES:
+                del state.batches[next(iter(state.batches))]
         return json_response(_shown(request, batch))
 
     async def list_all(request: Request) -> Response:

@@ -89,15 +89,15 @@ def _text(content: object, place: str) -> str:
 
 
 def _completion(message: Json, created: int) -> Json:
-    texts = [block["text"] for block in message["content"] if block["type"] == "text"]
+    texts = [str(block.get("text", "")) for block in message["content"] if block["type"] == "text"]
     uses = [block for block in message["content"] if block["type"] == "tool_use"]
     answer: Json = {"role": "assistant", "content": "".join(texts) if texts or not uses else None, "refusal": None}
     if uses:
         answer["tool_calls"] = [
             {
-                "id": use["id"],
+                "id": use.get("id"),
                 "type": "function",
-                "function": {"name": use["name"], "arguments": json.dumps(use["input"])},
+                "function": {"name": use.get("name"), "arguments": json.dumps(use.get("input", {}))},
             }
             for use in uses
         ]
@@ -130,13 +130,14 @@ def _data(chunk: Json) -> bytes:
 
 
 def _frame(message: Json, created: int, kind: str) -> Json:
-    return {"id": message["id"], "object": kind, "created": created, "model": message["model"]}
+    # The events of a reply may make a message that lacks what every other has.
+    return {"id": message.get("id"), "object": kind, "created": created, "model": message.get("model")}
 
 
 def _finish_reason(message: Json) -> str:
-    return _FINISHED.get(message["stop_reason"], "stop")
+    return _FINISHED.get(message.get("stop_reason", ""), "stop")
 
 
 def _usage(message: Json) -> Json:
-    sent, made = message["usage"]["input_tokens"], message["usage"]["output_tokens"]
+    sent, made = (message.get("usage", {}).get(name, 0) for name in ("input_tokens", "output_tokens"))
     return {"prompt_tokens": sent, "completion_tokens": made, "total_tokens": sent + made}

@@ -81,7 +81,7 @@ class UnsatisfiableError(Exception):
 
 
 # What reading a schema as what it is not comes to.
-_MALFORMED = (TypeError, AttributeError, KeyError, ValueError, ArithmeticError, re.error, RecursionError)
+_MALFORMED = (TypeError, AttributeError, KeyError, ValueError, ArithmeticError, RecursionError)
 
 
 def example_of(schema: object) -> Any:
@@ -93,6 +93,8 @@ def example_of(schema: object) -> Any:
         raise UnsatisfiableError(maker.place, "no value was found that satisfies it") from None
     except SchemaError as error:
         raise UnsatisfiableError(maker.place, str(error)) from None
+    except re.error as error:
+        raise UnsatisfiableError(maker.place, f"the pattern cannot be read: {error}") from None
     except _MALFORMED:
         raise UnsatisfiableError(maker.place, "is not a valid JSON schema") from None
 
