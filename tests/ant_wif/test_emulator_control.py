@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import httpx
 import jwt
 import pytest
 
-from ant_wif.emulator import Emulator
+from ant_wif.emulator import Emulator, Fault
 from support.consent_page import list_models
 from support.federation_grant import exchange
 from support.samples import MODEL
@@ -296,3 +297,39 @@ def test_replies_and_requests_are_kept_from_pages_of_other_sites(scripted: Emula
     assert client.post("/_emulator/replies", json={"text": "x"}, headers=elsewhere).status_code == 403
     assert client.get("/_emulator/requests", headers=elsewhere).status_code == 403
     assert scripted.replies_left == []
+
+
+def test_a_reset_brings_back_what_the_emulator_started_with(client: httpx.Client) -> None:
+    with Emulator() as other, httpx.Client(base_url=other.base_url, trust_env=False) as asking:
+        headers = {KEY: other.api_key, "anthropic-version": "2023-06-01"}
+        seeded, keys = other.rule("github"), asking.get("/github/.well-known/jwks").json()
+        for _ in range(2):
+            other.reply("x")
+            other.fail("messages", Fault.status(500))
+            other.advance(3600)
+            other.rotate_keys("github")
+            other.update_rule("github", subject_prefix="repo:other")
+            other.serve_models(["claude-one"])
+            asking.post("/v1/files", files={"file": b"x"}, headers=headers)
+            batch = {"custom_id": "a", "params": {}}
+            asking.post("/v1/messages/batches", json={"requests": [batch]}, headers=headers)
+            spawned = other.spawn()
+            assert asking.post("/_emulator/reset").status_code == 204
+            assert (other.replies_left, list(other.requests), other.history) == ([], [], [])
+            assert (other.rule("github"), abs(other.now - time.time()) < 60) == (seeded, True)
+            assert asking.get("/github/.well-known/jwks").json() == keys
+            for path in ("/v1/files", "/v1/messages/batches"):
+                assert asking.get(path, headers=headers).json()["data"] == []
+            assert ask(asking, other, "Hello").json()["content"][0]["text"] == "Hello"
+            with pytest.raises(RuntimeError, match="not started"):
+                _ = spawned.base_url
+            assert exchange(asking, other).status_code == 200
+
+
+def test_a_reset_after_a_restart_keeps_the_new_address() -> None:
+    with Emulator() as other:
+        other.reset()
+        other.stop()
+        other.start()
+        other.reset()
+        assert other.issuer("github").issuer_url.startswith(other.base_url)

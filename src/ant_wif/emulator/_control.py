@@ -38,6 +38,7 @@ class Controls(Protocol):
     def skew(self, seconds: float) -> None: ...
     def reset_clock(self) -> None: ...
     def clear_history(self) -> None: ...
+    def reset(self) -> None: ...
     def clear_requests(self) -> None: ...
     def clear_replies(self) -> None: ...
     @property
@@ -105,6 +106,10 @@ def control_routes(controls: Controls) -> list[Route]:
         controls.reset_clock()
         return json_response({"now": controls.now})
 
+    async def reset(_: Request) -> Response:
+        controls.reset()
+        return _done()
+
     async def clear_history(_: Request) -> Response:
         controls.clear_history()
         return _done()
@@ -118,6 +123,7 @@ def control_routes(controls: Controls) -> list[Route]:
         Route("/_emulator/clock", time, methods=["GET"]),
         Route("/_emulator/clock", _explained(move), methods=["POST"]),
         Route("/_emulator/clock", reset_clock, methods=["DELETE"]),
+        Route("/_emulator/reset", reset, methods=["POST"]),
         Route("/_emulator/history", clear_history, methods=["DELETE"]),
         *_scripting_routes(controls),
     ]

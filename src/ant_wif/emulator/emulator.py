@@ -79,6 +79,8 @@ class Emulator(ScriptedModel):
         self._faults = FaultPlan()
         self._server: ServerThread | None = None
         self._others: list[Emulator] = []
+        self._bring_back = self.savepoint()
+        self._saved_address: str | None = None
 
     def start(self) -> Emulator:
         """Listen. Raises OSError when the port is taken. Does nothing when started already."""
@@ -140,6 +142,14 @@ class Emulator(ScriptedModel):
                 part()
 
         return bring_back
+
+    def reset(self) -> None:
+        """Bring back what the emulator was made with. Credentials that were issued stay valid, as with `savepoint`."""
+        self._bring_back()
+        if self._server is not None and self._server.base_url != self._saved_address:
+            self._saved_address = self._server.base_url
+            self._state.set_address(self._saved_address)
+        self._bring_back = self.savepoint()
 
     def __enter__(self) -> Emulator:
         return self.start()

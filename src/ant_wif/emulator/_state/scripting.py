@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -293,7 +294,7 @@ def _description(given: Mapping[str, object]) -> str:
     return ", ".join(parts)
 
 
-_LIBRARY = PurePath(__file__).parents[2]
+_LIBRARY = f"{PurePath(__file__).parents[2]}{os.sep}"
 REPLIES_PATH = "/_emulator/replies"
 _IS_REMOTE = ContextVar("a reply is set over HTTP", default=False)
 
@@ -313,6 +314,6 @@ def _caller() -> str:
     if _IS_REMOTE.get():
         return f"POST {REPLIES_PATH}"
     frame = sys._getframe(1)
-    while frame.f_back is not None and PurePath(frame.f_code.co_filename).is_relative_to(_LIBRARY):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"

@@ -297,8 +297,11 @@ class AuthorizationCode:
     session: LoginSession | None = None
 
 
-# What registers something, by its id or name, and what is one value.
-_REGISTERED = ("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys")
+# What is registered or stored, by its id or name, and what is one value.
+_BY_ID = (
+    *("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys"),
+    *("batches", "files"),
+)
 _SETTINGS = ("organization_name", "default_workspace", "user", "models", "omit_login_fields", "require_oauth_beta")
 
 
@@ -375,7 +378,7 @@ class State:
     def savepoint(self) -> Callable[[], None]:
         """Return what undoes later changes. Credentials that were issued since stay, and revoked ones return."""
         with self.lock:
-            mappings = {name: dict(getattr(self, name)) for name in _REGISTERED}
+            mappings = {name: dict(getattr(self, name)) for name in _BY_ID}
             others = {name: getattr(self, name) for name in _SETTINGS}
             clients, ended = set(self.client_ids), [(login, login.ended) for login in self.sessions.values()]
             parts = [
