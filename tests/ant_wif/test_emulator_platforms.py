@@ -32,6 +32,8 @@ PLATFORMS = [
     "vercel",
     "azure_pipelines",
     "fly",
+    "github-immutable",
+    "url",
 ]
 # These carry no `jti`: their tokens may be exchanged more than once.
 REPEATABLE = {"google_cloud", "circleci", "buildkite", "spiffe", "bitbucket", "vercel"}
@@ -93,7 +95,7 @@ def test_another_process_gets_the_same_variables(emulator: Emulator, platform: s
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_profile_names_the_source_of_the_platform(emulator: Emulator, platform: str) -> None:
-    source = {"github": "github_actions"}.get(platform, platform)
+    source = "github_actions" if platform.startswith("github") else platform
     assert emulator.identity_token(platform)["source"] == source
 
 

@@ -326,6 +326,29 @@ def test_a_url_s_secret_that_is_not_there_is_named(fails: Fail, tmp_path: Path) 
         ({}, "url cannot be used"),
         ({"url": "https://x.example", "method": "PUT"}, "'GET' or 'POST'"),
         ({"url": "https://x.example", "headers": {"Authorization": "Bearer x"}}, "not the value itself"),
+        *(
+            ({"url": "https://x.example", "headers": {name: "x"}}, "not the value itself")
+            for name in (
+                "X-Vault-Token",
+                "PRIVATE-TOKEN",
+                "Cookie",
+                "X-Api-Key",
+                "x-amz-security-token",
+                "apikey",
+                "X-Client-Secret",
+                "XAuthToken",
+                "Ocp-Apim-Subscription-Key",
+                "X-JFrog-Art-Api",
+            )
+        ),
+        *(
+            ({"url": "https://x.example", "headers": {"X-Who": value}}, "not the value itself")
+            for value in ("Bearer x", "basic dXNlcjpwYXNz", "s3cr3t" * 5)
+        ),
+        ({"url": "https://x.example", "headers": {"X": {"variable": "A", "prefix": "Bearer hunter2"}}}, "one word"),
+        ({"url": "https://x.example?a=1&access_token=x"}, "'access_token' looks like a secret"),
+        ({"url": "https://x.example?api%5Fkey=x"}, "'api_key' looks like a secret"),
+        ({"url": "https://x.example", "method": "POST", "body": {"a": [{"secret_id": "x"}]}}, "'secret_id' looks like"),
         ({"url": "https://x.example", "headers": {"a b": "x"}}, "is not a header"),
         ({"url": "https://x.example", "headers": {"X": {"value": "x"}}}, "expected a text, or an object with"),
         ({"url": "https://x.example", "body": {"a": 1}}, "body needs the method POST"),
@@ -335,6 +358,24 @@ def test_a_url_s_secret_that_is_not_there_is_named(fails: Fail, tmp_path: Path) 
 def test_a_url_in_a_profile_that_cannot_be_used(fields: dict[str, object], says: str) -> None:
     with pytest.raises(ant_wif.ConfigurationError, match=says):
         read_source({"source": "url", **fields})
+
+
+def test_what_is_no_secret_may_stand_in_a_profile() -> None:
+    read_source(
+        {
+            "source": "url", "url": "https://x.example/v1/token?audience=https://api.anthropic.com&token_type=jwt&key=",
+            "method": "POST", "headers": {"Metadata": "true", "X-Vault-Namespace": "admin/ci", "Accept": "text/plain"},
+            "body": {"audience": "https://api.anthropic.com", "requested_token_type": "id_token", "ttl": 300},
+        }
+    )  # fmt: skip
+
+
+def test_a_header_s_file_that_cannot_be_read_is_called_what_it_is(fails: Fail, tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for name in ("absent", "binary", "."):
+        said = str(fails(Url("https://x.example/", headers={"X-Token": {"file": str(tmp_path / name)}}), {}, ""))
+        assert "the file of a header" in said
+        assert "identity token file" not in said
 
 
 # --- Fly.io --------------------------------------------------------------------------------------------------------

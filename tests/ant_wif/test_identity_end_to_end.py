@@ -209,6 +209,12 @@ def test_an_oauth_client_calls_the_api_with_its_secret(shared: Emulator, tmp_pat
     assert_calls_the_api(shared, tmp_path, lambda: {**named(), "OAUTH_CLIENT_SECRET": secret}, "oauth")
 
 
+def test_a_server_that_gives_tokens_for_a_secret_calls_the_api(shared: Emulator, tmp_path: Path) -> None:
+    named = profile(shared, tmp_path, "url", shared.identity_token("url"))
+    secret = shared.env("url")["VAULT_TOKEN"]
+    assert_calls_the_api(shared, tmp_path, lambda: {**named(), "VAULT_TOKEN": secret}, "url")
+
+
 @pytest.mark.parametrize("kind", ["RSA", "EC"])
 def test_an_oauth_client_calls_the_api_with_its_private_key(emulator: Emulator, tmp_path: Path, kind: str) -> None:
     key = rsa.generate_private_key(65537, 2048) if kind == "RSA" else ec.generate_private_key(ec.SECP256R1())

@@ -189,6 +189,11 @@ def written(home: Path) -> object:
         ("command", {"command": '["print-token", "--for", "ci job"]'}, {"command": ["print-token", "--for", "ci job"]}),
         ("oauth", BY_SECRET, BY_SECRET),
         ("gitlab", {"variable": "TOKEN"}, {"variable": "TOKEN"}),
+        (
+            "url",
+            {"url": "https://x.example", "headers": '{"X-Vault-Token": {"variable": "TOKEN"}}'},
+            {"url": "https://x.example", "headers": {"X-Vault-Token": {"variable": "TOKEN"}}},
+        ),
     ],
 )
 def test_a_profile_is_written_with_the_fields_of_its_source(
@@ -224,7 +229,13 @@ def test_a_number_that_was_given_as_an_option_counts_as_one(ant: Ant, tmp_path: 
         (("--identity-source", "aws", *options(detect="x")), 1, "the identity source aws has no field detect"),
         (("--identity-source", "aws", *options(duration_seconds="1")), 1, "greater than or equal to 60"),
         (("--identity-source", "jenkins"), 1, "expected one of file, env"),
-        (("--identity-source", "command", *options(command="[print-token")), 2, "not a JSON list"),
+        (("--identity-source", "command", *options(command="[print-token")), 2, "is not valid JSON"),
+        (("--identity-source", "url", *options(url="https://x.example", headers="{X: 1}")), 2, "is not valid JSON"),
+        (
+            ("--identity-source", "url", *options(url="https://x.example", headers='{"X-Token": "x"}')),
+            1,
+            "not the value",
+        ),
         (("--identity-source", "command", *options(command="print-token")), 1, "identity_token.command"),
         (("--identity-source", "oauth", *options(**{**BY_SECRET, **BY_KEY})), 1, "give one of client_secret_variable"),
         (("--identity-source", "aws", "--identity-option", "region"), 2, "'region' is not FIELD=VALUE"),

@@ -316,8 +316,8 @@ def test_the_platforms_of_the_inner_suite_are_all_there_are() -> None:
     with Emulator() as emulator, pytest.raises(ValueError, match="known are") as caught:
         emulator.env("nonsense")
     known = set(str(caught.value).rpartition("known are ")[2].split(", "))
-    # These two are no place to be: a job of any platform asks them for a token.
-    assert all(f'"{name}"' in SUITE for name in known - {"oauth", "spiffe"})
+    # These are not a place to be: a job of any platform asks them for a token.
+    assert all(f'"{name}"' in SUITE for name in known - {"oauth", "spiffe", "url"})
 
 
 def test_every_fixture_and_marker_describes_itself(run: Run) -> None:

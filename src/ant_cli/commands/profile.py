@@ -191,18 +191,16 @@ def delete(session: Session, name: str, *, yes: bool) -> None:
 
 
 def _fields(options: tuple[str, ...]) -> dict[str, object]:
-    """Read `field=value` words; what begins like a JSON list is one."""
+    """Read `field=value` words; what begins like a JSON list or object is one."""
     fields: dict[str, object] = {}
     for option in options:
         name, equals, value = option.partition("=")
         if not name or not equals:
             raise click.BadParameter(f"{option!r} is not FIELD=VALUE", param_hint="--identity-option")
         try:
-            fields[name] = json.loads(value) if value.startswith("[") else value
+            fields[name] = json.loads(value) if value.startswith(("[", "{")) else value
         except ValueError:
-            raise click.BadParameter(
-                f"the value of {name} is not a JSON list", param_hint="--identity-option"
-            ) from None
+            raise click.BadParameter(f"the value of {name} is not valid JSON", param_hint="--identity-option") from None
     return fields
 
 

@@ -64,6 +64,9 @@ class File(IdentitySource):
         return context.parse(self, raw, audience=None)
 
 
+_TOKEN_FILE = "the identity token file"  # noqa: S105 - words of a message
+
+
 def refuse_foreign(path: Path, audience: str) -> None:
     """Refuse the tokens of a pod that are for somebody else, however valid they are there.
 
@@ -82,8 +85,10 @@ def refuse_foreign(path: Path, audience: str) -> None:
             )
 
 
-def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> SecretStr:
+def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile", what: str = _TOKEN_FILE) -> SecretStr:
     """Read a token that something else keeps in a file; `where` says in the hint what names the path.
+
+    `what` is how a message calls the file.
 
     Raises:
         IdentitySourceError: there is none that could be read.
@@ -92,7 +97,7 @@ def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> S
     try:
         with path.open("rb") as file:
             # One byte over the limit is enough to know that it is no token.
-            found = _decoded(file.read(MAX_ASSERTION_BYTES + 1024))
+            found = _decoded(file.read(MAX_ASSERTION_BYTES + 1024), is_token=what == _TOKEN_FILE)
         if isinstance(found, SecretStr):
             return found
         problem, hint = found
@@ -104,14 +109,16 @@ def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile") -> S
         problem, hint = "may not be read by this user", f"run `ls -l {sanitize_path(path)}` and check owner and mode"
     except (OSError, ValueError) as error:
         problem = f"could not be read ({type(error).__name__})"
-    raise IdentitySourceError(f"the identity token file {sanitize_path(path)} {problem}", hint=hint)
+    raise IdentitySourceError(f"{what} {sanitize_path(path)} {problem}", hint=hint)
 
 
-def _decoded(raw: bytes) -> SecretStr | tuple[str, str]:
-    """Return the text, or what is wrong with it and what to do: this frame holds the bare token."""
+def _decoded(raw: bytes, *, is_token: bool) -> SecretStr | tuple[str, str]:
+    """Return the text, or what is wrong with it and what to do: this frame holds the bare secret."""
     if is_utf16(raw):
         return "is UTF-16 text, as PowerShell's `>` writes it", "save it as UTF-8"
     try:
         return SecretStr(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return "is binary, not a JWT", "name the file that holds the OIDC token"
+        if is_token:
+            return "is binary, not a JWT", "name the file that holds the OIDC token"
+        return "is binary, not text", "name the file that holds the secret alone"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
+from urllib.parse import unquote
 
 from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
@@ -19,7 +20,15 @@ __all__ = ["Url"]
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _QUERY = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@%/?&-]*")
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+# Words in the name of a header, a field or a parameter whose value is a secret; the others where they end the name.
+_SECRET_WORDS = frozenset({"secret", "password", "passwd", "passphrase", "pwd", "credential", "credentials"})
+_SECRET_LAST_WORDS = frozenset(
+    {"token", "key", "auth", "authorization", "authentication", "cookie", "jwt", "assertion", "signature", "session",
+     "pat", "api", "apikey", "bearer", "pass", "accesstoken", "authtoken", "idtoken", "code", "sas", "sig"}
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_VALUE = re.compile(r"(?i:bearer|basic|token)\s+\S|(?=\S*\d)(?=\S*[A-Za-z])[\w+/=~.-]{24,}")
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}[ =:]{0,2}|")
 _FRAMING_HEADERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
@@ -28,7 +37,8 @@ class Url(IdentitySource):
     """Asks `url`; the token is the field `json_field` (a dotted path) of the answer, or the whole answer.
 
     A header is a text, or names what holds its value: `{"variable": NAME}` or `{"file": PATH}`, either with a
-    `prefix` such as `"Bearer "`. Secrets do not stand in a profile.
+    `prefix` such as `"Bearer "`. Secrets do not stand in a profile: a text is refused where the name of its header, its
+    field or its parameter, or the text itself, looks like one.
     """
 
     url: str
@@ -48,10 +58,18 @@ class Url(IdentitySource):
             if not _NAME.fullmatch(name) or name.lower() in _FRAMING_HEADERS:
                 raise ValueError(f"headers: {shown!r} is not a header that can be set")
             if isinstance(value, str):
-                if name.lower() in _SECRET_HEADERS:
+                if _names_secret(name, anywhere=True) or _SECRET_VALUE.search(value):
                     raise ValueError(f"headers.{shown}: name the variable or file that holds it, not the value itself")
             elif len({"variable", "file"} & set(value)) != 1 or not set(value) <= {"variable", "file", "prefix"}:
                 raise ValueError(f"headers.{shown}: expected a text, or an object with `variable` or `file`")
+            elif not _PREFIX.fullmatch(value.get("prefix", "")):
+                raise ValueError(f"headers.{shown}: the prefix must be one word, such as 'Bearer '")
+        for place, name in (*_fields_of(self.body, "body"), *(("url", name) for name in self._parameters())):
+            if _names_secret(name):
+                shown = sanitize(name, limit=64)
+                raise ValueError(
+                    f"{place}: {shown!r} looks like a secret: pass it in a header with `variable` or `file`"
+                )
         if self.body is not None and self.method != "POST":
             raise ValueError("body needs the method POST")
         if self.json_field is not None and not all(self.json_field.split(".")):
@@ -61,6 +79,11 @@ class Url(IdentitySource):
     def detect(cls, context: Context) -> Detection:
         del context
         return not_detected("url", "only by configuration: a profile's identity_token with `url`")
+
+    def _parameters(self) -> list[str]:
+        """Return the names of the parameters in the URL's query that have a value."""
+        pairs = (pair.partition("=") for pair in re.split("[&;]", self.url.partition("?")[2]))
+        return [unquote(name) for name, _, value in pairs if value]
 
     @property
     def _place(self) -> str:
@@ -117,11 +140,30 @@ class Url(IdentitySource):
         return headers, sent
 
 
+def _names_secret(name: str, *, anywhere: bool = False) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
+    last = words if anywhere else words[-1:]
+    return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_LAST_WORDS.isdisjoint(last)
+
+
+def _fields_of(body: object, place: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of all fields of a JSON body that hold a text, with the place where each is."""
+    if isinstance(body, Mapping):
+        for name, value in body.items():
+            if isinstance(value, str) and value:
+                yield place, str(name)
+            yield from _fields_of(value, place)
+    elif isinstance(body, list):
+        for value in body:
+            yield from _fields_of(value, place)
+
+
 def _held(value: Mapping[str, str], context: Context) -> SecretStr:
     if "variable" in value:
         return context.header_value(value["variable"])
     path = context.environ.expand(value["file"])
-    found = SecretStr(read_token(path, where="the header's `file`").get_secret_value().strip())
+    read = read_token(path, where="the header's `file`", what="the file of a header")
+    found = SecretStr(read.get_secret_value().strip())
     if not is_sendable(found):
         raise IdentitySourceError(
             f"the file {sanitize_path(path)} holds a character that no HTTP header can carry, or nothing",

@@ -14,7 +14,7 @@ from ant_wif.emulator.platforms.fly import EmulatedFly
 from ant_wif.emulator.platforms.github import EmulatedGitHub, EmulatedImmutableGitHub
 from ant_wif.emulator.platforms.google_cloud import EmulatedGoogleCloud
 from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
-from ant_wif.emulator.platforms.oauth import OAuthServer
+from ant_wif.emulator.platforms.oauth import EmulatedTokenUrl, OAuthServer
 from ant_wif.emulator.platforms.spiffe import EmulatedSpiffe
 from ant_wif.emulator.platforms.variables import variable_platforms
 
@@ -45,6 +45,7 @@ class Platforms:
             self.circleci,
             self.buildkite,
             self.oauth,
+            EmulatedTokenUrl(clock, folder),
             self.spiffe,
         )
         self._by_name = {provider.name: provider for provider in self._all}

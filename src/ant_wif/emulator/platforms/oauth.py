@@ -1,4 +1,4 @@
-"""The clients of an OAuth server, and how they prove themselves (RFC 6749 §2.3, RFC 7523 §2.2)."""
+"""Servers that give tokens for a secret: OAuth with its clients (RFC 6749 §2.3, RFC 7523 §2.2), and a plain URL."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant
+from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
 from ant_wif.emulator._state.state import ExpiringMap
 from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
@@ -189,3 +190,39 @@ def _basic(header: str) -> tuple[str, str]:
 
 def _invalid_client() -> OAuthError:
     return OAuthError("invalid_client", "The client does not exist, or its credential is wrong", 401)
+
+
+class EmulatedTokenUrl(IdentityProvider):
+    """A server of one's own that hands out tokens to who has its secret, as HashiCorp Vault does."""
+
+    name = "url"
+    source = "url"
+    subject = "role:ci"
+    lifetime_seconds = 600
+
+    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+        super().__init__(clock, folder)
+        self._secret = secrets.token_urlsafe(32)
+
+    def claims(self, now: int) -> dict[str, object]:
+        return {"iss": self.issuer_url, "sub": self.subject, "jti": str(uuid.uuid4()), "iat": now, "nbf": now}
+
+    def environment(self) -> dict[str, str]:
+        return {"VAULT_TOKEN": self._secret}
+
+    def identity_token(self) -> dict[str, object]:
+        return {
+            "source": self.source,
+            "url": f"{self.issuer_url}/v1/identity/oidc/token/ci",
+            "headers": {"X-Vault-Token": {"variable": "VAULT_TOKEN"}},
+            "json_field": "data.token",
+        }
+
+    def own_routes(self) -> list[Route]:
+        return [Route(f"/{self.name}/v1/identity/oidc/token/ci", self._token, methods=["GET"])]
+
+    async def _token(self, request: Request) -> Response:
+        presented = request.headers.get("x-vault-token", "")
+        if not hmac.compare_digest(presented.encode(), self._secret.encode()):
+            return json_response({"errors": ["permission denied"]}, status=403)
+        return json_response({"data": {"token": self.mint(now=self._clock()), "ttl": self.lifetime_seconds}})
