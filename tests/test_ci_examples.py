@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,8 +19,9 @@ import boto3
 import pytest
 import yaml
 
+from ant_wif import __version__
 from ant_wif.emulator import Emulator
-from support.ci_repository import BIN, EXAMPLES, IDS, PYTEST_ADDOPTS, ROOT, read, repository, without_installing
+from support.ci_repository import BIN, EXAMPLES, IDS, PYTEST_ADDOPTS, ROOT, locked, read, repository, without_installing
 from support.loopback import TokenEndpoint
 
 AUDIENCE = "https://api.anthropic.com"
@@ -37,6 +37,10 @@ BUILDKITE = read("buildkite/pipeline.yml")
 CODEBUILD = read("aws-codebuild/buildspec.yml")
 CLOUD_BUILD = read("google-cloud-build/cloudbuild.yaml")
 AZURE = read("azure-pipelines/azure-pipelines.yml")
+BITBUCKET = read("bitbucket/bitbucket-pipelines.yml")
+TERRAFORM = (EXAMPLES / "terraform-cloud" / "main.tf").read_text()
+SPACELIFT = read("spacelift/.spacelift/config.yml")
+SEMAPHORE = read("semaphore/.semaphore/semaphore.yml")
 KUBERNETES = {
     manifest["kind"]: manifest
     for manifest in yaml.safe_load_all((EXAMPLES / "kubernetes" / "cronjob.yaml").read_text())
@@ -82,6 +86,14 @@ def all_jobs() -> Iterator[Job]:
     for job in AZURE["jobs"]:
         scripts = [step.get("script") or step["inputs"].get("inlineScript") for step in job["steps"]]
         yield Job("azure-pipelines", job["job"], [script for script in scripts if script])
+    for entry in BITBUCKET["pipelines"]["branches"]["main"]:
+        yield Job("bitbucket", entry["step"]["name"], ["\n".join(entry["step"]["script"])])
+    (command,) = re.findall(r"command = <<-EOT\n(.*?)^ *EOT$", TERRAFORM, re.MULTILINE | re.DOTALL)
+    yield Job("terraform-cloud", "local-exec", [textwrap.dedent(command)], ("sh", "-e", "-c"))
+    hooks = "\n".join(SPACELIFT["stack_defaults"]["before_apply"]).replace(".venv/bin/", "")
+    yield Job("spacelift", "before_apply", [hooks], ("sh", "-e", "-c"))
+    for job in SEMAPHORE["blocks"][0]["task"]["jobs"]:
+        yield Job("semaphore", job["name"], ["\n".join(job["commands"])], ("bash", "-e", "-c"))
     (container,) = POD["containers"]
     yield Job("kubernetes", container["name"], container["args"], tuple(container["command"]))
     # Between three quotes Groovy puts nothing into the text.
@@ -163,34 +175,15 @@ def aws() -> Iterator[Aws]:
             server.terminate()
 
 
-_AZ = """\
-import json, sys, urllib.error, urllib.request
-words = sys.argv[1:]
-assert words[:2] == ["account", "get-access-token"], words
-assert words[2::2] == ["--resource", "--query", "--output"] and words[5::2] == ["accessToken", "tsv"], words
-url = {endpoint!r} + "?api-version=2019-08-01&resource=" + words[3]
-try:
-    answer = urllib.request.urlopen(urllib.request.Request(url, headers={{"X-IDENTITY-HEADER": {header!r}}}))
-except urllib.error.HTTPError as error:
-    sys.exit("ERROR: " + json.load(error)["error_description"])
-print(json.load(answer)["access_token"])
-"""
-
-
 @contextmanager
-def on_azure(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Inside AzureCLI@2: an `az` that is logged in, whose tokens are the emulator's. The agent has no identity."""
-    found = emulator.env("azure")
-    (tmp_path / "az.py").write_text(_AZ.format(endpoint=found["IDENTITY_ENDPOINT"], header=found["IDENTITY_HEADER"]))
-    az = tmp_path / "bin" / "az"
-    az.parent.mkdir()
-    az.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / "az.py"))} "$@"\n')
-    az.chmod(0o755)
+def on_azure(emulator: Emulator) -> Iterator[dict[str, str]]:
+    """Inside AzureCLI@2, which has the id of the service connection. The agent has no identity."""
+    found = emulator.env("azure_pipelines")
     (task,) = (step for step in AZURE["jobs"][0]["steps"] if step.get("task") == "AzureCLI@2")
-    own = {name: value.replace("$(Agent.TempDirectory)", str(tmp_path)) for name, value in task["env"].items()}
-    path = f"{az.parent}{os.pathsep}{os.environ['PATH']}"
-    audience = found["ANT_IDENTITY_AUDIENCE"]
-    yield {**ids(emulator, "azure"), "ANT_IDENTITY_AUDIENCE": audience, **own, "PATH": path}
+    assert task["env"] == {"SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
+    assert task["inputs"]["azureSubscription"] == "anthropic"
+    found["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"] = found.pop("ANT_AZURE_SERVICE_CONNECTION_ID")
+    yield found
 
 
 @contextmanager
@@ -206,6 +199,17 @@ def on_jenkins(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, str]]:
     yield {**ids(emulator, "gitlab"), "JOB_URL": job, variable: str(token)}
 
 
+@contextmanager
+def on_semaphore(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """On a machine with Semaphore's own programs."""
+    tools = tmp_path / "toolbox"
+    tools.mkdir()
+    for name in ("checkout", "sem-version"):
+        (tools / name).write_text("#!/bin/sh\n")
+        (tools / name).chmod(0o755)
+    yield {**emulator.env("semaphore"), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+
+
 Surroundings = Callable[[Emulator, Path], Any]
 PLATFORMS: dict[str, Surroundings] = {
     "github-actions": lambda emulator, _: plain("github", emulator),
@@ -213,7 +217,11 @@ PLATFORMS: dict[str, Surroundings] = {
     "circleci": lambda emulator, _: plain("circleci", emulator),
     "buildkite": lambda emulator, _: plain("buildkite", emulator),
     "google-cloud-build": lambda emulator, _: on_cloud_build(emulator),
-    "azure-pipelines": on_azure,
+    "azure-pipelines": lambda emulator, _: on_azure(emulator),
+    "bitbucket": lambda emulator, _: plain("bitbucket", emulator),
+    "terraform-cloud": lambda emulator, _: plain("terraform_cloud", emulator),
+    "spacelift": lambda emulator, _: plain("spacelift", emulator),
+    "semaphore": on_semaphore,
     "kubernetes": lambda emulator, _: plain("kubernetes", emulator),
     "jenkins": on_jenkins,
 }
@@ -326,22 +334,35 @@ def test_a_gitlab_job_without_id_tokens_is_told_what_to_add(tmp_path: Path) -> N
     assert "this GitLab CI job has no ID token" in said
 
 
-def test_a_resource_that_the_azure_tenant_does_not_know_is_named(tmp_path: Path) -> None:
-    with Emulator() as emulator, on_azure(emulator, tmp_path) as environ:
-        status, said = run(
-            without_status(first("azure-pipelines")), environ | {"ANT_IDENTITY_AUDIENCE": "api://another"}, tmp_path
-        )
+@pytest.mark.parametrize(
+    ("folder", "missing", "said"),
+    [
+        ("azure-pipelines", "SYSTEM_ACCESSTOKEN", "map it into the step"),
+        ("bitbucket", "BITBUCKET_STEP_OIDC_TOKEN", "add to the step: oidc:"),
+        ("terraform-cloud", "TFC_WORKLOAD_IDENTITY_TOKEN", "TFC_WORKLOAD_IDENTITY_AUDIENCE"),
+        ("spacelift", "SPACELIFT_OIDC_TOKEN", "SPACELIFT_OIDC_TOKEN is not set"),
+        ("semaphore", "SEMAPHORE_OIDC_TOKEN", "SEMAPHORE_OIDC_TOKEN is not set"),
+    ],
+)
+def test_a_job_without_its_token_is_told_what_to_add(folder: str, missing: str, said: str, tmp_path: Path) -> None:
+    with Emulator() as emulator, PLATFORMS[folder](emulator, tmp_path) as environ:
+        status, text = run(without_status(first(folder)), environ | {missing: ""}, tmp_path)
     assert status == 3
-    assert "the program az failed" in said
-    assert "AADSTS500011" in said
+    assert said in text
 
 
 # What the files say.
 
 
+_INSTALLS = (
+    rf"pip install (?:--user )?'?ant-wif(?:\[([a-z,]+)\])?=={re.escape(__version__)}'?"
+    rf"( {re.escape(locked('anthropic'))}$)?"
+)
+
+
 @every_job
 def test_a_job_installs_what_its_commands_need(job: Job) -> None:
-    found = re.search(r"pip install (?:--user )?'?ant-wif(?:\[([a-z,]+)\])?'?( anthropic$)?", job.text, re.MULTILINE)
+    found = re.search(_INSTALLS, job.text, re.MULTILINE)
     assert found
     assert bool(found[2]) == ("python program.py" in job.text)
     cloud = {"aws-codebuild": {"aws"}, "google-cloud-build": {"gcp"}}.get(job.folder, set())
@@ -356,7 +377,7 @@ def test_the_status_comes_before_the_program(folder: str) -> None:
     text = first(folder).text
     proof = "ant models list" if folder == "github-actions" else "ant exec -- python program.py"
     assert text.index("ant auth status") < text.index(proof)
-    assert folder == "kubernetes" or any("pytest --ant-mode live" in job.text for job in jobs)
+    assert folder in {"kubernetes", "terraform-cloud"} or any("pytest --ant-mode live" in job.text for job in jobs)
 
 
 @pytest.mark.parametrize("folder", sorted(FOLDERS))
@@ -383,9 +404,15 @@ LINT = [line for line in (ROOT / "Makefile").read_text().splitlines() if "/check
 
 def test_lint_checks_every_file_that_has_a_schema() -> None:
     checked = {path for line in LINT for word in line.split()[3:] for path in ROOT.glob(word)}
-    without_schema = {"buildspec.yml", "policy.json", "cronjob.yaml", "Jenkinsfile", "program.py"}
+    # The schema for Bitbucket takes `oidc: true` alone.
+    without_schema = {
+        "bitbucket-pipelines.yml",
+        "buildspec.yml", "policy.json", "cronjob.yaml", "Jenkinsfile", "program.py", "main.tf", "semaphore.yml",
+        ".spacelift/config.yml",
+    }  # fmt: skip
     files = {path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".md"} | {ROOT / "action.yml"}
-    assert checked == {path for path in files if path.name not in without_schema}
+    names = {path: {path.name, f"{path.parent.name}/{path.name}"} for path in files}
+    assert checked == {path for path in files if without_schema.isdisjoint(names[path])}
 
 
 def test_lint_has_zizmor_read_every_file_for_github() -> None:
@@ -450,6 +477,18 @@ def test_only_the_main_branch_runs_keyless() -> None:
         assert all(job["filters"] == {"branches": {"only": "main"}} for job in entry.values())
     assert all(step["if"] == 'build.branch == "main"' for step in BUILDKITE["steps"])
     assert (AZURE["trigger"], AZURE["pr"]) == (["main"], "none")
+    assert BITBUCKET["pipelines"].keys() == {"branches"}
+    assert BITBUCKET["pipelines"]["branches"].keys() == {"main"}
+    assert SEMAPHORE["blocks"][0]["run"] == {"when": "branch = 'main'"}
+
+
+def test_no_example_pipes_a_download_into_a_shell_or_installs_what_has_no_version() -> None:
+    for path in (*EXAMPLES.rglob("*"), ROOT / "action.yml"):
+        text = path.read_text() if path.is_file() else ""
+        assert not re.search(r"(?:curl|wget)\b[^\n]*\|\s*(?:ba|z)?sh\b", text), path
+        for words in re.findall(r"(?:pip3?|npm) install ([^\n&]*)", text) if path.suffix != ".md" else []:
+            named = [word.strip("'") for word in words.split() if not word.startswith("-")]
+            assert all(re.search(r"==\d|@\d|\$", word) for word in named), (path, named)
 
 
 def test_gitlab_declares_the_token_that_the_source_reads() -> None:

@@ -36,9 +36,16 @@ def read(path: str) -> Any:
     return yaml.safe_load((EXAMPLES / path).read_text())
 
 
+def locked(name: str) -> str:
+    """Return a requirement with the version that the suite runs with."""
+    found = re.search(rf"^{re.escape(name)}==\S+", (ROOT / "requirements" / "dev.txt").read_text(), re.MULTILINE)
+    assert found is not None
+    return found.group()
+
+
 def without_installing(script: str) -> str:
     """Leave out what the project's own environment has done already."""
-    installs = re.compile(r"pip\"? install|-m venv|/install\.sh")
+    installs = re.compile(r"pip\"? install|-m venv|npm install")
     return "\n".join(line for line in script.splitlines() if not installs.search(line))
 
 
