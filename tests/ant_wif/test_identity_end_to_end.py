@@ -387,3 +387,26 @@ def test_a_pod_without_a_projected_token_has_none(emulator: Emulator, pod: Path)
     job = emulator.env("kubernetes")
     del job["ANTHROPIC_IDENTITY_TOKEN_FILE"]
     assert detect(Context(Environment(job), root=pod)) is None
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable"),
+    [
+        ("gitlab", "ANTHROPIC_ID_TOKEN"),
+        ("bitbucket", "BITBUCKET_STEP_OIDC_TOKEN"),
+        ("terraform_cloud", "TFC_WORKLOAD_IDENTITY_TOKEN"),
+        ("spacelift", "SPACELIFT_OIDC_TOKEN"),
+        ("semaphore", "SEMAPHORE_OIDC_TOKEN"),
+        ("vercel", "VERCEL_OIDC_TOKEN"),
+    ],
+)
+def test_a_token_of_another_platform_is_denied_and_the_issuer_is_named(
+    shared: Emulator, tmp_path: Path, platform: str, variable: str
+) -> None:
+    token = shared.issue("github", aud=shared.rule(platform).audience)
+    job = {**shared.env(platform), variable: token, "HOME": str(tmp_path)}
+    with pytest.raises(ant_wif.ExchangeError, match=r"denied \(HTTP 401") as caught:
+        ant_wif.resolve(environ=job).token()
+    assert shared.history[-1].reason == "issuer_mismatch"
+    assert f"iss={shared.issuer('github').issuer_url}" in str(caught.value)
+    assert token not in str(caught.value)
