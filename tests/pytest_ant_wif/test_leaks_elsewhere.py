@@ -168,3 +168,24 @@ def test_a_pytest_without_what_the_guard_knows_of_it_is_one_warning_and_the_run_
     result = run("-W", "error", "--capture=sys")
     result.assert_outcomes(passed=1, failed=1, warnings=1)
     assert f"EXAMPLE-{'EXAMPLE-' * 3}" not in "\n".join(line for line in result.outlines if line.startswith("E "))
+
+
+EXTRA = """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "teardown":
+        report.extra = {"of the call": ["printed sk-ant-oat01-" + "EXAMPLE-" * 5]}
+    return report
+"""
+
+
+def test_what_another_plugin_adds_to_a_report_without_text_holds_no_secret(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(EXTRA)
+    pytester.makepyfile("def test_a(): pass")
+    run("--report-log=report.json", "-p", "pytest_reportlog").assert_outcomes(passed=1)
+    written = Path("report.json").read_text()
+    assert "of the call" in written
+    assert "EXAMPLE-EXAMPLE" not in written

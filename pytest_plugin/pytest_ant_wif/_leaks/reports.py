@@ -18,12 +18,20 @@ VARIABLES = (
 )
 
 
+# What pytest and pytest-xdist note in each report. Others, as pytest-json-report, add texts of the test.
+_PLAIN = frozenset(
+    (
+        "nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections", "duration",
+        "start", "stop", "node", "worker_id", "testrun_uid", "item_index",
+    )
+)  # fmt: skip
+
+
 def is_bare(report: pytest.TestReport) -> bool:
     """Whether the report holds no text of the test: most are so, and have to cost nothing."""
     held = getattr(report, "__dict__", {})
-    return held.get("longrepr", report) is None and not (
-        held.get("sections", True) or held.get("user_properties", True) or "wasxfail" in held or "context" in held
-    )
+    has_text = held.get("sections", True) or held.get("user_properties", True) or held.get("longrepr", True) is not None
+    return not has_text and _PLAIN.issuperset(held)
 
 
 def parts_of(report: pytest.TestReport | pytest.CollectReport) -> Iterator[str]:
