@@ -133,10 +133,15 @@ def variables_of(credentials: Credentials, token: AccessToken) -> dict[str, str]
     return {name: token.secret.get_secret_value(), **host}
 
 
-def in_variables(environ: Mapping[str, str], credentials: Credentials, token: AccessToken) -> dict[str, str]:
-    """Return the environment for a program that knows variables only."""
+def in_variables(
+    environ: Mapping[str, str], credentials: Credentials, token: AccessToken, *, as_api_key: bool = False
+) -> dict[str, str]:
+    """Return the environment for a program that knows variables only; `as_api_key` for one that knows only that."""
     others = {name: value for name, value in _without_credentials(environ).items() if name != "ANTHROPIC_BASE_URL"}
-    return {**others, **variables_of(credentials, token)}
+    handed = variables_of(credentials, token)
+    if as_api_key and "ANTHROPIC_AUTH_TOKEN" in handed:
+        handed["ANTHROPIC_API_KEY"] = handed.pop("ANTHROPIC_AUTH_TOKEN")
+    return {**others, **handed}
 
 
 def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:

@@ -276,6 +276,15 @@ def test_a_variable_hands_the_token_over_once_and_says_until_when(job: Environ) 
     assert left_behind(job) == []
 
 
+def test_a_token_is_handed_over_as_a_key_to_programs_that_insist_on_that_variable(job: Environ) -> None:
+    show = 'printf "%.14s %s" "$ANTHROPIC_API_KEY" "${ANTHROPIC_AUTH_TOKEN-none}"'
+    done = run(job, "exec", "--as-api-key", "--", "sh", "-c", show)
+    assert done.stdout == "sk-ant-oat01-" + done.stdout[13] + " none"
+    assert "note: the token is good until 20" in done.stderr
+    static = {**job, "ANTHROPIC_AUTH_TOKEN": "a-gateway's-token"}
+    assert run(static, "exec", "--as-api-key", "--", "sh", "-c", show).stdout == "a-gateway's-to none"
+
+
 def test_an_api_key_which_never_expires_is_handed_over_as_what_it_is(job: Environ, emulator: Emulator) -> None:
     environ = {**job, "ANTHROPIC_API_KEY": emulator.api_key}
     done = run(environ, "exec", "--", "sh", "-c", 'printf %s "$ANTHROPIC_API_KEY$ANTHROPIC_AUTH_TOKEN"')

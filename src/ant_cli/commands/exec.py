@@ -55,6 +55,9 @@ def _group_id(_: click.Context, __: click.Parameter, value: str | None) -> int |
 )
 @click.option("--env", "by_variable", is_flag=True, help="Pass the token in a variable. It is not refreshed.")
 @click.option(
+    "--as-api-key", is_flag=True, help="Pass the token as ANTHROPIC_API_KEY, for programs that know only that."
+)
+@click.option(
     "--github-mask",
     "by_mask",
     is_flag=True,
@@ -68,7 +71,15 @@ def _group_id(_: click.Context, __: click.Parameter, value: str | None) -> int |
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
 @pass_session
-def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_mask: bool, group: int | None) -> int:
+def exec_(
+    session: Session,
+    command: tuple[str, ...],
+    *,
+    by_variable: bool,
+    as_api_key: bool,
+    by_mask: bool,
+    group: int | None,
+) -> int:
     """Run a program with a credential that stays fresh.
 
     COMMAND finds the credential in a profile, which every official SDK and tool reads. Put -- before a COMMAND that
@@ -83,12 +94,12 @@ def exec_(session: Session, command: tuple[str, ...], *, by_variable: bool, by_m
     token = credentials.access_token()
     if token.expires_at is None and credentials.source in {"api_key", "auth_token"}:
         _say_what_would_be_renewed(session, credentials)
-        return _replace(command, session, credentials, token, by_mask=by_mask)
-    if by_variable:
+        return _replace(command, session, credentials, token, as_api_key=as_api_key, by_mask=by_mask)
+    if by_variable or as_api_key:
         from ant_cli.commands.auth.status import expiry
 
         say(f"note: the token {expiry(token.expires_at)} and is not renewed", err=True)
-        return _replace(command, session, credentials, token, by_mask=by_mask)
+        return _replace(command, session, credentials, token, as_api_key=as_api_key, by_mask=by_mask)
     with session.scope(on_failure=1):
         return _run(command, session, credentials, by_mask=by_mask, group=group)
 
@@ -130,14 +141,20 @@ def _run(
 
 
 def _replace(
-    command: tuple[str, ...], session: Session, credentials: Credentials, token: AccessToken, *, by_mask: bool
+    command: tuple[str, ...],
+    session: Session,
+    credentials: Credentials,
+    token: AccessToken,
+    *,
+    as_api_key: bool,
+    by_mask: bool,
 ) -> int:
     """Become the program: there is nothing left to do here. Where `ant` is a guest, run it and wait instead."""
     from ant_wif._export import in_variables
 
     if by_mask:
         github.mask(session.environ, token.secret)
-    environ = in_variables(session.environ, credentials, token)
+    environ = in_variables(session.environ, credentials, token, as_api_key=as_api_key)
     try:
         if session.is_guest:
             status = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # the very purpose
