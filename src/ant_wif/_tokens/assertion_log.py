@@ -124,7 +124,9 @@ class AssertionLog:
 
 
 def _name(assertion: SecretStr) -> str:
-    return hashlib.sha256(trimmed(assertion).get_secret_value().encode()).hexdigest() + ".json"
+    # A variable may hold bytes that are not UTF-8, which Python keeps as surrogates.
+    content = trimmed(assertion).get_secret_value().encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).hexdigest() + ".json"
 
 
 def _until(token: IdentityToken, now: float) -> float:
