@@ -332,7 +332,7 @@ def test_a_page_that_is_no_json_is_an_error_with_a_hint(body: bytes, waits: Wait
     answer = (200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
     with answering(answer, waits) as api, pytest.raises(ApiError, match="no JSON object") as caught:
         api.get("/v1/models")
-    assert "ANTHROPIC_BASE_URL" in str(caught.value.hint)
+    assert "check that --base-url names the Claude API" in str(caught.value.hint)
 
 
 def test_the_text_of_a_message_is_put_together_from_its_events(waits: Waits) -> None:

@@ -44,7 +44,10 @@ __all__ = ["Api", "ApiResponse", "BoundTo", "Query", "is_json", "media_type", "r
 LARGEST_ANSWER = 64 << 20
 _LARGEST_REFUSAL = 1 << 20
 
-_NOT_THE_API = "check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers in its place"
+
+def _not_the_api(base_url: str = "") -> str:
+    return f"check that {base_url or 'the base URL'} names the Claude API, and that no proxy answers in its place"
+
 
 T = TypeVar("T")
 
@@ -64,7 +67,7 @@ class ApiResponse:
         """Return the JSON that the body is. Raises ApiError where it is none."""
         with contextlib.suppress(ValueError):
             return read_json(self.body)
-        raise ApiError("the answer is no JSON", hint=_NOT_THE_API)
+        raise ApiError("the answer is no JSON", hint=_not_the_api())
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ class Api:
         found = _object(self.call(method, path, query=query, body=body, headers=headers))
         if found is None:
             raise ApiError(
-                f"{method} {sanitize(path)} was answered with something that is no JSON object", hint=_NOT_THE_API
+                f"{method} {sanitize(path)} was answered with something that is no JSON object",
+                hint=_not_the_api(self._credentials.base_url_from),
             )
         return found
 

@@ -218,7 +218,7 @@ def parsed(reader: Callable[[Document], T], document: Document) -> T:
     except ValueError as error:
         raise ApiError(
             f"the Admin API answered with something that cannot be understood: {error}",
-            hint="check that ANTHROPIC_BASE_URL names the Claude API",
+            hint="check that the base URL names the Claude API: `ant auth status` shows where it comes from",
         ) from None
 
 

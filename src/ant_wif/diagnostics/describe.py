@@ -294,7 +294,7 @@ def _candidate(resolution: Resolution, candidate: TierCandidate, chosen: TierCan
         scope=_scope(candidate),
         profile_type=candidate.profile.type if candidate.profile else None,
         problem=problem,
-        fix=f"ant auth login --profile {name}" if problem else None,
+        fix=f"ant auth login --profile {name}" if problem else candidate.error.hint if candidate.error else None,
     )
 
 

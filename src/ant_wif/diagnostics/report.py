@@ -62,7 +62,7 @@ class CandidateStatus:
     problem: Text = None
     """Of a profile: `no such profile`, `not logged in` or `expired`."""
     fix: Text = None
-    """The command that solves the problem."""
+    """The command that solves the problem, or what else to do."""
 
 
 @dataclass(kw_only=True, eq=False)

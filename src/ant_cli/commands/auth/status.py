@@ -154,6 +154,8 @@ def _value(report: Report, candidate: CandidateStatus) -> str:
 def _details(candidate: CandidateStatus, now: float) -> Iterator[str]:
     if candidate.expires_at is not None:
         yield _detail("expires", _moment(candidate.expires_at, now))
+    if candidate.error and candidate.fix and not candidate.problem:
+        yield _detail("hint", candidate.fix)
     if candidate.scope:
         yield _detail("scope", candidate.scope)
 
