@@ -117,13 +117,13 @@ class ConfigDir:
         return self.path / "active_config"
 
     def config_path(self, name: str) -> Path:
-        return self.path / "configs" / f"{check_name(name, found_in='the profile name')}.json"
+        return self.path / "configs" / f"{check_name(name, found_in='the name')}.json"
 
     def credentials_path(self, name: str, override: str | None = None) -> Path:
         """Where a profile's secrets are: `authentication.credentials_path` if set, `~` expanded."""
         if override:
             return self._environ.expand(override)
-        return self.path / "credentials" / f"{check_name(name, found_in='the profile name')}.json"
+        return self.path / "credentials" / f"{check_name(name, found_in='the name')}.json"
 
     def active(self, explicit: str | None = None) -> Active:
         """Which profile is meant: the argument, `ANTHROPIC_PROFILE`, `active_config`, or `default`.

@@ -122,7 +122,7 @@ def create_federation(
         ProfileError: the profile exists already, or something it needs is missing.
         ConfigurationError: an id has not the form of its kind, or the URL must not carry a token.
     """
-    check_name(name, found_in="the profile name")
+    check_name(name, found_in="the name")
     if is_there(directory.config_path(name)):
         raise ProfileError(
             f"the profile {name!r} exists already: {directory.config_path(name)}",
