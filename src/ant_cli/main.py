@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return status
     except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback is shown
         _trace(session, error)
-        return _say(session, error, *_unexpected(error), FAILED)
+        return _say(session, error, *_unexpected(error, session.environ), FAILED)
     finally:
         session.at_end.close()
     return outcome if isinstance(outcome, int) else DONE
@@ -211,13 +211,17 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return getattr(error, "hint", None) or (f"{context.command_path} --help" if context else None)
 
 
-def _unexpected(error: Exception) -> tuple[str, str | None]:
+def _unexpected(error: Exception, environ: Mapping[str, str]) -> tuple[str, str | None]:
     from ant_cli._logging import fall_silent
     from ant_wif._secrets import sanitize
 
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
         fall_silent(sys.stdout)  # where what is left would be tried once more
         return f"the output cannot be written: {error.strerror}", None
+    if isinstance(error, UnicodeEncodeError):
+        names = [name for name, value in environ.items() if any("\ud800" <= each <= "\udfff" for each in value)]
+        what = ", ".join(map(sanitize, names)) or "an argument"
+        return f"{what} holds bytes that are not valid UTF-8", f"correct {what}"
     return (
         f"unexpected {type(error).__name__}: {sanitize(error)}",
         "this is a bug in ant-wif: run again with --debug and report what it prints",

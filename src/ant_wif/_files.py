@@ -537,9 +537,10 @@ def remove(path: Path) -> bool:
         path.unlink()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or type(error).__name__
         raise ProfileError(
-            f"{sanitize_path(path)} could not be removed: {error.strerror or type(error).__name__}",
+            f"{sanitize_path(path)} could not be removed: {problem}",
             hint=f"check the owner and mode of {sanitize_path(path.parent)}",
         ) from None
     return True

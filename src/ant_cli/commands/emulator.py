@@ -112,7 +112,11 @@ def env(session: Session, platform: str, url: str | None) -> None:
             f"no such platform, says the emulator: {sanitize(answer.body.decode('utf-8', 'replace'))}",
             hint="try --platform github",
         )
-    variables = json.loads(answer.body)
+    variables = None
+    with contextlib.suppress(ValueError):
+        variables = json.loads(answer.body)
+    if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
+        raise AntWifError(f"{base_url} is not an emulator of this version", hint="start one with `ant emulator`")
     if session.format == "json":
         click.echo(json.dumps(variables, indent=2))
         return

@@ -151,8 +151,11 @@ class ConfigDir:
             ProfileError: it is UTF-16, in which no name can be read.
         """
         raw = b""
-        with contextlib.suppress(OSError), self.pointer_path.open("rb") as file:
-            raw = file.read(4096)
+        with contextlib.suppress(OSError):
+            # The reader of a pipe waits for a writer.
+            if self.pointer_path.is_file():
+                with self.pointer_path.open("rb") as file:
+                    raw = file.read(4096)
         if raw and is_utf16(raw):
             raise ProfileError(
                 f"the file {sanitize_path(self.pointer_path)} is UTF-16 text",

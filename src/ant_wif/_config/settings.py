@@ -133,7 +133,7 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"{flag(empty)} is empty", hint=f"give {flag(empty)} a value, or leave it out")
         context: dict[str, Any] = {"environ": environ, "profile_file": profile}
         try:
-            found = cls(**given, **context)
+            found = _readable(cls(**given, **context))
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
         else:
@@ -199,6 +199,25 @@ class Settings(BaseSettings):
     def variable(cls, name: str) -> str | None:
         """The environment variable that fills a field."""
         return _variable(cls.model_fields[name])
+
+
+def _readable(settings: Settings) -> Settings:
+    """Refuse bytes that are no UTF-8, which Python keeps as surrogates. A path may have them.
+
+    Raises:
+        ConfigurationError: which setting has them.
+    """
+    for name in set(Settings.model_fields) - {"identity_token_file", "cache_dir"}:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if (
+            isinstance(text, str)
+            and not text.isascii()
+            and any("\ud800" <= character <= "\udfff" for character in text)
+        ):
+            where = settings.origin(name).name.replace(":", " ")
+            raise ConfigurationError(f"{where} holds bytes that are not valid UTF-8", hint=f"correct {where}")
+    return settings
 
 
 class ProfileSource(PydanticBaseSettingsSource):

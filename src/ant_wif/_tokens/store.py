@@ -247,7 +247,7 @@ class CacheStore:
 
 def cached_tokens(cache: CacheDir) -> list[tuple[Path, CacheKey, AccessToken]]:
     """Return what the shared folder holds, sorted by expiry; files that cannot be used are left out."""
-    found = ((path, _read(path)) for path in (_entry_paths(cache) if cache.is_safe() else []))
+    found = ((path, _read(path)) for path in (_entry_paths(cache.path) if cache.is_safe() else []))
     usable = [(path, *content) for path, content in found if content is not None]
     return sorted(usable, key=lambda each: each[2].expires_at or 0)
 
@@ -260,13 +260,13 @@ def forget_cached_tokens(cache: CacheDir, federation: Federation | None = None) 
         cache.check()
         sweep(cache.path)
         sweep(cache.spent)
-        doomed = [*_entry_paths(cache), *sorted(cache.spent.glob("*.json"))]
+        doomed = [*_entry_paths(cache.path), *_entry_paths(cache.spent)]
     return [path for path in doomed if remove(path)]
 
 
-def _entry_paths(cache: CacheDir) -> list[Path]:
+def _entry_paths(folder: Path) -> list[Path]:
     with suppress(OSError):
-        return sorted(cache.path.glob("*.json"))
+        return sorted(folder.glob("*.json"))
     return []
 
 

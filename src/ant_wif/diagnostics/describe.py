@@ -146,7 +146,7 @@ def _other_config_home(resolution: Resolution) -> Iterator[Advice]:
     if not stated or resolution.inputs.directory.via != "default":
         return
     other = resolution.inputs.environ.expand(stated) / "anthropic"
-    if other.exists() and other.resolve() != resolution.inputs.directory.path.resolve():
+    if is_there(other) and other.resolve() != resolution.inputs.directory.path.resolve():
         yield _warn(
             "xdg_config_home",
             f"XDG_CONFIG_HOME is set: the Go CLI reads {other} instead of {resolution.inputs.directory.path}",

@@ -112,14 +112,15 @@ class Azure(IdentitySource):
     def _app_service(self, context: Context, resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
         environ, secret = context.environ, context.header_value("IDENTITY_HEADER")
         query = self._query(environ, resource, "2019-08-01")
-        url = f"{_check_local(environ['IDENTITY_ENDPOINT'], environ)}?{urlencode(query)}"
+        url = f"{_check_local(environ['IDENTITY_ENDPOINT'], environ)}?{urlencode(query, errors='replace')}"
         remedy = "check that the app has a managed identity (Settings, Identity), and restart it after a change"
         endpoint = Endpoint("the managed identity endpoint of App Service", remedy)
         return endpoint, Request("GET", url, headers={"X-IDENTITY-HEADER": secret}, direct=True), [secret]
 
     def _imds(self, environ: Mapping[str, str], resource: str) -> tuple[Endpoint, Request, list[SecretStr]]:
         host = _check_local(environ.get(_IMDS_HOST, _IMDS), environ).rstrip("/")
-        url = f"{host}/metadata/identity/oauth2/token?{urlencode(self._query(environ, resource, '2018-02-01'))}"
+        query = urlencode(self._query(environ, resource, "2018-02-01"), errors="replace")
+        url = f"{host}/metadata/identity/oauth2/token?{query}"
         remedy = "check that the machine has a managed identity (Security, Identity), and that no proxy is in between"
         return (
             Endpoint("Azure's instance metadata service", remedy, _is_passing),
@@ -166,8 +167,8 @@ def _all_are(names: list[str]) -> str:
 
 def _check_local(url: str, environ: Mapping[str, str]) -> str:
     """Allow plain http to the machine itself and to link-local addresses, which no router passes on."""
-    host = urlsplit(url).hostname or ""
     with suppress(ValueError):
+        host = urlsplit(url).hostname or ""
         if ipaddress.ip_address(host).is_link_local:
             return url
     return check_url(url, what="the managed identity endpoint", environ=environ)

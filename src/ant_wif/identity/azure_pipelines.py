@@ -67,7 +67,9 @@ class AzurePipelines(IdentitySource):
             raise unmet
         token = context.header_value(TOKEN)
         url = check_url(context.environ[URI], what=URI, environ=context.environ)
-        query = urlencode({"api-version": _API_VERSION, "serviceConnectionId": self._connection(context) or ""})
+        query = urlencode(
+            {"api-version": _API_VERSION, "serviceConnectionId": self._connection(context) or ""}, errors="replace"
+        )
         headers: dict[str, str | SecretStr] = {
             "Authorization": SecretStr(f"Bearer {token.get_secret_value()}"),
             "Content-Type": "application/json",
