@@ -280,7 +280,7 @@ def test_a_token_is_handed_over_as_a_key_to_programs_that_insist_on_that_variabl
     show = 'printf "%.14s %s" "$ANTHROPIC_API_KEY" "${ANTHROPIC_AUTH_TOKEN-none}"'
     done = run(job, "exec", "--as-api-key", "--", "sh", "-c", show)
     assert done.stdout == "sk-ant-oat01-" + done.stdout[13] + " none"
-    assert "note: the token is good until 20" in done.stderr
+    assert "note: the token expires at 20" in done.stderr
     static = {**job, "ANTHROPIC_AUTH_TOKEN": "a-gateway's-token"}
     assert run(static, "exec", "--as-api-key", "--", "sh", "-c", show).stdout == "a-gateway's-to none"
 
