@@ -5,7 +5,9 @@ A command's module is imported when the command runs, so `ant --version` costs n
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,6 +89,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     130 interrupted.
     """
     session = Session(environ, is_guest=arguments is not None or environ is not None)
+    _replace_what_has_no_encoding(session)
     try:
         outcome = cli.main(
             args=None if arguments is None else list(arguments),
@@ -116,6 +119,18 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     finally:
         session.at_end.close()
     return outcome if isinstance(outcome, int) else DONE
+
+
+def _replace_what_has_no_encoding(session: Session) -> None:
+    """Print a question mark for what the encoding of stdout does not have, instead of failing."""
+
+    def set_errors(stream: io.TextIOWrapper, errors: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it may be closed by now
+            stream.reconfigure(errors=errors)
+
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        set_errors(sys.stdout, "replace")
+        session.at_end.callback(set_errors, sys.stdout, "strict")
 
 
 def _name(arguments: Sequence[str] | None) -> str:

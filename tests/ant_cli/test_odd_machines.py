@@ -1,7 +1,9 @@
-"""Machines without a home directory, and users that the system does not know."""
+"""Machines without a home directory, users that the system does not know, and terminals of any encoding."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ant_cli.main import main
 from ant_wif._config.locations import NOWHERE
 from support.loopback import TokenEndpoint
 from support.misbehaving_server import forged_jwt
@@ -85,3 +88,27 @@ def test_without_a_home_directory_everything_works_that_needs_none_and_the_rest_
         if expected:
             assert "hint: set HOME" in said, f"ant {words}: {said}"
     assert not NOWHERE.exists()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8"])
+def test_a_terminal_of_any_encoding_is_written_to_without_an_error(encoding: str, tmp_path: Path) -> None:
+    odd = tmp_path / "h\u4e2d\u20ac"
+    environ = {
+        "HOME": str(odd),
+        **FEDERATION,
+        "ANTHROPIC_IDENTITY_TOKEN": forged_jwt({"sub": "caf\u00e9 \u4e2d", "exp": int(time.time()) + 900}),
+    }
+    for words in (
+        ["auth", "status"], ["auth", "status", "--format", "json"], ["auth", "explain"], ["identity", "claims"],
+        ["identity", "claims", "--format", "yaml"], ["identity", "detect"], ["profile", "list"], ["cache", "list"],
+        ["profile", "get"],
+    ):  # fmt: skip
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+        err = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main(words, environ)
+        assert out.errors == "strict"
+        for stream in (out, err):
+            stream.flush()
+            assert b"unexpected" not in stream.buffer.getvalue()  # type: ignore[attr-defined]  # of the class above
+            assert b"not valid UTF-8" not in stream.buffer.getvalue()  # type: ignore[attr-defined]  # as above

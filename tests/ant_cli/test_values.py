@@ -77,3 +77,15 @@ def test_json_with_two_meanings_or_none_is_refused(text: str) -> None:
     if "NaN" not in text:  # in YAML that is a text like others
         with pytest.raises(click.UsageError, match=r"twice|too large|deep"):
             read(text)
+
+
+def test_the_limit_of_a_body_is_one_of_bytes() -> None:
+    encoded({"text": "\u00e9" * (15 << 20)})
+    with pytest.raises(click.UsageError, match="longer than"):
+        encoded({"text": "\u00e9" * (17 << 20)})
+
+
+def test_a_document_in_utf_16_is_named_and_a_mark_is_passed_over() -> None:
+    assert read_document("{a: 1}".encode("utf-8-sig"), "the file x") == {"a": 1}
+    with pytest.raises(click.UsageError, match="the file x is UTF-16 text; save it as UTF-8"):
+        read_document("{a: 1}".encode("utf-16"), "the file x")
