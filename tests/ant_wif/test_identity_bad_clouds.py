@@ -72,7 +72,7 @@ def flavored(status: int, body: object = b"x", content_type: str = "text/html") 
         pytest.param(metadata(flavored(403, TOKEN)), "403", "iam.serviceAccountOpenIdTokenCreator", id="403"),
         pytest.param(metadata(flavored(404)), "404", "attach a service account", id="404"),
         pytest.param(metadata(b"", flavored(404)), "404", "attach a service account", id="404 at once"),
-        pytest.param(flavored(500, TOKEN), "answered HTTP 500", "check GCE_METADATA_HOST", id="500"),
+        pytest.param(flavored(500, TOKEN), "returned HTTP 500", "check GCE_METADATA_HOST", id="500"),
         pytest.param(drop_after_reading(), "could not be reached", "check GCE_METADATA_HOST", id="nothing"),
         pytest.param(html(), "Metadata-Flavor", "GCE_METADATA_HOST and the proxy", id="html"),
         pytest.param(metadata(reply(TOKEN)), "Metadata-Flavor", "something else answers", id="no header"),

@@ -738,7 +738,7 @@ def test_what_debug_prints_of_a_platform_holds_no_secret(tmp_path: Path) -> None
         ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (3, "")
     assert f"x-identity-header: {OPAQUE[:16]}..." in ran.stderr
-    assert "answered HTTP 403" in ran.stderr
+    assert "returned HTTP 403" in ran.stderr
     assert_unseen(ran.stderr, OPAQUE, TOKEN)
 
 

@@ -64,7 +64,7 @@ class Endpoint:
         found = _field(reply.body, path)
         if found is None:
             raise IdentitySourceError(
-                f"{self.name} answered something other than a JSON object with a field `{'.'.join(path)}`",
+                f"{self.name} returned something other than a JSON object with a field `{'.'.join(path)}`",
                 hint=f"check that no proxy answers in its place; {self.remedy}",
             )
         return found
@@ -80,7 +80,7 @@ class Endpoint:
         start = reply.body[:_SHOWN_BYTES].decode("utf-8", "replace")
         shown = error.said if error.fields else sanitize(start, known=sent)
         return explain(reply, shown) or IdentitySourceError(
-            f"{self.name} answered HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
+            f"{self.name} returned HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
         )
 
 

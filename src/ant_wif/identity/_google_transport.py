@@ -154,7 +154,7 @@ class CheckedRequest(google.auth.transport.requests.Request):
             raise MetadataServerError(f"the metadata server could not be reached: {reply.reason}", reply)
         self.status = reply.status
         if is_transient(reply):
-            raise MetadataServerError(f"the metadata server answered HTTP {reply.status}", reply)
+            raise MetadataServerError(f"the metadata server returned HTTP {reply.status}", reply)
         if reply.headers.get("metadata-flavor") != "Google":
             raise google.auth.exceptions.InvalidOperation("the answer lacks the header Metadata-Flavor: Google")
         if urlsplit(url).path.endswith("/identity"):

@@ -182,6 +182,6 @@ def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
     if not 300 <= reply.status < 400:
         return None
     return IdentitySourceError(
-        f"the server of the identity token's URL answered with a redirect (HTTP {reply.status}), which is not followed",
+        f"the server of the identity token's URL returned a redirect (HTTP {reply.status}), which is not followed",
         hint="name in identity_token.url the address that answers itself",
     )
