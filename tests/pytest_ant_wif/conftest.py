@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import jwt.algorithms
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.preloaded import Popen
 
 # pytester forgets the modules that a test imports; cryptography does not outlive being imported twice.
 assert jwt.algorithms
@@ -86,7 +88,11 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
     pytester.path.joinpath("leftovers.py").write_text(LEFTOVERS)
 
     def run_it(
-        *options: str, plugins: tuple[str, ...] = (), cache: bool = False, others: bool = False
+        *options: str,
+        plugins: tuple[str, ...] = (),
+        cache: bool = False,
+        others: bool = False,
+        preload: bool = True,
     ) -> pytest.RunResult:
         if "-n" in options:
             pytest.importorskip("xdist")
@@ -95,7 +101,7 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
         command = [sys.executable, "-m", "pytest", *([] if cache else ["-p", "no:cacheprovider"]), *loaded, *options]
         base = pytester.path / ".base"
         # In a session of its own, so that one can ask whether anything of it still runs.
-        result = _run(pytester, [*command, f"--basetemp={base}"])
+        result = _run(pytester, [*command, f"--basetemp={base}"], Popen if preload else subprocess.Popen)
         for line in (*result.outlines, *result.errlines):
             assert "INTERNALERROR" not in line
         assert not list(files.iterdir()), "files were left"
@@ -109,10 +115,10 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
     return run_it
 
 
-def _run(pytester: pytest.Pytester, command: list[str]) -> pytest.RunResult:
+def _run(pytester: pytest.Pytester, command: list[str], popen: type[subprocess.Popen[str]]) -> pytest.RunResult:
     output, errors = pytester.path / ".stdout", pytester.path / ".stderr"
     with output.open("w") as out, errors.open("w") as err:
-        process = pytester.popen(command, stdout=out, stderr=err, stdin=None, start_new_session=True)
+        process = popen(command, stdout=out, stderr=err, start_new_session=True, cwd=pytester.path)
         status = process.wait(timeout=240)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

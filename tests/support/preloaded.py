@@ -26,9 +26,13 @@ ANT = str(Path(sys.executable).with_name("ant"))
 _CLIENT = ["httpx", "httpcore", "pydantic", "pydantic_settings", "filelock", "click", "yaml"]
 _IMPORTED = {
     "ant": [*_CLIENT, "ant_cli.main", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens"],
-    # Not this project itself: pytest rewrites the plugins that it imports.
-    "pytest": [*_CLIENT, "pytest", "_pytest.pytester", "uvicorn", "starlette.applications", "jwt.algorithms"],
-}
+    # Not the plugin itself, which pytest rewrites.
+    "pytest": [
+        *_CLIENT, "pytest", "_pytest.pytester", "_pytest.junitxml", "_pytest.unittest", "asyncio", "anyio", "jwt.algorithms",
+        "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app", "ant_wif.emulator.emulator",
+        "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens",
+    ],
+}  # fmt: skip
 _PR_SET_CHILD_SUBREAPER = 36
 
 # The program is the child of a child that ends: it becomes one of the process that asks for it. It begins after that.
@@ -39,6 +43,9 @@ control = socket.socket(fileno=int(sys.argv[1]))
 del sys.path[0]
 for name in sys.argv[2:]:
     importlib.import_module(name)
+    if "_pytest.assertion.rewrite" in sys.modules:  # it warns of plugins' names that it did not import itself
+        hook = sys.modules["_pytest.assertion.rewrite"].AssertionRewritingHook
+        sys.modules[name.partition(".")[0]].__loader__ = hook.__new__(hook)
 gc.collect()
 gc.freeze()
 
