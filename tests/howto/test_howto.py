@@ -17,6 +17,7 @@ import yaml
 from ant_cli.main import main
 from ant_wif.emulator import Emulator
 from ant_wif.identity import DEFAULT_AUDIENCE, Kubernetes
+from support import preloaded
 from support.samples import MODEL
 
 HERE = Path(__file__).parent
@@ -135,20 +136,21 @@ def test_the_example_prints_what_is_said_of_it(script: Path, printed: dict[str, 
 def test_the_example_suites_pass(mode: str, suites: str, tmp_path: Path) -> None:
     for suite in HERE.glob(suites):
         shutil.copy(suite, tmp_path / f"test_{suite.name}")
-    # pytest-asyncio, where it is installed, warns of a setting that these suites have no use for.
-    quiet = ["-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    # Other plugins of this machine cost time; that this one is found by itself shows test_sample_project.py.
+    alone = ["-W", "error", "-p", "no:cacheprovider", "-p", "ant_wif"]
     with Emulator() as emulator:
-        job = {**emulator.env("github"), "HOME": str(tmp_path)}
-        command = [sys.executable, "-m", "pytest", "-q", *quiet, "--ant-mode", mode]
-        outcome = subprocess.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
+        job = {**emulator.env("github"), "HOME": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        command = [sys.executable, "-m", "pytest", "-q", *alone, "--ant-mode", mode]
+        outcome = preloaded.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert outcome.returncode == 0, outcome.stdout
         assert emulator.exchanges == (1 if mode == "live" else 0)
 
 
 def test_the_readme_shows_what_the_demo_prints() -> None:
     shown = next(block for block in _blocks(ROOT / "README.md", "console") if "make demo" in block)
-    ant = str(Path(sys.executable).with_name("ant"))
-    printed = subprocess.run([ant, "demo"], env={"HOME": "/nonexistent"}, capture_output=True, text=True, check=True)
+    printed = preloaded.run(
+        [preloaded.ANT, "demo"], env={"HOME": "/nonexistent"}, capture_output=True, text=True, check=True
+    )
     assert printed.stderr == ""
     real = [_without_what_varies(line) for line in printed.stdout.splitlines()]
     for line in shown.splitlines():

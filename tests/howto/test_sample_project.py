@@ -35,7 +35,7 @@ def python(tmp_path: Path) -> Path:
     wheels, venv = tmp_path / "wheels", tmp_path / "venv"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     _run(sys.executable, "-m", "venv", "--without-pip", venv)
-    _run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, ROOT)
+    _run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", wheels, cwd=ROOT)
     (wheel,) = wheels.glob("ant_wif-*.whl")
     made = venv / "bin" / "python"
     (packages,) = venv.glob("lib/python*/site-packages")

@@ -28,9 +28,9 @@ _IMPORTED = {
     "ant": [*_CLIENT, "ant_cli.main", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens"],
     # Not the plugin itself, which pytest rewrites.
     "pytest": [
-        *_CLIENT, "pytest", "_pytest.pytester", "_pytest.junitxml", "_pytest.unittest", "asyncio", "anyio", "jwt.algorithms",
-        "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app", "ant_wif.emulator.emulator",
-        "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens",
+        *_CLIENT, "pytest", "_pytest.pytester", "_pytest.junitxml", "_pytest.unittest", "asyncio", "anyio",
+        "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
+        "ant_wif.emulator.emulator", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens",
     ],
 }  # fmt: skip
 _PR_SET_CHILD_SUBREAPER = 36
@@ -65,9 +65,11 @@ def begin(fds):
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape")
-    for number, name, errors in ((1, "stdout", "surrogateescape"), (2, "stderr", "backslashreplace")):
-        stream = open(number, "w", encoding="utf-8", errors=errors)
+    encoding = environ.get("PYTHONIOENCODING", "utf-8")
+    errors = "strict" if "PYTHONIOENCODING" in environ else "surrogateescape"
+    sys.stdin = sys.__stdin__ = open(0, encoding=encoding, errors=errors)
+    for number, name, errors in ((1, "stdout", errors), (2, "stderr", "backslashreplace")):
+        stream = open(number, "w", encoding=encoding, errors=errors)
         stream.reconfigure(line_buffering=number == 2 or stream.isatty())
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
@@ -151,7 +153,7 @@ def _parent(kind: str) -> socket.socket:
 def _kind(words: Sequence[str], environ: Mapping[str, str]) -> str | None:
     """Return which of the parents has what a program needs, or `None` where it is to be started as ever."""
     locale = (environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    ordinary = not any(name.startswith("PYTHON") for name in environ) and all(
+    ordinary = not {name for name in environ if name.startswith("PYTHON")} - {"PYTHONIOENCODING"} and all(
         value in {"", "C", "POSIX"} or "UTF" in value.upper() for value in locale
     )
     if not ordinary or sys.platform != "linux":
