@@ -21,12 +21,12 @@ REASONS: Mapping[Reason, Meaning] = {
     "rule_not_found": Meaning(
         2,
         "The organization has no such rule, or the rule, its issuer or its service account is archived.",
-        "Copy the rule's id and the organization's from the Console anew.",
+        "Copy the IDs of the rule and the organization from the Console.",
     ),
     "malformed_assertion": Meaning(
         3,
-        "What was sent is no JWT in compact form, or has more than 16 KiB.",
-        "Send the OIDC token itself: no file that holds it in JSON, no line break, no quotes.",
+        "The identity token is not a JWT in compact form, or is larger than 16 KiB.",
+        "Send the OIDC token only, without JSON, line breaks or quotes.",
     ),
     "alg_not_allowed": Meaning(
         4,
@@ -34,84 +34,86 @@ REASONS: Mapping[Reason, Meaning] = {
         "Use a token of an OIDC provider that signs with a public key.",
     ),
     "kid_missing": Meaning(
-        5, "The token's header does not say which key signed it.", "Have the provider name its key in `kid`."
+        5, "The token's header does not name the key that signed it.", "Use a provider that sets `kid`."
     ),
     "issuer_mismatch": Meaning(
         6,
-        "`iss` differs from the issuer's URL, be it by a slash at the end.",
-        "Register the issuer with exactly the token's `iss`, or use a rule of that issuer.",
+        "`iss` differs from the issuer's URL, for example by a slash at the end.",
+        "Register the exact `iss` of the token as the issuer's URL, or use a rule of that issuer.",
     ),
     "jwks_unavailable": Meaning(
         7,
         "The issuer's keys could not be fetched or read.",
-        "Make its discovery document and key set reachable over https, or register the keys inline.",
+        "Make the discovery document and the key set reachable over https, or register the keys inline.",
     ),
     "kid_not_found": Meaning(
         7,
-        "The issuer's key set has no key of that name: keys were rotated, or the token is another issuer's.",
-        "Where the keys are registered inline, register the present ones; else fetch a fresh token.",
+        "The issuer's key set does not have this `kid`: keys were rotated, or the token is from another issuer.",
+        "If the keys are registered inline, register the current ones. Otherwise fetch a new token.",
     ),
     "signature_invalid": Meaning(
         8,
-        "The signature was not made by the published key, or the token was altered.",
-        "Fetch a fresh token, and compare the issuer's keys with those that are registered.",
+        "The published key does not verify the signature: another key signed the token, or it was changed.",
+        "Fetch a new token, and compare the issuer's keys with the registered keys.",
     ),
     "claim_missing": Meaning(
         9,
-        "`sub`, `iat` or `exp` is missing, or one of these, `nbf` or `jti` is of a wrong type.",
-        "Use the platform's OIDC token for workloads, which has them.",
+        "`sub`, `iat` or `exp` is missing, or a time, `sub` or `jti` has the wrong type.",
+        "Use the platform's OIDC token for workloads.",
     ),
     "expired": Meaning(
         9,
-        "`exp` is more than 30 seconds past.",
-        "Fetch the token immediately before it is exchanged; if it is fresh, set the clock.",
+        "`exp` is more than 30 seconds in the past.",
+        "Fetch the token directly before the exchange. If the token is new, correct the clock.",
     ),
     "not_yet_valid": Meaning(
-        9, "`iat` or `nbf` is more than 30 seconds ahead.", "Set the clock of the machine that made the token."
+        9,
+        "`iat` or `nbf` is more than 30 seconds in the future.",
+        "Correct the clock of the machine that issued the token.",
     ),
     "lifetime_exceeded": Meaning(
         10,
-        "From `iat` to `exp` is longer than the issuer allows, 3600 seconds unless it says otherwise.",
-        "Ask the platform for a shorter token, or raise the issuer's `max_jwt_lifetime_seconds`.",
+        "The time from `iat` to `exp` is longer than the issuer allows. The default is 3600 seconds.",
+        "Request a token with a shorter lifetime, or raise the issuer's `max_jwt_lifetime_seconds`.",
     ),
     "match_audience": Meaning(
         11,
-        "`aud` does not contain the rule's audience, `https://api.anthropic.com` unless the rule has its own.",
-        "Ask the platform for that audience, or give the rule the token's.",
+        "`aud` does not contain the rule's audience. The default is `https://api.anthropic.com`.",
+        "Request a token for that audience, or change the rule's audience.",
     ),
     "match_subject_prefix": Meaning(
         12,
-        "`sub` is not the rule's subject, or does not begin with what stands before its `*`.",
-        "Compare the two letter by letter; upper and lower case differ.",
+        "`sub` does not match the rule's subject, or its prefix before `*`.",
+        "Compare both values. The comparison is case-sensitive.",
     ),
     "match_claims": Meaning(
         13,
-        "A claim that the rule names is absent, is no string, or differs.",
-        "Compare the claims; what is no string needs a condition.",
+        "A claim of the rule is missing, has another value, or is not a string.",
+        "Compare the claims. For a value that is not a string, use a condition.",
     ),
     "match_condition": Meaning(
         14,
-        "The rule's condition yielded something else than `true`, or an error.",
-        "Guard claims that may be absent with `has(claims.x)`.",
+        "The result of the rule's condition is not `true`, or is an error.",
+        "Use `has(claims.x)` for claims that may be missing.",
     ),
     "jti_reused": Meaning(
         15,
-        "The token was exchanged before, and one with a `jti` can be exchanged once.",
-        "Use a source that mints tokens, or run everything under one `ant exec`.",
+        "The token was already exchanged. A token with a `jti` can be exchanged once.",
+        "Use a source that issues a new token for each request, or run all programs under one `ant exec`.",
     ),
     "service_account_mismatch": Meaning(
         16,
         "The request names another service account than the rule.",
-        "Leave ANTHROPIC_SERVICE_ACCOUNT_ID out, or set it to the rule's.",
+        "Unset ANTHROPIC_SERVICE_ACCOUNT_ID, or set it to the rule's service account.",
     ),
     "workspace_id_required": Meaning(
         17,
-        "The rule is enabled for several workspaces, the default one not among them, and none was asked for.",
+        "The rule is enabled for several workspaces, but not for the default one. The request names none.",
         "Set ANTHROPIC_WORKSPACE_ID to one of them.",
     ),
     "workspace_not_enabled": Meaning(
         17,
-        "The rule is not enabled for the workspace that was asked for.",
+        "The rule is not enabled for the requested workspace.",
         "Correct ANTHROPIC_WORKSPACE_ID, or enable the rule for that workspace.",
     ),
     "service_account_not_member": Meaning(

@@ -34,6 +34,7 @@ _SERVER_ISSUER = "/_services/token"
 
 
 SubjectForm = Literal["classic", "immutable", "both"]
+"""The form of a repository's subjects: with names, with names and numbers, or either."""
 
 
 @dataclass(frozen=True)
