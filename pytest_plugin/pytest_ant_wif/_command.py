@@ -23,7 +23,7 @@ class CommandOutcome:
     stderr: str
 
     def json(self) -> object:
-        """Return stdout as the JSON document that it is. Raises ValueError: it is none."""
+        """Return stdout as the JSON document that it is. Raises ValueError if it is not JSON."""
         return json.loads(self.stdout)
 
 

@@ -18,7 +18,7 @@ _WARNED = pytest.StashKey[bool]()
 
 
 def never_raises(hook: Hook) -> Hook:
-    """Make of an error of a hook one warning; what it means to say, as UsageError and skips, is no error of its own."""
+    """Make of an error of a hook one warning; what it means to say, as UsageError and skips, is not an error."""
 
     @functools.wraps(hook)
     def safe(*arguments: Any, **named: Any) -> Any:
@@ -35,7 +35,7 @@ def never_raises(hook: Hook) -> Hook:
 
 
 def warn_once(config: object, error: Exception) -> None:
-    """Say once, in the summary, what does not work; a filter that makes errors of warnings is no use."""
+    """Say once, in the summary, what does not work; a filter that makes errors of warnings is of no use."""
     if not isinstance(config, pytest.Config) or config.stash.get(_WARNED, False):
         return
     config.stash[_WARNED] = True

@@ -11,7 +11,7 @@ import pytest
 from pytest_ant_wif._leaks.guard import LeakGuard
 from pytest_ant_wif._options import mode_of
 
-if TYPE_CHECKING:  # whoever does not use a fixture shall not wait for what it needs
+if TYPE_CHECKING:  # a test without these fixtures does not wait for their imports
     import anthropic
     import httpx
 
@@ -57,7 +57,7 @@ def ant_emulator_session() -> Iterator[Emulator]:
 
 @pytest.fixture
 def ant_emulator(ant_emulator_session: Emulator) -> Iterator[Emulator]:
-    """A local stand-in for the Claude Platform, on loopback for the whole session; `.spawn()` starts a private one.
+    """A local emulator of the Claude Platform, on loopback for the whole session; `.spawn()` starts a private one.
 
     What a test changes (faults, replies, requests, history, time, keys, rules, models) is undone after it. A fixture
     of a wider scope takes `ant_emulator_session`.

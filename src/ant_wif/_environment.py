@@ -114,7 +114,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
 def elapsed() -> float:
-    """Return seconds since some fixed moment; nobody sets this clock."""
+    """Return seconds since a fixed moment, of a clock that is never set."""
     # The second one is not on Windows, which has no such clock.
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)  # type: ignore[attr-defined,unused-ignore]
 

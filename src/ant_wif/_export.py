@@ -266,7 +266,7 @@ class TokenRenewer:
         self._thread.start()
 
     def close(self) -> None:
-        """End that. What the thread is doing may go on for a while, but reaches nobody."""
+        """End that. What the thread is doing may go on for a while, without effect."""
         self._closed.set()
         with self._lock:
             pass

@@ -1,4 +1,4 @@
-"""Places and owners: the one module that touches the disk. Nothing is used that somebody else could have changed."""
+"""Places and owners: the one module that touches the disk. Nothing is used that another user could have changed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = N
 
 
 def check_place(path: Path, *, top: Path | None, what: str, owners: Collection[int] | None = None) -> None:
-    """Refuse a place in which somebody else could have put what is read, or could replace what is written.
+    """Refuse a place in which another user could have put or could replace a file.
 
     Raises:
         ProfileError: what was found, with the command that mends it.
@@ -184,7 +184,7 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
 
 
 def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[TrustFinding]:
-    """A folder above those: whoever could put another one in the place of ours."""
+    """A folder above those: its owner could replace ours."""
     mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(name)
     if mode & 0o002 and not mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode):
         yield TrustFinding(
@@ -268,12 +268,12 @@ def _opened(folder: Path | str, *, follow: bool = True, dir_fd: int | None = Non
 
 
 def try_lock(path: Path) -> Release | None:
-    """Take the lock if nobody has it; return what gives it back, or `None` if somebody has.
+    """Take the lock if it is free; return the function that releases it, or `None` if it is taken.
 
     The system releases it when the process ends, however it ends.
 
     Raises:
-        OSError: there can be no lock here (a read-only or network file system, a link, a path that is no file).
+        OSError: there can be no lock here (a read-only or network file system, a link, a path that is not a file).
     """
     from filelock import FileLock, Timeout
 
@@ -515,7 +515,7 @@ def sweep(folder: Path, *, of: str = "") -> None:
     """Remove what processes left behind that were killed while they wrote.
 
     With `of`, drafts of the file of that name: the caller holds the lock under which that file is written.
-    Without, drafts of any file, if nobody has touched them for an hour. No process id is looked at, which
+    Without, drafts of any file, if they were not touched for an hour. No process id is looked at, which
     means nothing in a folder that several hosts or containers share.
     """
     pattern = re.compile(rf"\.{re.escape(of) or '.+'}\.[^.]+(\.[^.]+)?{re.escape(TEMPORARY)}")
@@ -584,7 +584,7 @@ def _empty(folder: int, first: list[str]) -> None:
                 os.unlink(name, dir_fd=folder)
             elif status.st_uid == user_id():
                 if not status.st_mode & 0o400 and user_id() != 0:
-                    # It cannot be opened as it is. Nobody else can write here, so the name still means it.
+                    # It cannot be opened as it is. No other user can write here, so the name still means it.
                     os.chmod(name, 0o700, dir_fd=folder)
                 _remove_in(folder, name, first)
 
@@ -600,7 +600,7 @@ class PrivateFolder:
         sweep_private(base, prefix)
         while True:
             self.path = base / f"{prefix}{secrets.token_hex(16)}"
-            # A name that exists is somebody else's: not taken over, but another one drawn.
+            # A name that exists may be another user's: it is not used, and another one is drawn.
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.mkdir(self.path, 0o700)
                 if IS_POSIX and os.lstat(self.path).st_mode & 0o077:
@@ -643,7 +643,7 @@ def _lock_beside(path: Path) -> Path:
 
 
 def _lock_folder(path: Path, *, made: bool = False) -> Release | None:
-    """Lock a folder that is this user's alone, if nobody has; `None` where it is not, or somebody has.
+    """Lock a folder of this user, if it is free; `None` if it is taken or belongs to another user.
 
     Raises:
         OSError: it is gone, a link or no folder.

@@ -74,7 +74,7 @@ _SIGNS = "=:>,%"
 
 @functools.cache
 def _label(*, certain: bool) -> re.Pattern[str]:
-    """What stands before a secret. Compiled on first use, as all of these: start-up time counts."""
+    """The text before a secret. Compiled on first use, as all of these: start-up time counts."""
     labels, blank, mark = "|".join(LABELS), r"(?:\s|%20){1,4}", r"\\?['\"]"
     byte = rf"(?:b(?={mark}))?"
     equals = rf"(?:==?|%3D)\s*{byte}"
@@ -104,7 +104,7 @@ def _values() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pat
 
 @functools.cache
 def _shapes(*, certain: bool) -> re.Pattern[str]:
-    """What is a secret by its form alone. What stands before a JWT may be an escape, of a URL or a line break."""
+    """What is a secret by its form alone. The text before a JWT may be an escape, of a URL or a line break."""
     start = r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))" if certain else ""
     return re.compile(rf"sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.)?|{start}eyJ[\w\-]{{8,}}(?:\.[\w\-]*)*", re.ASCII)
 
@@ -248,7 +248,7 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
     for way in ways:
         if len(way) >= _SHORTEST_SEGMENT:
             text = text.replace(way, "[masked]")
-    if text != before:  # An echo that was cut in a JWT ends with a piece that is no part of it.
+    if text != before:  # An echo that was cut in a JWT ends with a piece that does not belong to it.
         text = re.sub(r"\[masked\](?:\.(?:\[masked\]|[A-Za-z0-9_\-]+))+", "[masked]", text)
     if "PRIVATE KEY-----" in text:
         text = "".join(_without_pem(text, certain=certain))
@@ -412,6 +412,6 @@ def _without_pem(text: str, *, certain: bool) -> Iterator[str]:
 
 
 def _is_key(body: str) -> bool:
-    """Whether most of what stands between the markers is base64, not words."""
+    """Whether most of the text between the markers is base64, not words."""
     words = [word for word in _pem()[2].findall(body) if re.search(r"[0-9+/]", word)]
     return 2 * sum(map(len, words)) > len(body)

@@ -198,7 +198,7 @@ def federate(
     http_client: httpx.Client | httpx.AsyncClient | None = None,
     clock: Callable[[], float] = steady,
 ) -> Credentials:
-    """Federate outright: no profile, no variable decides, only `identity` and the ids given.
+    """Federate directly: with `identity` and the given IDs only, without profiles and variables.
 
     Nothing is sent until a token is asked for, and the token is shared with other processes of this
     user that ask for the same. `environ` is what the source reads and what says where tokens are

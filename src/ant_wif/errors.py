@@ -162,10 +162,10 @@ class _ServerError(AntWifError):
 
 
 class ExchangeError(_ServerError):
-    """The token endpoint refused, failed, or answered something that is no token.
+    """The token endpoint refused, failed, or answered something that is not a token.
 
     `causes` lists the likely reasons of a denial in the order in which to check them, and
-    `unverified_claims` what the presented token said of itself. The server tells nobody why it
+    `unverified_claims` the claims of the sent token. The server does not say why it
     denied (one fixed sentence); its authentication history in the Console does.
     """
 

@@ -62,7 +62,7 @@ def _with_tokens(text: str) -> str:
 
 
 def _token() -> str:
-    """Return an identity token that is signed by nobody: what is played is checked for its form and its age."""
+    """Return an identity token with an invalid signature: what is played is checked for its form and its age."""
     now = int(time.time())
     claims = {
         "iss": "https://masked.invalid", "sub": "masked", "aud": "https://api.anthropic.com", "jti": uuid.uuid4().hex,

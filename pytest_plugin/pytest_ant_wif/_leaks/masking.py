@@ -189,7 +189,7 @@ def _mask_cut(found: re.Match[str]) -> str:
     cut = run.find("...")
     if cut < 0:
         return run
-    # Searched in the text, not in the run: what stands before it counts.
+    # Searched in the text, not in the run: the text before it counts.
     start = _run_with_cut()[1].search(found.string, found.start(), found.end())
     if start is None:
         return run

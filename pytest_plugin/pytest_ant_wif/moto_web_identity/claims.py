@@ -47,7 +47,7 @@ def find_caller(backend: STSBackend, access_key_id: str) -> Caller:
 
 
 def aws_claims(backend: STSBackend, caller: Caller, region: str, request_tags: dict[str, str]) -> dict[str, object]:
-    """Return what stands under `NAMESPACE`. What there is nothing to say of is left out."""
+    """Return the values under `NAMESPACE`. What there is nothing to say of is left out."""
     end = caller.session_expiration
     claims = {
         "aws_account": backend.account_id,

@@ -1,4 +1,4 @@
-"""Who signs an account's tokens: keys of the account's own, or somebody else who is asked to."""
+"""Who signs an account's tokens: keys of the account's own, or a function."""
 
 from __future__ import annotations
 

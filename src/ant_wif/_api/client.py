@@ -64,7 +64,7 @@ class ApiResponse:
         return self.content.get_secret_value()
 
     def document(self) -> object:
-        """Return the JSON that the body is. Raises ApiError where it is none."""
+        """Return the JSON that the body is. Raises ApiError if it is not JSON."""
         with contextlib.suppress(ValueError):
             return read_json(self.body)
         raise ApiError("the answer is no JSON", hint=_not_the_api())

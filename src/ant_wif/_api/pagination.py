@@ -31,7 +31,7 @@ def items(
     without it all are. `page_size` is asked for, unless it is `None`. `name` is that of the list in errors.
 
     Raises:
-        ApiError: what answers is no list, or one that leads in a circle.
+        ApiError: what answers is not a list, or one that leads in a circle.
     """
     remaining = limit
     backwards = any(parameter == "before_id" for parameter, _ in query)

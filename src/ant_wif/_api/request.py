@@ -27,7 +27,7 @@ _HINTS = {
 
 
 def refusal(request: httpx.Request, outcome: Response | RequestFailure, credential: ApiCredential) -> ApiError:
-    """Return the error for an answer that is no success, or for none at all."""
+    """Return the error for an answer that is not a success, or for none at all."""
     base_url = credential.base_url_from or "the base URL"
     if isinstance(outcome, RequestFailure):
         host = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}"
@@ -109,7 +109,7 @@ DEADLINE = "ant_wif.deadline"
 """The extension of an open answer that holds the `Deadline` of its connection."""
 # A long answer of a model takes minutes.
 ANSWER_SECONDS = 600.0
-# What may be sent again when nobody knows whether it was received (RFC 9110 §9.2.2).
+# What may be sent again when it is not known whether it was received (RFC 9110 §9.2.2).
 _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 # A gateway says so when it lost the answer of the server behind it.
 _ANSWER_LOST = {502, 504}

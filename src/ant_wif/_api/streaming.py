@@ -29,7 +29,7 @@ def events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
     """Yield the JSON object of each event as it arrives.
 
     Raises:
-        ApiError: an event says that the API failed, or is no JSON object; a message began and did not end.
+        ApiError: an event says that the API failed, or is not a JSON object; a message began and did not end.
     """
     inside = False
     for data in _within(response, _data(response)):
@@ -80,7 +80,7 @@ def message_events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
 
 
 def json_lines(response: httpx.Response) -> Iterator[object]:
-    """Yield what each line of an answer is, as it arrives. Raises ApiError where one is no JSON."""
+    """Yield what each line of an answer is, as it arrives. Raises ApiError where one is not JSON."""
     yield from (_line(response, line) for line in _within(response, _lines(response)))
 
 

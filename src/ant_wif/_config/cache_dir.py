@@ -54,14 +54,14 @@ class CacheDir:
         return self.path / "spent"
 
     def is_safe(self) -> bool:
-        """Whether the folder is there, and nobody else could have tampered with what is in it."""
+        """Whether the folder is there, and no other user could have changed its content."""
         try:
             return _unsafe(self.path) is None
         except OSError:
             return False
 
     def prepare(self) -> None:
-        """Make the folder, open to nobody else, unless it is there.
+        """Make the folder, for this user only, unless it exists.
 
         Raises:
             ConfigurationError: it cannot be made, or others could tamper with what is in it.

@@ -102,7 +102,7 @@ class ConfigDir:
         return owners_in(self._environ.home if self.via == "default" else None)
 
     def check(self, folder: Path | None = None) -> None:
-        """Refuse a place in which somebody else could have put a profile: profiles name commands and hosts.
+        """Refuse a place in which another user could have put a profile: profiles name commands and hosts.
 
         Raises:
             ProfileError: what was found, with the command that mends it.

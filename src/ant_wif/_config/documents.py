@@ -1,4 +1,4 @@
-"""What stands in a profile and in a credentials file. Fields not known here are kept, not understood."""
+"""The fields of a profile and of a credentials file. Unknown fields are kept."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Profile:
 
     @classmethod
     def parse(cls, name: str, path: Path, document: Mapping[str, object]) -> Profile | ProfileError:
-        """Return what is wrong instead of raising it: somebody may have put a secret into the document."""
+        """Return what is wrong instead of raising it: the document may contain a secret."""
         known, problem = _validated(ProfileDocument, document)
         if known is None:
             return ProfileError(
@@ -122,7 +122,7 @@ class StoredCredentials(BaseModel):
     workspace_id: Text = None
     workspace_name: Text = None
     ant_wif: dict[str, object] | None = None
-    """This project's own note of what the token was minted for; see `ant_wif._tokens.store`."""
+    """This project's own note of what the token was issued for; see `ant_wif._tokens.store`."""
 
     @classmethod
     def parse(cls, path: Path, document: Mapping[str, object]) -> StoredCredentials | ProfileError:

@@ -81,10 +81,10 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
     """Return `url` without a trailing slash if secrets may be sent there.
 
     That takes https, or plain http to a loopback host or to one that `ANT_INSECURE_HOSTS` of `environ` names; the host
-    is judged as parsed, so that `http://localhost.evil.example` is no loopback.
+    is judged as parsed, so that `http://localhost.evil.example` is not a loopback address.
 
     Raises:
-        InsecureUrlError: otherwise, or when it is no URL, has a user, a query or a fragment.
+        InsecureUrlError: otherwise, or when it is not a URL, has a user, a query or a fragment.
             `what` says where the URL was found.
     """
     url = url if environ is None else permit_url(url, environ)
@@ -211,7 +211,7 @@ def _covers(pattern: str, host: str) -> bool:
 
 
 def _split_port(entry: str) -> tuple[str | None, int | None]:
-    """Split `host`, `host:port`, `[::1]`, `[::1]:port`, `::1` or a CIDR block; `(None, None)` is none of them."""
+    """Split `host`, `host:port`, `[::1]`, `[::1]:port`, `::1` or a CIDR block; `(None, None)` for anything else."""
     bracketed = re.fullmatch(r"\[([0-9a-f:.]+)(?:%[^\]]*)?\](?::(\d{1,5}))?", entry)
     if bracketed:
         return (bracketed[1], int(bracketed[2]) if bracketed[2] else None) if _address(bracketed[1]) else (None, None)

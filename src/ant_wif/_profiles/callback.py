@@ -206,7 +206,7 @@ class _ListenerServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """Drop, several times a second, who does not come to the point: a byte now and then is no request."""
+        """Drop, several times a second, who does not come to the point: a byte now and then is not a request."""
         for request, since in list(self._unread.items()):
             if time.monotonic() - since > _REQUEST_SECONDS:
                 self._drop(request)
@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {name: found[0] for name, found in values.items()}
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no `GET` without repeating any of it."""
+        """Answer what is not a `GET` without repeating any of it."""
         del message, explain
         self._answer(code, Page.UNKNOWN)
 

@@ -106,7 +106,7 @@ class LoginPlan:
         return self.directory.pointed() or ("default" if "default" in self.directory.names() else None)
 
     def _refuse_another(self, about: Mapping[str, str]) -> None:
-        """What was asked for outright must be what came; nothing is kept otherwise."""
+        """The login must be for what was requested explicitly. Otherwise nothing is stored."""
         for name, got in (
             ("organization_id", about.get("organization_uuid")),
             ("workspace_id", about.get("workspace_id")),
@@ -204,7 +204,7 @@ def plan_login(
 
     Raises:
         ConfigurationError: a setting is not one that it can be.
-        ProfileError: the profile is none that can be logged in to like this, or cannot be written.
+        ProfileError: this login cannot be used for the profile, or the profile cannot be written.
         InsecureUrlError: a host must not be sent a code or token.
     """
     document = _login_profile(directory, active.name)
@@ -232,7 +232,7 @@ def plan_login(
 
 
 def _login_profile(directory: ConfigDir, name: str) -> Mapping[str, object] | None:
-    """Return a profile's document, `None` where there is no such profile. Raises ProfileError: nobody logs in to it."""
+    """Return a profile's document, `None` where there is no such profile. Raises ProfileError: it is not a login."""
     if not is_there(directory.config_path(name)):
         return None
     profile = directory.read(name)
@@ -289,7 +289,7 @@ def _same(asked: object, *others: str) -> bool:
 def _locked(path: Path) -> Flow[Release]:
     """Take the lock of the credentials; where there can be none, go on without.
 
-    Whoever holds it for longer refreshes the login that this one replaces, and will see that.
+    A process that holds it for longer refreshes the replaced login, and will notice that.
     """
 
     def attempt() -> Release | None:

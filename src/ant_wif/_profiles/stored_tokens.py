@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class StoredToken:
-    """A token that other processes find: what it was minted for, until when (unix seconds). Never the token."""
+    """A stored token: what it was issued for, and when it expires (unix seconds). Never the token itself."""
 
     profile: str | None
     base_url: str
@@ -136,7 +136,7 @@ def stored_token(resolution: Resolution, candidate: TierCandidate) -> AccessToke
 
 
 def _of_profile(resolution: Resolution, name: str) -> list[StoredToken]:
-    """List the token of a federation profile; nothing where a file cannot be used, which is no matter of this list."""
+    """List the token of a federation profile, or nothing if a file cannot be used."""
     with suppress(ConfigurationError):
         federation: Federation | None = resolution.inputs.federation_of(name)
         path = resolution.inputs.directory.secrets_path(name)

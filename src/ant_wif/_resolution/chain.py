@@ -214,7 +214,7 @@ class Resolution:
         if self.inputs.directory.is_nowhere:
             return replace(candidate, missing=(f"a home directory, because {HOME} is not set",))
         path = self.inputs.directory.config_path(active.name)
-        # What nobody asked for may be absent; what somebody pointed at may not.
+        # A default may be absent; what was named explicitly may not.
         if active.via == "default" and self.inputs.directory.via == "default":
             try:
                 os.lstat(path)

@@ -46,7 +46,7 @@ class ResolutionContext:
 
     @property
     def active_via(self) -> Via:
-        """By what the active profile is named, also when the name is none that a profile can have."""
+        """By what the active profile is named, also when a profile cannot have that name."""
         if not isinstance(self.active, ProfileError):
             return self.active.via
         if self._profile_argument is not None:
@@ -95,7 +95,7 @@ class ResolutionContext:
         )
 
     def _detected(self, settings: Settings) -> tuple[IdentitySource | None, list[Detection]]:
-        # Without these two no token is exchanged, so nobody need look for long.
+        # Without these two no token is exchanged, so the search is short.
         plugins = bool(settings.federation_rule_id and settings.organization_id)
         return first_detected(self.context(settings), plugins=plugins)
 

@@ -37,7 +37,7 @@ CLOCK_LEEWAY_SECONDS = 60
 class AccessToken:
     """A bearer token. `expires_at` is unix seconds, `None` if it never expires.
 
-    `lifetime` is how many seconds it had when it was minted, as far as this process can know.
+    `lifetime` is how many seconds it had when it was issued, as far as this process can know.
     """
 
     secret: SecretStr
@@ -63,7 +63,7 @@ class AccessToken:
 class TokenRequest:
     """What a caller needs: a token other than the one that the API rejected, if it did.
 
-    `has_spare` says that the caller can go on with the token it has, so nobody need wait for long.
+    `has_spare` says that the caller can go on with the token it has, so the wait is short.
     `ahead` is how many seconds before expiry it wants another, if that is before the advisory time.
     """
 
@@ -313,7 +313,7 @@ def _on_this_loop(function: Callable[[], object]) -> Callable[[], None]:
         schedule = trio.lowlevel.current_trio_token().run_sync_soon
 
     def wake() -> None:
-        # Whoever waited may be gone, and its event loop closed.
+        # The waiting task may have ended, and its event loop may be closed.
         with contextlib.suppress(RuntimeError):
             schedule(function)
 

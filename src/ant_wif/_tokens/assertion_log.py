@@ -1,4 +1,4 @@
-"""Which assertions were presented already: by whom, when, and what came of it.
+"""Which assertions were already sent: by which process, when, and with which result.
 
 An assertion with a `jti` can be exchanged once, and one that was denied is denied again. A record
 names an assertion by its hash; the JWT itself is stored nowhere.

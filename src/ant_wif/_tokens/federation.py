@@ -102,7 +102,7 @@ def _unused(
     if again is None:
         return other, None
     _refuse_used(again, federation, other, context.clock, lambda: likely_causes(federation, other, source, context))
-    # Its answer was lost: nobody knows whether it is spent, so it may still serve.
+    # Its response was lost. It may not have been used, so it may still work.
     return other, again
 
 

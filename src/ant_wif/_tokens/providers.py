@@ -45,7 +45,7 @@ class Provider(Protocol):
 
 @dataclass(frozen=True)
 class StaticProvider:
-    """An API key or a bearer token that somebody stored."""
+    """A stored API key or bearer token."""
 
     secret: SecretStr
     held: bool = True

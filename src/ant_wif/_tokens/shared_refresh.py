@@ -1,4 +1,4 @@
-"""One exchange for everyone: whoever misses takes the lock, looks again, and only then obtains a token."""
+"""One exchange for all processes: a process without a token takes the lock, looks again, and then obtains one."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def refresh_shared(
     """Return the token in the store, or obtain one, such that of many processes one does.
 
     `obtain` is run with the lock held, and writes what it obtains to the store. Where no lock can be
-    had, it is run without, after one warning. A token that is soon due is returned when somebody
-    else is renewing it, or when renewing it fails.
+    had, it is run without, after one warning. A token that is soon due is returned when another
+    caller renews it, or when the renewal fails.
 
     Raises:
         AntWifError: there is no usable token, and obtaining one failed.
@@ -107,7 +107,7 @@ class _Lease:
         self.path = store.lock_path
         self.possible = True
         self.others = False
-        """Whether somebody else has it."""
+        """Whether another process has it."""
 
     def prepare(self) -> None:
         try:
@@ -133,7 +133,7 @@ class _Lease:
             release()
 
     def is_held_by_this_thread(self) -> bool:
-        """Whether whoever has it is driven by the thread that drives this."""
+        """Whether its holder is driven by the thread that drives this."""
         return _holders.get(self.path) == self._thread
 
     def _impossible(self, reason: str) -> None:

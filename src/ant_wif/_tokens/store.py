@@ -69,7 +69,7 @@ class TokenStore(Protocol):
 class ProfileStore:
     """`credentials/<profile>.json` of a federation profile, where every SDK looks.
 
-    Beside the token stands what it was minted for, under the key `ant_wif`, tied to the token by
+    Beside the token is what it was issued for, under the key `ant_wif`, tied to the token by
     its hash: other SDKs replace the token and keep keys that they do not know. A token without a
     note of ours is trusted for its `expires_at` alone.
     """
@@ -109,7 +109,7 @@ class ProfileStore:
         return None if self._fingerprint is not None and token is not None and token.expires_at is None else token
 
     def is_foreign(self, stored: StoredCredentials) -> bool:
-        """Whether the stored token is known to be another's: for other settings, or a login's where this is none."""
+        """Whether the stored token is for other settings, or for a login if this is not one."""
         note = _note_of(stored)
         if note:
             return note.get("fingerprint") != self._fingerprint
@@ -173,7 +173,7 @@ def _note_of(stored: StoredCredentials) -> Mapping[str, object]:
 
 @dataclass(frozen=True)
 class CacheKey:
-    """What a token of the shared folder was minted for, by what identity."""
+    """What a token of the shared folder was issued for, and for which identity."""
 
     base_url: str
     federation_rule_id: str

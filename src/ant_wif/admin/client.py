@@ -68,7 +68,7 @@ class ResourceCollection:
         return self._send("GET", identifier)
 
     def find(self, wanted: str) -> Document:
-        """Return the one with this id or, where it is no id of this kind, with this name."""
+        """Return the one with this id or, where it is not an ID of this kind, with this name."""
         if self.is_id(wanted):
             return self.get(wanted)
         found = self.named(wanted)
@@ -87,7 +87,7 @@ class ResourceCollection:
         return text.startswith(f"{self.prefix}_")
 
     def checked_id(self, document: Document) -> str:
-        """Return the id of a resource. Raises ApiError where it is none of this kind."""
+        """Return the id of a resource. Raises ApiError if it is not of this kind."""
         return checked_id(document, self.prefix)
 
     def id_of(self, wanted: str) -> str:

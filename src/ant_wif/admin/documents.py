@@ -14,7 +14,7 @@ __all__ = ["can_verify", "is_archived", "key_set_of", "read_issuer", "read_rule"
 def read_rule(document: Mapping[str, object], *, whole: bool = True) -> Rule:
     """Read a federation rule. Raises ValueError, which says what is wrong.
 
-    Unless it is to be `whole`, ids, name and target may be absent, as where somebody wrote it by hand.
+    Unless it is to be `whole`, IDs, name and target may be absent, as in a file written by hand.
     """
     read = text_of if whole else _text_if_any
     match = _object(document, "match")

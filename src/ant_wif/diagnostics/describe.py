@@ -52,7 +52,7 @@ def advice(resolution: Resolution) -> Iterator[Advice]:
 
 
 def _shadowed(resolution: Resolution, chosen: TierCandidate | None) -> Iterator[Advice]:
-    """Say that a static secret hides what somebody took the trouble to configure."""
+    """Warn that a static secret overrides another configured credential."""
     if chosen is None or chosen.tier > 2:
         return
     shadowed = [each for each in resolution.candidates if each is not chosen and each.matches]
@@ -90,7 +90,7 @@ def _incomplete(resolution: Resolution) -> Iterator[Advice]:
 
 
 def _loose_places(resolution: Resolution) -> Iterator[Advice]:
-    """Mention who else could write where the active profile is, as far as that is no reason to refuse it."""
+    """Mention who else could write where the active profile is, if it is not refused."""
     directory, active = resolution.inputs.directory, resolution.inputs.active
     if isinstance(active, ProfileError):
         return

@@ -89,8 +89,8 @@ def explain(
     """Fetch the identity token that this run would present, and make the checks on it.
 
     Raises:
-        ConfigurationError: the settings are none that an exchange could be made with.
-        IdentityTokenError: there is no token to be had.
+        ConfigurationError: no exchange can be made with the settings.
+        IdentityTokenError: no token is available.
     """
     source, context = resolution.identity
     settings = (
@@ -209,7 +209,7 @@ def _looked_for(check: Check, registered: Registered, federation: Federation | N
 
 
 def _clean(check: Check) -> Check:
-    """Return it with secrets masked that somebody put into a claim or a rule."""
+    """Return it with the secrets masked that are in a claim or a rule."""
     found, wanted, sentence = (sanitize(text, limit=1024) for text in (check.found, check.wanted, check.sentence))
     return replace(check, found=found, wanted=wanted, sentence=sentence)
 

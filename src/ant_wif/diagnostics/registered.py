@@ -82,7 +82,7 @@ def drift_cause(ahead: float | None, whose: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Registered:
-    """What somebody brought along of the server's side; `None` for what nobody did.
+    """What is known of the server's side; `None` for what is not.
 
     `inline_keys` says that the keys are those that stand in the issuer, as registered. `organization_id` is that
     of the organization that was asked, `origin` says with what; `absent` is the id of a rule that it has not got.
@@ -173,7 +173,7 @@ def registered_for(resolution: Resolution, *, http_client: httpx.Client | None =
 
 
 def administrator(resolution: Resolution) -> Credentials | None:
-    """Return the login of an administrator that was named outright, by `--profile` or ANTHROPIC_PROFILE.
+    """Return the login of an administrator that was named by `--profile` or ANTHROPIC_PROFILE.
 
     `None` where none was named, or what was named is a federation, or a login without the scope org:admin: then
     the profile says nothing about what is registered. Raises AntWifError where the login cannot be used.

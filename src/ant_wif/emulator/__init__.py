@@ -1,4 +1,4 @@
-"""A local stand-in for the Claude Platform, as far as authentication touches it.
+"""A local emulator of the Claude Platform's authentication.
 
     with Emulator() as emulator:
         subprocess.run([...], env={**os.environ, **emulator.env("github")})

@@ -163,7 +163,7 @@ def _scripting_routes(controls: Controls) -> list[Route]:
 
 
 def _explained(handler: _Handler) -> _Handler:
-    """Answer 400 with the text of a ValueError: it says what cannot be, and to whom it may be said."""
+    """Answer 400 with the text of a ValueError: it says what is invalid, and clients may see it."""
 
     async def explain(request: Request) -> Response:
         try:

@@ -339,7 +339,7 @@ class Emulator(ScriptedModel):
         }
 
     def identity_token(self, platform: str) -> dict[str, object]:
-        """Return what stands under `identity_token` in a profile of a job on `platform`.
+        """Return the field `identity_token` of a profile for a job on `platform`.
 
         Secrets that it names by a variable are in `env(platform)`. Raises ValueError as `env` does.
         """
@@ -367,7 +367,7 @@ class Emulator(ScriptedModel):
         )
 
     def sign_as(self, platform: str, claims: Mapping[str, object], alg: str = "RS256") -> str:
-        """Return a JWT of these claims with the platform's key, for whoever emulates more of the platform.
+        """Return a JWT of these claims with the platform's key, for a test that emulates more of the platform.
 
         What the claims lack of `iss`, `iat` and `exp` is added; one of `None` is left out. `alg` is
         RS256, at `aws` also ES384, at `spiffe` also ES256. Raises ValueError for another.
@@ -429,7 +429,7 @@ class Emulator(ScriptedModel):
         """Register a client of the OAuth server, with a secret or with its public key in PEM.
 
         The seeded rule accepts the seeded client, which `identity_token("oauth")` names; register it
-        anew by its `client_id` to give it a key. Raises ValueError for a public key that is none.
+        anew by its `client_id` to give it a key. Raises ValueError for an invalid public key.
         """
         return self._platforms.oauth.clients.register(client_id, public_key)
 
@@ -448,7 +448,7 @@ class Emulator(ScriptedModel):
 
         Where the answer goes to a listener, this waits for its page. `workspace_id` picks a workspace, by
         default the one that is preselected. Raises ValueError for a URL that is not of this emulator, a
-        workspace that cannot be picked and a page that does not ask, ConnectionError where nobody answers.
+        workspace that cannot be picked and a page that does not ask, ConnectionError if there is no response.
         """
         return decide(own_origins(self.base_url), url, "approve", workspace_id)
 

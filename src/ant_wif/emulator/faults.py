@@ -31,7 +31,7 @@ class Answer:
     """Without `content-length`, which is the sender's to say."""
     body: bytes = field(repr=False)
     events: tuple[bytes, ...] = field(default=(), repr=False)
-    """The pieces of a body that is a stream, whose length nobody announces; empty for any other."""
+    """The pieces of a body that is a stream, whose length is not announced; empty for any other."""
 
     @property
     def length(self) -> int | None:
@@ -47,7 +47,7 @@ class Answer:
         return replace(self, body=body, events=(), headers=((b"content-type", content_type), *others))
 
     def with_field(self, name: str, value: str) -> Answer:
-        """Set a member of the JSON object that the body is. Raises ValueError when it is none."""
+        """Set a member of the JSON object that the body is. Raises ValueError if it is not one."""
         return replace(self, body=json.dumps({**json.loads(self.body), name: value}).encode("ascii"))
 
     async def send(self, send: Send) -> None:

@@ -84,7 +84,7 @@ def _ended(connection: socket.socket, until: float) -> Iterator[None]:
 
     def shut() -> None:
         with contextlib.suppress(OSError):
-            # Not the method of an SSL socket, which takes its state away from whoever reads.
+            # Not the method of an SSL socket, which takes its state away from the reader.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     timer = threading.Timer(max(until - elapsed(), 0), shut)

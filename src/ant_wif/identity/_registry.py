@@ -352,7 +352,7 @@ def _asked(plugin: EntryPoint, context: Context) -> Detection:
 
 
 def _loaded(plugin: EntryPoint) -> type[IdentitySource]:
-    """Raises ConfigurationError: it cannot be loaded, or is no identity source."""
+    """Raises ConfigurationError: it cannot be loaded, or is not an identity source."""
     try:
         found: object = plugin.load()
     except Exception as error:  # noqa: BLE001 - whatever another package raises

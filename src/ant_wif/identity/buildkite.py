@@ -18,7 +18,7 @@ __all__ = ["Buildkite"]
 
 @dataclass(frozen=True)
 class Buildkite(IdentitySource):
-    """Asks the `buildkite-agent` of the job, which has a token minted each time."""
+    """Asks the `buildkite-agent` of the job, which requests a new token each time."""
 
     audience: str | None = None
     source: Literal["buildkite"] = "buildkite"

@@ -19,7 +19,7 @@ __all__ = ["CircleCI"]
 
 @dataclass(frozen=True)
 class CircleCI(IdentitySource):
-    """Asks the `circleci` program of the job, which mints a token each time."""
+    """Asks the `circleci` program of the job, which issues a new token each time."""
 
     audience: str | None = None
     source: Literal["circleci"] = "circleci"

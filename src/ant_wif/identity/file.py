@@ -21,14 +21,14 @@ from ant_wif.identity.token import IdentityToken
 __all__ = ["File", "read_token", "refuse_foreign"]
 
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
-# Where a pod finds tokens for somebody else. In many images /var/run is a link to /run.
+# Where a pod finds tokens for other services. In many images /var/run is a link to /run.
 _FOREIGN = {"kubernetes.io": "the cluster's own API", "eks.amazonaws.com": "AWS STS"}
 _MOUNTS = ("/var/run/secrets", "/run/secrets")
 
 
 @dataclass(frozen=True)
 class File(IdentitySource):
-    """The file at `path`, read again at every exchange, because whoever wrote it may rotate it."""
+    """The file at `path`, read again at every exchange, because its writer may rotate it."""
 
     path: Annotated[str, Field(min_length=1)]
     source: Literal["file"] = "file"
@@ -68,7 +68,7 @@ _TOKEN_FILE = "the identity token file"  # noqa: S105 - words of a message
 
 
 def refuse_foreign(path: Path, audience: str) -> None:
-    """Refuse the tokens of a pod that are for somebody else, however valid they are there.
+    """Refuse the tokens of a pod that are for other services.
 
     Raises:
         IdentitySourceError: `path` is where such a token is mounted.
@@ -96,7 +96,7 @@ def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile", what
     problem, hint = "", f"check the path in {where}"
     try:
         with path.open("rb") as file:
-            # One byte over the limit is enough to know that it is no token.
+            # One byte over the limit is enough to know that it is not a token.
             found = _decoded(file.read(MAX_ASSERTION_BYTES + 1024), is_token=what == _TOKEN_FILE)
         if isinstance(found, SecretStr):
             return found

@@ -33,7 +33,7 @@ _REMEDY = "run the program in the Machine itself, or mount /.fly into its contai
 
 @dataclass(frozen=True)
 class Fly(IdentitySource):
-    """Asks the Machine's own API, which mints a token each time."""
+    """Asks the Machine's own API, which issues a new token each time."""
 
     audience: str | None = None
     source: Literal["fly"] = "fly"

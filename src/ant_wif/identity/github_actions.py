@@ -25,7 +25,7 @@ TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - a variable's name
 
 @dataclass(frozen=True)
 class GitHubActions(IdentitySource):
-    """Asks GitHub for a token of this job; every request mints a new one."""
+    """Asks GitHub for a token of this job; every request returns a new one."""
 
     audience: str | None = None
     source: Literal["github_actions"] = "github_actions"

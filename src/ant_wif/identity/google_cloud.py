@@ -104,7 +104,7 @@ class _Refusal:
 
 @dataclass(frozen=True)
 class GoogleCloud(IdentitySource):
-    """Application default credentials that can mint ID tokens, else the metadata server.
+    """Application default credentials that can issue ID tokens, else the metadata server.
 
     `service_account_email` is an account to impersonate.
     """
@@ -155,7 +155,7 @@ class GoogleCloud(IdentitySource):
             yield from pause(delay)
 
     def _ask(self, audience: str, environ: Environment, until: float) -> SecretStr | _Refusal:
-        """Mint, or say what is wrong and what to do: the frames of google-auth hold secrets."""
+        """Get an ID token, or say what is wrong and what to do: the frames of google-auth hold secrets."""
         try:
             from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
         except ImportError:
@@ -195,7 +195,7 @@ class GoogleCloud(IdentitySource):
             own = service_account.IDTokenCredentials.from_service_account_info(document, target_audience=audience)
             return cast("Credentials", own)
         if kind == "external_account":
-            # The account that the file impersonates is the one that mints; its source is what is left.
+            # The account that the file impersonates is the one that issues tokens; its source is what is left.
             email = email or impersonated(document)
             document = {name: value for name, value in document.items() if name != "service_account_impersonation_url"}
         source = loaded(document, _SCOPE)

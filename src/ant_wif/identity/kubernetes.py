@@ -71,7 +71,7 @@ class Kubernetes(IdentitySource):
         return context.parse(self, raw, audience=context.audience)
 
     def another(self, used: IdentityToken, context: Context) -> Flow[IdentityToken]:
-        """Read the file again, in case it has rotated; if not, ask the cluster to mint."""
+        """Read the file again, in case it has rotated; if not, request one from the cluster."""
         token = yield from self.fetch(context)
         if token.assertion != used.assertion:
             return token

@@ -112,7 +112,7 @@ class IdentitySource(ABC):
     title: ClassVar[str]
     """What a person calls it."""
     renewable: ClassVar[bool] = False
-    """Whether `fetch` mints a new token each time. Assertions are single-use, so this decides retries."""
+    """Whether `fetch` gets a new token each time. Assertions are single-use, so this decides retries."""
 
     @classmethod
     @abstractmethod
@@ -137,13 +137,13 @@ class IdentitySource(ABC):
     def another(self, used: IdentityToken, context: Context) -> Flow[IdentityToken]:
         """Obtain a token in place of one that was used already: by fetching again, unless a source knows better.
 
-        Where nothing mints tokens, what comes may be the same one.
+        If no new token is issued, the result may be the same one.
         """
         del used
         return self.fetch(context)
 
     def at_hand(self, context: Context) -> SecretStr | None:
-        """Return the token that is there without asking anybody, unchecked; `None` where one is minted on demand."""
+        """Return the token that is there without asking anybody, unchecked; `None` if one is issued on demand."""
         del context
         return None
 

@@ -35,7 +35,7 @@ _BEGINNINGS = {
 
 @dataclass(frozen=True)
 class IdentityToken:
-    """A JWT as a source handed it out, with what it says of itself."""
+    """A JWT as a source returned it, with its unverified claims."""
 
     assertion: SecretStr
     source: str
@@ -75,7 +75,7 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     `just_minted` is judged by its issuer's clock, because this machine's may be wrong, by two days at most.
 
     Raises:
-        IdentityTokenError: it is no JWT, has expired, is not asymmetrically signed, lacks
+        IdentityTokenError: it is not a JWT, has expired, is not asymmetrically signed, lacks
             `kid`, `iss`, `sub` or `exp`, or is for another audience.
     """
     assertion = trimmed(raw)

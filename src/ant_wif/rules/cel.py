@@ -22,7 +22,7 @@ MAX_CONDITION_CHARACTERS = 2048
 # Some half a second of work at worst, of a kind that no honest condition asks for.
 _MOST_WORK = 500_000_000
 _MOST_ITERATIONS = 10_000  # the library's own bound
-# What stands in a comment or a string is no code. In a raw string a backslash escapes nothing.
+# A comment or a string is not code. In a raw string a backslash escapes nothing.
 _TEXT = re.compile(
     r"""//[^\n]*
     | (?:[rR][bB]?|[bB][rR]) (?: "{3}.*?"{3} | '{3}.*?'{3} | "[^"\n]*" | '[^'\n]*' )
@@ -90,7 +90,7 @@ def check_condition(expression: str) -> None:
 
 
 def named_claims(expression: str) -> frozenset[str]:
-    """Return the claims that the code of a condition names; what stands in its strings and comments is none."""
+    """Return the claims that the code of a condition names; its strings and comments do not count."""
     found = _NAMED.finditer(expression)
     return frozenset(name for match in found for name in (match["field"], match["index"]) if name is not None)
 

@@ -79,7 +79,7 @@ class Knowledge:
 
     Without a rule its audience is taken to be `expected_audience`, without an issuer its longest lifetime
     and its checking of `jti` to be what they are by default; `defaults_apply` is false for tokens of which it
-    is known that nobody can register them with these.
+    is known that they cannot be registered with these.
     """
 
     rule: Rule | None = None

@@ -78,7 +78,7 @@ _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
 class KeySetUnavailableError(Exception):
-    """The issuer's keys cannot be had. The text says why."""
+    """The issuer's keys cannot be fetched. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ KeySet = Mapping[str, VerificationKey]
 def read_key_set(document: object) -> dict[str, VerificationKey]:
     """Return the usable signing keys of a JWKS document by their `kid`.
 
-    Raises `KeySetUnavailableError` when it is no JWKS. Keys of an unknown kind, or without a `kid`, are
+    Raises `KeySetUnavailableError` when it is not a JWKS. Keys of an unknown kind, or without a `kid`, are
     passed over (RFC 7517 §5).
     """
     keys = document.get("keys") if isinstance(document, dict) else None

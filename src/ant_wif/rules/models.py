@@ -48,7 +48,7 @@ class Issuer:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceAccount:
-    """Whom an accepted token acts as. Every service account is a member of the default workspace.
+    """The account that an accepted token acts as. Every service account is a member of the default workspace.
 
     `organization_role` is `None` where it is not known.
     """
@@ -62,7 +62,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Which tokens of one issuer are accepted, as whom, and where.
+    """Which tokens of one issuer are accepted, for which account and workspace.
 
     `subject_prefix` is compared whole, or as a prefix when it ends in `*`. `audience` is
     `DEFAULT_AUDIENCE` where it is `None`.

@@ -179,7 +179,7 @@ class RegistrationError(ValueError):
 
 
 def check_name(name: str) -> None:
-    """Raises `RegistrationError` for what is no name of a rule, an issuer or a service account."""
+    """Raises `RegistrationError` for what is not a name of a rule, an issuer or a service account."""
     if not _NAME.fullmatch(name):
         raise RegistrationError("name", "must be 1 to 255 lower-case letters, digits and hyphens")
 

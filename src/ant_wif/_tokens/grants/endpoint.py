@@ -43,7 +43,7 @@ class Granted:
         if kind is not None and str(kind).lower() != "bearer":
             shown = f"{kind!r}" if re.fullmatch(r"[A-Za-z]{1,16}", str(kind)) else "something else"
             return f"its token_type is {shown}, expected 'Bearer'"
-        # A token goes into a header: what could not stand there, or would split it, is none.
+        # A token goes into a header: a value that a header cannot have is not a token.
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             return "it has no usable access_token"
         if isinstance(expires_in, str) and re.fullmatch(r"\d{1,9}", expires_in):

@@ -25,7 +25,7 @@ ISSUER_URL = "https://token.actions.githubusercontent.com"
 # https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
 _OWNER, _NAME, _NUMBER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", r"[A-Za-z0-9._-]{1,100}", r"(?:@(\d{1,20}))?"
 _REPOSITORY = rf"({_OWNER}){_NUMBER}/({_NAME}){_NUMBER}"
-# git-check-ref-format(1), as far as it concerns one name; `*` and `?` are none of it.
+# git-check-ref-format(1), as far as it concerns one name; `*` and `?` are not allowed.
 _REF = r"(?!/)(?!.*(?:\.\.|//|@\{|\.lock(?:/|$)|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]{1,244}"
 # An environment stands in the workflow, where GitHub would evaluate an expression.
 _ENVIRONMENT = r"(?!.*\$\{\{)[^*?]{1,255}"

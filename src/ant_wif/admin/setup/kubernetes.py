@@ -22,7 +22,7 @@ def trust(
 ) -> WorkloadIdentity:
     """Return what accepts the tokens of one service account.
 
-    `issuer_url` is the cluster's, letter by letter. `jwks` is its key set, where the internet cannot reach it:
+    `issuer_url` is exactly the cluster's. `jwks` is its key set, where the internet cannot reach it:
     what `kubectl get --raw /openid/v1/jwks` prints.
 
     Raises:

@@ -94,10 +94,10 @@ def required(value: str, form: str, *, what: str, expected: str) -> str:
 
 
 def issuer_address(url: str, *, what: str = "an issuer's URL") -> str:
-    """Return a URL that an `iss` may be, letter by letter: whether its keys can be had there is judged later.
+    """Return a URL that an `iss` may be, unchanged. Whether its keys can be fetched is checked later.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not valid.
     """
     return required(url, r"https?://[^\s*?#@\\]{1,400}", what=what, expected="its URL, https://…, as tokens have it")
 

@@ -1,7 +1,7 @@
 """The rule for one workload: one that is there already, made narrower where it accepts more, or a new one.
 
 A rule that acts as another service account, or elsewhere, is another rule, and is left alone: to change it
-would take from somebody what works.
+would break what works for others.
 """
 
 from __future__ import annotations

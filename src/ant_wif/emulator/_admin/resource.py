@@ -33,7 +33,7 @@ class Wish:
 
 
 def read_wish(query: QueryParams) -> Wish:
-    """Raises `Refusal` (400) for a value that cannot be; other parameters are nobody's matter."""
+    """Raises `Refusal` (400) for a value that cannot be; other parameters are ignored."""
     limit, archived, page = limit_of(query, MOST), is_set(query, "include_archived"), single(query, "page")
     return Wish(limit, None if page is None else _read_cursor(page), include_archived=archived)
 

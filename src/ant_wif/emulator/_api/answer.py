@@ -198,7 +198,7 @@ def take(state: State, record: RecordedRequest | None, asked: MessageRequest) ->
 
 
 def whole(reply: ScriptedReply | None, asked: MessageRequest, unscripted: Callable[[], MessageAnswer]) -> Json:
-    """Return the message that a request without a stream is answered with. Raises `Refusal` as `respond` does."""
+    """Return the response to a request without a stream. Raises `Refusal` as `respond` does."""
     if reply is not None and reply.events is not None:
         return _whole_of_events(reply)
     return _answer(reply, asked, unscripted).message()

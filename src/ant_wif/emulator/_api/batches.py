@@ -1,4 +1,4 @@
-"""Batches of messages: every line is answered as a request to messages is, when somebody first looks at the batch."""
+"""Batches of messages. Each line gets the response that messages would give, when the batch is first read."""
 
 from __future__ import annotations
 

@@ -370,7 +370,7 @@ def _matching(pattern: str, least: int = 0) -> Iterator[str]:
             yield _text(parsed, extra, variant, {})
 
 
-# What stands for a class of characters, and a character outside of it.
+# The escapes for a class of characters, and a character outside of it.
 _CLASSES = {"DIGIT": "0123456789", "WORD": string.ascii_letters + string.digits + "_", "SPACE": " \t"}
 _ANY = string.ascii_letters + string.digits + " -_.,:;/!?@#%&=+*()[]{}<>~^|'\"\\`$"
 

@@ -1,6 +1,6 @@
-"""What stands in an authorize URL (RFC 6749 §4.1.1, RFC 7636 §4.3), and what is wrong with it.
+"""The parameters of an authorize URL (RFC 6749 §4.1.1, RFC 7636 §4.3), and what is wrong with it.
 
-Where client or redirect URI are wrong, nobody may be redirected: the person is told. Everything else is the
+Where client or redirect URI are wrong, there is no redirect: the person is told. Everything else is the
 client's to hear, by a redirect with `error` (RFC 6749 §4.1.2.1).
 """
 

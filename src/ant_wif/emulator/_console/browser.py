@@ -31,7 +31,7 @@ def decide(
     origins: Collection[str], url: str, decision: Literal["approve", "deny"], workspace_id: str | None
 ) -> Landing:
     """Open an authorize URL of one of the `origins`, and answer. Raises as `Emulator.approve` says."""
-    import httpx  # late: whoever starts an emulator is not to wait for it
+    import httpx  # late: the start of an emulator does not wait for it
 
     parts = urlsplit(url)
     if f"{parts.scheme}://{parts.netloc}" not in origins or parts.path != AUTHORIZE_PATH:

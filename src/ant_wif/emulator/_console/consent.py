@@ -181,7 +181,7 @@ def _show(state: State, query: Mapping[str, str]) -> Response:
     code = query.get("code", "")
     with state.lock:
         known = code in state.codes
-    # Only what was handed out here: the page is no place for somebody else's text.
+    # Only what was handed out here: the page must not show another person's text.
     if not known:
         return message_page("There is no code", "This address holds no code that was granted here.", status=400)
     return code_page(code, query.get("state", ""))

@@ -95,7 +95,7 @@ def _rows(record: ExchangeRecord, workspaces: Mapping[str, str]) -> str:
 def _claims(claims: Mapping[str, object] | None) -> str:
     if claims is None:
         return ""
-    # Masked, in case that somebody's claim is a token.
+    # Masked, in case a claim is a token.
     text = redact(json.dumps(claims, indent=2))
     return f"<details><summary>Claims, not verified</summary><pre>{escape(text)}</pre></details>"
 
@@ -116,6 +116,6 @@ def _shown(text: str | None) -> str:
 
 
 def _ticked(text: str) -> str:
-    """Return a text in which what stands between backticks is code."""
+    """Return a text in which the words between backticks are code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))

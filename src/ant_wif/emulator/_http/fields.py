@@ -153,7 +153,7 @@ def single(query: QueryParams, name: str) -> str | None:
 
 
 def limit_of(query: QueryParams, most: int) -> int:
-    """Raises `Refusal` (400) for what is no number from 1 to `most`."""
+    """Raises `Refusal` (400) for what is not a number from 1 to `most`."""
     text = single(query, "limit")
     limit = DEFAULT_LIMIT if text is None else int(text) if _LIMIT.fullmatch(text) else 0
     if not 1 <= limit <= most:

@@ -37,7 +37,8 @@ OAUTH_BETA = "oauth-2025-04-20"
 
 
 class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
-    """Raised in a route: answered with this status in the API's error shape.
+    """Raised in a route: returns this status in the API's error format.
+
 
     `kind` is the error's type, by default that of the status.
     """
@@ -92,7 +93,7 @@ async def answer_refusal(request: Request, exc: Exception) -> Response:
         return error_response(request, exc.status, exc.message, kind=exc.kind)
     if isinstance(exc, HTTPException):
         return error_response(request, exc.status_code, exc.detail, exc.headers)
-    # The client went away in the middle of its request: nobody reads this.
+    # The client went away in the middle of its request: the response is not read.
     return Response(status_code=400)
 
 

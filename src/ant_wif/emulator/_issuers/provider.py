@@ -27,7 +27,7 @@ _LONGEST_SOCKET_PATH = 103
 
 
 class Folder:
-    """A temporary folder that nobody else can read, made when it is first written to. Thread-safe."""
+    """A temporary folder that no other user can read, made when it is first written to. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class Folder:
 
 
 def write_privately(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> str:
-    """Write a file in one step, so that nobody reads half of it, and return its path.
+    """Write a file in one step, so that no reader gets half of it, and return its path.
 
     Folders are made as needed, for the owner only. Raises OSError.
     """
@@ -145,7 +145,7 @@ class IdentityProvider(ABC):
         return {self.name: self.environment}
 
     def identity_token(self) -> dict[str, object]:
-        """Return what stands under `identity_token` in a profile for the seeded job."""
+        """Return the field `identity_token` of a profile for the seeded job."""
         return {"source": self.source}
 
     def mint(

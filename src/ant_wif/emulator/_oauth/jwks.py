@@ -97,7 +97,7 @@ class FetchedKeys:
                 return
             self._asked_at = now
             self._fetching = asyncio.create_task(self._fetch(now, keep=fresh))
-        # Whoever gives up waiting does not stop what others wait for.
+        # A client that stops waiting does not stop the others.
         await asyncio.shield(self._fetching)
 
     async def _fetch(self, now: float, *, keep: bool) -> None:

@@ -34,7 +34,7 @@ _FIELDS = {
 
 
 def exchange(state: State, request: Request, body: dict[str, object]) -> Response:
-    """Judge and, when granted, mint. Raises `Refusal` (400) for a malformed request."""
+    """Check the request and, if it is granted, issue a token. Raises `Refusal` (400) for a malformed request."""
     missing = {OAUTH_BETA, FEDERATION_BETA} - listed(request.headers, "anthropic-beta")
     if missing:
         raise Refusal(400, f"anthropic-beta: must contain {' and '.join(sorted(missing))}")

@@ -6,7 +6,7 @@ and leaves the login as it is.
 A refresh token that cannot be used is denied with 400 in the shape of RFC 6749 §5.2, where `error` is the
 string `invalid_grant`, as the real service answers; the API's own shape has an object in that place, which
 no OAuth client could read. It always says the same sentence: only the history tells the reason. A malformed
-request is no matter of the grant, and is refused in the API's shape, as everywhere.
+request does not belong to the grant, and is refused in the API's shape, as everywhere.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from ant_wif.rules.models import OrganizationRole
 from ant_wif.rules.registration import check_enablement
 
 Config = str | os.PathLike[str] | Mapping[str, object]
-"""A seed file, or what stands in one."""
+"""A seed file, or its content."""
 
 Entry = dict[str, object]
 
@@ -231,7 +231,7 @@ def _issuer(state: State, entry: Entry) -> None:
             raise RegistrationError("jwks", "must be left out: a platform of the emulator has its own keys")
         longest = {"max_jwt_lifetime_seconds": provider.max_lifetime_seconds}
         issuer = replace(issuer, **cast("dict[str, Any]", {**longest, **given}))
-        # A platform has no URL yet: what stands in for it here is compared with nothing.
+        # A platform has no URL yet: its placeholder here is compared with nothing.
         check_issuer(replace(issuer, issuer_url=provider.name), {"type": "inline"})
         state.key_sets[issuer.id] = provider.key.key_set
         state.platforms[issuer.id] = provider.name

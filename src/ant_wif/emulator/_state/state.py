@@ -188,7 +188,7 @@ class Notes:
         self._notes[identifier] = replace(note, archived_at=note.updated_at, archived_by=actor)
 
     def change(self, identifier: str, actor: str | None, body: Mapping[str, object]) -> None:
-        """Note that somebody changed what a body says. A description of `None` is cleared, which leaves it empty."""
+        """Record a change that a request made. A description of `None` is cleared, which leaves it empty."""
         if "description" in body:
             description = body["description"]
             text = description if isinstance(description, str) else ""

@@ -1,6 +1,6 @@
 """AWS: a Lambda function whose role may call sts:GetWebIdentityToken. STS itself is not emulated here.
 
-Whoever emulates it gets its tokens from `Emulator.sign_as`, or from `POST /_emulator/aws/sign`.
+A test that emulates it gets its tokens from `Emulator.sign_as`, or from `POST /_emulator/aws/sign`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class ServiceAccountKey:
         return Route(f"{path}/token", self._token, methods=["POST"])
 
     def file(self) -> str:
-        """Return what stands in the key file that the Cloud Console lets one download."""
+        """Return the content of the key file that the Cloud Console offers for download."""
         return json.dumps(
             {
                 "type": "service_account",

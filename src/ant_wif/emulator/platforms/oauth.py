@@ -111,7 +111,7 @@ class OAuthClients:
         self._spent: ExpiringMap[tuple[str, str], bool] = ExpiringMap()
 
     def register(self, client_id: str | None = None, public_key: str | None = None) -> OAuthClient:
-        """Add or replace a client. Raises ValueError for a public key that is none."""
+        """Add or replace a client. Raises ValueError for an invalid public key."""
         client = OAuthClient(
             client_id or f"0oa{secrets.token_hex(9)}",
             None if public_key else secrets.token_urlsafe(48),

@@ -1,6 +1,6 @@
 """SPIFFE: a workload of the trust domain acme.example, whose trust domain has an OIDC discovery provider.
 
-The Workload API is gRPC, and not emulated: whoever serves the socket signs with `Emulator.sign_as`.
+The Workload API is gRPC, and not emulated: the server of the socket signs with `Emulator.sign_as`.
 """
 
 from __future__ import annotations

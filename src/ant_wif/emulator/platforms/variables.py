@@ -141,7 +141,7 @@ JOBS = (
 
 
 class EmulatedVariable(IdentityProvider):
-    """A platform of a row. A token is minted when the job begins: there is no way to get another."""
+    """A platform of a row. A token is issued when the job begins, and no other one."""
 
     job: ClassVar[VariableJob]
 
