@@ -144,6 +144,25 @@ def test_a_host_that_cannot_be_reached_is_blamed_on_what_names_it(ant: Ant, dire
     assert f"the proxy variables and base_url of the profile 'default' ({path}), then run again" in ant(*listing).err
 
 
+def test_a_denial_says_what_names_each_id(ant: Ant, directory: ConfigDir, seeded: Emulator) -> None:
+    job = seeded.env("github")
+    seeded.update_rule("github", archived=True)
+    document = federation_profile(base_url=seeded.base_url, organization_id=job.pop("ANTHROPIC_ORGANIZATION_ID"))
+    rule = job.pop("ANTHROPIC_FEDERATION_RULE_ID")
+    document["authentication"] = {"type": "oidc_federation", "federation_rule_id": rule}
+    path, workspace = directory.write("default", document), job.pop("ANTHROPIC_WORKSPACE_ID")
+    outcome = ant("models", "list", "--workspace-id", workspace, **job)
+    assert outcome.status == 4
+    profile = f"of the profile 'default' ({path})"
+    for fact in (
+        f"federation rule: {rule} (from authentication.federation_rule_id {profile})",
+        f"organization: {document['organization_id']} (from organization_id {profile})",
+        f"service account: {job['ANTHROPIC_SERVICE_ACCOUNT_ID']} (from ANTHROPIC_SERVICE_ACCOUNT_ID)",
+        f"workspace: {workspace} (from --workspace-id)",
+    ):
+        assert f"  {fact}\n" in outcome.err
+
+
 WHITE = {"before": " {}", "after": "{} ", "carriage return": "{}\r", "line break": "\n{}\n", "both": "\t {}\r\n"}
 
 

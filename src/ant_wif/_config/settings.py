@@ -178,6 +178,11 @@ class Settings(BaseSettings):
     def origin(self, name: str) -> Origin:
         return self.origins.get(name, Origin("default", "default"))
 
+    @property
+    def places(self) -> dict[str, str]:
+        """Which option, variable or file names each field that is set."""
+        return {name: origin.place for name, origin in self.origins.items()}
+
     def check(self, *names: str) -> None:
         """See that these fields, as far as they are set, have the form of their kind.
 

@@ -124,7 +124,7 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
             context,
             profile=store,
             cache=cache,
-            base_url_from=settings.origin("base_url").place,
+            places=settings.places,
         )
         token = shared_token(provider, inputs.clock)
         stale = bool(store and stored and store.is_foreign(stored))

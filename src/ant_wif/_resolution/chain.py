@@ -194,7 +194,7 @@ class Resolution:
                 identity,
                 context,
                 cache=cache_of(settings, self.inputs.environ),
-                base_url_from=settings.origin("base_url").place,
+                places=settings.places,
             )
         except ConfigurationError as error:
             return replace(candidate, error=error)

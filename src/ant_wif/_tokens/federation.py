@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
 from ant_wif._secrets import sanitize
@@ -23,12 +23,13 @@ def fetch_and_exchange(
     spent: AssertionLog,
     *,
     patient: bool = True,
-    base_url_from: str = "",
+    places: Mapping[str, str],
 ) -> Flow[AccessToken]:
     """Obtain an identity token that was not presented yet, and exchange it.
 
     What passes by itself is tried again for a minute at most (not at all unless `patient`), after a
-    request that the server may have received only with another assertion. `base_url_from` is what names the base URL.
+    request that the server may have received only with another assertion. `places` says which option, variable or
+    file names each field of the federation.
 
     Raises:
         InsecureUrlError: the base URL must not carry a token, and nothing was sent.
@@ -36,7 +37,7 @@ def fetch_and_exchange(
         IdentityTokenError: the source has no token that could be exchanged.
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
-    check_url(federation.base_url, what=base_url_from or "the base URL")
+    check_url(federation.base_url, what=places.get("base_url") or "the base URL")
     backoff = Backoff() if patient else Backoff(attempts=1)
     token, before = yield from _unused(federation, source, context, spent)
 
@@ -47,7 +48,7 @@ def fetch_and_exchange(
             token,
             context.clock(),
             lambda: likely_causes(federation, token, source, context, before),
-            base_url_from=base_url_from,
+            places=places,
         )
 
     while True:

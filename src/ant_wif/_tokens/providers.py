@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,8 +60,8 @@ class FederatedProvider:
     """Exchanges an identity token, once for all who share the store.
 
     `profile` is the store of the profile that configures this, if one does; else, or where that cannot
-    be written, the token lies in `cache`. With neither, it is kept in memory only. `base_url_from` is the option,
-    variable or file that names the base URL.
+    be written, the token lies in `cache`. With neither, it is kept in memory only. `places` says which option,
+    variable or file names each field of the federation.
     """
 
     held = True
@@ -74,14 +74,14 @@ class FederatedProvider:
         *,
         profile: ProfileStore | None = None,
         cache: CacheDir | None = None,
-        base_url_from: str = "",
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self.federation = federation
         self.identity = identity
         self.context = context
         self._profile = profile
         self._cache = cache
-        self._base_url_from = base_url_from
+        self._places = places or {}
         self._assertions: AssertionLog | None = None
 
     def store(self) -> TokenStore | None:
@@ -112,7 +112,7 @@ class FederatedProvider:
             self.context,
             self._assertions,
             patient=not wanted.has_spare,
-            base_url_from=self._base_url_from,
+            places=self._places,
         )
         if store is not None:
             yield from call(lambda: store.write(token))

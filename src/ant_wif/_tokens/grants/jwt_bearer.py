@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from ant_wif._config import check_value
@@ -76,17 +76,17 @@ def read_exchange(
     now: float,
     likely_causes: Callable[[], tuple[str, ...]],
     *,
-    base_url_from: str = "",
+    places: Mapping[str, str],
 ) -> AccessToken:
     """Read the answer to `exchange_request`; `now` is unix seconds.
 
-    `likely_causes` are those of a denial, and `base_url_from` says what names the base URL.
+    `likely_causes` are those of a denial. `places` says which option, variable or file names each field.
 
     Raises:
         ExchangeError: the endpoint denied, failed, or could not be reached.
     """
     url = token_endpoint(federation.base_url)
-    found = read_answer(answer, url, [token.assertion], named_by=base_url_from)
+    found = read_answer(answer, url, [token.assertion], named_by=places.get("base_url", ""))
     if isinstance(found, Granted):
         return AccessToken(found.access_token, int(now) + found.expires_in, lifetime=found.expires_in)
     claims = token.unverified_claims
@@ -96,7 +96,7 @@ def read_exchange(
     raise found.as_error(
         f"the identity token was denied ({found.brief})",
         facts=[
-            *_sent(federation),
+            *_sent(federation, places),
             *_presented(token, now),
             *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
         ],
@@ -106,11 +106,15 @@ def read_exchange(
     )
 
 
-def _sent(federation: Federation) -> Iterator[str]:
-    yield f"federation rule: {federation.federation_rule_id}"
-    yield f"organization: {federation.organization_id}"
-    yield f"service account: {federation.service_account_id or 'not named'}"
-    yield f"workspace: {federation.workspace_id or 'not named'}"
+def _sent(federation: Federation, places: Mapping[str, str]) -> Iterator[str]:
+    for called, name in (
+        ("federation rule", "federation_rule_id"),
+        ("organization", "organization_id"),
+        ("service account", "service_account_id"),
+        ("workspace", "workspace_id"),
+    ):
+        value, place = getattr(federation, name), places.get(name)
+        yield f"{called}: {value or 'not named'}{f' (from {place})' if value and place else ''}"
 
 
 def _presented(token: IdentityToken, now: float) -> Iterator[str]:
