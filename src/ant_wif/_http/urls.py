@@ -126,6 +126,7 @@ def _is_host(host: str) -> bool:
 
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
+_NO_HOST = re.compile(r"[\s\x00-\x1f\x7f\"<>\\^`{|}]")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -161,7 +162,7 @@ def _checked(name: str, value: str) -> str:
         parts = urlsplit(url)
         if parts.scheme.lower() not in _SCHEMES:
             problem = "only http, https, socks5 and socks5h proxies are supported"
-        elif not parts.hostname or parts.port == 0:
+        elif not parts.hostname or parts.port == 0 or _NO_HOST.search(parts.netloc):
             problem = "it is not the URL of a proxy"
         elif parts.scheme.lower().startswith("socks"):
             import_module("socksio")  # httpcore needs it for these schemes
@@ -251,6 +252,9 @@ def tls_context(environ: Mapping[str, str], ca_file: Path | None = None) -> ssl.
         folders = [each for each in folder.split(os.pathsep) if each]
         if not any(os.path.isdir(each) for each in folders):
             raise _unusable("SSL_CERT_DIR", folder, "there is no such directory")
+        if not any(_HASHED.fullmatch(name) for each in folders for name in _names_in(each)):
+            problem = "no file there has the hashed name of a certificate; `openssl rehash` makes them"
+            raise _unusable("SSL_CERT_DIR", folder, problem)
         context = ssl.create_default_context(capath=folders[0])
         for each in folders[1:]:
             context.load_verify_locations(capath=each)
@@ -258,6 +262,16 @@ def tls_context(environ: Mapping[str, str], ca_file: Path | None = None) -> ssl.
     import certifi
 
     return ssl.create_default_context(cafile=certifi.where())
+
+
+# As openssl-rehash(1) names what it links to.
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+def _names_in(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return os.listdir(folder)
+    return []
 
 
 def _trusting(name: str, value: str, *, cafile: str) -> ssl.SSLContext:
