@@ -15,7 +15,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest neighbours lint types rules format lock audit bench man site readability docs \
+.PHONY: help demo test long newest oldest neighbours clients lint types rules format lock audit bench man site readability docs \
     release-check clean
 
 help: ## what there is to make
@@ -77,6 +77,16 @@ neighbours: $(LINT_STAMP) ## the pytest plugin beside other plugins of pytest, t
 	$(UV) pip install --quiet --python $(VENV)/neighbours --upgrade --editable '.[all]' --group dev --group neighbours
 	$(UV) pip freeze --python $(VENV)/neighbours
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(VENV)/neighbours/bin/python -m pytest -p ant_wif -p hypothesispytest -m neighbours
+
+clients: $(LINT_STAMP) ## frameworks that use the API, the newest of each, below ant exec; needs npm
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/clients
+	$(UV) pip install --quiet --python $(VENV)/clients --upgrade --editable '.[emulator]' --group clients
+	mkdir $(VENV)/clients/npm
+	cp tests/clients/package.json $(VENV)/clients/npm
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/clients/npm
+	$(UV) pip freeze --python $(VENV)/clients
+	npm ls --prefix $(VENV)/clients/npm
+	$(VENV)/clients/bin/python -m pytest -m clients --noconftest tests/test_clients.py
 
 lint: types rules ## format, rules, types, layers, words and the CI examples
 
