@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import traceback
@@ -71,13 +72,17 @@ def sent_secrets(request: httpx.Request) -> tuple[SecretStr, ...]:
 
 
 class _Scrubbed:
-    """A body that is decoded and masked only if a handler prints it."""
+    """A body that is decoded and masked only if a handler prints it, and once for all that do."""
 
     def __init__(self, body: bytes, known: Iterable[SecretStr] = ()) -> None:
         self._body = body
         self._known = known
 
     def __str__(self) -> str:
+        return self._text
+
+    @functools.cached_property
+    def _text(self) -> str:
         return harmless(redact(self._body.decode("utf-8", "replace"), self._known), lines=True)
 
 
