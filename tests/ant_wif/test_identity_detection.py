@@ -30,6 +30,7 @@ from ant_wif.identity import (
     detect_all,
     first_detected,
 )
+from support import preloaded
 from support.misbehaving_server import HostileServer, denial, forged_jwt
 from support.samples import ORGANIZATION, RULE, federation_profile
 
@@ -69,7 +70,7 @@ def firmware(root: Path, **says: str) -> None:
 
 def run(*words: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", *words]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return preloaded.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
 
 Ant = Callable[..., tuple[int, str, str]]

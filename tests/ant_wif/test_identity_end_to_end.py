@@ -32,6 +32,7 @@ from ant_wif._tokens.providers import FederatedProvider
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.identity import Context, detect
+from support import preloaded
 
 # google-auth and boto3 read the environment of the process.
 CALL = """
@@ -53,7 +54,7 @@ def shared() -> Iterator[Emulator]:
 
 def run(*words: str, environ: Variables) -> str:
     command = [sys.executable, "-W", "error", *words]
-    ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    ran = preloaded.run(command, env=environ, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout
 

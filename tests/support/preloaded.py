@@ -9,6 +9,7 @@ matters, with an interpreter's options or variables, or where the system is not 
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import pickle
@@ -37,7 +38,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 # The program is the child of a child that ends: it becomes one of the process that asks for it. It begins after that.
 _PARENT = """
-import atexit, fcntl, gc, importlib, os, pickle, runpy, signal, socket, sys, termios, threading, time
+import atexit, fcntl, gc, importlib, os, pickle, runpy, signal, socket, sys, termios, threading, time, warnings
 
 control = socket.socket(fileno=int(sys.argv[1]))
 del sys.path[0]
@@ -97,6 +98,9 @@ while True:
     break
 
 status = 0
+if rest[:2] == ["-W", "error"]:
+    warnings.simplefilter("error")
+    del rest[:2]
 try:
     if rest[:1] == ["-m"]:
         sys.path.insert(0, os.getcwd())
@@ -146,6 +150,7 @@ def _parent(kind: str) -> socket.socket:
                 words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environ, cwd="/"
             )
             process.returncode = 0  # so that it is not waited for
+        atexit.register(ours.close)
         _started[kind] = ours
     return _started[kind]
 
@@ -160,13 +165,14 @@ def _kind(words: Sequence[str], environ: Mapping[str, str]) -> str | None:
         return None
     if words[0] == ANT:
         return "ant"
-    if words[0] == sys.executable and words[1] in {"-m", "-c"}:
-        return "pytest" if words[1:3] == ["-m", "pytest"] else "ant"
+    options = words[3:] if words[1:3] == ["-W", "error"] else words[1:]
+    if words[0] == sys.executable and options[0] in {"-m", "-c"}:
+        return "pytest" if options[:2] == ["-m", "pytest"] else "ant"
     return None
 
 
 class Popen(subprocess.Popen[Any]):
-    """`subprocess.Popen`, quicker for `ant`, and for this interpreter with `-m` or `-c`."""
+    """`subprocess.Popen`, quicker for `ant`, and for this interpreter with `-m` or `-c`, also behind `-W error`."""
 
     def _execute_child(
         self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
