@@ -154,8 +154,8 @@ CASES: list[tuple[str, dict[str, object]]] = [
     ("all at the full hour, no jitter", {"within": 1, "jitter": False}),
     ("all at the full hour", {"within": 1}),
     ("… tokens of 1 hour", {"within": 1, "lifetime": 3600}),
-    ("spread over 2 minutes of the hour", {"within": 120, "lifetime": 3600}),
-    ("spread over 10 minutes of the hour", {"within": 600, "lifetime": 3600}),
+    ("spread over 2 minutes, tokens of 1 hour", {"within": 120, "lifetime": 3600}),
+    ("spread over 10 minutes, tokens of 1 hour", {"within": 600, "lifetime": 3600}),
 ]
 
 
