@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ant_cli.main import main
-from ant_wif._config.locations import NOWHERE
+from ant_wif._environment import NOWHERE
 from support.loopback import TokenEndpoint
 from support.misbehaving_server import forged_jwt
 
