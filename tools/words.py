@@ -44,8 +44,6 @@ PHRASES = {
 
 DOCUMENTATION = ("*.md", "docs/*.md", "ci-examples/**/*.md")
 CODE = ("src/**/*.py", "pytest_plugin/**/*.py", "tools/*.py")
-MESSAGES_NOT_YET_CHECKED = ("src/ant_wif/",)
-"""Folders whose messages are still to be mended; docstrings and comments are checked. The list only gets shorter."""
 
 
 def findings(root: Path = ROOT) -> Iterator[str]:
@@ -55,23 +53,21 @@ def findings(root: Path = ROOT) -> Iterator[str]:
             name = path.relative_to(root).as_posix()
             if path == Path(__file__):
                 continue
-            for line, text in _texts(path, messages=not name.startswith(MESSAGES_NOT_YET_CHECKED)):
+            for line, text in _texts(path):
                 for phrase, instead in PHRASES.items():
                     for found in re.finditer(phrase.replace(" ", r"\s+"), text, re.IGNORECASE):
                         at = line + text.count("\n", 0, found.start())
                         yield f"{name}:{at}: {' '.join(found[0].split())!r}: write {instead!r}"
 
 
-def _texts(path: Path, *, messages: bool) -> Iterator[tuple[int, str]]:
+def _texts(path: Path) -> Iterator[tuple[int, str]]:
     """Yield what people read of a file, each with its line. Of Python that is docstrings, comments and messages."""
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         yield 1, source
         return
-    tree = ast.parse(source)
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and (messages or id(node) in docstrings):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

@@ -709,7 +709,7 @@ def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, owne
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
         raise ProfileError(
-            f"the {what} {sanitize_path(path)} is no regular file", hint=f"move {sanitize_path(path)} away"
+            f"the {what} {sanitize_path(path)} is not a regular file", hint=f"move {sanitize_path(path)} away"
         )
     if not IS_POSIX:
         return

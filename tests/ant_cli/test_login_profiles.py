@@ -237,7 +237,7 @@ def test_what_can_be_refused_is_refused_before_a_browser_opens(
 
 @pytest.mark.parametrize(
     ("kind", "sentence"),
-    [("no folder", "cannot be written"), ("link", "no regular file"), ("folder", "no regular file")],
+    [("no folder", "cannot be written"), ("link", "not a regular file"), ("folder", "not a regular file")],
 )
 def test_credentials_that_could_not_be_written_are_found_out_before_a_browser_opens(
     kind: str, sentence: str, words: list[str], environ: Environ, directory: ConfigDir, ant: Ant, tmp_path: Path

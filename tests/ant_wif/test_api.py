@@ -330,7 +330,7 @@ def test_what_is_no_list_is_said_to_be_none(answer: object, waits: Waits) -> Non
 @pytest.mark.parametrize("body", [b"<html>", b"", b'{"a":', b"[" * 100_000, b"\xff", b'{"a": NaN}', b'{"a": 1e999}'])
 def test_a_page_that_is_no_json_is_an_error_with_a_hint(body: bytes, waits: Waits) -> None:
     answer = (200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
-    with answering(answer, waits) as api, pytest.raises(ApiError, match="no JSON object") as caught:
+    with answering(answer, waits) as api, pytest.raises(ApiError, match="not a JSON object") as caught:
         api.get("/v1/models")
     assert "check that --base-url names the Claude API" in str(caught.value.hint)
 
@@ -345,8 +345,8 @@ def test_the_text_of_a_message_is_put_together_from_its_events(waits: Waits) -> 
     [
         (stream(DELTA, OVERLOADED), "overloaded_error: Overloaded"),
         (stream(DELTA), "ended before the message did"),
-        (stream(DELTA, "{"), "no JSON object"),
-        (stream(DELTA, "[1]"), "no JSON object"),
+        (stream(DELTA, "{"), "not a JSON object"),
+        (stream(DELTA, "[1]"), "not a JSON object"),
         (
             (200, {"Content-Type": "text/event-stream", "Content-Length": "9999"}, f"data: {DELTA}\n\n".encode()),
             "broke off",
@@ -391,7 +391,7 @@ def test_a_line_that_is_no_json_is_an_error_after_those_before(waits: Waits) -> 
     found: list[object] = []
     with (
         answering(answer, waits) as api,
-        pytest.raises(ApiError, match="no JSON"),
+        pytest.raises(ApiError, match="not JSON"),
         api.open("GET", "/v1/results") as response,
     ):
         found.extend(json_lines(response))

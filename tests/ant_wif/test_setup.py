@@ -321,7 +321,7 @@ def test_an_id_that_is_none_does_not_get_into_the_variables_of_a_job(
     with Admin(admin.credentials, Altering(admin.credentials, hostile)) as altering:
         planned = setup.plan(altering, asked)
         for attempt in (lambda: setup.apply(altering, planned), lambda: setup.plan(altering, asked)):
-            with pytest.raises(ApiError, match="cannot be understood"):
+            with pytest.raises(ApiError, match="is not valid"):
                 attempt()
 
 
@@ -435,5 +435,5 @@ def test_an_answer_that_is_no_registration_is_an_error_of_its_own(emulator: Emul
         credentials = ant_wif.resolve(
             auth_token="some-bearer-token", base_url=endpoint.base_url, environ={"HOME": str(tmp_path)}
         )
-        with Admin(credentials) as admin, pytest.raises(ApiError, match="cannot be understood"):
+        with Admin(credentials) as admin, pytest.raises(ApiError, match="is not valid"):
             setup.plan(admin, SetupRequest(trust=trust, workspace_id="wrkspc_01x"))

@@ -148,7 +148,7 @@ class ApiRequest:
                 request.url = request.url.copy_merge_params(list(self.query))
         except (httpx.InvalidURL, UnicodeError) as error:
             raise InsecureUrlError(
-                f"{shown} is no path of the API: {sanitize(error)}", hint="give a path such as /v1/models"
+                f"{shown} is not a path of the API: {sanitize(error)}", hint="give a path such as /v1/models"
             ) from None
         stray = url.userinfo or "\\" in self.path or bool(url.netloc) != bool(url.scheme)
         if stray or (request.url.scheme, request.url.netloc) != (own.scheme, own.netloc):

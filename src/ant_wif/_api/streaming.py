@@ -64,7 +64,7 @@ def _event(response: httpx.Response, data: str) -> Mapping[str, object] | ApiErr
     with contextlib.suppress(ValueError):
         found = read_json(data)
     if not isinstance(found, dict):
-        return broken(response, "an event in it is no JSON object")
+        return broken(response, "an event in it is not a JSON object")
     return failed(response, found) if found.get("type") == "error" else found
 
 
@@ -110,7 +110,7 @@ def _line(response: httpx.Response, line: bytes) -> object:
     log_body(line, known=sent_secrets(response.request))
     with contextlib.suppress(ValueError):
         return read_json(line)
-    raise broken(response, "a line in it is no JSON")
+    raise broken(response, "a line in it is not JSON")
 
 
 def text_of(event: Mapping[str, object]) -> str:

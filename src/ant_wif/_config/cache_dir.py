@@ -115,5 +115,5 @@ def _of_user(environ: Environment) -> Path | None:
 def _unsafe(path: Path) -> str | None:
     """Say what is wrong with the folder. Raises OSError: it is not there."""
     if not stat.S_ISDIR(path.lstat().st_mode):
-        return "it is no folder, or a link to one"
+        return "it is not a folder, or is a link to one"
     return next((finding.problem for finding in findings(path, top=path) if finding.refused), None)

@@ -271,7 +271,7 @@ def _check_places(directory: ConfigDir, name: str, *, writes_profile: bool) -> N
     path = directory.secrets_path(name)
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise ProfileError(
-            f"the login cannot be stored in {sanitize_path(path)}: it is no regular file",
+            f"the login cannot be stored in {sanitize_path(path)}: it is not a regular file",
             hint=f"remove {sanitize_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
         )
     directory.check()

@@ -207,7 +207,7 @@ class Resolution:
         candidate = TierCandidate(5, "profile", "active profile")
         active = self.inputs.active
         if self.inputs.active_via in {"flag", "env"}:
-            return replace(candidate, missing=("nothing of its own: a profile was named outright",))
+            return replace(candidate, missing=("not used: a profile was named explicitly",))
         if isinstance(active, ProfileError):
             return replace(candidate, error=active)
         candidate = replace(candidate, origin=f"profile:{active.name}")

@@ -143,7 +143,7 @@ def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -
             f"exchanged: {_ago(before, clock)} (at {at})",
             "a token with a `jti` can be exchanged once; its access token cannot be used here or has expired",
         ],
-        hint="use an identity source that mints (`ant identity detect`), or run everything that needs a token under "
+        hint="use an identity source that issues new tokens (`ant identity detect`), or run all programs under "
         "one `ant exec -- …`; otherwise let the platform write a new token first",
         used_at=before.at,
         used_by=before.used_by,

@@ -273,13 +273,11 @@ def _document(request: Request, client: httpx.Client | None) -> Mapping[str, obj
     if not isinstance(answer, Response):
         raise KeySetUnavailableError(f"{sanitize(request.url)}: {answer.reason}")
     if answer.status != 200:
-        raise KeySetUnavailableError(f"{sanitize(request.url)} was answered with HTTP {answer.status}")
+        raise KeySetUnavailableError(f"{sanitize(request.url)} returned HTTP {answer.status}")
     try:
         return read_object(answer.body)
     except ValueError:
-        raise KeySetUnavailableError(
-            f"{sanitize(request.url)} was answered with something that is not a JSON object"
-        ) from None
+        raise KeySetUnavailableError(f"{sanitize(request.url)} returned something that is not a JSON object") from None
 
 
 def _found(get: Callable[[], Document]) -> Document | None:

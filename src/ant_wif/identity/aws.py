@@ -155,7 +155,7 @@ def _read_credentials(session: Any, known: list[SecretStr], environ: Environment
         if not is_sendable(secret):
             variable = _VARIABLES[name]
             return _unsendable(
-                variable if credentials.method == "env" else f"{variable}, or what stands for it in the AWS profile,"
+                variable if credentials.method == "env" else f"{variable}, or its setting in the AWS profile,"
             )
     return None
 

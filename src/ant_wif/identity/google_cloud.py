@@ -44,7 +44,7 @@ def loaded(document: Mapping[str, object], scope: str) -> Credentials:
         return _impersonated_by_file(document, scope)
     read = _reader(document)
     if read is None:
-        raise ValueError(f"credentials of type {sanitize(kind, limit=40)} cannot mint ID tokens")
+        raise ValueError(f"credentials of type {sanitize(kind, limit=40)} cannot issue ID tokens")
     return cast("Credentials", read(document, scopes=[scope]))
 
 
@@ -123,7 +123,9 @@ class GoogleCloud(IdentitySource):
         if kind in _MINTING:
             return detected(cls(), f"{sanitize_path(path)} holds credentials of type {kind}")
         if FILE in context.environ:
-            holds = f"holds credentials of type {sanitize(kind, limit=40)}, which cannot mint ID tokens for an audience"
+            holds = (
+                f"holds credentials of type {sanitize(kind, limit=40)}, which cannot issue ID tokens for an audience"
+            )
             return nearly_detected(
                 "google_cloud",
                 f"{sanitize_path(path)} {holds if kind else 'cannot be read, or holds no credentials'}",
@@ -202,7 +204,7 @@ class GoogleCloud(IdentitySource):
         if kind == "impersonated_service_account" and email is None:
             return impersonated_credentials.IDTokenCredentials(source, target_audience=audience, include_email=True)
         if email is None:
-            raise ValueError("the credentials impersonate no service account, and only one can mint ID tokens")
+            raise ValueError("the credentials impersonate no service account, and only one can issue ID tokens")
         return _impersonating(source, email, audience)
 
 

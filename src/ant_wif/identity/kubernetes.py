@@ -80,7 +80,7 @@ class Kubernetes(IdentitySource):
             raise _until_rotation(token, "and this pod has no access to the cluster's API")
 
         def explain(reply: Response, _: str) -> IdentityTokenError | None:
-            refused = f"and the cluster refuses to mint another (HTTP {reply.status})"
+            refused = f"and the cluster refuses to issue another (HTTP {reply.status})"
             return _until_rotation(token, refused) if reply.status in {401, 403, 404} else None
 
         reply = yield from _API.ask(request, sent=[token.assertion], explain=explain)

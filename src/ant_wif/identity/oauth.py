@@ -138,7 +138,7 @@ def _signed(path: Path, claims: dict[str, object], key_id: str) -> SecretStr | t
     except OSError as error:
         return f"could not be read: {error.strerror or type(error).__name__}", f"check {sanitize_path(path)}"
     except (ValueError, TypeError):
-        return "is no unencrypted private key in PEM form", "write it as PKCS #8 (-----BEGIN PRIVATE KEY-----)"
+        return "is not an unencrypted private key in PEM form", "write it as PKCS #8 (-----BEGIN PRIVATE KEY-----)"
     try:
         # RFC 7518 §3.4: each algorithm has its curve, and ES512 that of 521 bits.
         algorithm = _OF_CURVE.get(key.curve.name) if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"

@@ -127,7 +127,7 @@ def _object(assertion: SecretStr, index: int, name: str, source: str) -> dict[st
     if isinstance(decoded, dict):
         return decoded
     raise IdentityTokenError(
-        f"the token from {source} has three parts, but its {name} is no JSON object",
+        f"the token from {source} has three parts, but its {name} is not a JSON object",
         hint=f"point {source} at the OIDC token that your platform issues to the workload",
     )
 

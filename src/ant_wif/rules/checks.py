@@ -140,7 +140,7 @@ def key_published(case: Case) -> Finding:
     try:
         keys = case.key_set()
     except KeySetUnavailableError as error:
-        return Finding("jwks_unavailable", "none", shown(kid), f"The issuer's keys cannot be had: {error}.")
+        return Finding("jwks_unavailable", "none", shown(kid), f"The issuer's keys cannot be fetched: {error}.")
     case.key = keys.get(kid)
     found = ", ".join(shown(known) for known in list(keys)[:8])
     if case.key is not None:
@@ -257,7 +257,7 @@ def condition(case: Case) -> Finding:
         sentence = f"The rule's condition cannot be evaluated here: {error}."
         return Finding("match_condition", "not evaluated", wanted, sentence, unchecked=True)
     except ConditionError as error:
-        sentence = f"The rule's condition is none that a rule can have: {printable(str(error))}."
+        sentence = f"The rule's condition is not valid: {printable(str(error))}."
         return Finding("match_condition", "not evaluated", wanted, sentence)
     if holds:
         return Finding(None, "true", wanted)
@@ -392,13 +392,13 @@ def _state(registration: Registration) -> tuple[str, str]:
         if archived:
             return f"archived {kind}", f"The {kind} is archived."
     if ADMIN_SCOPE in rule.oauth_scope.split() and account.organization_role == "developer":
-        return "a demoted service account", f"The rule grants {ADMIN_SCOPE}, and its account is no admin."
+        return "a demoted service account", f"The rule grants {ADMIN_SCOPE}, and its account is not an admin."
     return rule.name, ""
 
 
 def well_formed(text: str, flaw: str) -> Check:
     found, wanted = f"{len(text)} characters", f"a JWT of at most {MAX_ASSERTION_BYTES} bytes"
-    sentence = f"The assertion is no JWT: {flaw}." if flaw else ""
+    sentence = f"The assertion is not a JWT: {flaw}." if flaw else ""
     reason: Reason | None = "malformed_assertion" if flaw else None
     return _check(3, WELL_FORMED, Finding(reason, found, wanted, sentence))
 

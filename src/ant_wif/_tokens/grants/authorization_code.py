@@ -182,7 +182,7 @@ class AuthorizationRequest:
                 parts = urlsplit(text)
                 query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=50).items()}
             except ValueError:
-                return AuthorizationResponseError("what was pasted is no address", hint=_AGAIN, reason="code")
+                return AuthorizationResponseError("the pasted text is not an address", hint=_AGAIN, reason="code")
             at_loopback = loopback_uri is not None and parts.path == urlsplit(loopback_uri).path
             return self.answer(query, loopback_uri if at_loopback and loopback_uri else self.paste_uri)
         code, separator, state = text.partition("#")

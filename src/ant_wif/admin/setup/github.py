@@ -304,7 +304,7 @@ def _notes(
         notes.append("When the change is over, run this again with --subject immutable and archive this rule.")
     if pull_request:
         notes.append(
-            "Whoever may push a branch to the repository may open a pull request that changes what its jobs run. "
+            "A user who can push a branch to the repository can open a pull request that changes its jobs. "
             "Pull requests from forks get no identity token."
         )
     return notes

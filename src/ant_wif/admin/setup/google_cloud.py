@@ -34,7 +34,7 @@ def trust(
             service_account_email, _EMAIL, what="the address of a service account", expected="….gserviceaccount.com"
         )
     notes = [
-        "Only a service account can mint such tokens: for itself, where something runs as it, or impersonated "
+        "Only a service account can issue such tokens: for itself, where something runs as it, or impersonated "
         "by who has roles/iam.serviceAccountOpenIdTokenCreator on it.",
     ]
     if unique_id is None:

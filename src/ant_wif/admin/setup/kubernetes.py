@@ -36,7 +36,7 @@ def trust(
     host = urlsplit(issuer_address(issuer_url)).hostname or ""
     if jwks is None and host.endswith((".svc", ".local")):
         raise ConfigurationError(
-            f"the issuer {sanitize(issuer_url)} is a name within the cluster, where nobody else can fetch its keys",
+            f"the issuer {sanitize(issuer_url)} is a name within the cluster: its keys cannot be fetched from outside",
             hint="give them with --jwks: `kubectl get --raw /openid/v1/jwks` prints them",
         )
     notes = [

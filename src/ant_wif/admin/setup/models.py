@@ -88,7 +88,7 @@ def required(value: str, form: str, *, what: str, expected: str) -> str:
         wild = "a wildcard would let others in; " if "*" in value or "?" in value else ""
         raise ConfigurationError(
             f"{sanitize(value, limit=128)!r} is not {what}: {wild}expected {expected}",
-            hint="correct it, letter by letter: upper and lower case differ",
+            hint="correct it; the comparison is case-sensitive",
         )
     return value
 

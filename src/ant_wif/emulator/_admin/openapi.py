@@ -235,7 +235,7 @@ _TOOL_USE: _Object = {
 }
 _REPLY: _Object = {
     "type": "object",
-    "description": "What the next request to messages is answered with: as `Emulator.reply` has it",
+    "description": "The reply to the next request to messages, with the fields of `Emulator.reply`",
     "properties": {
         "text": _or_null("string"),
         "content": _BLOCKS,

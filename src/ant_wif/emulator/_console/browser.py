@@ -56,7 +56,7 @@ def decide(
         # Without its cause, which holds the request, and that a code.
         raise ConnectionError(f"a page of the login could not be had: {type(error).__name__}") from None
     except httpx.InvalidURL as error:
-        raise ValueError(f"the URL is none: {error}") from None
+        raise ValueError(f"the URL is not valid: {error}") from None
 
 
 def _landing(response: httpx.Response) -> Landing:

@@ -42,7 +42,7 @@ _HTML = """<!doctype html>
 <h1>{title}</h1>
 {body}
 </main>
-<footer><p><small>This is the emulator: nobody's account at the Claude Platform is touched.</small></p></footer>
+<footer><p><small>This is the emulator. No account of the Claude Platform is used.</small></p></footer>
 </body>
 </html>
 """

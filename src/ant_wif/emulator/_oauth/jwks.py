@@ -144,7 +144,7 @@ class FetchedKeys:
         try:
             return read_object(bytes(body))
         except ValueError:
-            raise KeySetUnavailableError(f"{url} answered something that is no JSON object") from None
+            raise KeySetUnavailableError(f"{url} returned something that is not a JSON object") from None
 
 
 def _within(since: float | None, now: float, seconds: float) -> bool:

@@ -41,7 +41,7 @@ _EXPLANATIONS: Mapping[str, DenialExplanation] = {
     ),
     "code_expired": DenialExplanation("The code is older than a minute.", "Log in again, and redeem the code at once."),
     "redirect_uri_mismatch": DenialExplanation(
-        "The code was approved for another redirect URI.", "Send the one of the authorize URL, letter by letter."
+        "The code was approved for another redirect URI.", "Send exactly the one of the authorize URL."
     ),
     "state_mismatch": DenialExplanation(
         "The code was approved for another state.",
