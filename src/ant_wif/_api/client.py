@@ -67,7 +67,7 @@ class ApiResponse:
         """Return the JSON that the body is. Raises ApiError if it is not JSON."""
         with contextlib.suppress(ValueError):
             return read_json(self.body)
-        raise ApiError("the answer is no JSON", hint=_not_the_api())
+        raise ApiError("the response is not JSON", hint=_not_the_api())
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Api:
         found = _object(self.call(method, path, query=query, body=body, headers=headers))
         if found is None:
             raise ApiError(
-                f"{method} {sanitize(path)} was answered with something that is no JSON object",
+                f"{method} {sanitize(path)} returned something that is not a JSON object",
                 hint=_not_the_api(self._credentials.base_url_from),
             )
         return found

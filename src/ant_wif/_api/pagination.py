@@ -45,7 +45,7 @@ def items(
         )
         if found is None:
             raise ApiError(
-                f"the answer to GET {sanitize(name)} is no list: it has no objects in `data`",
+                f"the response to GET {sanitize(name)} is not a list: it has no objects in `data`",
                 hint="check that the path is that of a list, and that the base URL names the API",
             )
         yield from found if remaining is None else found[:remaining]

@@ -238,7 +238,7 @@ def _login_profile(directory: ConfigDir, name: str) -> Mapping[str, object] | No
     profile = directory.read(name)
     another = "choose another name: ant auth login --profile NAME"
     if profile.type != "user_oauth":
-        raise ProfileError(f"the profile {name!r} is a federation profile, which nobody logs in to", hint=another)
+        raise ProfileError(f"the profile {name!r} is a federation profile, and cannot be logged in to", hint=another)
     return profile.document
 
 

@@ -217,7 +217,7 @@ def parsed(reader: Callable[[Document], T], document: Document) -> T:
         return reader(document)
     except ValueError as error:
         raise ApiError(
-            f"the Admin API answered with something that cannot be understood: {error}",
+            f"the response of the Admin API is not valid: {error}",
             hint="check that the base URL names the Claude API: `ant auth status` shows where it comes from",
         ) from None
 

@@ -276,7 +276,7 @@ def _remedy(error: Exception, said: str, status: int | None, path: Path | None) 
         (status == 404, "attach a service account to the machine, job or service, or correct service_account_email"),
         (
             status == 403 or "getOpenIdToken" in said,
-            "allow it to mint: role roles/iam.serviceAccountOpenIdTokenCreator on the service account",
+            "allow it to issue tokens: role roles/iam.serviceAccountOpenIdTokenCreator on the service account",
         ),
         (
             "Metadata-Flavor" in said,
