@@ -158,7 +158,7 @@ def test_a_server_may_say_in_other_ways_how_long_to_wait(headers: dict[str, str]
 
     with Scripted(answer) as endpoint, client(endpoint, waits) as api:
         api.get("/v1/models")
-    assert seconds <= waits[0] <= seconds + 20
+    assert seconds <= waits[0] <= 1.5 * seconds + 20  # half as much again spreads those that wait
 
 
 @pytest.mark.parametrize("stated", ["", "soon", "Mon, 99 Nov 2026 12:00:00 GMT", "-5", "1e9"])
