@@ -28,7 +28,9 @@ _ABOUT = ("source", "origin", "base_url", "organization_id", "workspace_id", "id
 
 def emulated_credentials(variables: dict[str, str]) -> Credentials:
     """Resolve what these variables describe: a job whose backend is on loopback."""
-    exchanging = ant_wif.resolve(environ=variables, http_client=httpx.Client(transport=_Plain(), trust_env=False))
+    exchanging = ant_wif.resolve(
+        environ=variables, http_client=httpx.Client(transport=_PlainTransport(), trust_env=False)
+    )
     about = {name: getattr(exchanging, name) for name in _ABOUT}
     return Credentials(_Exchanging(exchanging), workspace_header=exchanging.sends_workspace, **about)
 
@@ -53,7 +55,7 @@ class _Exchanging:
         return self.credentials.access_token()
 
 
-class _Plain(httpx.BaseTransport):
+class _PlainTransport(httpx.BaseTransport):
     """HTTP by the standard library, a connection for each request."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
