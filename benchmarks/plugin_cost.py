@@ -9,11 +9,29 @@ import json
 import statistics
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from stage import Stage, alone
 from table import Row
 
 RUNS = 20
+PAIRS = 10
+_MANY = "import pytest\n\n@pytest.mark.parametrize('n', range({}))\ndef test_one(n):\n    {}\n"
+BESIDE = (
+    ("3,000 empty tests", _MANY.format(3000, "pass"), 1.03, 0),
+    (
+        "20 tests that print 640 kB each",
+        _MANY.format(20, "print('a line of output: 12345, and more\\n' * 17_000)"),
+        1.05,
+        0,
+    ),
+    (
+        "20 failing tests that print 640 kB each",
+        _MANY.format(20, "print('a line of output: 12345, and more\\n' * 17_000); assert 0"),
+        1.05,
+        1,
+    ),
+)
 UNUSED_MS = 10
 EMULATOR_MS = 300
 CREDENTIALS_MS = 100
@@ -41,7 +59,35 @@ def test_ready(request):
 
 
 def rows(stage: Stage) -> list[Row]:
-    return [_unused(stage), *_fixtures(stage)]
+    return [_unused(stage), *(_beside(stage, *each) for each in BESIDE), *_fixtures(stage)]
+
+
+def _beside(stage: Stage, what: str, suite: str, most: float, status: int) -> Row:
+    """Run tests that use nothing of the plugin, in pairs: with it and without. The ratio is the pairs' median."""
+    home = stage.home()
+    (home / "test_beside.py").write_text(suite)
+    ratios = []
+    for _ in range(PAIRS):
+        loaded, without = (_run(stage, home, status, *options) for options in ((), ("-p", "no:ant_wif")))
+        ratios.append(loaded / without)
+    ratio = statistics.median(ratios)
+    return Row(
+        f"{what}, the plugin loaded",
+        f"{ratio:.2f} times",
+        "has none",
+        f"{most:.2f} times",
+        ratio <= most,
+        {"ratios": ratios},
+    )
+
+
+def _run(stage: Stage, home: Path, status: int, *options: str) -> float:
+    seconds, ended = alone(
+        [*PYTEST, f"--rootdir={home}", *options, str(home / "test_beside.py")], stage.variables(home)
+    )
+    if ended.status != status:
+        raise RuntimeError(f"pytest ended with {ended.status}:\n{ended.output}{ended.error}")
+    return seconds
 
 
 def _unused(stage: Stage) -> Row:
