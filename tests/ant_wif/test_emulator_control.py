@@ -333,3 +333,26 @@ def test_a_reset_after_a_restart_keeps_the_new_address() -> None:
         other.start()
         other.reset()
         assert other.issuer("github").issuer_url.startswith(other.base_url)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example", 403),
+        ("evil.example.", 403),
+        ("emulator", 200),
+        ("host.docker.internal", 200),
+        ("emulator.ci.svc.cluster.local", 200),
+        ("192.0.2.1", 200),
+        ("localhost", 200),
+        ("127.0.0.1@evil.example", 403),
+    ],
+)
+def test_an_emulator_for_other_machines_is_not_controlled_by_a_site_that_has_its_name_resolve_to_it(
+    host: str, status: int
+) -> None:
+    with Emulator("0.0.0.0", allow_remote=True) as emulator:
+        address, port = emulator.base_url.replace("0.0.0.0", "127.0.0.1"), emulator.base_url.rpartition(":")[2]
+        named = {"Host": f"{host}:{port}", "Origin": f"http://{host}:{port}"}
+        answer = httpx.get(f"{address}/_emulator/requests", headers=named, trust_env=False)
+    assert answer.status_code == status, answer.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -36,12 +38,14 @@ class OwnOriginOnly:
 
     A browser names the page's origin with every request that changes something. A site that has its name
     resolve to this machine (DNS rebinding) is the origin then, but is told by its `Host`: an emulator on a
-    loopback address answers to the names of loopback only.
+    loopback address answers to the names of loopback only, another one to addresses and to names that no
+    site on the internet can have.
     """
 
     def __init__(self, app: ASGIApp, base_url: str) -> None:
         self._app = app
-        self._is_local = _is_loopback_netloc(urlsplit(base_url).netloc)
+        self._own = _host_of(urlsplit(base_url).netloc)
+        self._is_local = self._own is not None and is_loopback(self._own)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         complaint = self._complaint(Headers(scope=scope)) if scope["path"].startswith(_GUARDED) else None
@@ -53,19 +57,30 @@ class OwnOriginOnly:
 
     def _complaint(self, headers: Headers) -> str | None:
         host = headers.get("host", "")
-        if self._is_local and not _is_loopback_netloc(host):
-            return "Host: must be localhost or a loopback address, as the emulator listens nowhere else"
+        name = _host_of(host)
+        if name is None or not (is_loopback(name) or (not self._is_local and (name == self._own or _is_private(name)))):
+            return (
+                "Host: must be localhost or a loopback address, as the emulator listens nowhere else"
+                if self._is_local
+                else "Host: must be an IP address, a name without dots, or one below .internal or .local"
+            )
         if headers.get("origin", f"http://{host}").lower() != f"http://{host}".lower():
             return "Origin: only the emulator's own pages may ask"
         return None
 
 
-def _is_loopback_netloc(netloc: str) -> bool:
-    try:
-        host = urlsplit(f"//{netloc}").hostname
-    except ValueError:
-        return False
-    return host is not None and "@" not in netloc and is_loopback(host)
+def _host_of(netloc: str) -> str | None:
+    with suppress(ValueError):
+        return None if "@" in netloc else urlsplit(f"//{netloc}").hostname
+    return None
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is an address, or has a name that the public DNS does not have."""
+    with suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    return "." not in host or host.endswith((".internal", ".local"))
 
 
 def build_app(
