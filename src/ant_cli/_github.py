@@ -25,7 +25,8 @@ _OF_SERVER = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 def token_for(environ: Mapping[str, str], api_url: str) -> SecretStr | None:
     """Return a token for GitHub's REST API at this URL, from the variables that `gh` knows, or else from `gh`.
 
-    A token for github.com does not go to a server: https://cli.github.com/manual/gh_help_environment
+    A token for github.com does not go to a server, and one for a server only to the server that a variable names:
+    https://cli.github.com/manual/gh_help_environment
     """
     from urllib.parse import urlsplit
 
@@ -33,10 +34,12 @@ def token_for(environ: Mapping[str, str], api_url: str) -> SecretStr | None:
 
     host = (urlsplit(api_url).hostname or "").removeprefix("api.")
     is_server = urlsplit(api_url).path == "/api/v3"
-    for variable in _OF_SERVER if is_server else _OF_GITHUB:
+    urls = (environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_API_URL"))
+    named = {environ.get("GH_HOST", "").lower(), *(urlsplit(url).hostname for url in urls)}
+    for variable in (_OF_SERVER if host in named else ()) if is_server else _OF_GITHUB:
         if environ.get(variable):
             return SecretStr(environ[variable].strip())
-    return _token_of_gh(environ, host)
+    return _token_of_gh({name: value for name, value in environ.items() if name not in _OF_SERVER}, host)
 
 
 def _token_of_gh(environ: Mapping[str, str], host: str) -> SecretStr | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ant_cli._github import token_for
 from ant_wif.emulator import Emulator
 
 from .conftest import Ant
@@ -49,15 +50,13 @@ def test_what_is_exported_is_masked_before_it_is_written(ant: Ant, job: Environ,
     assert emulator.exchanges == 1
 
 
-def test_the_outputs_of_a_step_say_what_works_and_the_token_is_masked(
-    ant: Ant, job: Environ, emulator: Emulator
-) -> None:
+def test_the_outputs_of_a_step_say_what_works_without_the_token(ant: Ant, job: Environ, emulator: Emulator) -> None:
     outcome = ant("auth", "verify", "--github-output", **job)
     assert outcome.status == 0
     source, workspace, expires = Path(job["GITHUB_OUTPUT"]).read_text().splitlines()[1:]
     assert (source, workspace) == ("source=federation", f"workspace={emulator.rule().workspace_ids[0]}")
     assert re.fullmatch(r"expires=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", expires)
-    assert re.fullmatch(r"::add-mask::sk-ant-\S+\n", outcome.err)
+    assert "sk-ant-" not in outcome.out + outcome.err
     elsewhere = ant("auth", "verify", "--github-output", **{**job, "GITHUB_OUTPUT": ""})
     assert "GITHUB_OUTPUT is not set" in elsewhere.err
 
@@ -119,3 +118,29 @@ def test_elsewhere_there_are_no_workflow_commands(ant: Ant, job: Environ, emulat
     assert outcome.status == 0
     assert "::" not in outcome.err
     assert "::" not in ant("auth", "verify", ANTHROPIC_IDENTITY_TOKEN=token, **ids).err
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "found"),
+    [
+        ({"GH_ENTERPRISE_TOKEN": "gh-server"}, "https://evil.example/api/v3", None),
+        ({"GH_ENTERPRISE_TOKEN": "gh-server", "GH_HOST": "git.acme.example"}, "https://evil.example/api/v3", None),
+        (
+            {"GH_ENTERPRISE_TOKEN": "gh-server", "GH_HOST": "git.acme.example"},
+            "https://git.acme.example/api/v3",
+            "gh-server",
+        ),
+        (
+            {"GITHUB_ENTERPRISE_TOKEN": "gh-server", "GITHUB_SERVER_URL": "https://git.acme.example"},
+            "https://git.acme.example/api/v3",
+            "gh-server",
+        ),
+        ({"GH_TOKEN": "gh-public"}, "https://api.github.com", "gh-public"),
+        ({"GH_TOKEN": "gh-public"}, "https://git.acme.example/api/v3", None),
+    ],
+)
+def test_a_token_for_a_github_server_goes_only_to_the_server_that_a_variable_names(
+    variables: Environ, url: str, found: str | None
+) -> None:
+    token = token_for({**variables, "PATH": ""}, url)
+    assert (token and token.get_secret_value()) == found

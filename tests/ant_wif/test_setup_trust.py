@@ -139,6 +139,19 @@ def test_github_s_api_is_that_of_the_issuer(issuer: str, api: str | None) -> Non
     assert (found.issuer_url, found.subject) == (issuer, "repo:acme/app:ref:refs/heads/main")
 
 
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://github.com@evil.example/_services/token",
+        "https://token.actions.evil.example\\.ghe.com",
+        "https://evil.example/_services/token?x",
+    ],
+)
+def test_an_issuer_that_is_not_valid_names_no_api(issuer: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is not"):
+        github.api_url(issuer)
+
+
 def settings_from(**answer: Any) -> github.SubjectSettings:
     with TokenEndpoint(**answer) as endpoint:
         return run(github.read_settings("acme", "app", url=endpoint.base_url, token=SecretStr("gh-example")))

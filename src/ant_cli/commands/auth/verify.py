@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import click
 
 from ant_cli._click.groups import AntCommand
-from ant_cli._github import mask, set_outputs
+from ant_cli._github import set_outputs
 from ant_cli._output import print_item, say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
@@ -34,11 +34,8 @@ def verify(session: Session, *, github_output: bool) -> None:
     """
     from ant_wif.diagnostics.verify import verify as verify_
 
-    credentials = session.credentials()
     with waiting("Getting an access token and calling the API", session.environ):
-        if github_output:
-            mask(session.environ, credentials.access_token().secret)
-        found = verify_(credentials)
+        found = verify_(session.credentials())
     if github_output:
         expires = "" if found.expires_at is None else datetime.fromtimestamp(found.expires_at, timezone.utc).isoformat()
         outputs = {"source": found.source, "workspace": found.workspace_id or "", "expires": expires}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ant_wif._http import Flow, Request, RequestFailure, send
+from ant_wif._http import Flow, Request, RequestFailure, check_url, send
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
@@ -174,15 +174,19 @@ def _job(
 
 
 def api_url(issuer_url: str) -> str | None:
-    """Return where the REST API of an issuer's GitHub is, `None` where its address does not tell."""
-    parts = urlsplit(issuer_url)
+    """Return where the REST API of an issuer's GitHub is, `None` where its address does not tell.
+
+    Raises:
+        ConfigurationError: the address is not valid.
+    """
+    parts = urlsplit(issuer_address(issuer_url))
     host = (parts.hostname or "").lower()
     if host == "token.actions.githubusercontent.com":
         return "https://api.github.com"
-    if host.startswith("token.actions.") and host.endswith(".ghe.com"):
+    if re.fullmatch(r"token\.actions\.[a-z0-9-]+\.ghe\.com", host):
         return f"https://api.{host.removeprefix('token.actions.')}"
     if parts.path.rstrip("/") == _SERVER_ISSUER and parts.scheme == "https":
-        return f"https://{parts.netloc}/api/v3"
+        return check_url(f"https://{parts.netloc}/api/v3", what="the issuer's URL")
     return None
 
 
