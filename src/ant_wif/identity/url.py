@@ -28,6 +28,8 @@ _SECRET_LAST_WORDS = frozenset(
 )  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_VALUE = re.compile(r"(?i:bearer|basic|token)\s+\S|(?=\S*\d)(?=\S*[A-Za-z])[\w+/=~.-]{24,}")
+# Long, and no secret.
+_ID_OR_URL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|https?://[^?#]*")
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}[ =:]{0,2}|")
 _FRAMING_HEADERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
@@ -58,14 +60,14 @@ class Url(IdentitySource):
             if not _NAME.fullmatch(name) or name.lower() in _FRAMING_HEADERS:
                 raise ValueError(f"headers: {shown!r} is not a header that can be set")
             if isinstance(value, str):
-                if _names_secret(name, anywhere=True) or _SECRET_VALUE.search(value):
+                if _names_secret(name, anywhere=True) or _looks_secret(value):
                     raise ValueError(f"headers.{shown}: name the variable or file that holds it, not the value itself")
             elif len({"variable", "file"} & set(value)) != 1 or not set(value) <= {"variable", "file", "prefix"}:
                 raise ValueError(f"headers.{shown}: expected a text, or an object with `variable` or `file`")
             elif not _PREFIX.fullmatch(value.get("prefix", "")):
                 raise ValueError(f"headers.{shown}: the prefix must be one word, such as 'Bearer '")
-        for place, name in (*_fields_of(self.body, "body"), *(("url", name) for name in self._parameters())):
-            if _names_secret(name):
+        for place, name, value in (*_fields_of(self.body, "body"), *self._parameters()):
+            if _names_secret(name) or _looks_secret(value):
                 shown = sanitize(name, limit=64)
                 raise ValueError(
                     f"{place}: {shown!r} looks like a secret: pass it in a header with `variable` or `file`"
@@ -80,10 +82,14 @@ class Url(IdentitySource):
         del context
         return not_detected("url", "only by configuration: a profile's identity_token with `url`")
 
-    def _parameters(self) -> list[str]:
-        """Return the names of the parameters in the URL's query that have a value."""
-        pairs = (pair.partition("=") for pair in re.split("[&;]", self.url.partition("?")[2]))
-        return [unquote(name) for name, _, value in pairs if value]
+    def _parameters(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the parameters of the URL's query with their values. One without `=` is a value without a name."""
+        for pair in re.split("[&;]", self.url.partition("?")[2]):
+            name, equals, value = pair.partition("=")
+            if not equals:
+                yield "url", "", unquote(name)
+            elif value:
+                yield "url", unquote(name), unquote(value)
 
     @property
     def _place(self) -> str:
@@ -146,16 +152,20 @@ def _names_secret(name: str, *, anywhere: bool = False) -> bool:
     return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_LAST_WORDS.isdisjoint(last)
 
 
-def _fields_of(body: object, place: str) -> Iterator[tuple[str, str]]:
-    """Yield the names of all fields of a JSON body that hold a text, with the place where each is."""
+def _looks_secret(value: str) -> bool:
+    return _ID_OR_URL.fullmatch(value) is None and _SECRET_VALUE.search(value) is not None
+
+
+def _fields_of(body: object, place: str, name: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the texts and numbers in a JSON body, with the place and the name of the field that each is in."""
     if isinstance(body, Mapping):
-        for name, value in body.items():
-            if isinstance(value, str) and value:
-                yield place, str(name)
-            yield from _fields_of(value, place)
+        for field_name, value in body.items():
+            yield from _fields_of(value, place, str(field_name))
     elif isinstance(body, list):
         for value in body:
-            yield from _fields_of(value, place)
+            yield from _fields_of(value, place, name)
+    elif body not in (None, "", True, False):
+        yield place, name, str(body)
 
 
 def _held(value: Mapping[str, str], context: Context) -> SecretStr:
