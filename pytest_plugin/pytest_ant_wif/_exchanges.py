@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 import ant_wif
-from ant_wif._http import call
+from ant_wif._http import call, is_loopback
 from ant_wif.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class _PlainTransport(httpx.BaseTransport):
     """HTTP by the standard library, a connection for each request."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.scheme != "http" or not is_loopback(request.url.host):
+            raise httpx.UnsupportedProtocol("only the emulator's own address is asked", request=request)
         connection = HTTPConnection(request.url.host, request.url.port, timeout=_SECONDS)
         try:
             target, headers = request.url.raw_path.decode("ascii"), dict(request.headers)
