@@ -21,7 +21,7 @@ USERS = {
     ("wif", "service-accounts", "create", "--input", "-"): REFUSED,
     ("messages", "create"): "missing: --model, --max-tokens, --message, or the field in a body on stdin",
     ("messages", "count-tokens"): "missing: --model, --message, or the field in a body on stdin",
-    ("profile", "delete", "staging"): "add --yes",
+    ("profile", "delete", "staging"): "pass --yes",
     ("auth", "login", "--no-browser"): "no code was pasted, and standard input has ended",
 }
 every_user = pytest.mark.parametrize("words", USERS, ids=" ".join)

@@ -590,7 +590,8 @@ def problem_of(error: BaseException | None, seconds: float, allowed: float) -> s
         return None
     if not isinstance(error, AntWifError):
         return f"raised {error!r}"
-    if any(unicodedata.category(character) in UNFIT for character in f"{error}{error.hint}"):
+    shown = [error.summary, *error.facts, str(error.hint)]
+    if any(unicodedata.category(character) in UNFIT for line in shown for character in line):
         return f"is not fit for a terminal: {error!a} {error.hint!a}"
     return next(
         (f"shows a piece in {where}: {text[:300]!a}" for where, text in everything_seen(error) if is_seen(text)), None

@@ -35,7 +35,9 @@ _LONG = 4096  # characters from which a text is remembered that has no mark of a
 _REMEMBERED = 16
 _ACCUSED = "a secret leaked into "
 # What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
-_KEPT = {"sections", "nodeid", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords"}
+_KEPT = {
+    "sections", "nodeid", "_id", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords",
+}  # fmt: skip
 
 
 class LeakGuard:

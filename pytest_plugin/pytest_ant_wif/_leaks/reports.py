@@ -21,8 +21,8 @@ VARIABLES = (
 # What pytest and pytest-xdist note in each report. Others, as pytest-json-report, add texts of the test.
 _PLAIN = frozenset(
     (
-        "nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections", "duration",
-        "start", "stop", "node", "worker_id", "testrun_uid", "item_index",
+        "nodeid", "_id", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections",
+        "duration", "start", "stop", "node", "worker_id", "testrun_uid", "item_index",
     )
 )  # fmt: skip
 

@@ -269,7 +269,7 @@ def gitlab(session: Session, /, common: Common, **given: Any) -> None:
         " --project-id 1c5e7b90-3f2d-4a86-b0c4-5d8e6f7a9b02 --dry-run --profile admin",
     )
 )
-@click.option("--org-id", "organization_id", required=True, metavar="UUID", help="In Organization Settings.")
+@click.option("--org-id", "ci_organization", required=True, metavar="UUID", help="In Organization Settings.")
 @click.option("--project-id", required=True, metavar="UUID", help="In Project Settings, under Overview.")
 @_BRANCH
 @_TAG
@@ -304,7 +304,7 @@ def buildkite(session: Session, /, common: Common, **given: Any) -> None:
 @click.option("--connection", required=True, metavar="NAME", help="Service connection.")
 @click.option(
     "--devops-id",
-    "organization_id",
+    "ci_organization",
     callback=not_empty,
     metavar="UUID",
     help="ID in the connection's issuer https://vstoken.dev.azure.com/ID.",
@@ -395,7 +395,12 @@ def oidc(session: Session, /, common: Common, **given: Any) -> None:
 def _set_up_ci(session: Session, platform: str, given: dict[str, Any], common: Common) -> None:
     from ant_wif.admin.setup import ci
 
-    stated = {name: value for name, value in given.items() if value is not None}
+    # An option's parameter of the same name as a global option's would be taken for that one.
+    stated = {
+        "organization_id" if name == "ci_organization" else name: value
+        for name, value in given.items()
+        if value is not None
+    }
     _set_up(session, lambda: getattr(ci, platform)(**stated), common)
 
 
