@@ -182,7 +182,11 @@ def what_it_is(body: bytes) -> str:
     start = body[:256].lstrip().lower()
     if not start:
         return "empty"
-    return "an HTML page" if start.startswith((b"<!doctype", b"<html", b"<head")) else f"{len(body)} bytes of no JSON"
+    return (
+        "an HTML page"
+        if start.startswith((b"<!doctype", b"<html", b"<head"))
+        else f"{len(body)} bytes that are not JSON"
+    )
 
 
 @dataclass(frozen=True)

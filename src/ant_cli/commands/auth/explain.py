@@ -104,7 +104,7 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
     if found.reason:
         yield f"Denied: {found.reason}. {found.remedy}"
     else:
-        yield "Nothing fails that can be checked from here."
+        yield "No check failed."
         if any(check.unchecked for check in found.checks):
             if not found.registered_from:
                 yield "To check all, give --profile with the login of an administrator (scope org:admin)."

@@ -100,7 +100,7 @@ def read_exchange(
             *_presented(token, now),
             *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
         ],
-        hint="the Console's authentication history names the reason; make the checks above in their order",
+        hint="run `ant auth explain` to see which check fails; the history in the Console has the reason",
         causes=causes,
         unverified_claims=claims,
     )
@@ -124,7 +124,7 @@ def _presented(token: IdentityToken, now: float) -> Iterator[str]:
     expires_at, issued_at = claims.get("exp"), claims.get("iat")
     age = ""
     if isinstance(issued_at, (int, float)) and abs(issued_at) < 1e12:
-        age = f", {now - issued_at:.0f} seconds old"
+        age = f", issued {now - issued_at:.0f} seconds ago"
     yield f"exp: {_time(expires_at)}{age}"
 
 
