@@ -26,6 +26,7 @@ __all__ = [
     "HAS_DESKTOP",
     "HOME",
     "IS_POSIX",
+    "LONGEST_SOCKET_PATH",
     "NOFOLLOW",
     "NONBLOCK",
     "Pipes",
@@ -58,6 +59,7 @@ NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _CHUNK = 1 << 16
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # unix(7): `sun_path`, with its NUL
 
 if sys.platform == "win32":
     import queue

@@ -415,7 +415,8 @@ def test_the_first_of_several_signals_before_the_command_starts_is_its_exit_stat
 def test_many_signals_while_it_starts_leave_nothing_behind(delay: float, job: Environ) -> None:
     """Which of them ends it is open: the kernel delivers signals that wait together in an order of its own."""
     sent = (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    child = start(job, "exec", "--", "sleep", "30")
+    pipe = subprocess.PIPE  # not from a process that imported all: its start is what is interrupted
+    child = subprocess.Popen([ANT, "exec", "--", "sleep", "30"], env=job, stdout=pipe, stderr=pipe, text=True)
     time.sleep(delay)
     for number in sent:
         child.send_signal(number)

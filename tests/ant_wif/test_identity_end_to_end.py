@@ -409,5 +409,5 @@ def test_a_token_of_another_platform_is_denied_and_the_issuer_is_named(
     with pytest.raises(ant_wif.ExchangeError, match=r"denied \(HTTP 401") as caught:
         ant_wif.resolve(environ=job).token()
     assert shared.history[-1].reason == "issuer_mismatch"
-    assert f"iss={shared.issuer('github').issuer_url}" in str(caught.value)
+    assert f"iss: {shared.issuer('github').issuer_url}" in str(caught.value)
     assert token not in str(caught.value)

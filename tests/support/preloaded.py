@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -198,10 +199,25 @@ class Popen(subprocess.Popen[Any]):
             try:
                 socket.send_fds(control, [b"."], [*fds, request.fileno()])
                 self.pid = int.from_bytes(control.recv(4), "little")
+                _wait_until_adopted(self.pid)
             finally:
                 adopt(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+
+
+def _wait_until_adopted(pid: int) -> None:
+    """A process that is not a child yet would be taken for one that ended with status 0."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def run(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, send_again
 from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._system import LONGEST_SOCKET_PATH
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
 __all__ = ["Endpoint", "file_problem", "socket_problem"]
@@ -19,7 +19,6 @@ __all__ = ["Endpoint", "file_problem", "socket_problem"]
 ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
 _SHOWN_BYTES = 1 << 16
-LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # unix(7): `sun_path`, with its NUL
 
 Explain = Callable[[Response, str], IdentityTokenError | None]
 
