@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
 from ant_wif._environment import Environment, steady
-from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in
+from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in, share
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
-from ant_wif._system import IS_POSIX, give_group
+from ant_wif._system import IS_POSIX
 from ant_wif._tokens import AccessToken, fresh_between
 from ant_wif.errors import ConfigurationError
 
@@ -85,7 +85,7 @@ class ExportedProfile:
             self._directory.write(PROFILE, {name: value for name, value in document.items() if value is not None})
             self._directory.activate(PROFILE)
             if group is not None:
-                (self.path / "credentials").mkdir(mode=0o700, exist_ok=True)
+                make_folder(self.path / "credentials", mode=0o700)
                 self._share(group)
         except BaseException:
             self.remove()
@@ -103,9 +103,7 @@ class ExportedProfile:
     def _share(self, group: int) -> None:
         """Let the members of a group read all that is there. A file that replaces another has its group and mode."""
         try:
-            for path in (self.path, *sorted(self.path.rglob("*"))):
-                give_group(path, group)
-                path.chmod(0o750 if path.is_dir() else 0o640)
+            share(self.path, group)
         except OSError as error:
             raise ConfigurationError(
                 f"the credential cannot be given to the group {group}: {error.strerror or type(error).__name__}",

@@ -49,6 +49,7 @@ __all__ = [
     "read_object",
     "remove",
     "remove_folder",
+    "share",
     "sweep",
     "try_lock",
     "write_atomically",
@@ -544,6 +545,30 @@ def remove(path: Path) -> bool:
             hint=f"check the owner and mode of {sanitize_path(path.parent)}",
         ) from None
     return True
+
+
+def share(path: Path, group: int) -> None:
+    """Let the members of a group read a folder of this user's and all in it, never through a link.
+
+    A file that later replaces one in it takes over its group and mode.
+
+    Raises:
+        OSError: this user is not a member of the group, or the file system has no groups.
+    """
+    with _opened(path, follow=False) as folder:
+        _share(folder, group)
+
+
+def _share(descriptor: int, group: int) -> None:
+    is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    give(descriptor, -1, group)
+    set_mode(descriptor, 0o750 if is_folder else 0o640)
+    for name in os.listdir(descriptor) if is_folder else ():
+        inner = os.open(name, os.O_RDONLY | NOFOLLOW, dir_fd=descriptor)
+        try:
+            _share(inner, group)
+        finally:
+            os.close(inner)
 
 
 def remove_folder(path: Path, *, first: str = "") -> bool:

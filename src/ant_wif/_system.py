@@ -33,7 +33,6 @@ __all__ = [
     "UserFolder",
     "end_with_parent",
     "give",
-    "give_group",
     "group_id",
     "group_named",
     "has_input",
@@ -84,9 +83,6 @@ if sys.platform == "win32":
 
     def give(descriptor: int, user: int, group: int) -> None:
         """Files have no owners of this kind here."""
-
-    def give_group(path: Path, group: int) -> None:
-        """Files have no groups of this kind here."""
 
     def group_named(name: str) -> int:
         """Groups have no IDs here. Raises KeyError."""
@@ -177,10 +173,6 @@ else:
     )
     _PR_SET_PDEATHSIG = 1
     user_id, group_id, set_mode, give = os.geteuid, os.getegid, os.fchmod, os.fchown
-
-    def give_group(path: Path, group: int) -> None:
-        """Set the group of a file, not following a link."""
-        os.chown(path, -1, group, follow_symlinks=False)
 
     def group_named(name: str) -> int:
         """Return the ID of a group. Raises KeyError or ValueError: there is none of this name."""
