@@ -13,6 +13,7 @@ A page in `docs/` links to other files of the repository as a reader of the repo
 from __future__ import annotations
 
 import ast
+import functools
 import logging
 import posixpath
 import re
@@ -222,10 +223,20 @@ def _link(source: str, page: Page, target: str) -> str:
     in_repository = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
     on_site = _on_site(in_repository)
     if on_site is None:
-        return target
+        kind = "tree" if (ROOT / in_repository).is_dir() else "blob"
+        return f"{_repository()}/{kind}/main/{in_repository}" if (ROOT / in_repository).exists() else target
+    if anchor == "readme":  # of a folder, as the repository's host shows it
+        hash_ = anchor = ""
     wanted, own_hash, own_anchor = on_site.partition("#")
     relative = posixpath.relpath(wanted, posixpath.dirname(page.file.src_uri) or ".")
     return relative + (hash_ + anchor or own_hash + own_anchor)
+
+
+@functools.cache
+def _repository() -> str:
+    """Return the URL of the repository, of which pyproject.toml has the only copy."""
+    (found,) = re.findall(r'^Source = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    return str(found)
 
 
 def _on_site(path: str) -> str | None:
