@@ -74,7 +74,7 @@ def test_the_owner_of_the_repository_is_named_where_it_is_known_to_be() -> None:
         path.relative_to(ROOT).as_posix()
         for part in (".github", "src", "pytest_plugin", "docs", "ci-examples", "benchmarks", "tests")
         for path in (ROOT / part).rglob("*")
-        if path.is_file() and path != Path(__file__) and owned.search(path.read_bytes())
+        if path.is_file() and path != Path(__file__) and path.suffix != ".pyc" and owned.search(path.read_bytes())
     ]
     top = (path for path in ROOT.iterdir() if path.is_file() and path.name != "PKG-INFO")  # an sdist has it
     places += [path.name for path in top if owned.search(path.read_bytes())]
