@@ -25,6 +25,7 @@ def test_the_emulator_starts_with_what_the_seed_file_says(tmp_path: Path, option
         url = process.stderr.readline().split()[-1]
         env = httpx.get(f"{url}/_emulator/env/github").json()
         assert env["ANTHROPIC_WORKSPACE_ID"] == "wrkspc_seeded"
+        httpx.get(f"{url}/_emulator/history")  # answered after the line of the first request was printed
     finally:
         process.terminate()
         _, printed = process.communicate()
