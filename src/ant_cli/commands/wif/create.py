@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from ant_wif.admin.client import Admin, ResourceCollection
 
 __all__ = [
+    "CONDITION",
     "DESCRIPTION",
     "INPUT",
+    "ISSUER_OPTIONS",
     "JWKS_FILE",
     "LIFETIME",
-    "MAX_JWT_LIFETIME",
     "NAME",
     "ROLES",
+    "SERVICE_ACCOUNT",
+    "SUBJECT",
     "admin_of",
     "create_issuer",
     "create_rule",
@@ -33,6 +36,7 @@ __all__ = [
     "named_claims",
     "read_key_file",
     "request_body",
+    "together",
 ]
 
 ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
@@ -46,6 +50,26 @@ INPUT = click.option(
 )
 NAME = click.option("--name", callback=not_empty, help="Unique name: lower-case letters, digits and hyphens.")
 DESCRIPTION = click.option("--description", metavar="TEXT", help="Description.")
+SERVICE_ACCOUNT = click.option(
+    "--service-account", callback=not_empty, metavar="ID", help="Service account to act as: ID or name."
+)
+SUBJECT = click.option(
+    "--subject", "subject_prefix", callback=not_empty, help="Required `sub` claim; a * at the end makes it a prefix."
+)
+CONDITION = click.option(
+    "--condition", callback=not_empty, metavar="CEL", help="CEL expression over `claims` that must be true."
+)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a decorator that adds options in this order."""
+
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -57,15 +81,27 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(error.message, ctx=context, param=parameter) from None
 
 
-MAX_JWT_LIFETIME = click.option(
-    "--max-jwt-lifetime",
+LIFETIME = click.option(
+    "--lifetime",
+    "token_lifetime_seconds",
     callback=_seconds,
     metavar="TIME",
-    help="Maximum lifetime of an identity token: 1h, at most 49h.",
+    help="Lifetime of its access tokens, e.g. 600s, 10m or 1h.",
 )
-LIFETIME = click.option(
-    "--lifetime", callback=_seconds, metavar="TIME", help="Lifetime of its access tokens, e.g. 600s, 10m or 1h."
+ISSUER_OPTIONS = together(
+    NAME,
+    click.option("--url", "issuer_url", callback=not_empty, help="Issuer URL: the exact `iss` claim of its tokens."),
+    click.option("--jwks-url", callback=not_empty, metavar="URL", help="JWKS URL, if the discovery document has none."),
+    click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="JWKS file, for keys that are not on the internet."),
+    click.option(
+        "--max-jwt-lifetime",
+        "max_jwt_lifetime_seconds",
+        callback=_seconds,
+        metavar="TIME",
+        help="Maximum lifetime of an identity token: 1h, at most 49h.",
+    ),
 )
+"""The options of an issuer. Where a parameter is sent as it stands, it has the name of the field."""
 
 
 @click.command(
@@ -76,24 +112,19 @@ LIFETIME = click.option(
         "ant wif issuers create --input issuer.json --profile admin",
     ),
 )
-@NAME
-@click.option("--url", callback=not_empty, help="Issuer URL: the exact `iss` claim of its tokens.")
-@click.option("--jwks-url", callback=not_empty, metavar="URL", help="JWKS URL, if the discovery document has none.")
-@click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="JWKS file, for keys that are not on the internet.")
-@MAX_JWT_LIFETIME
+@ISSUER_OPTIONS
 @click.option("--no-check-jti", is_flag=True, help="Accept an identity token more than once.")
 @INPUT
 @pass_session
 def create_issuer(
     session: Session,
+    /,
     *,
-    name: str | None,
-    url: str | None,
     jwks_url: str | None,
     jwks: Path | None,
-    max_jwt_lifetime: int | None,
     no_check_jti: bool,
     input_: str | None,
+    **stated: object,
 ) -> None:
     """Create a federation issuer.
 
@@ -101,13 +132,7 @@ def create_issuer(
     """
     from ant_cli._output import print_item
 
-    given = {
-        "name": name,
-        "issuer_url": url,
-        "jwks": key_source(jwks_url, jwks),
-        "max_jwt_lifetime_seconds": max_jwt_lifetime,
-        "check_jti": False if no_check_jti else None,
-    }
+    given = {**stated, "jwks": key_source(jwks_url, jwks), "check_jti": False if no_check_jti else None}
     body = request_body(session, input_, given, {"name": "--name", "issuer_url": "--url"})
     with admin_of(session) as admin:
         print_item(session, admin.issuers.create(body))
@@ -116,7 +141,12 @@ def create_issuer(
 @click.command("create", cls=AntCommand, examples=("ant wif service-accounts create --name nightly --profile admin",))
 @NAME
 @DESCRIPTION
-@click.option("--role", type=click.Choice(["developer", "admin"]), help="Role in the organization. Default: developer.")
+@click.option(
+    "--role",
+    "organization_role",
+    type=click.Choice(["developer", "admin"]),
+    help="Role in the organization. Default: developer.",
+)
 @click.option(
     "--workspace",
     "workspaces",
@@ -135,14 +165,7 @@ def create_issuer(
 @INPUT
 @pass_session
 def create_service_account(
-    session: Session,
-    *,
-    name: str | None,
-    description: str | None,
-    role: str | None,
-    workspaces: tuple[str, ...],
-    workspace_role: str,
-    input_: str | None,
+    session: Session, /, *, workspaces: tuple[str, ...], workspace_role: str, input_: str | None, **stated: object
 ) -> None:
     """Create a service account.
 
@@ -151,8 +174,7 @@ def create_service_account(
     from ant_cli._output import print_item
     from ant_wif.admin.client import required_text
 
-    given = {"name": name, "description": description, "organization_role": role}
-    body = request_body(session, input_, given, {"name": "--name"})
+    body = request_body(session, input_, stated, {"name": "--name"})
     with admin_of(session) as admin:
         ids = [admin.workspace_id(each) for each in workspaces]
         created = admin.service_accounts.create(body)
@@ -164,37 +186,39 @@ def create_service_account(
 @NAME
 @DESCRIPTION
 @click.option("--issuer", callback=not_empty, metavar="ID", help="Issuer ID or name.")
-@click.option("--service-account", callback=not_empty, metavar="ID", help="Service account to act as: ID or name.")
-@click.option("--subject", callback=not_empty, help="Required `sub` claim; a * at the end makes it a prefix.")
+@SERVICE_ACCOUNT
+@SUBJECT
 @click.option("--audience", callback=not_empty, help="Required `aud` claim. Default: https://api.anthropic.com.")
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="Required claim. Repeatable.")
-@click.option("--condition", callback=not_empty, metavar="CEL", help="CEL expression over `claims` that must be true.")
+@CONDITION
 @click.option(
     "--workspace", "workspaces", multiple=True, metavar="ID", help="Workspace ID or name to enable it in. Repeatable."
 )
 @click.option("--all-workspaces", is_flag=True, help="Enable it in every workspace.")
 @click.option(
-    "--scope", callback=not_empty, metavar="SCOPE", help="Scope of its access tokens. Default: workspace:developer."
+    "--scope",
+    "oauth_scope",
+    callback=not_empty,
+    metavar="SCOPE",
+    help="Scope of its access tokens. Default: workspace:developer.",
 )
 @LIFETIME
 @INPUT
 @pass_session
 def create_rule(
     session: Session,
+    /,
     *,
     issuer: str | None,
     service_account: str | None,
-    subject: str | None,
+    subject_prefix: str | None,
     audience: str | None,
     claims: tuple[str, ...],
     condition: str | None,
     workspaces: tuple[str, ...],
     all_workspaces: bool,
-    lifetime: int | None,
-    scope: str | None,
-    name: str | None,
-    description: str | None,
     input_: str | None,
+    **stated: object,
 ) -> None:
     """Create a federation rule.
 
@@ -205,21 +229,22 @@ def create_rule(
 
     if workspaces and all_workspaces:
         raise click.UsageError("--all-workspaces leaves none for --workspace to name")
-    wanted = {"subject_prefix": subject, "audience": audience, "claims": named_claims(claims), "condition": condition}
-    match = {name: value for name, value in wanted.items() if value}
+    match = {
+        "subject_prefix": subject_prefix,
+        "audience": audience,
+        "claims": named_claims(claims),
+        "condition": condition,
+    }
     body = request_body(
         session,
         input_,
         {
-            "name": name,
-            "description": description,
+            **stated,
             "issuer_id": issuer,
             "target": {"type": "service_account", "service_account_id": service_account} if service_account else None,
-            "match": match or None,
+            "match": {name: value for name, value in match.items() if value} or None,
             "workspace_id": workspaces[0] if workspaces else None,
             "applies_to_all_workspaces": all_workspaces or None,
-            "oauth_scope": scope,
-            "token_lifetime_seconds": lifetime,
         },
         {"name": "--name", "issuer_id": "--issuer", "target": "--service-account",
          "match": "--subject, --claim or --condition"},

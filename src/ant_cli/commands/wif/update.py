@@ -13,12 +13,14 @@ from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.wif.create import (
+    CONDITION,
     DESCRIPTION,
     INPUT,
-    JWKS_FILE,
+    ISSUER_OPTIONS,
     LIFETIME,
-    MAX_JWT_LIFETIME,
     NAME,
+    SERVICE_ACCOUNT,
+    SUBJECT,
     admin_of,
     key_source,
     named_claims,
@@ -42,37 +44,18 @@ _WANTED = click.argument("wanted", metavar="ID")
     ),
 )
 @_WANTED
-@NAME
-@click.option("--url", callback=not_empty, help="Issuer URL: the exact `iss` claim of its tokens.")
-@click.option("--jwks-url", callback=not_empty, metavar="URL", help="JWKS URL, if the discovery document has none.")
-@click.option("--jwks", type=JWKS_FILE, metavar="FILE", help="JWKS file, for keys that are not on the internet.")
-@MAX_JWT_LIFETIME
+@ISSUER_OPTIONS
 @click.option("--check-jti/--no-check-jti", default=None, help="Whether an identity token is accepted once only.")
 @INPUT
 @pass_session
 def update_issuer(
-    session: Session,
-    *,
-    wanted: str,
-    name: str | None,
-    url: str | None,
-    jwks_url: str | None,
-    jwks: Path | None,
-    max_jwt_lifetime: int | None,
-    check_jti: bool | None,
-    input_: str | None,
+    session: Session, /, *, wanted: str, jwks_url: str | None, jwks: Path | None, input_: str | None, **stated: object
 ) -> None:
     """Change a federation issuer.
 
     ID is its ID or its name. Fields that are not given stay as they are. Prints the issuer.
     """
-    given = {
-        "name": name,
-        "issuer_url": url,
-        "jwks": key_source(jwks_url, jwks),
-        "max_jwt_lifetime_seconds": max_jwt_lifetime,
-        "check_jti": check_jti,
-    }
+    given = {**stated, "jwks": key_source(jwks_url, jwks)}
     _update(session, wanted, lambda admin: admin.issuers, request_body(session, input_, given, {}))
 
 
@@ -83,18 +66,17 @@ def update_issuer(
 )
 @_WANTED
 @DESCRIPTION
-@click.option("--role", type=click.Choice(["developer", "admin"]), help="Role in the organization.")
+@click.option(
+    "--role", "organization_role", type=click.Choice(["developer", "admin"]), help="Role in the organization."
+)
 @INPUT
 @pass_session
-def update_service_account(
-    session: Session, *, wanted: str, description: str | None, role: str | None, input_: str | None
-) -> None:
+def update_service_account(session: Session, /, *, wanted: str, input_: str | None, **stated: object) -> None:
     """Change a service account.
 
     ID is its ID or its name. Its name cannot be changed. Prints the service account.
     """
-    given = {"description": description, "organization_role": role}
-    _update(session, wanted, lambda admin: admin.service_accounts, request_body(session, input_, given, {}))
+    _update(session, wanted, lambda admin: admin.service_accounts, request_body(session, input_, stated, {}))
 
 
 @click.command(
@@ -109,11 +91,11 @@ def update_service_account(
 @_WANTED
 @NAME
 @DESCRIPTION
-@click.option("--service-account", callback=not_empty, metavar="ID", help="Service account to act as: ID or name.")
-@click.option("--subject", callback=not_empty, help="Required `sub` claim; a * at the end makes it a prefix.")
+@SERVICE_ACCOUNT
+@SUBJECT
 @click.option("--audience", callback=not_empty, help="Required `aud` claim.")
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="Required claim to add. Repeatable.")
-@click.option("--condition", callback=not_empty, metavar="CEL", help="CEL expression over `claims` that must be true.")
+@CONDITION
 @click.option(
     "--remove",
     "removed",
@@ -122,37 +104,34 @@ def update_service_account(
     help="Remove subject, audience, condition, or claims.NAME. Repeatable.",
 )
 @click.option("--workspace", callback=not_empty, metavar="ID", help="Workspace ID or name, in place of the only one.")
-@click.option("--scope", callback=not_empty, metavar="SCOPE", help="Scope of its access tokens.")
+@click.option("--scope", "oauth_scope", callback=not_empty, metavar="SCOPE", help="Scope of its access tokens.")
 @LIFETIME
 @INPUT
 @pass_session
 def update_rule(
     session: Session,
+    /,
     *,
     wanted: str,
     service_account: str | None,
-    subject: str | None,
+    subject_prefix: str | None,
     audience: str | None,
     claims: tuple[str, ...],
     condition: str | None,
     removed: tuple[str, ...],
     workspace: str | None,
-    lifetime: int | None,
-    scope: str | None,
-    name: str | None,
-    description: str | None,
     input_: str | None,
+    **stated: object,
 ) -> None:
     """Change a federation rule.
 
     ID is its ID or its name. Options change single fields of `match`; a `match` in --input replaces all of it.
     Prints the rule.
     """
-    given = {"name": name, "description": description, "oauth_scope": scope, "token_lifetime_seconds": lifetime}
-    match = {"subject_prefix": subject, "audience": audience, "condition": condition}
+    match = {"subject_prefix": subject_prefix, "audience": audience, "condition": condition}
     more = {field: value for field, value in match.items() if value is not None}
     added, without = named_claims(claims), _removed_fields(removed)
-    body = request_body(session, input_, given, {})
+    body = request_body(session, input_, stated, {})
 
     def complete(admin: Admin, found: Document) -> None:
         if service_account is not None:
