@@ -33,12 +33,11 @@ def everything(system, home):
     assert import_everything() > 200
     import ant_wif
     from ant_cli._process import Relay
-    from ant_wif import _system
     from ant_wif._config import CacheDir, locate
-    from ant_wif._environment import Environment
+    from ant_wif._environment import HOME, Environment
     from ant_wif._files import PrivateFolder, check_place, owners_in, read_object, try_lock, write_atomically
 
-    environ = {_system.HOME: str(home), "PATH": os.environ["PATH"]}
+    environ = {HOME: str(home), "PATH": os.environ["PATH"]}
     path = home / "configs" / "default.json"
     for content in (b'{"a": 1}', b'{"a": 2}'):
         write_atomically(path, lambda: content, mode=0o644, folder_mode=0o755)
@@ -116,10 +115,10 @@ def test_only_one_module_asks_which_system_this_is() -> None:
     )
     folders = (ROOT / "src", ROOT / "pytest_plugin")
     found = {
-        path.name: line.strip()
+        path.relative_to(ROOT).as_posix(): line.strip()
         for folder in folders
         for path in folder.rglob("*.py")
         for line in path.read_text(encoding="utf-8").splitlines()
         if asks.search(line) and "for mypy" not in line
     }
-    assert set(found) <= {"_system.py"}, found
+    assert set(found) <= {"src/ant_wif/_environment.py"}, found

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-from ant_wif._system import end_with_parent, is_in_foreground
+from ant_wif._environment import end_with_parent, is_in_foreground
 
 __all__ = ["Ended", "Relay"]
 

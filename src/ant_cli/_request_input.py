@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ant_cli._session import Session
-from ant_wif._system import has_input
+from ant_wif._environment import has_input
 
 __all__ = ["LARGEST_BODY", "read_file", "read_input", "read_stdin"]
 

@@ -1,21 +1,283 @@
-"""The environment and the clock, as they are passed in.
+"""What a process runs in: the environment and the clock, as they are passed in, and what differs between systems.
 
-In the environment, empty means unset, and printing it shows no value. The clock is unix time that does not
-jump while this process runs.
+In the environment, empty means unset, and printing it shows no value. The clock is unix time that does not jump while
+this process runs. No other module asks which operating system this is: `make lint` checks the types of everything for
+Windows too, so that a function that only POSIX has is found elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ant_wif._system import HOME, UserFolder
 from ant_wif.errors import ConfigurationError
 
-__all__ = ["NOWHERE", "Environment", "elapsed", "steady"]
+if TYPE_CHECKING:
+    import socket
+    import subprocess
+
+__all__ = [
+    "CACHE",
+    "CONFIG",
+    "DIRECTORY",
+    "HAS_DESKTOP",
+    "HOME",
+    "IS_POSIX",
+    "LONGEST_SOCKET_PATH",
+    "NOFOLLOW",
+    "NONBLOCK",
+    "NOWHERE",
+    "Environment",
+    "Pipes",
+    "UserFolder",
+    "elapsed",
+    "end_with_parent",
+    "give",
+    "group_id",
+    "group_named",
+    "has_input",
+    "is_in_foreground",
+    "kill_group",
+    "lock",
+    "replace",
+    "set_mode",
+    "steady",
+    "unix_socket",
+    "user_id",
+]
+
+
+class UserFolder(NamedTuple):
+    """A folder of the user's: in the one that `variable` names, else in a folder below home."""
+
+    variable: str
+    below_home: str
+    name: str
+
+
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+_CHUNK = 1 << 16
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # unix(7): `sun_path`, with its NUL
+
+if sys.platform == "win32":
+    import queue
+    import threading
+
+    IS_POSIX = False
+    HAS_DESKTOP = True
+    HOME = "USERPROFILE"
+    CONFIG = UserFolder("APPDATA", "AppData/Roaming", "Anthropic")
+    CACHE = UserFolder("LOCALAPPDATA", "AppData/Local", "ant-wif/Cache")
+    _REPLACE_SECONDS = 1.0
+    _GRACE_SECONDS = 0.2
+
+    def user_id() -> int:
+        return -1
+
+    def group_id() -> int:
+        return -1
+
+    def set_mode(descriptor: int, mode: int) -> None:
+        """Files have no modes here."""
+
+    def give(descriptor: int, user: int, group: int) -> None:
+        """Files have no owners of this kind here."""
+
+    def group_named(name: str) -> int:
+        """Groups have no IDs here. Raises KeyError."""
+        raise KeyError(name)
+
+    def lock(descriptor: int) -> None:
+        """Folders cannot be locked here. Raises OSError."""
+        raise OSError(errno.ENOTSUP, "folders cannot be locked")
+
+    def replace(source: str, target: str, folder: int | None) -> None:
+        """Put a file in the place of another. It may have to wait for those that read the other one."""
+        until = time.monotonic() + _REPLACE_SECONDS
+        while True:
+            try:
+                return os.replace(source, target)
+            except PermissionError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+
+    def kill_group(process: subprocess.Popen[bytes]) -> None:
+        """End a program. What it started goes on: there are no process groups here."""
+        with contextlib.suppress(PermissionError):
+            process.kill()
+
+    def is_in_foreground() -> bool:
+        """Whether the terminal sends what is typed to this process's children too. A console does to all of them."""
+        return True
+
+    def end_with_parent() -> Callable[[], None] | None:
+        return None
+
+    def has_input(descriptor: int, seconds: float) -> bool:
+        """Whether there is something to read. Pipes cannot be asked here."""
+        return True
+
+    def unix_socket(path: Path, timeout: float | None) -> socket.socket:
+        """There are none here. Raises OSError."""
+        raise OSError(errno.ENOTSUP, "there are no Unix sockets")
+
+    class ThreadedPipes:
+        """Several pipes read at once, each into a buffer: by a thread each, since pipes cannot be waited for here."""
+
+        def __init__(self, *pipes: tuple[IO[bytes], bytearray]) -> None:
+            self._open = len(pipes)
+            self._read: queue.SimpleQueue[tuple[bytearray, bytes]] = queue.SimpleQueue()
+            for pipe, buffer in pipes:
+                threading.Thread(target=self._copy, args=(pipe, buffer), daemon=True).start()
+
+        @property
+        def is_open(self) -> bool:
+            return self._open > 0
+
+        def read(self, seconds: float) -> bool:
+            """Wait for something to read, and read it. Returns whether there was anything, an end included."""
+            try:
+                buffer, chunk = self._read.get(timeout=max(seconds, _GRACE_SECONDS))
+            except queue.Empty:
+                return False
+            buffer.extend(chunk)
+            self._open -= not chunk
+            return True
+
+        def close(self) -> None:
+            """Read no more. A pipe is closed by its thread, because closing it here would wait for its end."""
+            self._open = 0
+
+        def _copy(self, pipe: IO[bytes], buffer: bytearray) -> None:
+            with pipe:
+                while self._open and (chunk := os.read(pipe.fileno(), _CHUNK)):
+                    self._read.put((buffer, chunk))
+            self._read.put((buffer, b""))
+
+    Pipes = ThreadedPipes
+
+else:
+    import fcntl
+
+    IS_POSIX = True
+    HAS_DESKTOP = sys.platform == "darwin"
+    HOME = "HOME"
+    # As in the official SDKs: XDG_CONFIG_HOME is not consulted.
+    CONFIG = UserFolder("", ".config", "anthropic")
+    CACHE = (
+        UserFolder("", "Library/Caches", "ant-wif")
+        if sys.platform == "darwin"
+        else UserFolder("XDG_CACHE_HOME", ".cache", "ant-wif")
+    )
+    _PR_SET_PDEATHSIG = 1
+    user_id, group_id, set_mode, give = os.geteuid, os.getegid, os.fchmod, os.fchown
+
+    def group_named(name: str) -> int:
+        """Return the ID of a group. Raises KeyError or ValueError: there is none of this name."""
+        import grp
+
+        return grp.getgrnam(name).gr_gid
+
+    def lock(descriptor: int) -> None:
+        """Lock what is open, or raise BlockingIOError, until it is closed. Raises OSError where that cannot be done."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def replace(source: str, target: str, folder: int | None) -> None:
+        """Put a file in the place of another, both in an open folder."""
+        os.replace(source, target, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def kill_group(process: subprocess.Popen[bytes]) -> None:
+        """End a program that leads a session, and what it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def is_in_foreground() -> bool:
+        """Whether the terminal sends what is typed to this process's children too."""
+        try:
+            terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+        except OSError:
+            return False
+        try:
+            return os.tcgetpgrp(terminal) == os.getpgrp()
+        except OSError:
+            return False
+        finally:
+            os.close(terminal)
+
+    def end_with_parent() -> Callable[[], None] | None:
+        """Return what a child does first on Linux, so that it ends when this process is killed (prctl(2))."""
+        if sys.platform != "linux":
+            return None
+        import ctypes
+
+        parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
+
+        def ask() -> None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:
+                os._exit(128 + signal.SIGTERM)
+
+        return ask
+
+    def has_input(descriptor: int, seconds: float) -> bool:
+        """Whether there is something to read, or the end of it, within so many seconds."""
+        import select
+
+        return bool(select.select([descriptor], [], [], seconds)[0])
+
+    def unix_socket(path: Path, timeout: float | None) -> socket.socket:
+        """Connect to a Unix socket. Raises OSError."""
+        import socket
+
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(str(path))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    class SelectedPipes:
+        """Several pipes read at once, each into a buffer."""
+
+        def __init__(self, *pipes: tuple[IO[bytes], bytearray]) -> None:
+            import selectors
+
+            self._selector = selectors.DefaultSelector()
+            for pipe, buffer in pipes:
+                self._selector.register(pipe, selectors.EVENT_READ, buffer)
+
+        @property
+        def is_open(self) -> bool:
+            return bool(self._selector.get_map())
+
+        def read(self, seconds: float) -> bool:
+            """Wait for something to read, and read it. Returns whether there was anything, an end included."""
+            ready = self._selector.select(seconds)
+            for key, _ in ready:
+                chunk = os.read(key.fd, _CHUNK)
+                if not chunk:
+                    self._selector.unregister(key.fileobj)
+                key.data.extend(chunk)
+            return bool(ready)
+
+        def close(self) -> None:
+            """Read no more."""
+            self._selector.close()
+
+    Pipes = SelectedPipes
+
 
 # In place of the home of a user who has none. Nothing is ever created there.
 NOWHERE = Path("/nonexistent/home")

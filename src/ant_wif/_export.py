@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
-from ant_wif._environment import Environment, steady
+from ant_wif._environment import IS_POSIX, Environment, steady
 from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in, share
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
-from ant_wif._system import IS_POSIX
 from ant_wif._tokens import AccessToken, fresh_between
 from ant_wif.errors import ConfigurationError
 

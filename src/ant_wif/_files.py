@@ -16,9 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._secrets import sanitize_path
-from ant_wif._strict import read_json
-from ant_wif._system import (
+from ant_wif._environment import (
     DIRECTORY,
     IS_POSIX,
     NOFOLLOW,
@@ -30,6 +28,8 @@ from ant_wif._system import (
     set_mode,
     user_id,
 )
+from ant_wif._secrets import sanitize_path
+from ant_wif._strict import read_json
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [

@@ -17,7 +17,7 @@ from ant_cli._click import completing
 from ant_cli._click.groups import AntCommand
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
-from ant_wif._system import IS_POSIX, group_named
+from ant_wif._environment import IS_POSIX, group_named
 
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr

@@ -10,10 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._environment import Environment
+from ant_wif._environment import CACHE, HOME, Environment
 from ant_wif._files import findings, make_folder, remove_folder
 from ant_wif._secrets import sanitize_path
-from ant_wif._system import CACHE, HOME
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import jobs
 

@@ -7,8 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from ant_wif._environment import Environment
-from ant_wif._system import CONFIG
+from ant_wif._environment import CONFIG, Environment
 
 __all__ = ["KEYS", "LOGIN_KEYS", "is_name", "locate", "names"]
 

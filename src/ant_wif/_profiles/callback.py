@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ant_wif._system import IS_POSIX, user_id
+from ant_wif._environment import IS_POSIX, user_id
 from ant_wif._tokens import AuthorizationFailure, AuthorizationResponseError
 from ant_wif.errors import AntWifError, LoginError
 

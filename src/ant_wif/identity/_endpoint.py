@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ant_wif._environment import LONGEST_SOCKET_PATH
 from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, send_again
 from ant_wif._secrets import SecretStr, sanitize
-from ant_wif._system import LONGEST_SOCKET_PATH
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
 __all__ = ["Endpoint", "file_problem", "socket_problem"]

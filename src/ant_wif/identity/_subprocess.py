@@ -12,10 +12,10 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
+from ant_wif._environment import Pipes, kill_group
 from ant_wif._files import is_utf16
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
-from ant_wif._system import Pipes, kill_group
 from ant_wif.errors import IdentitySourceError
 
 __all__ = ["token_of_agent", "token_printed_by"]

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
+from ant_wif._environment import unix_socket
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
-from ant_wif._system import unix_socket
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import socket_problem
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected

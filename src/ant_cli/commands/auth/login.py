@@ -22,7 +22,7 @@ from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
-from ant_wif._system import HAS_DESKTOP
+from ant_wif._environment import HAS_DESKTOP
 
 if TYPE_CHECKING:
     from ant_wif._profiles import Listener, LoggedIn, LoginPlan
