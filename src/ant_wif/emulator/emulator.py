@@ -17,10 +17,8 @@ from ant_wif.emulator._console.consent import own_origins
 from ant_wif.emulator._http.server import ServerThread, is_loopback
 from ant_wif.emulator._issuers.keys import KeyChoice
 from ant_wif.emulator._issuers.provider import Folder, write_privately
-from ant_wif.emulator._oauth import jwt_bearer
-from ant_wif.emulator._oauth import refresh_token as refresh
-from ant_wif.emulator._oauth import sessions as logins
-from ant_wif.emulator._oauth.sessions import Login
+from ant_wif.emulator._oauth import jwt_bearer, logins
+from ant_wif.emulator._oauth.logins import Login
 from ant_wif.emulator._seed.seed import Config, read_seed, seeded_state
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.models import ModelList
@@ -200,7 +198,7 @@ class Emulator(ScriptedModel):
     @property
     def refreshes(self) -> list[ExchangeRecord]:
         """What was attempted with the refresh grant, granted or not, oldest first: a copy."""
-        return [record for record in self.history if record.grant_type == refresh.GRANT_TYPE]
+        return [record for record in self.history if record.grant_type == logins.REFRESH_GRANT]
 
     def clear_history(self) -> None:
         """Forget what was attempted. Tokens stay valid, and spent assertions stay spent."""

@@ -26,7 +26,7 @@ from ant_wif.emulator._console.html import page, redirect
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.fields import OAuthError, read_form
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._oauth.authorization_code import issue_code
+from ant_wif.emulator._oauth.logins import issue_code
 from ant_wif.emulator._state.state import Consent, State, Workspace
 
 

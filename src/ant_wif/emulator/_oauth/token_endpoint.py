@@ -11,9 +11,7 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import OAuthError, read_form
 from ant_wif.emulator._http.protocol import Refusal, media_type, read_json, request_id
-from ant_wif.emulator._oauth import authorization_code as codes
-from ant_wif.emulator._oauth import jwt_bearer
-from ant_wif.emulator._oauth import refresh_token as refresh
+from ant_wif.emulator._oauth import jwt_bearer, logins
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.state import State
 
@@ -34,8 +32,8 @@ class _Grant:
 
 _GRANTS = {
     jwt_bearer.GRANT_TYPE: _Grant(jwt_bearer.exchange, prepare=jwt_bearer.prepare),
-    refresh.GRANT_TYPE: _Grant(refresh.refresh),
-    codes.GRANT_TYPE: _Grant(codes.redeem, _FORM),
+    logins.REFRESH_GRANT: _Grant(logins.refresh),
+    logins.CODE_GRANT: _Grant(logins.redeem, _FORM),
 }
 
 

@@ -19,7 +19,7 @@ from ant_wif.emulator._admin.rules import check_registered_rule, with_fields
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers.provider import IdentityProvider
 from ant_wif.emulator._oauth.jwks import key_source
-from ant_wif.emulator._oauth.sessions import CLIENT_ID
+from ant_wif.emulator._oauth.logins import CLIENT_ID
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.state import Access, State, Workspace, registered_name
 from ant_wif.errors import ConfigurationError
