@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
-from ant_wif.emulator._issuers.keys import SigningKey
+from ant_wif.emulator._issuers import SigningKey
 from support.admin_api import Administrator, Idp
 from support.federation_grant import exchange
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from ant_wif.emulator import Emulator
-from ant_wif.emulator._issuers.keys import SigningKey
+from ant_wif.emulator._issuers import SigningKey
 from ant_wif.errors import ConfigurationError
 from support.admin_api import Administrator
 from support.federation_grant import exchange

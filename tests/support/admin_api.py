@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from ant_wif.emulator import Emulator
-from ant_wif.emulator._issuers.keys import SigningKey
+from ant_wif.emulator._issuers import SigningKey
 from support.loopback import TokenEndpoint
 
 ROOT = "/v1/organizations"

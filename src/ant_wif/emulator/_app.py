@@ -23,7 +23,7 @@ from ant_wif.emulator._console.history_page import history_page_routes
 from ant_wif.emulator._control import Controls, control_routes
 from ant_wif.emulator._http.protocol import Refusal, RequestIds, answer_refusal, error_response
 from ant_wif.emulator._http.server import is_loopback
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._oauth.token_endpoint import token_routes
 from ant_wif.emulator._state.history import history_routes
 from ant_wif.emulator._state.requests import Recorder

@@ -15,8 +15,7 @@ from ant_wif.emulator._app import build_app
 from ant_wif.emulator._console.browser import Landing, decide
 from ant_wif.emulator._console.consent import own_origins
 from ant_wif.emulator._http.server import ServerThread, is_loopback
-from ant_wif.emulator._issuers.keys import KeyChoice
-from ant_wif.emulator._issuers.provider import Folder, write_privately
+from ant_wif.emulator._issuers import Folder, KeyChoice, write_privately
 from ant_wif.emulator._oauth import jwt_bearer, logins
 from ant_wif.emulator._oauth.logins import Login
 from ant_wif.emulator._seed.seed import Config, read_seed, seeded_state

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from ant_wif._strict import read_object
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._state.state import State
 from ant_wif.rules import KeySet, KeySetUnavailableError, RegistrationError, read_key_set
 from ant_wif.rules.jwt import MalformedAssertionError, read_assertion

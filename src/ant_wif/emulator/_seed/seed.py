@@ -17,7 +17,7 @@ from ant_wif._strict import read_value
 from ant_wif.emulator._admin.resource import check_structure
 from ant_wif.emulator._admin.rules import check_registered_rule, with_fields
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._oauth.jwks import key_source
 from ant_wif.emulator._oauth.logins import CLIENT_ID
 from ant_wif.emulator._state.models import ModelList

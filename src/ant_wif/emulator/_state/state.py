@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._state.history import History
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.replies import Replies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._issuers import Folder, IdentityProvider
 from ant_wif.emulator.platforms.aws import EmulatedAws
 from ant_wif.emulator.platforms.azure import EmulatedAzure
 from ant_wif.emulator.platforms.azure_pipelines import EmulatedAzurePipelines

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from ant_wif._strict import read_object
 from ant_wif.emulator._http.protocol import Refusal, bearer, json_response, read_body
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider, write_privately
+from ant_wif.emulator._issuers import Folder, IdentityProvider, write_privately
 
 # The first line after that of the shell is a command to the shell, and a string to Python: so the path
 # of the interpreter may be long and have blanks.

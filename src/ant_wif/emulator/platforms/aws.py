@@ -9,7 +9,7 @@ import uuid
 
 from starlette.routing import Route
 
-from ant_wif.emulator._issuers.provider import IdentityProvider
+from ant_wif.emulator._issuers import IdentityProvider
 
 _ACCOUNT = "123456789012"
 _ROLE = f"arn:aws:iam::{_ACCOUNT}:role/ci"

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator._http.protocol import Refusal, bearer, json_response
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._issuers import Folder, IdentityProvider
 
 _CONNECTION = "5a1c2b3d-4e5f-4607-8192-a3b4c5d6e7f8"
 _ORGANIZATION = "0c8f2a1e-7b6d-4c5e-9f80-1a2b3c4d5e6f"

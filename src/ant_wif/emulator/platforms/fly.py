@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from starlette.routing import Route
 
 from ant_wif._strict import read_object
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._issuers import Folder, IdentityProvider
 
 _MACHINE = "148e21ea7e46e8"
 

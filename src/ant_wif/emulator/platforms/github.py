@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator._http.protocol import Refusal, bearer, json_response
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._issuers import Folder, IdentityProvider
 
 _OWNER = "acme"
 _REPOSITORY = f"{_OWNER}/app"

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from ant_wif._secrets import sanitize
 from ant_wif._strict import read_object
 from ant_wif.emulator._http.protocol import bearer, json_response, read_body
-from ant_wif.emulator._issuers.provider import IdentityProvider, write_privately
+from ant_wif.emulator._issuers import IdentityProvider, write_privately
 from ant_wif.emulator.platforms._assertions import UnacceptableError, verified_claims
 from ant_wif.rules import DEFAULT_AUDIENCE
 

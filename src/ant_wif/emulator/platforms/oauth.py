@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant
 from ant_wif.emulator._http.protocol import json_response
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._issuers import Folder, IdentityProvider
 from ant_wif.emulator._state.state import ExpiringMap
 from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
 from ant_wif.rules import VerificationKey

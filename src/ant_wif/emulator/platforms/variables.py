@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from starlette.routing import Route
 
-from ant_wif.emulator._issuers.provider import Folder, IdentityProvider
+from ant_wif.emulator._issuers import Folder, IdentityProvider
 from ant_wif.rules import DEFAULT_AUDIENCE
 
 _SHA = "6f1e0d5c3b2a49788796a5b4c3d2e1f00f1e2d3c"
