@@ -8,13 +8,12 @@ from ant_wif.emulator._issuers import Folder, IdentityProvider
 from ant_wif.emulator.platforms.aws import EmulatedAws
 from ant_wif.emulator.platforms.azure import EmulatedAzure
 from ant_wif.emulator.platforms.azure_pipelines import EmulatedAzurePipelines
-from ant_wif.emulator.platforms.buildkite import EmulatedBuildkite
-from ant_wif.emulator.platforms.circleci import EmulatedCircleCI
 from ant_wif.emulator.platforms.fly import EmulatedFly
 from ant_wif.emulator.platforms.github import EmulatedGitHub, EmulatedImmutableGitHub
 from ant_wif.emulator.platforms.google_cloud import EmulatedGoogleCloud
 from ant_wif.emulator.platforms.kubernetes import EmulatedKubernetes
 from ant_wif.emulator.platforms.oauth import EmulatedTokenUrl, OAuthServer
+from ant_wif.emulator.platforms.programs import EmulatedBuildkite, EmulatedCircleCI
 from ant_wif.emulator.platforms.spiffe import EmulatedSpiffe
 from ant_wif.emulator.platforms.variables import variable_platforms
 
