@@ -18,7 +18,7 @@ from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["File", "read_token", "refuse_foreign"]
+__all__ = ["File", "InFile", "read_token", "refuse_foreign"]
 
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
 # Where a pod finds tokens for other services. In many images /var/run is a link to /run.
@@ -26,21 +26,10 @@ _FOREIGN = {"kubernetes.io": "the cluster's own API", "eks.amazonaws.com": "AWS 
 _MOUNTS = ("/var/run/secrets", "/run/secrets")
 
 
-@dataclass(frozen=True)
-class File(IdentitySource):
-    """The file at `path`, read again at every exchange, because its writer may rotate it."""
+class InFile(IdentitySource):
+    """A source whose token something else keeps in the file at `path`."""
 
-    path: Annotated[str, Field(min_length=1)]
-    source: Literal["file"] = "file"
-
-    title: ClassVar[str] = "identity token file"
-
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        path = context.environ.text(VARIABLE)
-        if path is None:
-            return not_detected("file", f"{VARIABLE} is not set")
-        return detected(cls(path), f"{VARIABLE} is set")
+    path: str
 
     @property
     def description(self) -> str:
@@ -56,6 +45,23 @@ class File(IdentitySource):
             # A pipe can be read once, and its reader is `fetch`.
             return read_token(path) if os.path.isfile(path) else None
         return None
+
+
+@dataclass(frozen=True)
+class File(InFile):
+    """The file at `path`, read again at every exchange, because its writer may rotate it."""
+
+    path: Annotated[str, Field(min_length=1)]
+    source: Literal["file"] = "file"
+
+    title: ClassVar[str] = "identity token file"
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        path = context.environ.text(VARIABLE)
+        if path is None:
+            return not_detected("file", f"{VARIABLE} is not set")
+        return detected(cls(path), f"{VARIABLE} is set")
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ant_wif._http import Flow, Request, Response, call, check_url
-from ant_wif._secrets import SecretStr, sanitize_path
+from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint
-from ant_wif.identity.file import File, read_token, refuse_foreign
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
+from ant_wif.identity.file import InFile, read_token, refuse_foreign
+from ant_wif.identity.source import Context, Detection, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["Kubernetes"]
@@ -31,7 +31,7 @@ _MINTED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
-class Kubernetes(IdentitySource):
+class Kubernetes(InFile):
     """The projected token; when that was exchanged already, another from the cluster's TokenRequest API."""
 
     path: str = PATH
@@ -52,17 +52,6 @@ class Kubernetes(IdentitySource):
                 "token is for the cluster's own API, and not used)",
             )
         return not_detected("kubernetes", f"{PATH} does not exist")
-
-    @property
-    def description(self) -> str:
-        return f"the file {sanitize_path(self.path)}"
-
-    def asks_for(self, context: Context) -> str:
-        del context
-        return sanitize_path(self.path)
-
-    def at_hand(self, context: Context) -> SecretStr | None:
-        return File(self.path).at_hand(context)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)
