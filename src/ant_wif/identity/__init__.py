@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ant_wif.identity.aws import Aws
     from ant_wif.identity.azure import Azure
     from ant_wif.identity.azure_pipelines import AzurePipelines
-    from ant_wif.identity.buildkite import Buildkite
-    from ant_wif.identity.circleci import CircleCI
     from ant_wif.identity.command import Command
     from ant_wif.identity.env import Env, Literal
     from ant_wif.identity.file import File
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from ant_wif.identity.google_cloud import GoogleCloud
     from ant_wif.identity.kubernetes import Kubernetes
     from ant_wif.identity.oauth import OAuth
+    from ant_wif.identity.programs import Buildkite, CircleCI
     from ant_wif.identity.spiffe import Spiffe
     from ant_wif.identity.url import Url
     from ant_wif.identity.variables import JobVariable as Bitbucket

@@ -138,8 +138,8 @@ BUILT_IN = (
     ListedSource("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
     ListedSource("github_actions", "GitHubActions", ("GITHUB_ACTIONS",), job=Job("RUNNER_TEMP")),
     _VARIABLE_PLATFORMS.pop("gitlab"),
-    ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID")),
-    ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID")),
+    ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID"), module="programs"),
+    ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID"), module="programs"),
     ListedSource(
         "azure_pipelines",
         "AzurePipelines",
