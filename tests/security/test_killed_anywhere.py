@@ -24,7 +24,7 @@ KILLER = """
 import os, random, signal, sys, time
 from ant_cli.main import main
 import ant_cli.commands.exec, ant_wif._export, ant_wif._http.transport, ant_wif._tokens.grants.jwt_bearer
-import ant_wif._tokens.grants.refresh_token, ant_wif._tokens.shared_refresh, filelock, pydantic_settings
+import ant_wif._tokens.grants.endpoint, ant_wif._tokens.shared_refresh, filelock, pydantic_settings
 number, *arguments = sys.argv[1:]
 def start():
     child = os.fork()

@@ -216,7 +216,7 @@ class LoginProvider:
         *,
         wanted: TokenRequest,
     ) -> Flow[AccessToken]:
-        from ant_wif._tokens.grants.refresh_token import refresh
+        from ant_wif._tokens.grants.endpoint import refresh
 
         sent, issued_by = self._unsaved.get(old, old), issuer_of(stored)
         try:

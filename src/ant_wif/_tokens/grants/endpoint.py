@@ -1,4 +1,7 @@
-"""What the token endpoint answers, to whichever grant: a token (RFC 6749 §5.1), or why not (§5.2)."""
+"""What the token endpoint answers, to whichever grant: a token (RFC 6749 §5.1), or why not (§5.2).
+
+And keeping a person's login alive: the refresh_token grant (§6), whose token rotates.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ant_wif._http import ErrorAnswer, RequestFailure, Response, is_transient, retry_after, what_it_is
+from ant_wif._constants import OAUTH_BETA
+from ant_wif._http import (
+    Backoff,
+    ErrorAnswer,
+    Flow,
+    Request,
+    RequestFailure,
+    Response,
+    check_url,
+    is_transient,
+    retry_after,
+    send_again,
+    what_it_is,
+)
 from ant_wif._secrets import SecretStr
-from ant_wif.errors import ExchangeError
+from ant_wif.errors import ExchangeError, LoginError
 
-__all__ = ["Granted", "NotGranted", "read_answer", "token_endpoint"]
+__all__ = ["Granted", "NotGranted", "read_answer", "refresh", "token_endpoint"]
 
 
 def token_endpoint(base_url: str) -> str:
@@ -119,3 +135,44 @@ def _hint(answer: Response, error: ErrorAnswer, named_by: str) -> str:
     if answer.status in {404, 405} or not error.fields:
         return f"check that {named_by} names the Claude API and that no proxy answers in its place"
     return "the message names the field that was refused: correct it"
+
+
+def refresh(
+    base_url: str,
+    client_id: str,
+    refresh_token: SecretStr,
+    *,
+    profile: str,
+    patient: bool = True,
+    base_url_from: str = "",
+) -> Flow[Granted]:
+    """Trade a refresh token for an access token and the next refresh token; the old one is dead from then on.
+
+    It is sent once: what may have reached the server may have used it up. A connection that was never made is retried.
+
+    Raises:
+        InsecureUrlError: the base URL must not carry a token.
+        LoginError: the server ended the login.
+        ExchangeError: the endpoint failed, or could not be reached.
+    """
+    check_url(base_url, what=base_url_from or "the base URL")
+    request = Request(
+        "POST",
+        token_endpoint(base_url),
+        headers={"anthropic-beta": OAUTH_BETA},
+        json={"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
+    )
+    answer = yield from send_again(
+        request,
+        Backoff() if patient else Backoff(attempts=1),
+        lambda failed: isinstance(failed, RequestFailure) and not failed.maybe_received,
+    )
+    found = read_answer(answer, request.url, [refresh_token], named_by=base_url_from)
+    if isinstance(found, Granted):
+        return found
+    if found.status in {400, 401} and found.error.fields:
+        raise LoginError(
+            f"the login of profile {profile!r} has ended: its refresh was refused ({found.brief})",
+            hint=f"log in again: ant auth login --profile {profile}",
+        )
+    raise found.as_error(f"the login of profile {profile!r} could not be refreshed: {found.message}")
