@@ -10,7 +10,7 @@ import pytest
 
 import ant_wif
 from ant_wif._api.client import Api
-from ant_wif._http.retry import Backoff
+from ant_wif._http.flow import Backoff
 from ant_wif.admin import setup
 from ant_wif.admin.client import Admin
 from ant_wif.admin.setup import SetupPlan, SetupRequest, WorkloadIdentity

@@ -12,9 +12,8 @@ A plan is made from what is registered, so to make it and carry it out again cha
 from __future__ import annotations
 
 from ant_wif.admin.setup import aws, azure, ci, github, google_cloud, kubernetes
-from ant_wif.admin.setup.apply import apply
 from ant_wif.admin.setup.models import Change, PlannedResource, SetupPlan, SetupRequest, WorkloadIdentity
-from ant_wif.admin.setup.plan import plan
+from ant_wif.admin.setup.plan import apply, plan
 
 __all__ = [
     "Change",
