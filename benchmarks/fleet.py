@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ant_wif._http import Response
-from ant_wif._http.retry import ATTEMPTS, Backoff
+from ant_wif._http.flow import ATTEMPTS, Backoff
 from ant_wif._secrets import SecretBytes, SecretStr
 from ant_wif._tokens.access_token import AccessToken, RefreshState, fresh_between, pause_after, refresh_state
 

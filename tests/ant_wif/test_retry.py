@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ant_wif._environment import Environment
-from ant_wif._http.flow import RequestFailure, Response
-from ant_wif._http.retry import (
+from ant_wif._http.flow import (
     ATTEMPTS,
     DEADLINE_SECONDS,
     FIRST_DELAY_SECONDS,
     LONGEST_DELAY_SECONDS,
     Backoff,
+    RequestFailure,
+    Response,
     is_transient,
     retry_after,
 )

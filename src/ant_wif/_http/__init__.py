@@ -3,6 +3,7 @@
 from ant_wif._http.debug_log import log_body, log_request, log_response, mask_foreign_logs, sent_secrets
 from ant_wif._http.flow import (
     TIMEOUT_SECONDS,
+    Backoff,
     Deadline,
     ErrorAnswer,
     Flow,
@@ -11,14 +12,16 @@ from ant_wif._http.flow import (
     Response,
     T,
     call,
+    is_transient,
     masked_headers,
     pause,
     read_error,
     request_id_of,
+    retry_after,
     send,
+    send_again,
     what_it_is,
 )
-from ant_wif._http.retry import Backoff, is_transient, retry_after, send_again
 from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_issuer
 from ant_wif._http.urls import check_url, is_loopback, permit_url
 
