@@ -19,7 +19,7 @@ import ant_wif
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
 from support.login import asked, config, keep_a_login, stored, tree
-from support.terminal import ANT, in_a_pipe, in_a_terminal, printed_url, rest
+from support.terminal import ANT, end_input, in_a_pipe, in_a_terminal, printed_url, rest
 
 Environ = dict[str, str]
 
@@ -325,15 +325,36 @@ def test_clients_that_send_a_byte_now_and_then_do_not_keep_the_browser_out(
             dripping.join()
 
 
-@pytest.mark.parametrize("pasted", ["http://[", "https://console.example/?code=1", "#", "code#another", "x" * 5000])
-def test_what_is_no_code_of_this_login_is_refused_in_a_sentence(
-    pasted: str, words: list[str], environ: Environ
+WRONG = ("code#another", "http://[", "https://console.example/?code=1", "#")
+
+
+def test_what_is_no_code_of_this_login_is_asked_for_again(
+    words: list[str], environ: Environ, emulator: Emulator
 ) -> None:
     with in_a_pipe(*words, "--no-browser", environ=environ) as ant:
+        landing = emulator.approve(printed_url(ant))
+        for pasted in WRONG:
+            ant.sendline(pasted)
+            ant.expect_exact("Not used: ")
+            ant.expect_exact("Paste the code that the page above shows:")
+        ant.sendline(landing.code or "")
+        status, text = rest(ant)
+    assert status == 0, text
+
+
+@pytest.mark.parametrize("last", ["another#code", "x" * 5000, ""], ids=["wrong", "refused", "end of input"])
+def test_pasting_ends_with_a_sentence(last: str, words: list[str], environ: Environ) -> None:
+    with in_a_pipe(*words, "--no-browser", environ=environ) as ant:
         printed_url(ant)
-        ant.sendline(pasted)
+        for pasted in WRONG:
+            ant.sendline(pasted)
+        if last:
+            ant.sendline(last)
+        else:
+            end_input(ant)
         status, text = rest(ant)
     assert status == 1
+    assert text.count("Not used: ") == len(WRONG)
     assert "error: " in text
     assert "hint: " in text
     assert "unexpected" not in text

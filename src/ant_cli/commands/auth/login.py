@@ -33,6 +33,7 @@ __all__ = ["login", "seconds"]
 _FRAMES = "|/-\\"
 _FRAME_SECONDS = 0.2
 _LONGEST_LINE = 1 << 16
+_PASTES = 5
 _OPEN = "Open this page in a browser:"
 
 Outcome = Mapping[str, str] | str | None
@@ -138,6 +139,10 @@ def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | Non
     else:
         say("Open this page in a browser, and paste the code it shows:", err=True)
     say(f"\n  {attempt.authorize_url(attempt.paste_uri)}\n", lines=True, err=True)
+    _prompt()
+
+
+def _prompt() -> None:
     if is_terminal(sys.stderr):
         click.echo("\nCode: ", nl=False, err=True)
 
@@ -177,9 +182,16 @@ def _read_pasted(stdin: TextIO | None, outcomes: queue.SimpleQueue[Outcome]) -> 
 def _wait(
     outcomes: queue.SimpleQueue[Outcome], attempt: AuthorizationRequest, loopback: str | None, indicator: _Indicator
 ) -> AuthorizationResponse | None:
-    """Wait for whichever comes first. Raises LoginError: the response does not belong to this attempt."""
+    """Wait for whichever comes first; what is pasted wrongly is asked for again.
+
+    Raises:
+        LoginError: the login was refused, or nothing that was pasted belongs to this attempt.
+    """
+    from ant_wif._tokens import AuthorizationResponse
     from ant_wif.errors import LoginError
 
+    wrong: LoginError | None = None
+    pastes = _PASTES
     while (left := indicator.left()) > 0:
         try:
             outcome = outcomes.get(timeout=min(left, _FRAME_SECONDS))
@@ -188,17 +200,25 @@ def _wait(
             continue
         if outcome is not None:
             indicator.end()
+            is_pasted = isinstance(outcome, str)
             found = (
                 attempt.pasted(outcome, loopback)
                 if isinstance(outcome, str)
                 else attempt.answer(dict(outcome), loopback or attempt.paste_uri)
             )
             del outcome  # it holds the code, and this frame may raise
-            if isinstance(found, LoginError):
+            if isinstance(found, AuthorizationResponse):
+                return found
+            pastes -= 1
+            if not is_pasted or not pastes or found.reason not in {"state", "code"}:
                 raise found
-            return found
+            wrong = found
+            say(f"Not used: {found.summary}. Paste the code that the page above shows:", err=True)
+            _prompt()
+            indicator.go_on()
+            continue
         if loopback is None:
-            raise LoginError(
+            raise wrong or LoginError(
                 "no code was pasted, and standard input has ended",
                 hint="run the command in a terminal, or without --no-browser where there is a browser",
             )
@@ -213,7 +233,8 @@ class _Indicator:
 
     def __init__(self, session: Session, until: float) -> None:
         self._until = until
-        self._shown = is_terminal(sys.stderr) and session.environ.get("TERM", "dumb") != "dumb"
+        self._may_be_shown = is_terminal(sys.stderr) and session.environ.get("TERM", "dumb") != "dumb"
+        self._shown = self._may_be_shown
         self._frame = 0
 
     def left(self) -> float:
@@ -227,8 +248,12 @@ class _Indicator:
             self._frame += 1
             self._write(f"{frame} waiting, for {left // 60}:{left % 60:02} more")
 
+    def go_on(self) -> None:
+        """Show it again, above a new prompt."""
+        self._shown = self._may_be_shown
+
     def end(self) -> None:
-        """Leave the prompt's line, for good."""
+        """Leave the prompt's line."""
         if self._shown:
             self._write("")
             click.echo("", err=True)
