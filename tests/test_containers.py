@@ -9,7 +9,9 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 import yaml
@@ -99,13 +101,23 @@ def test_a_group_may_read_what_nobody_else_may(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = [line.split(" ")[:3] for line in done.stdout.splitlines()]
     assert len(found) == 6
-    assert {tuple(each) for each in found if each[2] == "d"} == {("750", found[0][1], "d")}
+    assert found[0][0] == "710", "what a member of the group could open, it could lock"
+    assert {tuple(each) for each in found[1:] if each[2] == "d"} == {("750", found[0][1], "d")}
     assert {tuple(each) for each in found if each[2] == "f"} == {("640", found[0][1], "f")}
     assert not list(tmp_path.glob("ant-exec-*"))
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that other users reach, as pytest's own is not."""
+    folder = Path(mkdtemp(dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @as_root
-def test_the_group_keeps_its_access_when_the_token_is_renewed_and_a_killed_run_is_swept(tmp_path: Path) -> None:
+def test_the_group_keeps_its_access_when_the_token_is_renewed_and_a_killed_run_is_swept(open_folder: Path) -> None:
     from ant_wif import resolve
     from ant_wif._environment import Environment
     from ant_wif._export import PROFILE, ExportedProfile
@@ -113,17 +125,22 @@ def test_the_group_keeps_its_access_when_the_token_is_renewed_and_a_killed_run_i
     from ant_wif._secrets import SecretStr
     from ant_wif._tokens import AccessToken
 
-    environ = Environment({"RUNNER_TEMP": str(tmp_path), "HOME": str(tmp_path)})
+    environ = Environment({"RUNNER_TEMP": str(open_folder), "HOME": str(open_folder)})
     credentials = resolve(auth_token="example", environ=environ)
     profile = ExportedProfile(environ, credentials, group=GID)
     for token in ("one", "two"):
         profile.put(AccessToken(SecretStr(token)))
         status = (profile.path / "credentials" / f"{PROFILE}.json").stat()
         assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, GID)
-    sweep_private(tmp_path, "ant-exec-")
+    sweep_private(open_folder, "ant-exec-")
     assert profile.path.exists()
     profile._folder._unlock()  # as when its maker is killed
-    sweep_private(tmp_path, "ant-exec-")
+    member = ["setpriv", "--reuid=54321", f"--regid={GID}", "--clear-groups"]
+    token = f"{profile.path}/credentials/{PROFILE}.json"
+    assert b"two" in subprocess.run([*member, "cat", token], capture_output=True, check=True).stdout
+    locked = subprocess.run([*member, "flock", profile.path, "true"], capture_output=True, check=False)
+    assert b"Permission denied" in locked.stderr, "a member would keep the folder from being swept"
+    sweep_private(open_folder, "ant-exec-")
     assert not profile.path.exists()
 
 

@@ -60,8 +60,8 @@ _CREDENTIAL_VARIABLES = (
 class ExportedProfile:
     """A configuration directory of its own (0700), with one profile whose token something else rotates.
 
-    With a `group`, its members may read it: folders are 0750 and files 0640. The folder is locked for as long as its
-    maker lives: the next one removes what a killed one left.
+    With a `group`, its members may read what is in it: the folder is 0710, folders in it 0750 and files 0640. The
+    folder is locked for as long as its maker lives: the next one removes what a killed one left.
     """
 
     def __init__(self, environ: Environment, credentials: Credentials, *, group: int | None = None) -> None:

@@ -548,21 +548,22 @@ def remove(path: Path) -> bool:
 
 
 def share(path: Path, group: int) -> None:
-    """Let the members of a group read a folder of this user's and all in it, never through a link.
+    """Let the members of a group read the files in a folder of this user's, never through a link.
 
-    A file that later replaces one in it takes over its group and mode.
+    A file that later replaces one in it takes over its group and mode. The folder itself they can enter and not open:
+    what can be opened can be locked, and its lock says that its maker lives.
 
     Raises:
         OSError: this user is not a member of the group, or the file system has no groups.
     """
     with _opened(path, follow=False) as folder:
-        _share(folder, group)
+        _share(folder, group, folder_mode=0o710)
 
 
-def _share(descriptor: int, group: int) -> None:
+def _share(descriptor: int, group: int, *, folder_mode: int = 0o750) -> None:
     is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
     give(descriptor, -1, group)
-    set_mode(descriptor, 0o750 if is_folder else 0o640)
+    set_mode(descriptor, folder_mode if is_folder else 0o640)
     for name in os.listdir(descriptor) if is_folder else ():
         inner = os.open(name, os.O_RDONLY | NOFOLLOW, dir_fd=descriptor)
         try:
