@@ -397,6 +397,7 @@ def test_the_printed_pipeline_file_runs_and_a_second_setup_changes_nothing(
     assert isinstance(file, dict)
     assert done.out.endswith(f"{file['path']}:\n\n{file['text']}")
 
+    assert "--require-hashes" in file["text"], "it says how hashes are pinned"
     declared, scripts = commands_of(file["path"], file["text"])
     surroundings = emulator.env(job)
     if platform == "azure-pipelines":

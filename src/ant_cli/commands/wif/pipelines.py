@@ -19,6 +19,11 @@ __all__ = ["PipelineFile", "pipeline"]
 
 _INSTALL = f"python3 -m pip install ant-wif=={__version__}"
 _IN_VENV = f"python3 -m venv .venv && .venv/bin/python -m pip install ant-wif=={__version__}"
+# Which hashes there are for all that it needs, only the package index knows.
+_HOW_TO_PIN = f"""\
+# ant-wif is pinned by its version. To pin all that it needs by hash, keep a file in the repository,
+#   echo 'ant-wif=={__version__}' | uv pip compile --generate-hashes --output-file requirements.txt -
+# and install with: python3 -m pip install --require-hashes --requirement requirements.txt"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ def pipeline(plan: SetupPlan) -> PipelineFile | None:
     if found is None or plan.rule.id is None or trust.job.get("phase") == "plan":
         return None
     path, lines = found
-    return PipelineFile(path, "\n".join(lines(trust, plan.variables)) + "\n")
+    text = "\n".join(lines(trust, plan.variables))
+    first = "#!/bin/sh\n" if text.startswith("#!") else ""
+    return PipelineFile(path, f"{first}{_HOW_TO_PIN}\n{text.removeprefix(first)}\n")
 
 
 def _github(trust: WorkloadIdentity, variables: Mapping[str, str]) -> Iterator[str]:
