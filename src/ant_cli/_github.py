@@ -6,7 +6,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,29 +90,31 @@ def summarize(environ: Mapping[str, str], title: str, text: str) -> None:
     fence = "```"
     while fence in text:
         fence += "`"
-    _append(environ, "GITHUB_STEP_SUMMARY", f"### {title}\n\n{fence}text\n{text}\n{fence}\n\n")
+    _append(environ, "GITHUB_STEP_SUMMARY", lambda: f"### {title}\n\n{fence}text\n{text}\n{fence}\n\n")
 
 
-def export(environ: Mapping[str, str], variables: Mapping[str, str]) -> None:
+def export(environ: Mapping[str, str], variables: Mapping[str, SecretStr]) -> None:
     """Set variables for the later steps of the job. Raises ConfigurationError: that cannot be done."""
     _set(environ, "GITHUB_ENV", variables)
 
 
 def set_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Set outputs of this step. Raises ConfigurationError: that cannot be done."""
-    _set(environ, "GITHUB_OUTPUT", outputs)
+    from ant_wif._secrets import SecretStr
+
+    _set(environ, "GITHUB_OUTPUT", {name: SecretStr(value) for name, value in outputs.items()})
 
 
-def _set(environ: Mapping[str, str], file: str, values: Mapping[str, str]) -> None:
+def _set(environ: Mapping[str, str], file: str, values: Mapping[str, SecretStr]) -> None:
     from ant_wif.errors import ConfigurationError
 
     for name, value in values.items():
-        if not value.isprintable():
+        if not value.get_secret_value().isprintable():
             raise ConfigurationError(f"{name} holds characters that no variable of a job can have")
-    _append(environ, file, "".join(f"{name}={value}\n" for name, value in values.items()))
+    _append(environ, file, lambda: "".join(f"{name}={value.get_secret_value()}\n" for name, value in values.items()))
 
 
-def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
+def _append(environ: Mapping[str, str], variable: str, text: Callable[[], str]) -> None:
     from ant_wif._secrets import sanitize_path
     from ant_wif.errors import ConfigurationError
 
@@ -128,8 +130,8 @@ def _append(environ: Mapping[str, str], variable: str, text: str) -> None:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
-                    text = f"\n{text}"
-            file.write(text.encode())
+                    file.write(b"\n")
+            file.write(text().encode())
     except OSError as error:
         raise ConfigurationError(
             f"{variable} names {sanitize_path(path)}, which cannot be written: "

@@ -123,11 +123,11 @@ class ExportedProfile:
         self._folder.remove(first=f"credentials/{PROFILE}.json")
 
 
-def variables_of(credentials: Credentials, token: AccessToken) -> dict[str, str]:
+def variables_of(credentials: Credentials, token: AccessToken) -> dict[str, SecretStr]:
     """Return a credential as the variables that every official tool reads. Nothing keeps that token fresh."""
     name = "ANTHROPIC_API_KEY" if credentials.source == "api_key" else "ANTHROPIC_AUTH_TOKEN"
-    host = {} if credentials.base_url == DEFAULT_BASE_URL else {"ANTHROPIC_BASE_URL": credentials.base_url}
-    return {name: token.secret.get_secret_value(), **host}
+    host = {} if credentials.base_url == DEFAULT_BASE_URL else {"ANTHROPIC_BASE_URL": SecretStr(credentials.base_url)}
+    return {name: token.secret, **host}
 
 
 def in_variables(
@@ -138,7 +138,7 @@ def in_variables(
     handed = variables_of(credentials, token)
     if as_api_key and "ANTHROPIC_AUTH_TOKEN" in handed:
         handed["ANTHROPIC_API_KEY"] = handed.pop("ANTHROPIC_AUTH_TOKEN")
-    return {**others, **handed}
+    return {**others, **{name: value.get_secret_value() for name, value in handed.items()}}
 
 
 def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:

@@ -32,8 +32,11 @@ __all__ = [
     "mask",
     "may_hold_secret",
     "redact",
+    "reveal",
     "sanitize",
     "sanitize_path",
+    "secrets_in",
+    "wrap_secrets",
 ]
 
 
@@ -158,6 +161,44 @@ def as_secret(secret: SecretStr | str | None) -> SecretStr | str | None:
         return SecretStr(secret)
     wrong: object = secret
     return secret if wrong is None or isinstance(wrong, (str, SecretStr)) else cast("SecretStr", Secret(wrong))
+
+
+def wrap_secrets(value: object, name: str = "") -> object:
+    """Return a JSON value with every text wrapped that is a secret, by the name that it stands under or by its shape.
+
+    Raises:
+        RecursionError: it is nested too deep; the frames hold what is not wrapped yet.
+    """
+    if isinstance(value, dict):
+        return {key: wrap_secrets(item, name if _is_label(name) else key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [wrap_secrets(item, name) for item in value]
+    if isinstance(value, str) and (_is_label(name) or redact(value) != value):
+        return as_secret(value)
+    return value
+
+
+def reveal(value: object) -> object:
+    """Return what `wrap_secrets` was given."""
+    if isinstance(value, dict):
+        return {key: reveal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [reveal(item) for item in value]
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def secrets_in(value: object) -> Iterator[SecretStr]:
+    """Yield what `wrap_secrets` wrapped."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from secrets_in(item)
+    if hasattr(value, "get_secret_value"):
+        yield cast("SecretStr", value)
+
+
+def _is_label(name: str) -> bool:
+    """Whether a field is one of those whose value is a secret, in any spelling and with any words before it."""
+    plain = re.sub(r"[^a-z]", "", name.lower()).removesuffix("s")
+    return plain.endswith(tuple(re.sub(r"[^a-z]", "", label) for label in (*LABELS, *_HEADERS)))
 
 
 def is_sendable(secret: SecretStr) -> bool:

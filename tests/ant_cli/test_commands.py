@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import stat
 import time
@@ -81,6 +82,28 @@ class TestPrintCredentials:
         assert ant("auth", "verify").status == 0
         masked = ant("auth", "print-credentials", GITHUB_ACTIONS="true")
         assert f"::add-mask::{masked.json()['refresh_token']}\n" in masked.err
+
+    def test_masks_each_secret_of_the_file_by_its_name_and_by_its_shape(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir
+    ) -> None:
+        others = {
+            "id_token": "hex-0123456789",
+            "clientSecret": "hex-1123456789",
+            "Backup-Refresh-Tokens": ["hex-2123456789", {"old": "hex-3123456789"}],
+            "note": f"see {KEY}-0123456789",
+            "nested": [{"password": "hex-4123456789"}],
+        }
+        path = _store_seconds(directory, emulator, 3600, token_type="Bearer", empty_token="", **others)
+        outcome = ant("auth", "print-credentials", GITHUB_ACTIONS="true")
+        assert outcome.json() == json.loads(path.read_text())
+        masked = re.findall("^::add-mask::(.*)$", outcome.err, re.MULTILINE)
+        kept = outcome.json()
+        assert set(masked) == {
+            *re.findall("hex-[0-9]+", json.dumps(others)),
+            others["note"],
+            kept["access_token"],
+            kept["refresh_token"],
+        }
 
     @pytest.mark.parametrize("fault", [502, 503, 500, 429])
     def test_a_refresh_that_fails_prints_a_token_that_is_valid_for_seconds_with_a_warning(

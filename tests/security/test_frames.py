@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import io
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ from typing import Any
 
 import anthropic
 import anyio
+import click
 import httpx
 import httpx2
 import pytest
@@ -561,36 +565,114 @@ def test_explaining(failure: str, world: World) -> None:
         assert_frames_hold_no_secret(explain, resolution)
 
 
+class Full(io.RawIOBase):
+    """A stream to a disk that is full."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@contextlib.contextmanager
+def output_that_cannot_be_written() -> Iterator[None]:
+    stream = io.TextIOWrapper(Full(), encoding="utf-8", write_through=True)
+    with contextlib.redirect_stdout(stream):
+        yield
+    stream.detach()
+
+
+WITHOUT_CREDENTIAL = {"completion", "demo", "emulator env", "help", "version", "auth login"}
 COMMANDS = (
+    "api /v1/models",
+    "api /v1/x -X POST -f a=b",
+    "auth explain",
+    "auth export --github",
     "auth status",
     "auth status --format json",
+    "auth status --github-summary",
     "auth print-credentials",
+    "auth print-credentials --access-token",
+    "auth print-credentials --env",
     "auth verify",
-    "auth explain",
-    "identity token",
-    "models list",
-    "messages create --model m --max-tokens 1 --message hi",
-    "api /v1/models",
-    "wif rules list",
-    "exec -- true",
     "cache list",
+    "exec -- true",
+    "exec --env -- true",
+    "exec --as-api-key -- /dev/null/x",
+    "identity claims",
+    "identity detect",
+    "identity token",
+    "identity token --output /dev/null/x",
+    "messages count-tokens --model m --message hi",
+    "messages create --model m --max-tokens 1 --message hi",
+    "models list",
+    "models retrieve m",
+    "profile get",
     "profile list",
+    "profile set workspace_id wrkspc_01Example",
+    "profile unset workspace_id",
+    "profile activate default",
+    "profile create default --federation",
+    "profile delete absent --yes",
+    *(f"wif {kind} list" for kind in ("issuers", "rules", "service-accounts")),
+    *(f"wif {kind} get x_01" for kind in ("issuers", "rules", "service-accounts")),
+    *(f"wif {kind} archive x_01 --yes" for kind in ("issuers", "rules", "service-accounts")),
+    *(f"wif {kind} update x_01 --name x" for kind in ("issuers", "rules", "service-accounts")),
+    "wif issuers create --url https://x.example --name x",
+    "wif rules create --name x --issuer x --subject x --service-account x",
+    "wif service-accounts create --name x",
+    "wif setup github --repo acme/app --yes",
+    "cache clear",
+    "auth logout",
 )
 
 
-@pytest.mark.parametrize("failure", ["HTTP 401", "HTTP 403 that quotes all in its headers", "garbage"])
-def test_every_command(failure: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.failure = QUICK[failure]
+def leaves(command: click.Command, context: click.Context, *words: str) -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield " ".join(words)
+        return
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from leaves(inner, click.Context(inner, parent=context, info_name=name), *words, name)
+
+
+def test_every_command_is_tried() -> None:
+    found = set(leaves(cli, click.Context(cli)))
+    tried = {leaf for leaf in found for command in COMMANDS if f"{command} ".startswith(f"{leaf} ")}
+    assert {leaf for leaf in found - tried if not leaf.startswith("wif setup ")} == WITHOUT_CREDENTIAL
+
+
+def works(request: Received) -> bytes:
+    found = {"value": IDENTITY} if request.target.startswith("/github") else {"data": [{"id": "m"}], "id": "m"}
+    return reply(found, headers=AGAIN)
+
+
+PRINTING = ("auth export", "auth print-credentials", "exec", "identity token")
+"""What handles a bare credential is tried with each kind of it, the others by turns; under `-m long` all of them."""
+
+
+@pytest.mark.parametrize("turns", [True, pytest.param(False, marks=pytest.mark.long)], ids=["turns", "all"])
+@pytest.mark.parametrize("failure", ["HTTP 401", "HTTP 403 that quotes all in its headers", "garbage", "full"])
+def test_every_command(failure: str, world: World, monkeypatch: pytest.MonkeyPatch, *, turns: bool) -> None:
+    world.failure = QUICK.get(failure, works)
     raised = []
-    for environ in (world.federation, {**world.environ, "ANTHROPIC_API_KEY": API_KEY}, world.login()):
-        for command in COMMANDS:
-            with monkeypatch.context() as patched:
+    held = (world.federation, {**world.environ, "ANTHROPIC_API_KEY": API_KEY}, world.login())
+    for turn, environ in enumerate(held):
+        for number, command in enumerate(COMMANDS):
+            if turns and number % len(held) != turn and not command.startswith(PRINTING):
+                continue
+            world.grants = 9 if failure == "full" else 0
+            with monkeypatch.context() as patched, contextlib.ExitStack() as stack:
                 for name, value in environ.items():
                     patched.setenv(name, value)
+                if failure == "full":
+                    stack.enter_context(output_that_cannot_be_written())
                 raised.append(
                     assert_frames_hold_no_secret(cli.main, command.split(), standalone_mode=False, obj=Session())
                 )
-    assert any(isinstance(each, ant_wif.AntWifError) for each in raised)
+    assert any(isinstance(each, OSError if failure == "full" else ant_wif.AntWifError) for each in raised)
 
 
 # --- public objects -----------------------------------------------------------------------------------------

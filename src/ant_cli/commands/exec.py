@@ -154,12 +154,15 @@ def _replace(
 
     if by_mask:
         github.mask(session.environ, token.secret)
-    environ = in_variables(session.environ, credentials, token, as_api_key=as_api_key)
+
+    def environ() -> dict[str, str]:  # which no frame holds that an error passes
+        return in_variables(session.environ, credentials, token, as_api_key=as_api_key)
+
     try:
         if session.is_guest:
-            status = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # the very purpose
+            status = subprocess.run(command, env=environ(), check=False).returncode  # noqa: S603  # the very purpose
             return status if status >= 0 else 128 - status
-        os.execvpe(command[0], command, environ)  # noqa: S606  # as above
+        os.execvpe(command[0], command, environ())  # noqa: S606  # as above
     except OSError as error:
         return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
 

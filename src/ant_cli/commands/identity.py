@@ -175,8 +175,10 @@ def _write(output: str, assertion: SecretStr) -> None:
 
     from ant_wif._files import write_atomically
 
-    content = f"{assertion.get_secret_value()}\n".encode()
-    write_atomically(Path(output), lambda: content, mode=0o600, folder_mode=0o700)
+    def content() -> bytes:
+        return f"{assertion.get_secret_value()}\n".encode()
+
+    write_atomically(Path(output), content, mode=0o600, folder_mode=0o700)
 
 
 def _fetch(session: Session, audience: str | None) -> IdentityToken:

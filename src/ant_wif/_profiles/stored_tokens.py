@@ -10,6 +10,7 @@ from pathlib import Path
 from ant_wif._config import CacheDir
 from ant_wif._files import read_object
 from ant_wif._resolution import Resolution, TierCandidate
+from ant_wif._secrets import wrap_secrets
 from ant_wif._tokens import AccessToken, Federation, cached_tokens, forget_cached_tokens, token_of
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
@@ -113,14 +114,19 @@ def log_out_everywhere(resolution: Resolution) -> tuple[list[Path], list[Path]]:
 def stored_document(resolution: Resolution, candidate: TierCandidate, token: AccessToken) -> dict[str, object] | None:
     """Return all that a profile's credentials file holds, if it holds this token; `None` where no file does.
 
+    What is a secret in it is wrapped.
+
     Raises:
         ProfileError: the file cannot be read.
     """
     if candidate.profile is None:
         return None
     path = resolution.inputs.directory.secrets_path(candidate.profile.name)
-    found = read_object(path, what="credentials file", secret=True, owners=resolution.inputs.directory.owners)
-    return found if found is not None and found.get("access_token") == token.secret.get_secret_value() else None
+    owners = resolution.inputs.directory.owners
+    with suppress(RecursionError):  # of a file that is too deep to be written again
+        found = wrap_secrets(read_object(path, what="credentials file", secret=True, owners=owners))
+        return found if isinstance(found, dict) and found.get("access_token") == token.secret else None
+    return None
 
 
 def stored_token(resolution: Resolution, candidate: TierCandidate) -> AccessToken | None:

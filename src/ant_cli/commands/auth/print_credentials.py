@@ -14,7 +14,7 @@ from ant_cli._output import say, written
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
-from ant_wif._secrets import SecretStr
+from ant_wif._secrets import reveal, secrets_in
 from ant_wif.errors import ExchangeError, IdentityTokenError, LoginError
 
 if TYPE_CHECKING:
@@ -56,16 +56,15 @@ def print_credentials(session: Session, *, token_only: bool, as_variables: bool)
         from ant_wif._export import variables_of
 
         for name, value in variables_of(credentials, token).items():
-            click.echo(f"export {name}={shlex.quote(value)}")
+            click.echo(f"export {name}={shlex.quote(value.get_secret_value())}")
     else:
         from ant_wif._profiles import stored_document
 
-        document = stored_document(resolution, chosen, token)
-        if document is None:
-            document = _as_stored(credentials, token)
-        elif isinstance(document.get("refresh_token"), str):
-            github.mask(session.environ, SecretStr(str(document["refresh_token"])))
-        click.echo(written(document, "json"))
+        document = stored_document(resolution, chosen, token) or _as_stored(credentials, token)
+        for secret in secrets_in(document):
+            if secret != token.secret:
+                github.mask(session.environ, secret)
+        click.echo(written(reveal(document), "json"))
 
 
 def _token(resolution: Resolution, chosen: TierCandidate, credentials: Credentials) -> AccessToken:
@@ -102,11 +101,11 @@ def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandi
 def _as_stored(credentials: Credentials, token: AccessToken) -> dict[str, object]:
     """Give a credential that no file holds the shape of one; a field that is not known is left out."""
     if credentials.source == "api_key":
-        return {"type": "api_key", "api_key": token.secret.get_secret_value()}
+        return {"type": "api_key", "api_key": token.secret}
     document = {
         "version": "1.0",
         "type": "oauth_token",
-        "access_token": token.secret.get_secret_value(),
+        "access_token": token.secret,
         "expires_at": token.expires_at,
         "organization_uuid": credentials.organization_id,
         "workspace_id": credentials.workspace_id,
