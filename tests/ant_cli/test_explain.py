@@ -60,7 +60,7 @@ def with_token(emulator: Emulator, assertion: str) -> dict[str, str]:
 def test_without_files_what_the_token_shows_is_checked(ant: Ant, emulator: Emulator) -> None:
     outcome = ant("auth", "explain", **emulator.env("github"))
     assert outcome.status == 0
-    assert "".join(marks(outcome.out)[number] for number in range(1, 18)) == "✓?✓✓✓???✓✓✓???✓??"
+    assert "".join(marks(outcome.out)[number] for number in range(1, 18)) == "✓?✓✓✓???✓?????✓??"
     assert "not verified" in outcome.out
     assert f'"{emulator.rule().subject_prefix}"' in outcome.out
     assert "--rule, --issuer and --jwks" in outcome.out
@@ -70,8 +70,8 @@ def test_without_files_what_the_token_shows_is_checked(ant: Ant, emulator: Emula
 def test_with_files_everything_is_checked(ant: Ant, emulator: Emulator, files: list[str]) -> None:
     outcome = ant("auth", "explain", *files, **emulator.env("github"))
     assert outcome.status == 0
-    # In which workspaces a service account is, neither file says.
-    assert [number for number, mark in marks(outcome.out).items() if mark != "✓"] == [17]
+    # Whether the service account is archived, and in which workspaces it is, neither file says.
+    assert [number for number, mark in marks(outcome.out).items() if mark != "✓"] == [2, 17]
     assert "Perhaps service_account_not_member. " in outcome.out
 
 

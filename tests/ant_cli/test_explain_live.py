@@ -37,7 +37,8 @@ def all_marks(outcome: Outcome) -> str:
 
 def failed(outcome: Outcome) -> list[int]:
     assert outcome.status == 4, outcome.err
-    assert "?" not in all_marks(outcome)
+    # A token that came in a variable may have been exchanged elsewhere.
+    assert {number for number, mark in marks(outcome.out).items() if mark == "?"} <= {15}
     return [number for number, mark in marks(outcome.out).items() if mark == "✗"]
 
 
@@ -165,7 +166,7 @@ def test_files_say_otherwise_than_what_is_registered(ant: Ant, emulator: Emulato
 def test_a_login_without_the_scope_is_no_administrator_s(ant: Ant, emulator: Emulator, directory: ConfigDir) -> None:
     keep_a_login(directory, emulator, "mine")
     outcome = ant("auth", "explain", "--profile", "mine", **emulator.env("github"))
-    assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓✓✓???✓??")
+    assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓?????✓??")
     assert "give --profile with the login of an administrator (scope org:admin)" in outcome.out
 
 
@@ -187,7 +188,7 @@ def test_a_federation_s_profile_is_explained_itself(ant: Ant, emulator: Emulator
     )
     job = {name: value for name, value in emulator.env("github").items() if not name.startswith("ANTHROPIC_")}
     outcome = ant("auth", "explain", "--profile", "ci", **job)
-    assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓✓✓???✓??")
+    assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓?????✓??")
 
 
 def test_an_administrator_s_login_that_has_ended_is_an_error_of_its_own(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ant_wif._http import run
@@ -99,10 +100,15 @@ def explain(
     federation = resolution.inputs.federated(settings)
     if federation is not None:
         settings.check(*vars(federation))
+    needed = {
+        "ANTHROPIC_FEDERATION_RULE_ID": settings.federation_rule_id,
+        "ANTHROPIC_ORGANIZATION_ID": settings.organization_id,
+    }
     drifts: list[float] = []
+    just_issued = False
     try:
         fetched = run(noting_dates(source.fetch(context), drifts, resolution.inputs.clock), http_client)
-        raw = fetched.assertion
+        raw, just_issued = fetched.assertion, source.renewable
     except IdentityTokenError:
         # What no source hands out may still lie there to be looked at: expired, or no JWT at all.
         at_hand = source.at_hand(context)
@@ -118,6 +124,8 @@ def explain(
         now=resolution.inputs.clock(),
         before=AssertionLog(cache_of(settings, resolution.inputs.environ), resolution.inputs.clock).find(raw),
         clock_drift_seconds=round(drifts[-1]) if drifts else None,
+        just_issued=just_issued,
+        missing=" and ".join(name for name, value in needed.items() if value is None),
     )
 
 
@@ -131,8 +139,12 @@ def explain_assertion(
     now: float,
     before: AssertionUse | None = None,
     clock_drift_seconds: float | None = None,
+    just_issued: bool = False,
+    missing: str = "",
 ) -> Explanation:
     """Make the checks on an identity token. `now` is unix time; `before` is what is known of its earlier use.
+
+    `just_issued` says that the token was issued for this, `missing` what is not set where there is no federation.
 
     Where the Claude API has said what time it is, the token is judged by that.
 
@@ -152,8 +164,15 @@ def explain_assertion(
         inline_keys=registered.inline_keys,
     )
     outcome = before.outcome if before is not None else None
-    found = examine(request, known, source=identity_source, now=now, used=outcome == GRANTED, lost=outcome == UNKNOWN)
-    made = (_request_checked(federation), *(_looked_for(check, registered, federation) for check in found.checks))
+    judge = partial(
+        examine, request, known, source=identity_source, used=outcome == GRANTED, lost=outcome == UNKNOWN,
+        just_issued=just_issued,
+    )  # fmt: skip
+    found = judge(now=now)
+    checked = found.checks
+    if api_s is None and clock_drift_seconds is not None and abs(clock_drift_seconds) >= NOTABLE_SECONDS:
+        checked = tuple(map(_by_both_clocks, checked, judge(now=now + clock_drift_seconds).checks))
+    made = (_request_checked(federation, missing), *(_looked_for(check, registered, federation) for check in checked))
     claims = found.unverified_claims or {}
     causes = [*_of_the_clock(clock_drift_seconds, api_s), *registered.notes]
     earlier = earlier_use(before, claims)
@@ -170,6 +189,13 @@ def explain_assertion(
     )
 
 
+def _by_both_clocks(here: Check, there: Check) -> Check:
+    if here.state == there.state:
+        return here
+    sentence = "Not checked: by the clock of the server that issued the token, this check has the other result."
+    return replace(here, unchecked=True, sentence=sentence)
+
+
 def _request(assertion: SecretStr, federation: Federation | None, registered: Registered) -> ExchangeRequest:
     text = assertion.get_secret_value()
     if federation is None:
@@ -184,10 +210,10 @@ def _request(assertion: SecretStr, federation: Federation | None, registered: Re
     )
 
 
-def _request_checked(federation: Federation | None) -> Check:
+def _request_checked(federation: Federation | None, missing: str) -> Check:
     title = "the request is well-formed"
     if federation is None:
-        sentence = "Not checked: ANTHROPIC_FEDERATION_RULE_ID or ANTHROPIC_ORGANIZATION_ID is not set."
+        sentence = f"Not checked: {missing or 'the federation'} is not set."
         return Check(1, title, None, "", "", sentence, unchecked=True)
     return Check(1, title, None, f"rule {federation.federation_rule_id}", "ids of the proper kinds", "")
 

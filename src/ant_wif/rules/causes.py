@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from ant_wif._constants import DEFAULT_AUDIENCE
+from ant_wif.rules.checks import shown
 from ant_wif.rules.evaluate import Evaluation, Knowledge, evaluate_known
 from ant_wif.rules.models import Check, ExchangeRequest, Rule
 from ant_wif.rules.reasons import REASONS
@@ -25,29 +29,36 @@ _DEPENDABOT = "dependabot[bot]"
 
 
 def examine(
-    request: ExchangeRequest, known: Knowledge, *, source: str, now: float, used: bool = False, lost: bool = False
+    request: ExchangeRequest,
+    known: Knowledge,
+    *,
+    source: str,
+    now: float,
+    used: bool = False,
+    lost: bool = False,
+    just_issued: bool = False,
 ) -> Evaluation:
     """Make every check that can be made. `source` is the name of the identity source, empty where it is not known.
 
-    `used` says that the token was exchanged from this machine before, `lost` that it was presented and no answer came.
+    `used` says that the token was exchanged from this machine before, `lost` that it was presented and no answer came,
+    `just_issued` that it was issued for this examination.
     """
     found = evaluate_known(request, known, now=now, jti_seen=lambda _: used)
     if _is_from("azure", source, found.unverified_claims or {}):
         # Its tokens have neither the usual lifetime nor, where it is v2.0, the audience that was asked for.
         found = evaluate_known(request, replace(known, defaults_apply=False), now=now, jti_seen=lambda _: used)
-    if "jti" not in (found.unverified_claims or {}):
+    if "jti" not in (found.unverified_claims or {}) or (known.issuer is not None and not known.issuer.check_jti):
         return found
-    return replace(found, checks=tuple(_as_far_as_known(check, lost=lost) for check in found.checks))
-
-
-def _as_far_as_known(check: Check, *, lost: bool) -> Check:
-    """Say of a token that was not exchanged from here no more than that."""
-    if check.number != _JTI or not check.passed:
-        return check
+    sentence = "It was not exchanged from this machine. What others did with it is not known here."
     if lost:
         sentence = "The token was presented before and no answer came, so it may be used already."
-        return replace(check, unchecked=True, sentence=sentence)
-    return replace(check, found=f"{check.found}, not from this machine")
+    checks = (
+        replace(check, unchecked=True, sentence=sentence)
+        if check.number == _JTI and check.passed and not just_issued
+        else check
+        for check in found.checks
+    )
+    return replace(found, checks=tuple(checks))
 
 
 def visible_causes(
@@ -59,19 +70,170 @@ def visible_causes(
     """
     failed = (f"{check.sentence} {REASONS[check.reason].remedy}" for check in checks if check.failed and check.reason)
     return (*failed, *([before] if before else []), *_of_the_audience(checks, claims, known, source),
-            *_platform_causes(source, claims, known, checks))  # fmt: skip
+            *_mismatches(checks, claims, known), *_platform_causes(source, claims, known, checks))  # fmt: skip
 
 
 def _of_the_audience(checks: tuple[Check, ...], claims: Claims, known: Knowledge, source: str) -> Iterator[str]:
-    wanted = known.expected_audience or DEFAULT_AUDIENCE
+    audience = claims.get("aud")
+    found = audience if isinstance(audience, list) else [audience]
     unknown = any(check.number == _AUDIENCE and check.unchecked for check in checks)
-    if known.rule is not None or wanted == DEFAULT_AUDIENCE or not unknown or _is_from("azure", source, claims):
+    if known.rule is not None or DEFAULT_AUDIENCE in found or not unknown or _is_from("azure", source, claims):
         return
-    slash = " by a slash at the end" if wanted.rstrip("/") == DEFAULT_AUDIENCE else ""
+    near = next((near for each in found if (near := _nearly(str(each), DEFAULT_AUDIENCE))), "")
     yield (
-        f"the token is for the audience {wanted}, which differs from the default {DEFAULT_AUDIENCE}{slash}; the rule "
-        "must name exactly that audience, or ANT_IDENTITY_AUDIENCE must go"
+        f"the token is for the audience {', '.join(map(str, found))}, which differs from the default "
+        f"{DEFAULT_AUDIENCE}{near}; the rule must name exactly that audience, or ANT_IDENTITY_AUDIENCE must go"
     )
+
+
+# What is compared with what is registered
+
+
+_FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (" by white space around it", str.strip),
+    (" in upper and lower case only", str.lower),
+    (" by a slash at the end", lambda text: text.rstrip("/")),
+    (" in percent-encoding only", unquote),
+    (" by its scheme", lambda text: text.partition("://")[2] or text),
+)
+
+
+def _nearly(found: str, wanted: str, *, is_prefix: bool = False) -> str:
+    """Return in what little `found` differs from what is wanted, nothing where it differs in more."""
+    for difference, form in _FORMS:
+        pattern, text = form(wanted), form(found)
+        if text == pattern or (is_prefix and pattern.endswith("*") and text.startswith(pattern[:-1])):
+            return difference
+    return ""
+
+
+def _mismatches(checks: tuple[Check, ...], claims: Claims, known: Knowledge) -> Iterator[str]:
+    """Yield what a person does not see who compares two values: the usual slips, and which part is another."""
+    failed = {check.number for check in checks if check.failed}
+    pairs: list[tuple[str, object, str]] = []
+    if _ISSUER in failed and known.issuer is not None:
+        pairs.append(("iss", claims.get("iss"), known.issuer.issuer_url))
+    if known.rule is not None:
+        rule, audience = known.rule, claims.get("aud")
+        if _AUDIENCE in failed:
+            each = audience if isinstance(audience, list) else [audience]
+            pairs += [("aud", value, rule.audience or DEFAULT_AUDIENCE) for value in each]
+        if _SUBJECT in failed and rule.subject_prefix is not None:
+            pairs.append(("sub", claims.get("sub"), rule.subject_prefix))
+        if _CLAIMS in failed:
+            pairs += [(name, claims.get(name), wanted) for name, wanted in rule.claims.items()]
+    for name, found, wanted in pairs:
+        if found is None and name in _ABSENT:
+            yield f"the token has no claim `{name}`: {_ABSENT[name]}"
+        elif isinstance(found, str) and found != wanted:
+            yield from _mismatch(name, found, wanted, claims)
+
+
+def _mismatch(name: str, found: str, wanted: str, claims: Claims) -> Iterator[str]:
+    is_subject = name == "sub"
+    near = _nearly(found, wanted, is_prefix=is_subject)
+    glob = wanted.strip("^$").replace("\\", "").replace(".*", "*")
+    other = next((other for other, value in claims.items() if other != name and value == wanted), "")
+    if near:
+        yield f"`{name}` differs from what is registered{near}, and that counts"
+    elif is_subject and not wanted.endswith("*") and found.startswith(wanted):
+        yield "the rule's subject is only the beginning of `sub`: a `*` at its end lets it match what follows"
+    elif not {"*", "?"}.isdisjoint(glob) and fnmatchcase(found, glob):
+        allowed = "only a `*` at the end of a subject is a wildcard" if is_subject else f"`{name}` takes no wildcard"
+        yield f"{allowed}: every other character is compared as it is; write a condition instead"
+    elif other:
+        yield f"the rule expects in `{name}` what the token has in `{other}`: register that of `{name}`, or `{other}`"
+    elif is_subject:
+        yield from _between_parts(found, wanted)
+
+
+_ABSENT = {
+    "environment": "the job names no environment",
+    "email": "the identity token has to be asked for with it",
+    "ref": "the job runs for no branch or tag",
+}
+_TEMPORARY = "each run has its own, so end the rule's subject before it, in `*`"
+_PARTS: Mapping[str, str] = {
+    "project_path": "it was renamed or moved, or this is a fork",
+    "ref_type": "a branch's rule denies tags, and a tag's denies branches",
+    "ref": "run it there, or write a rule for this one",
+    "commit": _TEMPORARY,
+    "step": _TEMPORARY,
+    "user": "each user who starts a pipeline has another, so end the rule's subject before it, in `*`",
+    "machine": "each machine has another name, so end the rule's subject before it, in `*`",
+    "run_phase": "plan and apply have subjects of their own: write a rule for each, or end it in `run_phase:*`",
+    "run_type": "write a rule for each, or end the subject in `run_type:*`",
+    "scope": "reading and writing have subjects of their own: end the subject in `scope:*`, or write a rule for each",
+    "environment": "the job must name that environment, or the rule this one",
+    "namespace": "deploy the pod there, or write a rule for this namespace",
+    "service account": "set `serviceAccountName` in the pod's specification, or write a rule for this account",
+    "service": "`sub` is the ARN of the role, and not that of a session",
+}
+"""What is said of a part of a subject that is not the rule's."""
+
+
+class _Subject(NamedTuple):
+    """How a platform's subjects begin, and what their parts are called; without names each part follows its own."""
+
+    begins: str
+    separator: str
+    names: tuple[str, ...] = ()
+
+
+_SUBJECTS = (
+    _Subject("system:serviceaccount:", ":", ("namespace", "service account")),
+    _Subject("spiffe://", "/", ("trust domain", "path")),
+    _Subject("sc://", "/", ("organization", "project", "service connection")),
+    _Subject("arn:", ":", ("partition", "service", "region", "account", "resource")),
+    _Subject("{", ":", ("repository", "step")),
+    _Subject("org/", "/"),
+    *(_Subject(f"{name}:", ":") for name in ("project_path", "organization", "space", "org", "owner")),
+)
+_NAMES = (
+    "project_path|ref_type|ref|organization|pipeline|commit|step|org|project|workspace|run_phase|space|stack|run_type|"
+    "scope|repo|owner|environment|user|vcs-origin|vcs-ref"
+)
+
+
+def _parts(subject: str, form: _Subject) -> dict[str, str]:
+    separator, names = form.separator, form.names
+    if not names:
+        words = re.split(rf"(?:^|{separator})({_NAMES}){separator}", subject)
+        return dict(zip(words[1::2], words[2::2], strict=True))
+    values = subject.removeprefix(form.begins).split(separator, len(names) if form.begins == "{" else len(names) - 1)
+    if len(values) > len(names):  # Bitbucket names a deployment between repository and step
+        names = ("repository", "environment", "step")
+    return dict(zip(names, values, strict=False))
+
+
+def _between_parts(found: str, wanted: str) -> Iterator[str]:
+    """Yield which part of a subject is another than the rule's, by its name where the form of the subject is known."""
+    form = next((each for each in _SUBJECTS if found.startswith(each.begins) and wanted.startswith(each.begins)), None)
+    if form is None:
+        yield from _between_unnamed(re.split("[:/]", found), re.split("[:/]", wanted.removesuffix("*")), wanted)
+        return
+    open_end = wanted.endswith("*")
+    have, expected = _parts(found, form), _parts(wanted.removesuffix("*"), form)
+    last = next(reversed(expected), "")
+    for name, value in expected.items():
+        here = have.get(name)
+        if here is None:
+            yield f"`sub` has no {name}, which the rule expects"
+        elif here != value and not (open_end and name == last and f"{here}{form.separator}".startswith(value)):
+            remedy = f"; {_PARTS[name]}" if name in _PARTS else ""
+            expects = shown(value.removesuffix(form.separator))
+            yield f"the {name} in `sub` is {shown(here)}, and the rule expects {expects}{remedy}"
+
+
+def _between_unnamed(found: list[str], expected: list[str], wanted: str) -> Iterator[str]:
+    if wanted.endswith("*") and len(found) >= len(expected):
+        found = [*found[: len(expected) - 1], found[len(expected) - 1][: len(expected[-1])]]
+    differ = [pair for pair in zip(found, expected, strict=False) if pair[0] != pair[1]]
+    if len(found) == len(expected) and len(differ) == 1 and not wanted.startswith("repo:"):
+        yield f"one part of `sub` is {shown(differ[0][0])}, and the rule expects {shown(differ[0][1])} there"
+
+
+# What is known of platforms
 
 
 def _platform_causes(source: str, claims: Claims, known: Knowledge, checks: tuple[Check, ...]) -> Iterator[str]:
@@ -90,6 +252,25 @@ def _platform_causes(source: str, claims: Claims, known: Knowledge, checks: tupl
     for platform, causes in suspects.items():
         if _is_from(platform, source, claims):
             yield from causes
+    subject = str(claims.get("sub"))
+    if known.rule is None:
+        yield from (text for form, text in _WITHOUT_A_RULE if re.match(form, subject))
+        if claims.get("pipeline_source") == "merge_request_event" and subject.startswith("project_path:"):
+            yield "GitLab: the pipeline runs for a merge request, so `sub` names its source branch"
+
+
+_BEFORE = "which differs each time; the rule's subject must end before it, in `*`"
+_WITHOUT_A_RULE = (
+    (
+        r"project_path:.*:ref_type:tag:",
+        "GitLab: the pipeline runs for a tag, and `sub` says so; a branch's rule denies it",
+    ),
+    (r"organization:.*:commit:", f"Buildkite: `sub` names the commit, {_BEFORE}"),
+    (r"org/.*/user/", f"CircleCI: `sub` names the user who started the pipeline, {_BEFORE}"),
+    (r"\{.*\}:\{", f"Bitbucket: `sub` names the run of the step, {_BEFORE}"),
+    (r"organization:.*:run_phase:", f"Terraform: `sub` names the phase of the run; {_PARTS['run_phase']}"),
+)
+"""What is said of a subject, by its form, where the rule's is not known."""
 
 
 def _is_from(platform: str, source: str, claims: Claims) -> bool:
@@ -180,8 +361,6 @@ def _between_subjects(subject: str, wanted: str) -> Iterator[str]:
             "GitHub Actions: `sub` names owner and repository without the numbers that the rule expects; write the "
             "rule without them, or have the repository use immutable subjects"
         )
-    elif subject.lower() == wanted.lower():
-        yield "GitHub Actions: `sub` differs from the rule's subject in upper and lower case only, and that counts"
     else:
         yield from _between_repositories(_REPOSITORY.match(subject), _REPOSITORY.match(wanted))
 

@@ -115,8 +115,11 @@ def evaluate_known(
     Raises nothing, whatever the assertion holds, unless a function given to it does.
     """
     assertion, flaw = steps.read(request.assertion)
+    given = known
+    if _is_another_issuer(known):
+        known = replace(known, issuer=None, key_set=None)
     case = Case(request, _registration(request, known), assertion or _nothing(), now, known.key_set or dict, jti_seen)
-    made = [_in_force(case, known), steps.well_formed(request.assertion, flaw)]
+    made = [_in_force(case, given), steps.well_formed(request.assertion, flaw)]
     lacking = {
         name
         for name, lacks in (
@@ -149,26 +152,30 @@ def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
     if step.number == _LIFETIME and known.issuer is None:
         check = _assumed(check, "an issuer accepts one hour unless it is registered with more", known)
     elif step.number == _AUDIENCE and known.rule is None:
-        check = _assumed(check, "this is what a rule expects that does not name another", known)
+        default = known.expected_audience in {None, DEFAULT_AUDIENCE}
+        because = "a rule expects it that names none" if default else "this machine asks for it"
+        check = _assumed(check, because, known)
     unchecked = check.unchecked or finding.unchecked or _depends(check, case, known)
     return replace(check, unchecked=unchecked)
 
 
 def _passed(check: Check, known: Knowledge) -> Check:
-    """Return what passed as no more than is known: by a default where the registrations are not known."""
+    """Return what passed as unchecked where it is judged by a default, because what is registered is not known here."""
     if check.number == _LIFETIME and known.issuer is None:
-        return replace(check, found=f"{check.found}, where {check.wanted} is the default")
-    if check.number == _AUDIENCE and known.rule is None:
-        if (known.expected_audience or DEFAULT_AUDIENCE) == DEFAULT_AUDIENCE:
-            return replace(check, found=f"{check.found}, the default")
-        sentence = f"Not checked: {_LACKING['rule']}. It differs from the default, {DEFAULT_AUDIENCE}."
-        return replace(check, wanted="", sentence=sentence, unchecked=True)
-    return check
+        sentence = f"Not checked: {_LACKING['issuer']}. By default it accepts {check.wanted}."
+    elif check.number == _AUDIENCE and known.rule is None:
+        is_default = known.expected_audience in {None, DEFAULT_AUDIENCE}
+        than = "is the default" if is_default else f"differs from the default, {DEFAULT_AUDIENCE}"
+        sentence = f"Not checked: {_LACKING['rule']}. The token's audience {than}."
+    else:
+        return check
+    return replace(check, wanted="", sentence=sentence, unchecked=True)
 
 
 def _assumed(check: Check, because: str, known: Knowledge) -> Check:
     sentence = f"The token has {check.found}, and {check.wanted} is assumed: {because}."
-    return replace(check, sentence=sentence, unchecked=not known.defaults_apply)
+    own_audience = check.number == _AUDIENCE and known.expected_audience not in {None, DEFAULT_AUDIENCE}
+    return replace(check, sentence=sentence, unchecked=own_audience or not known.defaults_apply)
 
 
 def _value(number: int, case: Case) -> str:
@@ -211,11 +218,20 @@ def _in_force(case: Case, known: Knowledge) -> Check:
     if known.rule.id != asked:
         sentence = f"The request names {shown(asked)}, and the rule at hand is {shown(known.rule.id)}."
         return Check(2, steps.IN_FORCE, "rule_not_found", known.rule.id, shown(asked), sentence)
-    ids = (known.rule.issuer_id, known.issuer.id) if known.issuer is not None else ("", "")
-    if known.issuer is not None and all(ids) and ids[0] != ids[1]:
+    if known.issuer is not None and _is_another_issuer(known):
         sentence = f"The rule is for the issuer {known.rule.issuer_id}, and the issuer at hand is {known.issuer.id}."
         return _unchecked(2, steps.IN_FORCE, sentence)
-    return steps.in_force(case.request, case.registration)
+    check = steps.in_force(case.request, case.registration)
+    if check.passed and (known.issuer is None or known.service_account is None):
+        lacking = "issuer" if known.issuer is None else "service account"
+        return _unchecked(2, steps.IN_FORCE, f"Not checked: the {lacking} is not known here.", check.found)
+    return check
+
+
+def _is_another_issuer(known: Knowledge) -> bool:
+    """Whether the issuer at hand is not the rule's. A file written by hand need not have ids."""
+    ids = (known.rule.issuer_id, known.issuer.id) if known.rule is not None and known.issuer is not None else ("", "")
+    return all(ids) and ids[0] != ids[1]
 
 
 def _workspaces_stated(rule: Rule) -> bool:
