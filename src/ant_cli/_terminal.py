@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["fitted", "is_terminal", "table", "understands_color", "waiting", "width"]
+__all__ = ["fitted", "is_terminal", "table", "understands_color", "waiting", "width", "wrapped"]
 
 _GAP = "  "
 _QUIET_SECONDS = 1.0
@@ -22,10 +22,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def width() -> int | None:
-    """Return the number of columns of the terminal that stdout is; `None` if it is not one or does not say."""
+def width(stream: TextIO | None = None) -> int | None:
+    """Return the number of columns of the terminal that a stream (stdout) is; `None` if it is not one."""
+    stream = stream or sys.stdout
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None if is_terminal(sys.stdout) else None
+        return os.get_terminal_size(stream.fileno()).columns or None if is_terminal(stream) else None
     except (AttributeError, OSError, ValueError):
         return None
 
@@ -74,21 +75,40 @@ def fitted(lines: Sequence[str], columns: int | None) -> Iterator[str]:
             yield from _below_each_other(row, columns)
 
 
-def _below_each_other(cells: Sequence[str], columns: int) -> Iterator[str]:
-    import textwrap
+_COMMAND = re.compile(r"`[^`]*`|(?<=: )(?:ant|chmod|chown|export|unset|pip|kubectl|docker|[A-Z_]+=\S+) .*")
 
+
+def wrapped(text: str, columns: int | None) -> Iterator[str]:
+    """Yield the lines of a text for people, at most `columns` wide. No word, no ID and no command is broken."""
+    for line in text.splitlines() or [""]:
+        if columns is None or len(line) <= columns:
+            yield line
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line)
+        for part in _folded(whole, columns, indent, f"{indent}  "[: columns // 4]):
+            yield part.replace("\0", " ")
+
+
+def _below_each_other(cells: Sequence[str], columns: int) -> Iterator[str]:
     first = cells[0]
     indent = first[: len(first) - len(first.lstrip())]
     for number, cell in enumerate(cells):
         start = "    " if number else indent
-        yield from textwrap.wrap(
-            cell.strip(),
-            columns,
-            initial_indent=start,
-            subsequent_indent=f"{start}  "[: columns // 4],
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from _folded(cell, columns, start, f"{start}  "[: columns // 4])
+
+
+def _folded(text: str, columns: int, first: str, others: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(
+        text.strip(),
+        columns,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 @contextmanager

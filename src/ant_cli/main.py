@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
             sys.stdout.flush()
     except click.ClickException as error:
         _remember_form(session, sys.argv[1:] if arguments is None else arguments)
-        return _say(session, error, _scrubbed(error.format_message()), _usage_hint(error), error.exit_code)
+        summary, *facts = _in_our_words(error)
+        return _say(session, error, summary, _usage_hint(error), error.exit_code, facts=facts)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError) as error:
@@ -176,15 +177,17 @@ def _say(
     session: Session, error: Exception, summary: str, hint: str | None, status: int, *, facts: Sequence[str] = ()
 ) -> int:
     from ant_cli import _github as github
-    from ant_cli._output import say, written
+    from ant_cli._output import written
+    from ant_cli._terminal import width, wrapped
+    from ant_wif._secrets import harmless
 
     try:
         if session.error_format:
             click.echo(written(_as_document(error, summary, facts, hint, status), session.error_format), err=True)
         else:
-            say("\n  ".join((f"error: {summary}", *facts)), lines=True, err=True)
-            if hint:
-                say(f"hint: {hint}", lines=True, err=True)
+            for line in (f"error: {summary}", *(f"  {fact}" for fact in facts), *([f"hint: {hint}"] if hint else ())):
+                for part in wrapped(harmless(line, lines=True), width(sys.stderr)):
+                    click.echo(part, err=True)
             github.annotate(session.environ, summary)
     except OSError:
         _fall_silent()
@@ -209,10 +212,16 @@ def _as_document(
     }
 
 
-def _scrubbed(text: str) -> str:
+def _in_our_words(error: click.ClickException) -> list[str]:
+    """Return the summary and the facts of an error of click: without capital and full stop, as those of the library."""
     from ant_wif._secrets import redact
 
-    return redact(text)
+    text = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        text = f"unknown option {error.option_name!r}"
+    text = redact(text.replace("Got unexpected extra argument", "unexpected argument"))
+    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return [line.strip() for line in text.rstrip(".").splitlines()] or [""]
 
 
 def _fall_silent() -> None:
@@ -222,6 +231,8 @@ def _fall_silent() -> None:
 
 
 def _usage_hint(error: click.ClickException) -> str | None:
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        return f"did you mean {' or '.join(error.possibilities)}?"
     context = error.ctx if isinstance(error, click.UsageError) else None
     return getattr(error, "hint", None) or (f"{context.command_path} --help" if context else None)
 

@@ -361,12 +361,12 @@ class Environment(Mapping[str, str]):
             return self.require_home() / path[2:]
         return Path(path)
 
-    def require_home(self) -> Path:
-        """Return `home`. Raises ConfigurationError: there is none."""
+    def require_home(self, instead: str = "") -> Path:
+        """Return `home`. Raises ConfigurationError: there is none; `instead` says what else can be set."""
         if self.home is None:
             raise ConfigurationError(
                 f"the home directory is unknown: {HOME} is not set, and this user has no entry in the user database",
-                hint=f"set {HOME} to a directory that this user can write",
+                hint=f"set {HOME}{instead} to a directory that this user can write",
             )
         return self.home
 

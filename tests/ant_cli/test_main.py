@@ -58,7 +58,7 @@ def test_an_error_is_a_line_its_facts_one_a_line_and_a_hint_on_stderr(ant: Ant) 
 def test_wrong_usage_exits_with_2(ant: Ant) -> None:
     outcome = ant("models", "nonsense")
     assert outcome.status == 2
-    assert outcome.err.startswith("error: No such command 'nonsense'")
+    assert outcome.err.startswith("error: unknown command 'nonsense'\n")
     assert "hint: ant models --help" in outcome.err
 
 

@@ -54,6 +54,7 @@ COMMANDS = {
     "auth login --no-browser": 1,
     "auth logout": 1,
     "profile get": 1,
+    "profile set workspace_id wrkspc_01": 1,
     "profile activate x": 1,
     "profile create x --federation": 1,
     "--profile x models list": 3,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from ant_cli._terminal import fitted, table, understands_color
+from ant_cli._terminal import fitted, table, understands_color, wrapped
 from ant_wif._config import ConfigDir
 from ant_wif.emulator import Emulator, Fault
 from support.login import keep_a_login
@@ -47,6 +47,19 @@ def test_no_id_is_broken_at_any_width(columns: int) -> None:
     assert all(sum(each in line for line in shown) == 1 for each in IDS[:2])
     rows = list(table(["NAME", "ID"], [["a name of three words", each] for each in IDS], columns))
     assert all(sum(each in line for line in rows) == 1 for each in IDS)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60])
+def test_prose_is_wrapped_and_no_id_and_no_command_with_it(columns: int) -> None:
+    fact = f"  check 1: the rule {IDS[2]} exists in this organization and is not archived; the organization is {IDS[0]}"
+    command = f"ant profile set workspace_id {IDS[1]} --profile default"
+    hint = f"hint: the workspace is another one, so run `{command}` or log in again: ant auth login --profile default"
+    shown = [*wrapped(fact, columns), *wrapped(hint, columns)]
+    assert " ".join(line.strip() for line in shown) == f"{fact.strip()} {hint}"
+    long = [line for line in shown if len(line) > columns]
+    assert all(any(whole in line for whole in (*IDS, command, "ant auth login --profile default")) for line in long)
+    assert any(command in line for line in shown)
+    assert list(wrapped(fact, None)) == [fact]
 
 
 def test_the_columns_of_a_report_stay_below_each_other_where_they_fit() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
@@ -18,6 +20,12 @@ def test_a_credential_that_works_is_shown_with_what_the_server_says_of_it(ant: A
     assert "  access token:  expires at 20" in outcome.out
     assert " ms to the token, " in outcome.out
     assert "sk-ant-" not in outcome.out + outcome.err
+    assert emulator.exchanges == 1
+    assert "cache" not in outcome.out
+
+    again = ant("auth", "verify", **emulator.env("github"))
+    assert re.search(r"  access token:  expires at .*\), read from the cache: no exchange was tried\n", again.out)
+    assert ant("auth", "verify", "--format", "json", **emulator.env("github")).json()["cached"] is True
     assert emulator.exchanges == 1
 
 

@@ -19,7 +19,7 @@ class NoSuchCommandError(click.UsageError):
     """A command that does not exist, with a hint if a similar one does."""
 
     def __init__(self, name: str, context: click.Context) -> None:
-        super().__init__(f"No such command {name!r}.", context)
+        super().__init__(f"unknown command {name!r}", context)
         self.hint = _hint(name, context)
 
 

@@ -109,7 +109,12 @@ class ConfigDir:
             ConfigurationError: the user has no home, in which the directory would be.
         """
         if self.is_nowhere:
-            self._environ.require_home()
+            self._environ.require_home(" or ANTHROPIC_CONFIG_DIR")
+        if self.via == "env" and str(self.path).startswith("~"):
+            raise ProfileError(
+                f"ANTHROPIC_CONFIG_DIR begins with a ~ that no shell has expanded: {sanitize_path(self.path)}",
+                hint="write the path in full; for a folder of that name write ./~",
+            )
         check_place(folder or self.path, top=self.path, what="configuration directory", owners=self.owners)
 
     @property

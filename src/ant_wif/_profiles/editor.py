@@ -59,6 +59,7 @@ def unset_value(directory: ConfigDir, name: str, key: str) -> list[str]:
 
 def _to_edit(directory: ConfigDir, name: str, key: str) -> Profile:
     _check_key(key)
+    directory.check()
     if not is_there(directory.config_path(name)):
         raise ProfileError(
             f"the profile {name!r} does not exist: there is no file {directory.config_path(name)}",

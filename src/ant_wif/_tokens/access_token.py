@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -37,12 +37,14 @@ CLOCK_LEEWAY_SECONDS = 60
 class AccessToken:
     """A bearer token. `expires_at` is unix seconds, `None` if it never expires.
 
-    `lifetime` is how many seconds it had when it was issued, as far as this process can know.
+    `lifetime` is how many seconds it had when it was issued, as far as this process can know. `is_stored` says that it
+    was read from a file.
     """
 
     secret: SecretStr
     expires_at: int | None = None
     lifetime: float | None = None
+    is_stored: bool = field(default=False, compare=False)
 
     @property
     def advisory(self) -> float:

@@ -150,7 +150,9 @@ def token_of(stored: StoredCredentials) -> AccessToken | None:
     """Return the token of a credentials file, with the lifetime that our note tells."""
     if stored.access_token is None:
         return None
-    return AccessToken(stored.access_token, stored.expires_at, _lifetime(_note_of(stored).get("lifetime")))
+    return AccessToken(
+        stored.access_token, stored.expires_at, _lifetime(_note_of(stored).get("lifetime")), is_stored=True
+    )
 
 
 def issuer_of(stored: StoredCredentials) -> str | None:
@@ -296,7 +298,9 @@ def _parse(document: Mapping[str, object]) -> tuple[CacheKey, AccessToken] | Non
     if not isinstance(expires_at, int) or not 0 <= expires_at < 1e12:
         return None
     with suppress(TypeError):
-        return CacheKey(**minted_for), AccessToken(SecretStr(token), expires_at, _lifetime(document.get("lifetime")))
+        return CacheKey(**minted_for), AccessToken(
+            SecretStr(token), expires_at, _lifetime(document.get("lifetime")), is_stored=True
+        )
     return None
 
 

@@ -16,7 +16,8 @@ class Verified:
     """A credential that works.
 
     `organization_id` and `workspace_id` are the server's words. `expires_at` is unix seconds, `None` for what
-    never expires. `token_seconds` is how long obtaining the token took, `request_seconds` how long the API's answer.
+    never expires. `cached` says that the token was read from a file, so that no exchange was tried. `token_seconds` is
+    how long obtaining the token took, `request_seconds` how long the API's answer.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Verified:
     expires_at: int | None
     token_seconds: float
     request_seconds: float
+    cached: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Return it as `ant auth verify --format json` prints it."""
@@ -57,4 +59,5 @@ def verify(credentials: Credentials) -> Verified:
         expires_at=credentials.expires_at or token.expires_at,
         token_seconds=round(obtained - start, 4),
         request_seconds=round(answered - opened, 4),
+        cached=token.is_stored,
     )

@@ -17,7 +17,15 @@ from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
 from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
+from ant_wif.identity.source import (
+    Context,
+    Detection,
+    IdentitySource,
+    detected,
+    nearly_detected,
+    none_is_set,
+    not_detected,
+)
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["Aws"]
@@ -71,7 +79,7 @@ class Aws(IdentitySource):
                 "AWS_WEB_IDENTITY_TOKEN_FILE is set, but that token is for STS alone",
                 "set ANT_IDENTITY_SOURCE=aws to have STS issue one, or project one for Anthropic into the pod",
             )
-        return not_detected("aws", f"none of {', '.join(AWS_SIGNS)} is set")
+        return not_detected("aws", none_is_set(*AWS_SIGNS))
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:

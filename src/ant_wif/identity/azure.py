@@ -22,7 +22,15 @@ from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity._registry import MICROSOFT, cloud_of
 from ant_wif.identity.file import read_token
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
+from ant_wif.identity.source import (
+    Context,
+    Detection,
+    IdentitySource,
+    detected,
+    nearly_detected,
+    none_is_set,
+    not_detected,
+)
 from ant_wif.identity.token import IdentityToken, trimmed
 
 __all__ = ["Azure"]
@@ -67,7 +75,7 @@ class Azure(IdentitySource):
                         f"{_all_are(present)} set, but {_all_are(missing)} not",
                         _COMPLETED[variables],
                     )
-        return not_detected("azure", f"neither {' and '.join(_APP_SERVICE)} nor {', '.join(_WORKLOAD)} are set")
+        return not_detected("azure", none_is_set(*_APP_SERVICE, *_WORKLOAD))
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:

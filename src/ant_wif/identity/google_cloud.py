@@ -22,7 +22,15 @@ from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
 from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
+from ant_wif.identity.source import (
+    Context,
+    Detection,
+    IdentitySource,
+    detected,
+    nearly_detected,
+    none_is_set,
+    not_detected,
+)
 from ant_wif.identity.token import IdentityToken
 
 if TYPE_CHECKING:
@@ -135,7 +143,7 @@ class GoogleCloud(IdentitySource):
         for name in signs:
             if name in context.environ:
                 return detected(cls(), f"{name} is set", of_machine=True)
-        return not_detected("google_cloud", f"neither {FILE} nor {', '.join(signs)} is set")
+        return not_detected("google_cloud", none_is_set(FILE, *signs))
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:

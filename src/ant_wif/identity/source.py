@@ -23,6 +23,7 @@ __all__ = [
     "Job",
     "detected",
     "nearly_detected",
+    "none_is_set",
     "not_detected",
 ]
 
@@ -170,6 +171,12 @@ def detected(source: IdentitySource, reason: str, *, of_machine: bool = False) -
 def nearly_detected(name: str, reason: str, remedy: str) -> Detection:
     """Return what is known of a platform that is configured in part, with what completes it."""
     return Detection(name, f"{reason}; {remedy}", near_miss=IdentitySourceError(reason, hint=remedy))
+
+
+def none_is_set(*names: str) -> str:
+    """Say of variables that they are not set, in a reason."""
+    most, last = ", ".join(names[:-1]), names[-1]
+    return f"{most} and {last} are not set" if most else f"{last} is not set"
 
 
 def not_detected(name: str, reason: str) -> Detection:

@@ -12,7 +12,16 @@ from typing import ClassVar, Literal
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import DEFAULT_AUDIENCE, Context, Detection, IdentitySource, Job, detected, not_detected
+from ant_wif.identity.source import (
+    DEFAULT_AUDIENCE,
+    Context,
+    Detection,
+    IdentitySource,
+    Job,
+    detected,
+    none_is_set,
+    not_detected,
+)
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["PLATFORMS", "JobVariable", "VariablePlatform"]
@@ -106,8 +115,7 @@ class JobVariable(IdentitySource):
         row = cls.platform
         found = next((sign for sign in row.signs if sign in context.environ), None)
         if found is None:
-            signs = " or ".join(row.signs)
-            return not_detected(row.name, f"{signs} is not set")
+            return not_detected(row.name, none_is_set(*row.signs))
         return detected(cls(), f"{found} is set")
 
     def unmet(self, context: Context) -> IdentitySourceError | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from ant_cli._click.groups import AntCommand
-from ant_cli._output import say
 from ant_cli._session import Session, pass_session
+from ant_cli._terminal import width, wrapped
+from ant_wif._secrets import harmless
 from ant_wif.errors import AntWifError, ExchangeError
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def print_explanation(found: Explanation, to: TextIO | None) -> None:
     except UnicodeEncodeError:
         marks = _PLAIN_MARKS
     for line in _lines(found, marks):
-        say(line, to=to)
+        for part in wrapped(harmless(line), width(to)):
+            click.echo(part, file=to)
 
 
 def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:

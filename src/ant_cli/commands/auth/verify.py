@@ -48,6 +48,7 @@ def verify(session: Session, *, github_output: bool) -> None:
     say(f"  API host:      {found.base_url}")
     say(f"  organization:  {found.organization_id or 'not named by the server'}")
     say(f"  workspace:     {found.workspace_id or 'not named by the server'}")
-    say(f"  access token:  {expiry(found.expires_at)}")
+    cached = ", read from the cache: no exchange was tried" if found.identity_source else ", read from the login"
+    say(f"  access token:  {expiry(found.expires_at)}{cached if found.cached else ''}")
     token, answer = f"{found.token_seconds * 1000:.0f} ms", f"{found.request_seconds * 1000:.0f} ms"
     say(f"  took:          {token} to the token, {answer} to the API's answer")
