@@ -193,14 +193,33 @@ TOOL = {"name": "weather", "input_schema": {"type": "object"}}
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"tools": [{"foo": 1}]}, "tools.0.name: this field is required"),
-        ({"tools": [{"name": "weather"}]}, "tools.0.input_schema: this field is required"),
+        ({"tools": [{"foo": 1}]}, "tools.0.input_schema: this field is required"),
+        ({"tools": [{"input_schema": {"type": "object"}}]}, "tools.0.name: this field is required"),
         ({"tools": [TOOL, {**TOOL, "name": "a b"}]}, "tools.1.name: "),
         ({"tools": [TOOL, TOOL]}, "tools: Tool names must be unique."),
         ({"tools": [{**TOOL, "foo": 1}]}, "tools.0.foo: Extra inputs are not permitted"),
         ({"tools": [{**TOOL, "input_schema": {"type": "string"}}]}, "tools.0.input_schema.type: "),
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "other"}}, "tool_choice.name: Tool 'other' not "),
+        (
+            {"tools": [{"type": "bash_20250124", "name": "bash", "foo": 1}]},
+            "tools.0.foo: Extra inputs are not permitted",
+        ),
+        ({"tools": [{"type": "web_search_20250305"}]}, "tools.0.name: this field is required"),
         ({"foo": 1}, "foo: Extra inputs are not permitted"),
+        ({"thinking": {"type": "adaptive", "foo": 1}}, "thinking.foo: Extra inputs are not permitted"),
+        ({"container": {"skills": [{"type": "custom", "skill_id": "x", "foo": 1}]}}, "container.skills.0.foo: Extra"),
+        (
+            {"messages": conversation([{"type": "text", "text": "a", "foo": 1}])},
+            "messages.0.content.0.foo: Extra inputs",
+        ),
+        (
+            {"messages": conversation([{"type": "image", "source": {"type": "url", "url": "https://x", "foo": 1}}])},
+            "messages.0.content.0.source.foo: Extra inputs are not permitted",
+        ),
+        (
+            {"messages": conversation("Hi", [USE], [{**RESULT, "content": [{"type": "text", "text": "a", "foo": 1}]}])},
+            "messages.2.content.0.content.0.foo: Extra inputs are not permitted",
+        ),
         ({"messages": [{"role": "user", "content": "a", "clear_at": "never"}]}, "messages.0.clear_at: Extra inputs"),
     ],
 )

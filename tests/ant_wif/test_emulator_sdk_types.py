@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
-from anthropic.types import file_list_params, message_count_tokens_params, message_create_params, model_list_params
+from anthropic.types import (
+    file_list_params,
+    file_upload_params,
+    message_count_tokens_params,
+    message_create_params,
+    model_list_params,
+)
 from anthropic.types.beta import file_list_params as beta_file_list_params
+from anthropic.types.beta import file_upload_params as beta_file_upload_params
 from anthropic.types.beta import message_count_tokens_params as beta_message_count_tokens_params
 from anthropic.types.beta import message_create_params as beta_message_create_params
 from anthropic.types.beta.organization import service_account_create_params, service_account_update_params
@@ -26,20 +33,20 @@ from anthropic.types.beta.organization.service_accounts import workspace_add_par
 from anthropic.types.messages import batch_create_params, batch_list_params
 
 from ant_wif.emulator._admin import schemas
-from ant_wif.emulator._api.message_schema import CountingBody, GenerationBody, read_message_request
+from ant_wif.emulator._api.message_schema import read_message_request
 from ant_wif.emulator._http.fields import Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._state.blocks import BLOCKS, TOOL_TYPES
+from ant_wif.emulator._state.blocks import SDK_TYPES
 from support.samples import MODEL
-from support.sdk_types import SentBody, sdk_is_locked
+from support.sdk_types import HEADERS, SentBody, sdk_is_locked, types_for_the_emulator
 
 ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
-MESSAGES: dict[str, tuple[type, type[CountingBody]]] = {
-    "messages.create": (message_create_params.MessageCreateParamsNonStreaming, GenerationBody),
-    "messages.stream": (message_create_params.MessageCreateParamsStreaming, GenerationBody),
-    "messages.count_tokens": (message_count_tokens_params.MessageCountTokensParams, CountingBody),
-    "beta.messages.create": (beta_message_create_params.MessageCreateParamsNonStreaming, GenerationBody),
-    "beta.messages.count_tokens": (beta_message_count_tokens_params.MessageCountTokensParams, CountingBody),
+MESSAGES: dict[str, type] = {
+    "messages.create": message_create_params.MessageCreateParamsNonStreaming,
+    "messages.stream": message_create_params.MessageCreateParamsStreaming,
+    "messages.count_tokens": message_count_tokens_params.MessageCountTokensParams,
+    "beta.messages.create": beta_message_create_params.MessageCreateParamsNonStreaming,
+    "beta.messages.count_tokens": beta_message_count_tokens_params.MessageCountTokensParams,
 }
 REGISTRATIONS: dict[str, tuple[type, type[Strict]]] = {
     "service_accounts.create": (service_account_create_params.ServiceAccountCreateParams, schemas.ServiceAccountCreate),
@@ -62,9 +69,9 @@ _MOST = 1_500
 """How many values of one parameter are tried: blocks within blocks are many."""
 
 
-def bodies(sent: SentBody, base: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def bodies(sent: SentBody, base: Mapping[str, Any], most: int = _MOST) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in sent.fields:
-        for value in islice(sent.examples(name), _MOST):
+        for value in islice(sent.examples(name), most):
             yield name, {**base, name: value}
 
 
@@ -72,6 +79,8 @@ OTHERS: dict[str, tuple[type, set[str]]] = {
     "models.list": (model_list_params.ModelListParams, {"after_id", "before_id", "lifecycle", "limit"}),
     "messages.batches.create": (batch_create_params.BatchCreateParams, {"requests"}),
     "messages.batches.list": (batch_list_params.BatchListParams, {"after_id", "before_id", "limit"}),
+    "files.upload": (file_upload_params.FileUploadParams, {"file", "expires_in_seconds"}),
+    "beta.files.upload": (beta_file_upload_params.FileUploadParams, {"file", "expires_in_seconds"}),
     "files.list": (file_list_params.FileListParams, {"ids", "limit", "page"}),
     "beta.files.list": (beta_file_list_params.FileListParams, {"ids", "limit", "page", "scope_id"}),
 }
@@ -80,7 +89,7 @@ OTHERS: dict[str, tuple[type, set[str]]] = {
 @pytest.mark.parametrize("method", OTHERS)
 def test_the_parameters_of_lists_and_batches_are_those_that_are_emulated(method: str) -> None:
     parameters, emulated = OTHERS[method]
-    known = set(SentBody(parameters).fields)
+    known = get_type_hints(parameters).keys() - HEADERS
     assert known & emulated
     if sdk_is_locked():
         assert known == emulated, f"{method} of the SDK has other parameters"
@@ -88,22 +97,30 @@ def test_the_parameters_of_lists_and_batches_are_those_that_are_emulated(method:
 
 @pytest.mark.parametrize("method", MESSAGES)
 def test_every_parameter_of_messages_is_taken(method: str) -> None:
-    parameters, model = MESSAGES[method]
-    sent = SentBody(parameters)
-    refused: dict[str, str] = {}
-    base = ASKED if model is CountingBody else {**ASKED, "max_tokens": 9}
+    sent = SentBody(MESSAGES[method])
+    base = ASKED if "count" in method else {**ASKED, "max_tokens": 9}
     assert set(sent.required) - {"stream"} == set(base)
-    for name, body in bodies(sent, base):
+    refused: dict[str, str] = {}
+    # What these may hold is the same everywhere.
+    for name, body in bodies(sent, base, most=_MOST if method.endswith("messages.create") else 1):
         try:
-            read_message_request(body, model)
+            read_message_request(body, counting="count" in method)
         except Refusal as refusal:
             if not any(each in refusal.message for each in _NEEDS_MORE):
                 refused.setdefault(name, f"{refusal.message} for {body[name]!r}"[:500])
     assert refused == {}, f"{method}({', '.join(refused)}) of the SDK is refused"
 
 
+def test_no_object_of_a_message_may_have_a_member_too_many_or_too_few() -> None:
+    sent = SentBody(MESSAGES["beta.messages.create"])
+    for name in sent.fields:
+        for value in islice(sent.wrong_examples(name), _MOST):
+            with pytest.raises(Refusal, match=f"^{name}"):
+                read_message_request({**ASKED, "max_tokens": 9, name: value})
+
+
 @pytest.mark.parametrize("method", REGISTRATIONS)
-def test_every_parameter_of_a_registration_is_taken(method: str) -> None:
+def test_every_parameter_of_a_registration_is_taken_and_no_other(method: str) -> None:
     parameters, model = REGISTRATIONS[method]
     sent = SentBody(parameters, frozenset({"betas"}))
     base = {name: next(sent.examples(name)) for name in sent.required}
@@ -111,20 +128,14 @@ def test_every_parameter_of_a_registration_is_taken(method: str) -> None:
     if method == "federation.issuers.update":
         del refused["jwks_polling_disabled"]  # the SDK says that `true` is rejected
     assert refused == {}, f"{method}({', '.join(refused)}) of the SDK is refused"
+    wrong = [{**base, name: value} for name in sent.fields for value in sent.wrong_examples(name)]
+    assert [body for body in wrong if find_flaw(model, body) is None] == []
     if sdk_is_locked():
         assert set(model.model_fields) == set(sent.fields), f"{method} of the SDK has other parameters"
 
 
-def test_the_kinds_of_blocks_and_tools_are_those_of_the_sdk() -> None:
-    sent = SentBody(beta_message_create_params.MessageCreateParamsNonStreaming)
-    blocks: dict[str, frozenset[str]] = {}
-    for message in sent.alternatives(sent.fields["messages"]["items"]):
-        for content in sent.alternatives(message["properties"]["content"]):
-            blocks |= sent.tags(content["items"]) if content["type"] == "array" else {}
-    tools = set(sent.tags(sent.fields["tools"]["items"]))
-    assert blocks.keys() & BLOCKS
-    assert tools & TOOL_TYPES
-    # Another release than the locked one may know more of them, or fewer.
-    if sdk_is_locked():
-        assert {kind: frozenset(needed) for kind, needed in BLOCKS.items()} == blocks
-        assert tools == TOOL_TYPES
+def test_the_types_of_messages_are_those_of_the_sdk() -> None:
+    # Another release than the locked one may have others.
+    assert not sdk_is_locked() or SDK_TYPES.read_text() == types_for_the_emulator(), (
+        "run python tests/support/sdk_types.py"
+    )

@@ -1,161 +1,126 @@
-"""The body of a request to the messages API, as pydantic models. Imported at first use: start-up time counts."""
+"""The body of a request to the messages API, checked against the types of the newest official SDK."""
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, Discriminator, FailFast, Field, Tag, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from typing import Any
 
 from ant_wif._secrets import sanitize
-from ant_wif.emulator._http.fields import NOT_PERMITTED, OrNull, Strict, find_flaw
+from ant_wif.emulator._http.fields import refuse_unknown
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._state.blocks import check_blocks, check_tool_type
+from ant_wif.emulator._state.blocks import Schema, alternatives, tags, types_of_the_sdk
 
-_Object = dict[str, Any]
-_TOOL_MEMBERS = frozenset(
-    [
-        "type",
-        "name",
-        "input_schema",
-        "description",
-        "allowed_callers",
-        "cache_control",
-        "defer_loading",
-        "eager_input_streaming",
-        "input_examples",
-        "strict",
-    ]
-)
-_OMITTED: Any = None
-"""The default of a field that may be missing, and not be null."""
-_Words = Annotated[str, Field(min_length=1)]
-_Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class CacheControl(Strict):
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] = "5m"
+_FRACTION = {"type": "number", "minimum": 0.0, "maximum": 1.0}
+# What the newest SDK has no more, and the service still takes.
+_OLDER = {"temperature": _FRACTION, "top_p": _FRACTION, "top_k": {"type": "integer", "minimum": 0}}
+# What the service refuses beyond what a type of the SDK says, by the place of the type.
+_LIMITS: Mapping[tuple[str, ...], Mapping[str, object]] = {
+    ("properties", "max_tokens"): {"minimum": 0},
+    ("properties", "messages"): {"minItems": 1},
+    ("properties", "model"): {"anyOf": [{"type": "string", "minLength": 1}]},
+    ("properties", "stop_sequences", "items"): {"pattern": r"\S"},
+    ("$defs", "BetaTextBlockParam", "properties", "text"): {"minLength": 1},
+    ("$defs", "BetaThinkingConfigEnabledParam", "properties", "budget_tokens"): {"minimum": 1024},
+    ("$defs", "BetaToolParam", "properties", "name"): {"pattern": r"^[a-zA-Z0-9_-]{1,128}$"},
+}
+_KINDS = {
+    dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null",
+}  # fmt: skip
+_WORDS = {
+    "object": "an object", "array": "a list", "string": "a string", "boolean": "true or false",
+    "integer": "a whole number", "number": "a number", "null": "null",
+}  # fmt: skip
 
 
-class Block(Strict, extra="allow"):
-    type: _Words
-    cache_control: OrNull[CacheControl] = None
-    text: Any = Field(default=None, validate_default=True)
-
-    @field_validator("text")
-    @classmethod
-    def _check_text(cls, text: object, info: ValidationInfo) -> object:
-        if info.data.get("type") == "text" and not (isinstance(text, str) and text):
-            raise PydanticCustomError("no_text", "must be a non-empty string")
-        return text
+@functools.cache
+def _body_type(*, counting: bool) -> Schema:
+    types = types_of_the_sdk()
+    for path, limits in _LIMITS.items():
+        functools.reduce(lambda found, name: found[name], path, types).update(limits)
+    if not counting:
+        return {**types, "properties": {**types["properties"], **_OLDER}}
+    properties = {name: types["properties"][name] for name in types["counting"]}
+    return {**types, "properties": properties, "required": [name for name in types["required"] if name in properties]}
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", "must not be blank")
-    return text
+def _check(schema: Schema, value: object, place: str) -> None:
+    """Raises `Refusal` (400) with the first place where a value is not of this type."""
+    possible = list(alternatives(schema))
+    kind = _KINDS[type(value)]
+    kinds = {kind, "number"} if kind == "integer" else {kind}
+    fitting = [each for each in possible if each.get("type", kind) in kinds]
+    if not fitting:
+        raise Refusal(400, f"{place}: must be {' or '.join(dict.fromkeys(_WORDS[each['type']] for each in possible))}")
+    if isinstance(value, dict) and len(fitting) > 1:
+        fitting = _with_tag_of(value, fitting, place)
+    refusals = []
+    for each in fitting:
+        try:
+            _check_one(each, value, place)
+        except Refusal as refusal:
+            refusals.append(refusal)
+        else:
+            return
+    raise refusals[0]
 
 
-_Content = Annotated[
-    Annotated[str, Tag("str")] | Annotated[list[Block], Tag("list")],
-    Discriminator(
-        lambda value: type(value).__name__,
-        custom_error_type="content",
-        custom_error_message="must be a string or a list of blocks",
-    ),
-]
+def _with_tag_of(value: Mapping[str, object], objects: list[Schema], place: str) -> list[Schema]:
+    """Return the objects of a union that the value's tag names: its `type`, or the role of a message."""
+    name = next((name for name in ("type", "role") if all(tags(each, name) for each in objects)), None)
+    if name is None:
+        return objects
+    found = [each for each in objects if value.get(name) in tags(each, name)]
+    if not found and name not in value:
+        raise Refusal(400, f"{place}.{name}: this field is required")
+    if not found and not isinstance(value[name], str):
+        raise Refusal(400, f"{place}.{name}: must be a string")
+    if not found:
+        shown = sanitize(value[name], limit=64)
+        expected = ", ".join(f"'{tag}'" for each in objects for tag in tags(each, name) if tag is not None)
+        here = place if name == "type" and place[-1].isdecimal() else f"{place}.{name}"  # a block or a tool as a whole
+        raise Refusal(
+            400, f"{here}: Input tag '{shown}' found using '{name}' does not match any of the expected tags: {expected}"
+        )
+    return found
 
 
-class Message(Strict):
-    """`content` may be missing from a system message only, which may have the other two."""
-
-    role: Literal["user", "assistant", "system"]
-    content: _Content = ""
-    clear_at: OrNull[Literal["next_user_message", "never"]] = None
-    output_config: OrNull[_Object] = None
-
-
-class Tool(Strict, extra="allow"):
-    """A tool of the caller's own, and one of the service's where `type` names it."""
-
-    type: OrNull[_Words] = None
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")] = ""
-    input_schema: _Object = Field(default_factory=dict)
-    cache_control: OrNull[CacheControl] = None
-
-
-class FreeChoice(Strict):
-    type: Literal["auto", "any"]
-    disable_parallel_tool_use: bool = False
-
-
-class NamedChoice(Strict):
-    type: Literal["tool"]
-    name: str
-    disable_parallel_tool_use: bool = False
+def _check_one(schema: Schema, value: Any, place: str) -> None:
+    """Check a value of the right kind."""
+    complaint = None
+    if "enum" in schema and value not in schema["enum"]:
+        complaint = f"be {' or '.join(schema['enum'])}"
+    elif "minimum" in schema and value < schema["minimum"]:
+        complaint = f"be at least {schema['minimum']}"
+    elif "maximum" in schema and value > schema["maximum"]:
+        complaint = f"be at most {schema['maximum']}"
+    elif ("minItems" in schema or "minLength" in schema) and not value:
+        complaint = "not be empty"
+    elif "pattern" in schema and not re.search(schema["pattern"], value):
+        complaint = f"match {schema['pattern']}"
+    if complaint is not None:
+        raise Refusal(400, f"{place}: must {complaint}")
+    if "properties" in schema:
+        _check_members(schema, value, f"{place}." if place else "")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check(schema.get("items", {}), item, f"{place}.{number}")
+    elif isinstance(schema.get("additionalProperties"), dict):
+        for name, each in value.items():
+            _check(schema["additionalProperties"], each, f"{place}.{sanitize(name, limit=64)}")
 
 
-class NoChoice(Strict):
-    type: Literal["none"]
-
-
-class Thinking(Strict, extra="allow"):
-    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
-    budget_tokens: Annotated[int, Field(ge=1024)] = 1024
-
-
-class Metadata(Strict):
-    user_id: OrNull[str] = None
-
-
-class OutputFormat(Strict):
-    type: Literal["json_schema"]
-    json_schema: Annotated[_Object, Field(alias="schema")]
-
-
-class OutputConfig(Strict):
-    effort: OrNull[Literal["low", "medium", "high", "xhigh", "max"]] = None
-    format: OrNull[OutputFormat] = None
-    task_budget: OrNull[_Object] = None
-
-
-class CountingBody(Strict):
-    model: _Words
-    messages: Annotated[list[Message], Field(min_length=1), FailFast()]
-    system: _Content = ""
-    tools: Annotated[list[Tool], FailFast()] = Field(default_factory=list)
-    tool_choice: Annotated[FreeChoice | NamedChoice | NoChoice, Field(discriminator="type")] = _OMITTED
-    thinking: Thinking = _OMITTED
-    output_config: OutputConfig = _OMITTED
-    cache_control: OrNull[CacheControl] = None
-    speed: OrNull[Literal["standard", "fast"]] = None
-    # These need a beta of their own at the real service, and are taken as they come.
-    billing_policy: Any = None
-    compaction: Any = None
-    context_management: Any = None
-    mcp_servers: Any = None
-
-
-class GenerationBody(CountingBody):
-    max_tokens: Annotated[int, Field(ge=0)]
-    stream: bool = False
-    stop_sequences: Annotated[list[Annotated[str, AfterValidator(_not_blank)]], FailFast()] = Field(
-        default_factory=list
-    )
-    temperature: _Fraction = 1.0
-    top_p: _Fraction = 1.0
-    top_k: Annotated[int, Field(ge=0)] = 0
-    metadata: Metadata = _OMITTED
-    service_tier: OrNull[Literal["auto", "standard_only"]] = None
-    inference_geo: OrNull[str] = None
-    container: Any = None
-    diagnostics: Any = None
-    fallback_credit_token: Any = None
-    fallbacks: Any = None
-    thread: Any = None
+def _check_members(schema: Schema, value: Mapping[str, object], place: str) -> None:
+    if not place:  # of a wrong name at the top, it says more than that the right one is missing
+        refuse_unknown(value, schema["properties"])
+    for name in schema.get("required", ()):
+        if name not in value:
+            raise Refusal(400, f"{place}{name}: this field is required")
+    refuse_unknown(value, schema["properties"], place=place)
+    for name, each in value.items():
+        _check(schema["properties"][name], each, f"{place}{name}")
 
 
 @dataclass(frozen=True)
@@ -183,16 +148,11 @@ class MessageRequest:
         return ""
 
 
-def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> MessageRequest:
+def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> MessageRequest:
     """Raises `Refusal` (400) that names the place of what is wrong."""
-    flaw = find_flaw(model, body)
-    if flaw is not None:
-        place, sentence = flaw
-        raise Refusal(400, f"{'.'.join(map(str, place)) or 'body'}: {sentence}")
+    _check(_body_type(counting=counting), body, "")
     messages = tuple(body["messages"])
     for number, message in enumerate(messages):
-        _check_members(message, f"messages.{number}")
-        check_blocks(message.get("content"), f"messages.{number}.content")
         # The last message may be an empty beginning of the answer.
         if not message.get("content", "?") and (message["role"] != "assistant" or number < len(messages) - 1):
             raise Refusal(400, f"messages.{number}.content: must not be empty")
@@ -211,29 +171,11 @@ def read_message_request(body: Mapping[str, Any], model: type[CountingBody]) -> 
     )
 
 
-def _check_members(message: Mapping[str, object], place: str) -> None:
-    if message["role"] == "system":
-        return
-    if "content" not in message:
-        raise Refusal(400, f"{place}.content: this field is required")
-    for name in ("clear_at", "output_config"):
-        if name in message:
-            raise Refusal(400, f"{place}.{name}: {NOT_PERMITTED}")
-
-
 def _check_tools(body: Mapping[str, Any]) -> None:
     names: set[str] = set()
     for number, tool in enumerate(body.get("tools", ())):
-        check_tool_type(tool.get("type"), f"tools.{number}")
-        if tool.get("type") in {None, "custom"}:
-            for name in ("name", "input_schema"):
-                if name not in tool:
-                    raise Refusal(400, f"tools.{number}.{name}: this field is required")
-            for name in tool:
-                if name not in _TOOL_MEMBERS:
-                    raise Refusal(400, f"tools.{number}.{sanitize(name, limit=64)}: {NOT_PERMITTED}")
-            if tool["input_schema"].get("type") != "object":
-                raise Refusal(400, f"tools.{number}.input_schema.type: must be object")
+        if tool.get("type") in {None, "custom"} and tool["input_schema"].get("type") != "object":
+            raise Refusal(400, f"tools.{number}.input_schema.type: must be object")
         if tool.get("name") in names:
             raise Refusal(400, "tools: Tool names must be unique.")
         names |= {tool["name"]} if "name" in tool else set()

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._api.answer import TOKEN, MessageAnswer, count_input, respond
 from ant_wif.emulator._api.authentication import TOKENS, authenticate
+from ant_wif.emulator._api.message_schema import MessageRequest, read_message_request
 from ant_wif.emulator._http.fields import page_answer, page_by_id
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, listed, read_json
@@ -22,8 +23,6 @@ from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers, QueryParams
-
-    from ant_wif.emulator._api.message_schema import CountingBody, MessageRequest
 
 MAX_BYTES = 32 << 20
 MOST_TOKENS = 128_000
@@ -103,9 +102,7 @@ def message_routes(state: State) -> list[Route]:
         return await respond(state, request, asked, lambda: unscripted(asked))
 
     async def count(request: Request) -> Response:
-        from ant_wif.emulator._api.message_schema import CountingBody
-
-        asked = _served(state, await _read(state, request), CountingBody)
+        asked = _served(state, await _read(state, request), counting=True)
         return json_response({"input_tokens": count_input(asked)})
 
     return [
@@ -121,9 +118,7 @@ async def _read(state: State, request: Request) -> dict[str, object]:
 
 def read_generation(state: State, body: Mapping[str, Any], headers: Headers) -> MessageRequest:
     """Return what a body asks to generate. Raises `Refusal` (400, 404)."""
-    from ant_wif.emulator._api.message_schema import GenerationBody
-
-    asked = _served(state, body, GenerationBody)
+    asked = _served(state, body)
     most = _MOST_TOKENS_LONG if _LONG_OUTPUT in listed(headers, "anthropic-beta") else MOST_TOKENS
     if asked.max_tokens > most:
         sentence = f"{min(asked.max_tokens, 10**18)} > {most}, which is the maximum allowed number of output tokens"
@@ -131,10 +126,8 @@ def read_generation(state: State, body: Mapping[str, Any], headers: Headers) -> 
     return asked
 
 
-def _served(state: State, body: Mapping[str, Any], model: type[CountingBody]) -> MessageRequest:
-    from ant_wif.emulator._api.message_schema import read_message_request
-
-    asked = read_message_request(body, model)
+def _served(state: State, body: Mapping[str, Any], *, counting: bool = False) -> MessageRequest:
+    asked = read_message_request(body, counting=counting)
     if asked.model not in state.models:
         raise unknown_model(asked.model)
     return asked

@@ -1,100 +1,56 @@
-"""The kinds of content blocks and tools that the newest official SDK names, and what each needs.
+"""The types of the newest official SDK for a request to the messages API, as a JSON schema.
 
-tests/ant_wif/test_emulator_sdk_types.py compares them with the SDK.
+`python tests/support/sdk_types.py` writes the file, and tests/ant_wif/test_emulator_sdk_types.py compares it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from ant_wif._secrets import sanitize
-from ant_wif.emulator._http.protocol import Refusal
+Schema: TypeAlias = Mapping[str, Any]
 
-_RESULT = ("content", "tool_use_id")
-_USE = ("id", "input", "name")
-
-BLOCKS: Mapping[str, tuple[str, ...]] = {
-    "text": ("text",),
-    "image": ("source",),
-    "document": ("source",),
-    "search_result": ("content", "source", "title"),
-    "thinking": ("signature", "thinking"),
-    "redacted_thinking": ("data",),
-    "tool_use": _USE,
-    "tool_result": ("tool_use_id",),
-    "server_tool_use": _USE,
-    "advisor_tool_result": _RESULT,
-    "bash_code_execution_tool_result": _RESULT,
-    "code_execution_tool_result": _RESULT,
-    "text_editor_code_execution_tool_result": _RESULT,
-    "tool_search_tool_result": _RESULT,
-    "web_fetch_tool_result": _RESULT,
-    "web_search_tool_result": _RESULT,
-    "mcp_tool_listing": ("mcp_server_name", "tools"),
-    "mcp_tool_use": (*_USE, "server_name"),
-    "mcp_tool_result": ("tool_use_id",),
-    "container_upload": ("file_id",),
-    "compaction": (),
-    "fallback": ("from", "to"),
-    "tool_addition": ("tool",),
-    "tool_removal": ("tool",),
-}
-"""The fields that a block of each type needs, beside its type."""
-
-TOOL_TYPES = frozenset(
-    {
-        "advisor_20260301",
-        "bash_20241022",
-        "bash_20250124",
-        "browser_toolset_20260801",
-        "code_execution_20250522",
-        "code_execution_20250825",
-        "code_execution_20260120",
-        "code_execution_20260521",
-        "computer_20241022",
-        "computer_20250124",
-        "computer_20251124",
-        "computer_toolset_20260801",
-        "custom",
-        "mcp_toolset",
-        "memory_20250818",
-        "text_editor_20241022",
-        "text_editor_20250124",
-        "text_editor_20250429",
-        "text_editor_20250728",
-        "tool_search_tool_bm25",
-        "tool_search_tool_bm25_20251119",
-        "tool_search_tool_regex",
-        "tool_search_tool_regex_20251119",
-        "web_fetch_20250910",
-        "web_fetch_20260209",
-        "web_fetch_20260309",
-        "web_fetch_20260318",
-        "web_search_20250305",
-        "web_search_20260209",
-        "web_search_20260318",
-    }
-)
-"""The types of tools; one without a type is `custom`."""
+SDK_TYPES = Path(__file__).with_name("sdk_types.json")
 
 
-def check_blocks(content: object, place: str) -> None:
-    """Raises `Refusal` (400) with the place of a block that no SDK knows, or that lacks what it needs."""
-    for number, block in enumerate(content if isinstance(content, list) else ()):
-        here = f"{place}.{number}"
-        needed = BLOCKS.get(block["type"])
-        if needed is None:
-            kind = sanitize(block["type"], limit=64)
-            raise Refusal(
-                400, f"{here}: Input tag '{kind}' does not match any of the expected tags: {', '.join(BLOCKS)}"
-            )
-        for name in needed:
-            if name not in block:
-                raise Refusal(400, f"{here}.{name}: this field is required")
+@functools.cache
+def types_of_the_sdk() -> dict[str, Any]:
+    """Return the schema. `counting` has the names of the fields that a request to count tokens may have, too."""
+    schema: dict[str, Any] = json.loads(SDK_TYPES.read_text())
+    return schema
 
 
-def check_tool_type(kind: object, place: str) -> None:
-    """Raises `Refusal` (400) for a type of tool that no SDK knows."""
-    if kind is not None and kind not in TOOL_TYPES:
-        shown = sanitize(str(kind), limit=64)
-        raise Refusal(400, f"{place}: Input tag '{shown}' does not match any of the expected tags")
+def alternatives(schema: Schema) -> Iterator[Schema]:
+    """Yield the types that a part of the schema stands for: what references name, and those of a union."""
+    if "$ref" in schema:
+        yield from alternatives(types_of_the_sdk()["$defs"][schema["$ref"].rpartition("/")[2]])
+    elif "anyOf" in schema:
+        for each in schema["anyOf"]:
+            yield from alternatives(each)
+    else:
+        yield schema
+
+
+def tags(schema: Schema, name: str) -> tuple[str | None, ...]:
+    """Return the values of a member that tells the objects of a union apart: none where an object does not have it.
+
+    `None` is among them where it may be missing.
+    """
+    if name not in schema.get("properties", ()):
+        return ()
+    values = [value for each in alternatives(schema["properties"][name]) for value in each.get("enum", (None,))]
+    return (*values, None) if name not in schema.get("required", ()) else tuple(values)
+
+
+@functools.cache
+def block_types() -> tuple[str, ...]:
+    """Return the types of the blocks that a message may have."""
+    found: dict[str, None] = {}
+    for message in alternatives(types_of_the_sdk()["properties"]["messages"]["items"]):
+        for content in alternatives(message["properties"]["content"]):
+            blocks = alternatives(content.get("items", {}))
+            found.update((str(tag), None) for each in blocks for tag in tags(each, "type"))
+    return tuple(found)

@@ -16,7 +16,7 @@ from typing import cast
 
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.ids import tagged_id
-from ant_wif.emulator._state.blocks import BLOCKS
+from ant_wif.emulator._state.blocks import block_types
 from ant_wif.emulator._state.replies import SHOWN, Json, ScriptedReply, When
 from ant_wif.emulator._state.requests import RequestList
 from ant_wif.emulator._state.state import State
@@ -163,8 +163,8 @@ def _blocks(text: object, content: object, tool_use: object, thinking: object) -
             plain = _object(f"content[{number}]", block)
             if not isinstance(plain.get("type"), str) or not plain["type"]:
                 raise ValueError(f"content[{number}]: a block needs a type, such as text")
-            if plain["type"] not in BLOCKS:
-                raise ValueError(f"content[{number}]: type {plain['type']!r} is not one of {', '.join(BLOCKS)}")
+            if plain["type"] not in block_types():
+                raise ValueError(f"content[{number}]: type {plain['type']!r} is not one of {', '.join(block_types())}")
             if plain["type"] == "text" and not isinstance(plain.get("text"), str):
                 raise ValueError(f"content[{number}]: a block of type text needs a text")
             blocks.append(plain)
