@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +14,13 @@ from ant_cli._click.suggesting import commands_below
 from ant_cli.main import cli
 from manpages import write_manpages
 
+# Where a wheel is built, there is click and nothing else of what the package needs.
+ISOLATED = """
+import sys
+sys.modules |= dict.fromkeys(["pydantic", "httpx", "yaml", "filelock", "jwt", "starlette"])
+from command_pages import command_pages
+print(len(command_pages()))
+"""
 ROOT = click.Context(cli, info_name="ant")
 
 
@@ -29,6 +39,13 @@ def test_every_command_has_a_page_with_its_options_and_examples(pages: dict[str,
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert all(name in page for name in parameter.opts), each.command_path
         assert all(example in page for example in getattr(each.command, "examples", ())), each.command_path
+
+
+def test_the_pages_can_be_made_where_only_click_is_installed(pages: dict[str, str]) -> None:
+    command = [sys.executable, "-c", ISOLATED]
+    tools = Path(__file__).parents[1] / "tools"
+    done = subprocess.run(command, cwd=tools, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", f"{len(pages)}\n")
 
 
 def test_no_line_of_a_page_is_a_request_by_accident(pages: dict[str, str]) -> None:

@@ -14,7 +14,6 @@ from ant_cli._output import say, written
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
-from ant_wif._secrets import reveal, secrets_in
 from ant_wif.errors import ExchangeError, IdentityTokenError, LoginError
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ def print_credentials(session: Session, *, token_only: bool, as_variables: bool)
             click.echo(f"export {name}={shlex.quote(value.get_secret_value())}")
     else:
         from ant_wif._profiles import stored_document
+        from ant_wif._secrets import reveal, secrets_in
 
         document = stored_document(resolution, chosen, token) or _as_stored(credentials, token)
         for secret in secrets_in(document):
