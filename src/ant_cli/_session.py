@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ant_cli._logging import try_to_say
 from ant_wif.errors import AntWifError
 
 if TYPE_CHECKING:
@@ -105,6 +104,7 @@ class Session:
         self, passing_over: Callable[[TierCandidate], bool] = lambda _: False
     ) -> tuple[Resolution, TierCandidate]:
         """Find the credential to use, and say on stderr which options it ignores. Raises as `ant_wif.resolve` does."""
+        from ant_cli._logging import try_to_say
         from ant_wif._secrets import harmless
 
         resolution = self.resolution()
