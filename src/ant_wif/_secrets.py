@@ -133,13 +133,21 @@ _HIDDEN = (
 )
 _JOINED = rf"[^\x00-\x7f{_HIDDEN}\u200c\u200d]"
 _JOINER = rf"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
-_UNSAFE_IN_LINES = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f{_HIDDEN}]|\r(?!\n)|{_JOINER}")
-# How a line of a build log becomes a command: GitHub's old and new syntax, Azure Pipelines, TeamCity.
-_COMMAND = re.compile(r"(?<!\S)::(?=[A-Za-z])|##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
-# The end of a text that what follows may make one of these.
-_UNFINISHED = re.compile(
-    r"(?:(?<!\S)::?|##?(?:v(?:so?)?|t(?:e(?:a(?:m(?:c(?:i(?:ty?)?)?)?)?)?)?)?|[\r\u200c\u200d])\Z", re.I
-)
+
+
+@functools.cache
+def _harmful() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """What must not stand in lines; how a line becomes a command; the end of a text that may become one of these.
+
+    Commands are those of a build log: GitHub's old and new syntax, Azure Pipelines, TeamCity.
+    """
+    return (
+        re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f{_HIDDEN}]|\r(?!\n)|{_JOINER}"),
+        re.compile(r"(?<!\S)::(?=[A-Za-z])|##(?=(?:vso|teamcity)?\[)", re.IGNORECASE),
+        re.compile(
+            r"(?:(?<!\S)::?|##?(?:v(?:so?)?|t(?:e(?:a(?:m(?:c(?:i(?:ty?)?)?)?)?)?)?)?|[\r\u200c\u200d])\Z", re.I
+        ),
+    )
 
 
 def mask(secret: SecretStr | str) -> str:
@@ -227,10 +235,14 @@ def harmless(text: str, *, lines: bool = False) -> str:
     What is not printable is escaped, as in Python. With `lines` only what a terminal or a reader is deceived by:
     line breaks and tabs stay, and so do wide spaces, joiners within words and characters of a newer Unicode.
     """
-    shown = _UNSAFE_IN_LINES.sub(lambda found: _escaped(found.group()), text)
+    shown = text
+    if not (text.isascii() and text.isprintable()):
+        shown = _harmful()[0].sub(lambda found: _escaped(found.group()), text)
     if not lines and not shown.isprintable():
         shown = "".join(c if c.isprintable() else _escaped(c) for c in shown)
-    return _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1]}", shown)
+    if "::" not in shown and "##" not in shown:
+        return shown
+    return _harmful()[1].sub(lambda found: f"{found.group()[0]} {found.group()[1]}", shown)
 
 
 def harmless_pieces(pieces: Iterable[str]) -> Iterator[str]:
@@ -238,7 +250,7 @@ def harmless_pieces(pieces: Iterable[str]) -> Iterator[str]:
     before, held = "", ""
     for piece in pieces:
         text = before + held + piece
-        unfinished = _UNFINISHED.search(text, max(len(before), len(text) - 16))
+        unfinished = _harmful()[2].search(text, max(len(before), len(text) - 16))
         end = unfinished.start() if unfinished else len(text)
         shown = harmless(text[:end], lines=True)
         yield shown[len(before) :]
@@ -248,8 +260,9 @@ def harmless_pieces(pieces: Iterable[str]) -> Iterator[str]:
 
 def harmless_json(text: str) -> str:
     """Return a JSON document that says the same and is harmless: what is not is escaped, which only strings hold."""
-    shown = _UNSAFE_IN_LINES.sub(lambda found: json.dumps(found.group())[1:-1], text)
-    return _COMMAND.sub(lambda found: f"{found.group()[0]}\\u{ord(found.group()[1]):04x}", shown)
+    unsafe, command, _ = _harmful()
+    shown = unsafe.sub(lambda found: json.dumps(found.group())[1:-1], text)
+    return command.sub(lambda found: f"{found.group()[0]}\\u{ord(found.group()[1]):04x}", shown)
 
 
 def _escaped(text: str) -> str:
@@ -311,12 +324,13 @@ def labelled_values(text: str) -> Iterator[str]:
 def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
     """Where what follows a label begins and ends. A label is looked for by its name: that costs least."""
     lowered = text.replace("\u0130", "I").lower()  # the one character that has another length in lower case
-    label = _label(certain=certain)
-    quoted, plain, random, _ = _values()
+    if "bearer" not in lowered and not any(sign in text for sign in _SIGNS):
+        return
     done = 0
     for at in _places(lowered, (*_HEADERS, *LABELS, "bearer", *_WORDS)):
-        if at < done or (found := label.match(text, at)) is None:
+        if at < done or (found := _label(certain=certain).match(text, at)) is None:
             continue
+        quoted, plain, random, _ = _values()
         if certain:
             value = random.match(text, found.end())
             wanted = value is not None and _is_random(text, value)
