@@ -157,7 +157,7 @@ def test_many_groups_are_no_reason_to_refuse_an_honest_condition() -> None:
 @pytest.mark.parametrize(
     "odd",
     [10**30, -(10**400), 2**64, 1e308, "\ud800", {"\udfff": 1}, "\x00", [[[[[[[]]]]]]], {}, {"": None}],
-    ids=lambda odd: f"{odd!a:.20}",
+    ids=lambda odd: type(odd).__name__,
 )
 def test_odd_claims_elsewhere_do_not_disturb_a_condition(odd: object) -> None:
     assert evaluate_condition("claims.sub == 'x'", {"sub": "x", "odd": odd})[0]

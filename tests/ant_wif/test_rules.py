@@ -6,9 +6,9 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import jwt
 import pytest
@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from ant_wif.rules import (
+    REASONS,
+    Check,
     Decision,
     Evaluation,
     ExchangeRequest,
@@ -53,6 +55,7 @@ ACCOUNT = ServiceAccount(id="svac_01", name="ci", workspace_ids=frozenset({"wrks
 REGISTRATION = Registration(
     organization_id="org", rule=RULE, issuer=ISSUER, service_account=ACCOUNT, default_workspace_id="wrkspc_default"
 )
+HEADER = {"alg": "ES256", "kid": "k1"}
 CLAIMS: dict[str, object] = {
     "iss": "https://issuer.example",
     "sub": "repo:acme/app:ref:refs/heads/main",
@@ -77,7 +80,7 @@ def signed(header: object, payload: object, key: ec.EllipticCurvePrivateKey = KE
 def token(**changes: object) -> str:
     """Return a token that the rule accepts, with some claims changed; `...` leaves one out."""
     claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not ...}
-    return signed({"alg": "ES256", "kid": "k1"}, claims)
+    return signed(HEADER, claims)
 
 
 def judged(
@@ -106,20 +109,102 @@ def reason(assertion: str, **options: object) -> Reason | None:
     return judged(assertion, **options).reason
 
 
+ALGORITHMS = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512"
+PASSED = f"""
+2 the rule is in force | main-branch | "fdrl_01"
+3 the assertion is a JWT | {len(token())} characters | a JWT of at most 16384 bytes
+4 the algorithm is allowed | "ES256" | {ALGORITHMS}
+5 the header names its key | "k1"
+6 the token comes from the rule's issuer | "https://issuer.example" | "https://issuer.example"
+7 the issuer publishes the key | "k1" | "k1"
+8 the signature verifies | verifies
+9 the token is valid now | 290 s left | 1800000000, give or take 30 s
+10 the token is short-lived enough | 300 s | at most 3600 s
+11 the audience is the rule's | "https://api.anthropic.com" | "https://api.anthropic.com"
+12 the subject is the rule's | "{RULE.subject_prefix}" | "{RULE.subject_prefix}"
+13 the claims are the rule's | any | any
+14 the condition holds | none
+15 the token was not exchanged before | "first" | not exchanged before
+16 the service account is the rule's | none asked for | svac_01
+17 the workspace is open to both | wrkspc_01 | wrkspc_01"""
+
+
+def said(check: Check) -> str:
+    return " | ".join(filter(None, (check.found, check.wanted, check.sentence)))
+
+
+def titled(checks: Iterable[Check]) -> str:
+    return "".join(f"\n{check.number} {check.title} | {said(check)}" for check in checks)
+
+
 def test_a_matching_token_passes_all_checks_in_their_order() -> None:
     judgement = judged(token())
     assert judgement.granted
-    assert [check.number for check in judgement.checks] == list(range(2, 18))
+    assert titled(judgement.checks) == PASSED
     assert judgement.workspace_id == "wrkspc_01"
     assert (judgement.jti, judgement.jti_expires_at) == ("first", NOW + 290 + 30)
 
 
-def test_a_denied_token_says_what_was_found_what_was_wanted_and_why() -> None:
-    check = judged(token(aud="https://else.example")).checks[-1]
-    assert (check.number, check.reason) == (11, "match_audience")
-    assert check.found == '"https://else.example"'
-    assert check.wanted == '"https://api.anthropic.com"'
-    assert "https://else.example" in check.sentence
+SAID: list[tuple[dict[str, object], dict[str, object], str]] = [
+    ({"alg": "none"}, {}, f'alg_not_allowed: "none" | {ALGORITHMS} | '
+        'The token is signed with "none"; only public-key signatures are accepted.'),
+    ({"kid": None}, {}, "kid_missing: none | a string | The token's header does not name its key in `kid`."),
+    ({"iss": "https://issuer.example/"}, {}, 'issuer_mismatch: "https://issuer.example/" | "https://issuer.example" | '
+        '`iss` is "https://issuer.example/"; it must equal "https://issuer.example" in every byte, a slash at the end '
+        "included."),
+    ({}, {"key_set": {str(number): OTHER_KEY for number in range(9)}},
+        'kid_not_found: "0", "1", "2", "3", "4", "5", "6", "7" | "k1" | The issuer publishes no key named "k1".'),
+    ({}, {"key_set": {"k1": VerificationKey(OTHER_KEY.public_key())}}, "signature_invalid: does not verify with ES256 "
+        "| verifies | The signature was not made by the published key, or the token was altered."),
+    ({"sub": ...}, {}, "claim_missing: none | a string | The claim `sub` is missing; it must be a string."),
+    ({"iat": "x"}, {}, 'claim_missing: "x" | a number of seconds | '
+        'The claim `iat` is "x"; it must be a number of seconds.'),
+    ({"exp": ...}, {}, "claim_missing: none | a number of seconds | "
+        "The claim `exp` is missing; it must be a number of seconds."),
+    ({"nbf": None}, {}, "claim_missing: none | a number of seconds, or absent | "
+        "The claim `nbf` is none; it must be a number of seconds, or absent."),
+    ({"jti": 5}, {}, "claim_missing: 5 | a string, or absent | The claim `jti` is 5; it must be a string, or absent."),
+    ({"exp": NOW - 31}, {}, "expired: exp 1799999969 | 1800000000, give or take 30 s | The token expired 31 s ago."),
+    ({"nbf": NOW + 31}, {}, "not_yet_valid: nbf 1800000031 | 1800000000, give or take 30 s | "
+        "The token's `nbf` is 31 s ahead: one of the clocks is wrong."),
+    ({"exp": NOW + 3600}, {}, "lifetime_exceeded: 3610 s | at most 3600 s | "
+        "The token lives 3610 s from `iat` to `exp`; the issuer is registered with at most 3600 s."),
+    ({"aud": ["a", ["b"], {}]}, {}, 'match_audience: ["a", an object] | "https://api.anthropic.com" | '
+        'The token is meant for ["a", an object]; the rule wants the audience "https://api.anthropic.com".'),
+    ({"sub": "repo:x"}, {}, f'match_subject_prefix: "repo:x" | "{RULE.subject_prefix}" | `sub` is "repo:x"; the rule '
+        f'wants it to be "{RULE.subject_prefix}". Upper and lower case differ.'),
+    ({"sub": "repo:x"}, {"rule": {"subject_prefix": "repo:acme/*"}}, 'match_subject_prefix: "repo:x" | "repo:acme/*" | '
+        '`sub` is "repo:x"; the rule wants it to begin with "repo:acme/". Upper and lower case differ.'),
+    ({"branch": 1}, {"rule": {"claims": {"iss": "https://issuer.example", "branch": "main"}}}, "match_claims: "
+        'branch: 1 | branch: "main" | The claim `branch` is 1; the rule wants the string "main".'),
+    ({}, {"seen": frozenset({"first"})}, 'jti_reused: "first" | not exchanged before | '
+        'The token "first" was exchanged before, and each may be once; fetch a new one.'),
+    ({}, {"service_account_id": "svac_02"}, "service_account_mismatch: svac_02 | svac_01 | "
+        "The request asks for svac_02; the rule's tokens act as svac_01."),
+    ({}, {"rule": {"workspace_ids": ("wrkspc_01", "wrkspc_02")}}, "workspace_id_required: none asked for | "
+        "wrkspc_01, wrkspc_02 | The rule is enabled for wrkspc_01, wrkspc_02; the request must say which workspace it "
+        "wants."),
+    ({}, {"workspace_id": "default"}, "workspace_not_enabled: default | wrkspc_01 | "
+        "The request asks for default; the rule is enabled for wrkspc_01."),
+    ({}, {"rule": {"workspace_ids": ("wrkspc_99",)}}, "service_account_not_member: wrkspc_99 | wrkspc_01 | "
+        "The service account ci (svac_01) is not a member of wrkspc_99."),
+    ({}, {"registration": None}, 'rule_not_found: no such rule | "fdrl_01" | The organization has no rule "fdrl_01".'),
+    ({"crit": ["x"]}, {}, "malformed_assertion: 370 characters | a JWT of at most 16384 bytes | "
+        "The assertion is not a JWT: its header demands extensions (`crit`) that are not supported."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "options", "words"), SAID, ids=[row[2].partition(":")[0] for row in SAID])
+def test_a_denied_token_says_what_was_found_what_was_wanted_and_why(
+    changes: dict[str, object], options: dict[str, object], words: str
+) -> None:
+    header = {**HEADER, **{name: changes[name] for name in ("alg", "kid", "crit") if name in changes}}
+    claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not ... and name not in header}
+    check = judged(signed(header, claims), **options).checks[-1]
+    assert f"{check.reason}: {said(check)}" == words
+    assert check.reason is not None
+    assert check.number == REASONS[check.reason].check
+    assert f"\n{check.number} {check.title} | " in PASSED
 
 
 def test_importing_the_rules_imports_neither_jwt_nor_pydantic() -> None:
@@ -148,8 +233,6 @@ def test_a_rule_of_another_organization_is_not_found() -> None:
 
 
 # Checks 3 to 8
-
-HEADER = {"alg": "ES256", "kid": "k1"}
 
 
 @pytest.mark.parametrize(
@@ -508,9 +591,124 @@ def test_any_claims_get_a_verdict(changes: dict[str, object]) -> None:
     assert not judgement.granted or changes.get("branch") == "main"
 
 
-def surveyed(assertion: str, known: Knowledge) -> Evaluation:
-    request = ExchangeRequest(assertion=assertion, organization_id="org", federation_rule_id="fdrl_01")
-    return evaluate_known(request, known, now=NOW, jti_seen=lambda jti: jti != "first")
+def surveyed(assertion: str, known: Knowledge, **request: str) -> Evaluation:
+    wish = {"assertion": assertion, "organization_id": "org", "federation_rule_id": "fdrl_01", **request}
+    return evaluate_known(ExchangeRequest(**wish), known, now=NOW, jti_seen=lambda jti: jti != "first")
+
+
+KNOWN = Knowledge(
+    rule=RULE,
+    issuer=ISSUER,
+    service_account=ACCOUNT,
+    key_set=lambda: KEY_SET,
+    default_workspace_id=REGISTRATION.default_workspace_id,
+)
+
+
+# With less than everything known
+
+NO_RULE, NO_KEYS = "Not checked: the rule is not known here.", "Not checked: the issuer's keys are not known here."
+UNKNOWN = f"""
+2 the rule is in force | "fdrl_01" | {NO_RULE}
+6 the token comes from the rule's issuer | "https://issuer.example" | Not checked: the issuer is not known here.
+7 the issuer publishes the key | "k1" | {NO_KEYS}
+8 the signature verifies | {NO_KEYS}
+12 the subject is the rule's | "{RULE.subject_prefix}" | {NO_RULE}
+13 the claims are the rule's | {NO_RULE}
+14 the condition holds | {NO_RULE}
+16 the service account is the rule's | none asked for | {NO_RULE}
+17 the workspace is open to both | none asked for | {NO_RULE}"""
+NOT_MEMBER = (
+    "17? wrkspc_01 | the default workspace only | "
+    "The service account (not known here) (svac_01) is not a member of wrkspc_01."
+)
+LONG = "4010 s | at most 3600 s | The token has 4010 s, and at most 3600 s is assumed: an issuer accepts one hour " \
+    "unless it is registered with more."  # fmt: skip
+FOR_X = '"x" | "https://api.anthropic.com" | The token has "x", and "https://api.anthropic.com" is assumed: ' \
+    "this is what a rule expects that does not name another."  # fmt: skip
+OLD = replace(ACCOUNT, archived=True)
+DEMOTED = replace(ACCOUNT, organization_role="developer")
+HOLLOW = replace(RULE, service_account_id="", workspace_ids=())
+UNREAD = "Not checked: the token cannot be read."
+SURVEYS: list[tuple[str, Knowledge, dict[str, str], list[str]]] = [
+    (token(), KNOWN, {}, []),
+    ("no", KNOWN, {}, ["3! 2 characters | a JWT of at most 16384 bytes | The assertion is not a JWT: a JWT has three "
+        "parts joined by dots, and this has 1.", *(f"{number}? {UNREAD}" for number in range(4, 16)),
+        *(f"{number}? none asked for | {UNREAD}" for number in (16, 17))]),
+    (signed({"alg": "ES256"}, CLAIMS), KNOWN, {}, ["5! none | a string | The token's header does not name its key in "
+        "`kid`.", "7? Not checked: the header names no key.", "8? Not checked: the header names no key."]),
+    (signed({"alg": "x", "kid": "k1"}, CLAIMS), KNOWN, {}, [f'4! "x" | {ALGORITHMS} | The token is signed with "x"; '
+        "only public-key signatures are accepted.", "8? Not checked: no such algorithm is allowed."]),
+    (signed({"alg": "ES256", "kid": "z"}, CLAIMS), KNOWN, {}, ['7! "k1" | "z" | The issuer publishes no key named "z".',
+        "8? Not checked: the key is not known here."]),
+    (token(sub=...), KNOWN, {}, ["9! none | a string | The claim `sub` is missing; it must be a string.",
+        f"10? {NOW + 290} | Not checked: a claim that it needs is missing.",
+        "12? Not checked: a claim that it needs is missing."]),
+    (token(exp=NOW + 4000, aud="x"), replace(KNOWN, issuer=None), {}, [
+        '6? "https://issuer.example" | Not checked: the issuer is not known here.', f"10! {LONG}",
+        '11! "x" | "https://api.anthropic.com" | The token is meant for "x"; the rule wants the audience '
+        '"https://api.anthropic.com".']),
+    (token(), replace(KNOWN, rule=HOLLOW), {"service_account_id": "s", "workspace_id": "w"}, [
+        "16? s | Not checked: the rule at hand names no service account.",
+        "17? w | Not checked: the rule at hand names no workspaces."]),
+    (token(), replace(KNOWN, rule=replace(HOLLOW, **ANYWHERE)), {}, [
+        "16? none asked for | Not checked: the rule at hand names no service account."]),
+    (token(), replace(KNOWN, rule=replace(RULE, id="")), {}, [
+        '2? "fdrl_01" | Not checked: the rule at hand has no id.']),
+    (token(), replace(KNOWN, rule=replace(RULE, id="")), {"federation_rule_id": ""}, [
+        "2? Not checked: the rule at hand has no id."]),
+    (token(), KNOWN, {"federation_rule_id": "fdrl_02"}, ['2! fdrl_01 | "fdrl_02" | '
+        'The request names "fdrl_02", and the rule at hand is "fdrl_01".']),
+    (token(), replace(KNOWN, issuer=replace(ISSUER, id="fdis_02")), {}, [
+        "2? The rule is for the issuer fdis_01, and the issuer at hand is fdis_02."]),
+    (token(), replace(KNOWN, issuer=replace(ISSUER, id="")), {}, []),
+    (token(), replace(KNOWN, rule=replace(RULE, issuer_id="")), {}, []),
+    (token(), replace(KNOWN, rule=replace(RULE, archived=True)), {}, [
+        '2! archived rule | "fdrl_01" | The rule is archived.']),
+    (token(), replace(KNOWN, service_account=OLD), {}, [
+        '2! archived service account | "fdrl_01" | The service account is archived.']),
+    (token(), replace(KNOWN, rule=replace(RULE, oauth_scope="x org:admin"), service_account=DEMOTED), {}, [
+        '2! a demoted service account | "fdrl_01" | The rule grants org:admin, and its account is not an admin.']),
+    (token(), replace(KNOWN, service_account=DEMOTED), {}, []),
+    (token(), replace(KNOWN, service_account=None), {}, [NOT_MEMBER]),
+    (token(), replace(KNOWN, service_account=replace(ACCOUNT, workspace_ids=frozenset())), {}, ["17! wrkspc_01 | "
+        "the default workspace only | The service account ci (svac_01) is not a member of wrkspc_01."]),
+    (token(), replace(KNOWN, default_workspace_id=None), {}, []),
+    (token(), replace(KNOWN, default_workspace_id=None), {"workspace_id": "w"}, [
+        "17! w | wrkspc_01 | The request asks for w; the rule is enabled for wrkspc_01."]),
+]  # fmt: skip
+
+
+MARKS = {"passed": "", "unchecked": "? ", "failed": "! "}
+
+
+@pytest.mark.parametrize(("assertion", "known", "request_", "lines"), SURVEYS)
+def test_a_survey_says_what_failed_and_what_could_not_be_checked_and_why(
+    assertion: str, known: Knowledge, request_: dict[str, str], lines: list[str]
+) -> None:
+    checks = surveyed(assertion, known, **request_).checks
+    assert [check.number for check in checks] == list(range(2, 18))
+    assert all(f"\n{check.number} {check.title} | " in PASSED for check in checks)
+    assert [f"{check.number}{MARKS[check.state]}{said(check)}" for check in checks if not check.passed] == lines
+
+
+@pytest.mark.parametrize(
+    ("known", "changes", "lifetime", "audience"),
+    [
+        ({}, {}, "300 s, where at most 3600 s is the default", '"https://api.anthropic.com", the default'),
+        ({}, {"exp": NOW + 4000, "aud": "x"}, f"! {LONG}", f"! {FOR_X}"),
+        ({"defaults_apply": False}, {"exp": NOW + 4000, "aud": "x"}, f"? {LONG}", f"? {FOR_X}"),
+        ({"expected_audience": "x"}, {"aud": "x"}, "300 s, where at most 3600 s is the default",
+            f'? "x" | {NO_RULE} It differs from the default, https://api.anthropic.com.'),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_known_the_defaults_are_taken_and_named(
+    known: dict[str, Any], changes: dict[str, object], lifetime: str, audience: str
+) -> None:
+    checks = surveyed(token(**changes), Knowledge(**known)).checks
+    assert titled(check for check in checks if check.unchecked and check.number not in (10, 11)) == UNKNOWN
+    said_of_both = [MARKS[check.state] + (check.found if check.passed else said(check)) for check in checks[8:10]]
+    assert said_of_both == [lifetime, audience]
 
 
 @settings(max_examples=150, deadline=None)
@@ -519,16 +717,9 @@ def test_a_survey_with_everything_known_agrees_with_the_judgement(
     changes: dict[str, object], header: dict[str, object]
 ) -> None:
     assertion = signed({**HEADER, **header}, {**CLAIMS, **changes})
-    known = Knowledge(
-        rule=RULE,
-        issuer=ISSUER,
-        service_account=ACCOUNT,
-        key_set=lambda: KEY_SET,
-        default_workspace_id=REGISTRATION.default_workspace_id,
-    )
     wish = ExchangeRequest(assertion=assertion, organization_id="org", federation_rule_id="fdrl_01")
     judgement = evaluate(wish, REGISTRATION, now=NOW, key_set=lambda: KEY_SET, jti_seen=lambda jti: jti != "first")
-    found = surveyed(assertion, known)
+    found = surveyed(assertion, KNOWN)
     assert found.reason == judgement.reason
     assert found.unverified_claims == judgement.unverified_claims
     # Until one fails, every check is made, and made alike.

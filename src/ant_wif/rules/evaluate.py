@@ -180,15 +180,10 @@ def _assumed(check: Check, because: str, known: Knowledge) -> Check:
 
 def _value(number: int, case: Case) -> str:
     """Return what a check is about, where it cannot be made."""
-    request, header = case.request, case.assertion.header
-    values: dict[int, object] = {
-        6: case.claim("iss"),
-        7: header.get("kid"),
-        10: case.claim("exp"),
-        12: case.claim("sub"),
-        16: request.service_account_id or "none asked for",
-        17: request.workspace_id or "none asked for",
-    }
+    asked = {16: case.request.service_account_id, 17: case.request.workspace_id}
+    if number in asked:
+        return asked[number] or "none asked for"
+    values = {6: case.claim("iss"), 7: case.assertion.header.get("kid"), 10: case.claim("exp"), 12: case.claim("sub")}
     return shown(values[number]) if values.get(number) is not None else ""
 
 
