@@ -308,7 +308,8 @@ POD: dict[str, object] = {"kubernetes.io": {"namespace": "ci"}, "sub": "system:s
         ({"sub": "repo:acme/app:environment:production"}, ["environment:production", "ref:refs/heads/"]),
         ({"sub": "repo:acme/app:ref:refs/tags/v1"}, ["ref:refs/tags/"]),
         (GOOGLE, ["email", "format=full"]),
-        (AZURE_V1, ["v1.0", "requestedAccessTokenVersion", "24 hours", "86400", "api://app"]),
+        (AZURE_V1, ["v1.0", "requestedAccessTokenVersion", "lives 24 hours", "seconds to 86400 or", "api://app"]),
+        ({**AZURE_V2, "ver": "1.0"}, ["this is a v1.0 token"]),
         (AZURE_V2, ["c0de7a11"]),
         ({**POD, "aud": ["sts.amazonaws.com"]}, ["IRSA"]),
         ({**POD, "aud": ["https://kubernetes.default.svc"]}, ["the pod's own"]),
@@ -569,6 +570,7 @@ def test_a_time_that_two_clocks_judge_differently_is_neither_passed_nor_failed(e
         (GOOGLE, {"subject_prefix": GOOGLE["sub"]}),
         ({**POD, "aud": ["sts.amazonaws.com"]}, {"subject_prefix": POD["sub"], "audience": "sts.amazonaws.com"}),
         ({**AZURE_V2, "lifetime": 300}, {"audience": AZURE_V2["aud"]}),
+        ({**AZURE_V1, "lifetime": 300}, {"audience": AZURE_V1["aud"]}),
     ],
 )
 def test_what_the_registrations_rule_out_is_not_named(
@@ -602,10 +604,14 @@ def test_the_usual_tokens_of_azure_are_no_failure_as_long_as_nothing_says_what_w
 
 
 def test_inline_keys_that_the_cluster_has_rotated_away_are_called_stale(emulator: Emulator) -> None:
-    known = replace(registered_in(emulator), key_set=dict, inline_keys=True)
-    explanation = explained(emulator.issue(**POD), federation_of(emulator), known)
-    assert explanation.reason == "kid_not_found"
-    assert "registered inline are not those" in "\n".join(explanation.causes)
+    registered = replace(registered_in(emulator), inline_keys=True)
+    for known, key, reason in (
+        (replace(registered, key_set=dict), "own", "kid_not_found"),
+        (registered, "other", "signature_invalid"),
+    ):
+        explanation = explained(emulator.issue(**POD, key=key), federation_of(emulator), known)
+        assert explanation.reason == reason
+        assert "registered inline are not those" in "\n".join(explanation.causes)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from ant_wif.rules import Issuer, RegistrationError, Rule, check_issuer, check_name, check_rule
 from ant_wif.rules.cel import named_claims
 from ant_wif.rules.registration import SHARED_ISSUERS, address_flaw, pins_tenant
+from support.samples import needs_cel
 
 GITHUB, GITLAB, BUILDKITE, TERRAFORM, GOOGLE = SHARED_ISSUERS
 RULE = Rule(id="", name="main", issuer_id="", service_account_id="", applies_to_all_workspaces=True)
@@ -76,6 +79,7 @@ def test_a_subject_pins_the_tenant_where_its_name_is_whole(issuer_url: str, subj
         (GOOGLE, {"hd": "acme.example"}, True),
         (GOOGLE, {"email": "ci@acme.example"}, True),
         (GOOGLE, {"email_verified": "true"}, False),
+        (GOOGLE, {"sub": "104857600123456789012"}, True),
     ],
 )
 def test_a_claim_pins_the_tenant_where_one_tenant_owns_it(
@@ -126,27 +130,39 @@ def test_naming_claims_never_fails_and_finds_none_in_a_string(text: str) -> None
     assert named_claims(quoted) == frozenset()
 
 
+FLAWS = {
+    "must use https": ["http://idp.acme.example"],
+    "must use port 443": ["https://idp.acme.example:8443", "https://idp.acme.example:1", "https://idp.acme.example:65535"],
+    "must be a URL of scheme, host, port and path, such as https://idp.example.com": [
+        "https://[fe80::1%25eth0]", "https://idp_acme.example", "https://user@idp.acme.example",
+        "https://idp.acme.example\\@192.0.2.1", "https://idp.acme.example\n", " https://idp.acme.example",
+        "https://idp.acme.example#fragment", "https://idp.acme.ex\u00e4mple", "https://\uff11\uff19\uff12.0.2.1",
+        "https://idp.acme.example:\u0664\u0664\u0663", "https://idp.acme.example:", "https://idp.acme.example:65536",
+        "https:/idp.acme.example", "https://", "file:///etc/passwd", "",
+    ],
+    "must name its host by a public DNS name, not by an IP address or a name without a dot": [
+        "https://192.0.2.1", "https://192.0.2.1.", "https://3221225985", "https://0xC0000201", "https://0300.0.2.1",
+        "https://192.0.513", "https://127.1", "https://[::ffff:192.0.2.1]", "https://localhost", "https://idp",
+        "https://idp.acme.example.", "https://-idp.acme.example", "https://idp..example", f"https://{'a.' * 124}bookss",
+    ],
+    "must name a host that is public, and idp.localhost is not": ["https://IDP.localhost"],
+    "must name a host that is public, and printer.local is not": ["https://printer.local"],
+    "must name a host that is public, and metadata.google.internal is not": ["https://metadata.google.internal"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flaw", FLAWS, ids=range(len(FLAWS)))
+def test_keys_are_fetched_from_no_such_address(flaw: str) -> None:
+    assert {url: address_flaw(url) for url in FLAWS[flaw]} == dict.fromkeys(FLAWS[flaw], flaw)
+
+
 @pytest.mark.parametrize(
     "url",
     [
-        "http://idp.acme.example", "https://idp.acme.example:8443", "https://192.0.2.1", "https://192.0.2.1.",
-        "https://3221225985", "https://0xC0000201", "https://0300.0.2.1", "https://192.0.513", "https://127.1",
-        "https://[::ffff:192.0.2.1]", "https://[fe80::1%25eth0]", "https://localhost", "https://idp.localhost",
-        "https://printer.local", "https://metadata.google.internal", "https://idp", "https://idp.acme.example.",
-        "https://-idp.acme.example", "https://idp..example", "https://idp_acme.example",
-        "https://user@idp.acme.example", "https://idp.acme.example\\@192.0.2.1", "https://idp.acme.example\n",
-        " https://idp.acme.example", "https://idp.acme.example#fragment", "https://idp.acme.ex\u00e4mple",
-        "https://\uff11\uff19\uff12.0.2.1", "https://idp.acme.example:\u0664\u0664\u0663", "https://idp.acme.example:",
-        "https://idp.acme.example:99999", "https:/idp.acme.example", "https://", "file:///etc/passwd", "",
+        "https://idp.acme.example", "HTTPS://IDP.ACME.EXAMPLE:443/realms/a", "https://xn--bcher-kva.example/?v=1",
+        f"https://{'a.' * 124}books", "https://mylocal.example",
     ],
 )  # fmt: skip
-def test_keys_are_fetched_from_no_such_address(url: str) -> None:
-    assert (address_flaw(url) or "").startswith("must ")
-
-
-@pytest.mark.parametrize(
-    "url", ["https://idp.acme.example", "HTTPS://IDP.ACME.EXAMPLE:443/realms/a", "https://xn--bcher-kva.example/?v=1"]
-)
 def test_keys_are_fetched_from_public_names(url: str) -> None:
     assert address_flaw(url) is None
 
@@ -179,19 +195,97 @@ def test_any_name_and_url_is_judged_without_an_accident(text: str) -> None:
             check_name(text)
 
 
-def test_an_error_names_field_and_sentence() -> None:
-    with pytest.raises(RegistrationError) as caught:
-        check_issuer(Issuer(id="", name="idp", issuer_url="http://x.example"), {"type": "discovery"})
-    assert caught.value.field == "issuer_url"
-    assert str(caught.value) == f"issuer_url: {caught.value.sentence}"
+SCOPES = "must be one or more of workspace:developer, workspace:inference, org:admin, with one space between"
+TAKES_ALL = "match: takes any token of the issuer: add claims, a condition, or a subject_prefix other than *"
+NAME = "name: must be 1 to 255 lower-case letters, digits and hyphens"
+RULES: list[tuple[dict[str, Any], str]] = [
+    ({}, ""),
+    *(({"name": name}, NAME) for name in ("A", "a\n", "", "a" * 256, "a_b")),
+    ({"name": "a" * 255}, ""),
+    ({"token_lifetime_seconds": 59}, "token_lifetime_seconds: must be 60 to 86400 seconds"),
+    ({"token_lifetime_seconds": 86_401}, "token_lifetime_seconds: must be 60 to 86400 seconds"),
+    ({"token_lifetime_seconds": 60}, ""),
+    ({"token_lifetime_seconds": 86_400}, ""),
+    ({"subject_prefix": ""}, "match.subject_prefix: must not be empty"),
+    ({"audience": ""}, "match.audience: must not be empty"),
+    *(({"subject_prefix": each, "audience": "x"}, TAKES_ALL) for each in (None, "*", "**")),
+    ({"subject_prefix": None, "claims": {"a": "b"}}, ""),
+    ({"subject_prefix": "*a*"}, ""),
+    *(({"oauth_scope": scope}, f"oauth_scope: {SCOPES}")
+        for scope in ("", "user:inference", "workspace:developer  workspace:inference",
+                      "workspace:developer\tworkspace:inference", "workspace:developer workspace:developer")),
+    ({"oauth_scope": "workspace:developer workspace:inference"}, ""),
+    ({"oauth_scope": "org:admin"}, "oauth_scope: org:admin takes a target whose organization_role is admin, "
+        "and this one's is not"),
+    ({"oauth_scope": "org:admin", "organization_role": "admin"}, ""),
+    ({"oauth_scope": "org:admin", "organization_role": None}, ""),
+    ({"applies_to_all_workspaces": False}, "workspace_id: is required, unless applies_to_all_workspaces is true"),
+    ({"applies_to_all_workspaces": False, "workspace_ids": ("wrkspc_01",)}, ""),
+    ({"issuer_url": f"{GITHUB.upper()}/"}, "match: does not say whose tokens of GitHub Actions it means: add "
+        "a subject_prefix such as repo:OWNER/*, or the claim repository_owner"),
+    ({"issuer_url": GITHUB, "subject_prefix": "repo:acme/*"}, ""),
+    ({"issuer_url": GOOGLE, "subject_prefix": None, "claims": {"sub": "104857600123456789012"}}, ""),
+]  # fmt: skip
 
 
-def test_a_role_that_is_not_known_is_not_held_against_a_rule() -> None:
-    rule = replace(RULE, subject_prefix="job:*", oauth_scope="org:admin")
-    check_rule(rule, issuer_url="urn:idp", organization_role=None)
-    check_rule(rule, issuer_url="urn:idp", organization_role="admin")
-    with pytest.raises(RegistrationError, match="organization_role"):
-        check_rule(rule, issuer_url="urn:idp", organization_role="developer")
+def refusal(check: Callable[..., None], *arguments: object, **options: object) -> str:
+    try:
+        check(*arguments, **options)
+    except RegistrationError as error:
+        return str(error) if error.args == (error.field, error.sentence) else repr(error)
+    return ""
+
+
+@pytest.mark.parametrize(("changes", "said"), RULES, ids=lambda value: str(value)[:60])
+def test_a_rule_is_refused_for_the_field_that_is_wrong(changes: dict[str, Any], said: str) -> None:
+    where = {"issuer_url": "urn:idp", "organization_role": "developer", **changes}
+    fields = {name: where.pop(name) for name in changes if hasattr(RULE, name)}
+    assert refusal(check_rule, replace(RULE, **{"subject_prefix": "job:*", **fields}), **where) == said
+
+
+@needs_cel
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [("claims.sub == 'x'", ""), ("true", "match.condition: it is true whatever the token says"),
+     ("1", "match.condition: it yields int, and must yield a boolean")],
+)  # fmt: skip
+def test_a_rule_is_refused_for_its_condition(condition: str, said: str) -> None:
+    rule = replace(RULE, condition=condition)
+    assert refusal(check_rule, rule, issuer_url="urn:idp", organization_role="developer") == said
+
+
+HTTPS, PUBLIC = (
+    "must use https",
+    "must name its host by a public DNS name, not by an IP address or a name without a dot",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "jwks", "said"),
+    [
+        ({}, {"type": "discovery"}, ""),
+        ({"name": "A"}, {}, NAME),
+        ({"issuer_url": ""}, {}, "issuer_url: must not be empty"),
+        *(({"max_jwt_lifetime_seconds": each}, {}, "max_jwt_lifetime_seconds: must be 1 to 176400 seconds")
+            for each in (0, 176_401)),
+        *(({"max_jwt_lifetime_seconds": each}, {}, "") for each in (1, 176_400)),
+        ({"issuer_url": "http://x.example"}, {"type": "discovery"}, f"issuer_url: {HTTPS}"),
+        ({"issuer_url": "http://x.example"}, {"type": "inline"}, ""),
+        ({"issuer_url": "http://x.example"}, {"type": "discovery", "discovery_base": "https://x.example"}, ""),
+        ({}, {"type": "discovery", "discovery_base": "https://10.0.0.1"}, f"jwks.discovery_base: {PUBLIC}"),
+        ({"issuer_url": "urn:x"}, {"type": "explicit_url", "url": "http://x.example"}, f"jwks.url: {HTTPS}"),
+        ({"issuer_url": "urn:x"}, {"type": "explicit_url", "url": "https://x.example"}, ""),
+        ({"issuer_url": "http://localhost:1"}, {"type": "discovery"}, f"issuer_url: {HTTPS}"),
+    ],
+)  # fmt: skip
+def test_an_issuer_is_refused_for_the_field_that_is_wrong(
+    changes: dict[str, Any], jwks: dict[str, str], said: str
+) -> None:
+    issuer = Issuer(**{"id": "", "name": "idp", "issuer_url": "https://x.example", **changes})
+    assert refusal(check_issuer, issuer, jwks) == said
+    assert refusal(check_issuer, issuer, jwks, allow_loopback=True) == (
+        "" if "localhost" in issuer.issuer_url else said
+    )
 
 
 def test_a_condition_is_refused_where_it_cannot_be_checked() -> None:

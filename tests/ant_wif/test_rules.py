@@ -269,6 +269,23 @@ def test_what_is_no_jwt_is_malformed(assertion: str) -> None:
     assert reason(assertion) == "malformed_assertion"
 
 
+@pytest.mark.parametrize(
+    ("assertion", "flaw"),
+    [
+        ("\u00e9", "it holds characters that no JWT has"),
+        ("." * 16_385, "it has 16385 bytes, and 16384 is the most allowed"),
+        ("." * 16_384, "a JWT has three parts joined by dots, and this has 16385"),
+        ("!.e30.", "its header is not base64url"),
+        ("e30.e30AA.", "its payload is not base64url"),
+        ("e30.e30.=", "its signature is not base64url"),
+        ("bm8.e30.", "its header is not a well-formed JSON object"),
+        ("e30.W10.", "its payload is not a well-formed JSON object"),
+    ],
+)
+def test_what_is_no_jwt_says_what_is_wrong_with_it(assertion: str, flaw: str) -> None:
+    assert judged(assertion).checks[-1].sentence == f"The assertion is not a JWT: {flaw}."
+
+
 def test_sixteen_kib_are_allowed_and_a_byte_more_is_not() -> None:
     def of_size(size: int) -> str:
         # Base64 has no length of 4n+1, so the padding goes where it makes the size exact.
@@ -543,7 +560,7 @@ def test_a_key_set_document_is_read_and_what_is_unusable_in_it_passed_over() -> 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"keys": {}}, "keys"])
 def test_a_document_without_keys_is_no_key_set(document: object) -> None:
-    with pytest.raises(KeySetUnavailableError):
+    with pytest.raises(KeySetUnavailableError, match="the document has no list `keys`"):
         read_key_set(document)
 
 
