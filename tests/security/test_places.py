@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
+import re
 import stat
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +16,28 @@ import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
-from ant_wif._files import Draft, PrivateFolder, draft_of, findings, read_object, sweep, write_atomically
+from ant_wif._files import (
+    Draft,
+    PrivateFolder,
+    _not_written,
+    _why_not_opened,
+    check_place,
+    check_writable,
+    draft_of,
+    findings,
+    is_utf16,
+    read_document,
+    read_limited,
+    read_object,
+    remove,
+    remove_folder,
+    share,
+    sweep,
+    try_lock,
+    write_atomically,
+)
 from ant_wif._secrets import SecretStr
-from ant_wif.errors import ProfileError
+from ant_wif.errors import ConfigurationError, ProfileError
 
 SOMEBODY = 54321
 MODES = (0o644, 0o664, 0o666, 0o755, 0o775, 0o777, 0o1777)
@@ -58,6 +81,72 @@ def test_a_profile_is_read_only_where_nobody_else_could_have_written_it(
         ConfigDir(home).read("default")
     assert (caught.value.hint or "").startswith(("chmod", "chown"))
     assert str(path) in (caught.value.hint or "")
+
+
+IN_THE_WAY = "; where that changes nothing, set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
+WRITABLE = "can be written by group or others"
+JUDGED: list[tuple[str, tuple[int, int], int, str, str, bool]] = [
+    ("own", (SOMEBODY, 0), 0o700, "{path} belongs to another user (uid 54321, mode 0700)",
+        f"chown 0 {{path}}{IN_THE_WAY}", True),
+    ("own/file", (SOMEBODY, 0), 0o600, "{path} belongs to another user (uid 54321, mode 0600)", "chown 0 {path}", True),
+    ("own/link", (SOMEBODY, 0), 0o777, "{path} belongs to another user (uid 54321, mode 0777)", "chown -h 0 {path}",
+        True),
+    ("own", (0, SOMEBODY), 0o772, f"{{path}} {WRITABLE} (everybody; uid 0, mode 0772), "
+        "who could point it at a host of theirs", f"chmod go-w {{path}}{IN_THE_WAY}", True),
+    ("own/file", (0, SOMEBODY), 0o660, f"{{path}} {WRITABLE} (the group 54321; uid 0, mode 0660), "
+        "who could point it at a host of theirs", "chmod go-w {path}", True),
+    ("own/file", (0, 0), 0o620, "{path} can be written by this user's own group (gid 0, mode 0620)", "chmod g-w {path}",
+        False),
+    (".", (0, 0), 0o707, "everybody can write {path} (uid 0, mode 0707), and put another folder in its place",
+        "chmod o-w {path}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder", True),
+    (".", (SOMEBODY, 7), 0o700, "{path} belongs to, or can be written by, another user or group (uid 54321, gid 7, "
+        "mode 0700)", "chown 0 {path}", False),
+    (".", (0, SOMEBODY), 0o770, "{path} belongs to, or can be written by, another user or group (uid 0, gid 54321, "
+        "mode 0770)", "chmod g-w {path}", False),
+]  # fmt: skip
+
+
+@as_root
+@pytest.mark.parametrize(("name", "owner", "mode", "problem", "hint", "refused"), JUDGED)
+def test_what_others_could_have_changed_is_told_with_the_command_that_mends_it(
+    name: str, owner: tuple[int, int], mode: int, problem: str, hint: str, refused: bool, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir(mode=0o700)
+    (own / "file").touch(0o600)
+    (own / "link").symlink_to("file")
+    looked_at = own / ("link" if name == "own/link" else "file")
+    path = tmp_path / name
+    assert list(findings(looked_at, top=own)) == []
+    os.chown(path, *owner, follow_symlinks=False)
+    if not path.is_symlink():
+        path.chmod(mode)
+    (found,) = findings(looked_at, top=own)
+    assert (found.problem, found.hint) == (problem.format(path=path), hint.format(path=path))
+    assert found.refused is refused
+    if refused:
+        with pytest.raises(
+            ProfileError, match=re.escape(f"the profile {looked_at} is not used: {found.problem}")
+        ) as told:
+            check_place(looked_at, top=own, what="profile")
+        assert told.value.hint == found.hint
+    else:
+        check_place(looked_at, top=own, what="profile")
+    assert list(findings(looked_at, top=own, owners={0, SOMEBODY})) == ([found] if owner[0] == 0 else [])
+
+
+@as_root
+def test_links_are_followed_as_the_system_follows_them_and_no_further(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir(mode=0o700)
+    (tmp_path / "own" / "file").touch(0o666)
+    (tmp_path / "own" / "file").chmod(0o666)
+    for name, target in (("a", "own/../b"), ("b", tmp_path / "own"), ("c", "a"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(target)
+    for name in ("own", "a", "b", "c", "c/../own"):
+        (found,) = findings(tmp_path / name / "file", top=tmp_path / name)
+        assert found.problem.startswith(f"{tmp_path}/own/file can be written")
+    assert list(findings(tmp_path / "loop" / "file", top=tmp_path / "loop")) == []
+    assert list(findings(tmp_path / "gone" / "file", top=None)) == []
 
 
 @as_root
@@ -174,6 +263,221 @@ def test_a_folder_of_somebody_elses_is_not_swept(tmp_path: Path) -> None:
     os.chown(theirs, SOMEBODY, SOMEBODY)
     PrivateFolder(tmp_path, "ant-exec-").remove()
     assert theirs.exists()
+
+
+@posix
+def test_a_lock_is_taken_once_released_by_any_thread_and_never_a_link(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    release = try_lock(path)
+    assert release is not None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert try_lock(path) is None
+    thread = threading.Thread(target=release)
+    thread.start()
+    thread.join()
+    again = try_lock(path)
+    assert again is not None
+    again()
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(OSError, match=f"^.Errno {errno.ELOOP}. link is a link$"):
+        try_lock(tmp_path / "link")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "error", "problem", "hint"),
+    [
+        ("a", ValueError(), "has a name that no file can have", "correct the path"),
+        ("link", OSError(errno.ELOOP, "loop"), "is a symlink, which is not followed: a secret stays where it was put",
+            "move the real file to {path}, or name it in the profile's authentication.credentials_path"),
+        ("a", OSError(errno.ELOOP, "loop"), "could not be read: loop", "check {path}"),
+        ("link", OSError(errno.EIO, "broken"), "could not be read: broken", "check {path}"),
+        ("a", OSError(), "could not be read: OSError", "check {path}"),
+        ("a", PermissionError(errno.EACCES, "x"), "may not be read by this user",
+            "run `ls -l {path}` and check owner and mode"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_opened_says_why(
+    name: str, error: OSError | ValueError, problem: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("elsewhere")
+    path = tmp_path / name
+    assert _why_not_opened(path, error) == (problem, hint.format(path=path))
+
+
+@posix
+def test_a_file_is_removed_if_it_can_be_and_it_is_said_whether_there_was_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    assert remove(tmp_path / "file")
+    assert not remove(tmp_path / "file")
+    assert not remove(Path(os.devnull) / "file")
+    for name, why in (("folder", "Is a directory"), ("a\0b", "ValueError")):
+        with pytest.raises(ProfileError, match=f"could not be removed: {why}") as caught:
+            remove(tmp_path / name)
+        assert caught.value.hint == f"check the owner and mode of {tmp_path}"
+
+
+@posix
+def test_what_a_person_named_is_read_up_to_a_limit_or_the_error_says_why_not(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text('{"a": 1}')
+    assert read_limited(path, what="key", hint="h", limit=8) == b'{"a": 1}'
+    assert read_document(path, what="key", hint="h", limit=8) == {"a": 1}
+    for read in (read_limited, read_document):
+        for name, limit, why in (
+            ("file", 7, "is larger than 7 bytes"),
+            ("gone", 8, r"cannot be read \(No such file or directory\)"),
+            ("a\0b", 8, r"cannot be read \(ValueError\)"),
+        ):
+            with pytest.raises(ConfigurationError, match=f"^the key .*/.* {why}$") as caught:
+                read(tmp_path / name, what="key", hint="h", limit=limit)
+            assert caught.value.hint == "h"
+
+
+@posix
+def test_a_folder_is_tried_by_writing_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "folder", folder_mode=0o750)
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["folder"]
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "new/folder")] == [0o700, 0o750]
+    (tmp_path / "file").touch()
+    with pytest.raises(ProfileError, match=f"^{tmp_path}/file cannot be written: File exists$") as caught:
+        check_writable(tmp_path / "file", folder_mode=0o700)
+    assert caught.value.hint == (
+        f"check owner, mode and free space of {tmp_path}/file, or set ANTHROPIC_CONFIG_DIR to another"
+    )
+
+
+@posix
+def test_what_cannot_be_written_says_what_may_help(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    full, no_modes = _not_written(path, OSError()), _not_written(path, OSError(errno.ENOTSUP, "no modes"))
+    assert (str(full), str(no_modes)) == (
+        f"{path} could not be written: OSError",
+        f"{path} could not be written: no modes",
+    )
+    assert full.hint == f"check owner, mode and free space of {tmp_path}"
+    assert no_modes.hint == (
+        "set ANTHROPIC_CONFIG_DIR to a folder on another file system, or mount this one with umask=077"
+    )
+
+
+@posix
+def test_a_draft_takes_the_place_that_its_content_needs_until_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with Draft(path, mode=0o600, folder_mode=0o700) as draft:
+        draft.reserve(5)
+        draft.reserve(9)
+        (found,) = tmp_path.iterdir()
+        assert re.fullmatch(r"\.file\.[0-9a-f]{16}\.tmp", found.name)
+        assert found.read_bytes() == bytes(9)
+        draft.replace(lambda: b"new")
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"new"
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(path, lambda: bytes(1 // 0), mode=0o600, folder_mode=0o700)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"new"
+
+
+@posix
+@pytest.mark.parametrize(
+    ("old", "wanted", "kept"),
+    [(0o640, 0o600, 0o600), (0o600, 0o644, 0o600), (0o200, 0o644, 0o600), (0o644, 0o644, 0o644)],
+)
+def test_a_file_keeps_a_mode_that_is_narrower(old: int, wanted: int, kept: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(old)
+    write_atomically(path, bytes, mode=wanted, folder_mode=0o700)
+    assert stat.S_IMODE(path.stat().st_mode) == kept
+
+
+@posix
+def test_of_what_killed_writers_left_only_what_is_old_or_drafts_of_one_file_are_swept(tmp_path: Path) -> None:
+    old, new = time.time() - 3700, time.time() - 3500
+    names = {".a.0f.tmp": old, ".a.0f.x.tmp": old, ".b.0f.tmp": new, "a.0f.tmp": old, ".a.0f.tmpx": old, ".a.tmp": old}
+    for name, at in names.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at, at))
+    (tmp_path / ".link.0f.tmp").symlink_to(".a.0f.tmp")
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*names, ".link.0f.tmp"} - {".a.0f.tmp", ".a.0f.x.tmp"}
+    sweep(tmp_path, of="b")
+    assert not (tmp_path / ".b.0f.tmp").exists()
+    sweep(tmp_path / "gone")
+
+
+@as_root
+def test_a_folder_that_is_shared_can_be_read_by_the_group_and_by_no_others(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    (top / "inner").mkdir(parents=True, mode=0o700)
+    (top / "inner" / "file").touch(0o600)
+    share(top, SOMEBODY)
+    found = [(path.stat().st_uid, path.stat().st_gid, oct(path.stat().st_mode)[-3:])
+             for path in (top, top / "inner", top / "inner" / "file")]  # fmt: skip
+    assert found == [(0, SOMEBODY, "750"), (0, SOMEBODY, "750"), (0, SOMEBODY, "640")]
+    (tmp_path / "link").symlink_to(top)
+    (top / "link").symlink_to("/")
+    for path in (tmp_path / "link", top):
+        with pytest.raises(OSError, match=f"Errno ({errno.ELOOP}|{errno.ENOTDIR})"):
+            share(path, SOMEBODY)
+
+
+@posix
+def test_a_folder_is_removed_with_all_in_it_and_never_through_a_link(tmp_path: Path) -> None:
+    precious, top = tmp_path / "precious", tmp_path / "top"
+    precious.mkdir()
+    (precious / "file").touch()
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "b" / "file").touch()
+    (top / "link").symlink_to(precious)
+    for path in (top / "a" / "b", top / "a"):
+        path.chmod(0)
+    assert remove_folder(tmp_path / "gone" / "top")
+    assert remove_folder(top, first="a/b")
+    assert not os.path.lexists(top)
+    (tmp_path / "link").symlink_to(precious)
+    assert not remove_folder(tmp_path / "link")
+    assert (precious / "file").exists()
+
+
+@posix
+def test_a_private_folder_is_locked_while_its_maker_lives_and_leaves_nothing_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    first = PrivateFolder(tmp_path, "ant-")
+    second = PrivateFolder(tmp_path, "ant-")
+    assert first.path != second.path
+    assert {stat.S_IMODE(each.path.stat().st_mode) for each in (first, second)} == {0o700}
+    (first.path / "credentials").mkdir()
+    share(first.path, os.getegid())
+    second.remove()
+    second.remove()
+    third = PrivateFolder(tmp_path, "ant-")
+    assert {path.name for path in tmp_path.iterdir()} == {first.path.name, third.path.name}
+    for each in (first, third):
+        each.remove(first="credentials")
+    assert list(tmp_path.iterdir()) == []
+    assert not before or len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ("a".encode("utf-16"), True),
+        (b"\xfe\xff", True),
+        ("[{}]".encode("utf-16-le"), True),
+        ("[{}]".encode("utf-16-be"), True),
+        ("{}[".encode("utf-16-le"), False),
+        (("a" * 32 + "\u20ac").encode("utf-16-le"), True),
+        (("a" * 31 + "\u20ac").encode("utf-16-le"), False),
+        ("\u00e9".encode("utf-16-le") * 4, False),
+        (bytes(8), False),
+        (b'{"a": 1}', False),
+    ],
+)
+def test_text_of_sixteen_bits_is_known_by_its_mark_or_by_its_halves(raw: bytes, found: bool) -> None:
+    assert is_utf16(raw) is found
 
 
 def test_a_file_that_is_no_credentials_file_is_left_alone_by_a_logout(home: Path, tmp_path: Path) -> None:
