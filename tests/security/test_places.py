@@ -416,7 +416,7 @@ def test_a_folder_that_is_shared_can_be_read_by_the_group_and_by_no_others(tmp_p
     share(top, SOMEBODY)
     found = [(path.stat().st_uid, path.stat().st_gid, oct(path.stat().st_mode)[-3:])
              for path in (top, top / "inner", top / "inner" / "file")]  # fmt: skip
-    assert found == [(0, SOMEBODY, "750"), (0, SOMEBODY, "750"), (0, SOMEBODY, "640")]
+    assert found == [(0, SOMEBODY, "710"), (0, SOMEBODY, "750"), (0, SOMEBODY, "640")]
     (tmp_path / "link").symlink_to(top)
     (top / "link").symlink_to("/")
     for path in (tmp_path / "link", top):
