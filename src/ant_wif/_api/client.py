@@ -11,8 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from ant_wif._api.pagination import PAGE_SIZE, Query, items, split_query
-from ant_wif._api.request import DEADLINE, ApiRequest, broken, refusal, shown_request
+from ant_wif._api.request import (
+    DEADLINE,
+    PAGE_SIZE,
+    ApiRequest,
+    Query,
+    broken,
+    items,
+    refusal,
+    shown_request,
+    split_query,
+)
 from ant_wif._http import (
     Backoff,
     Deadline,
@@ -193,7 +202,7 @@ class Api:
         limit: int | None = None,
         page_size: int | None = PAGE_SIZE,
     ) -> Iterator[Mapping[str, object]]:
-        """Yield what a list holds, see `ant_wif._api.pagination`. Raises as `call` does."""
+        """Yield what a list holds, see `ant_wif._api.request`. Raises as `call` does."""
 
         bare, given = split_query(path)
 
