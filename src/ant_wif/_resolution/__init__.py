@@ -1,7 +1,6 @@
 """Five tiers: which credential a run uses, and what became of the others."""
 
-from ant_wif._resolution.candidates import TierCandidate
+from ant_wif._resolution.candidates import ResolutionContext, TierCandidate
 from ant_wif._resolution.chain import IDENTITY_MISSING, Resolution, resolution_of, resolve
-from ant_wif._resolution.inputs import ResolutionContext
 
 __all__ = ["IDENTITY_MISSING", "Resolution", "ResolutionContext", "TierCandidate", "resolution_of", "resolve"]

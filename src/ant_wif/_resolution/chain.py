@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import Settings
 from ant_wif._environment import HOME, Environment, steady
-from ant_wif._resolution.candidates import TierCandidate, profile_tier, shared_token
-from ant_wif._resolution.inputs import ResolutionContext
+from ant_wif._resolution.candidates import ResolutionContext, TierCandidate, profile_tier, shared_token
 from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize_path
 from ant_wif._tokens import AccessToken, FederatedProvider, LoginProvider, StaticProvider
 from ant_wif.credentials import Credentials, cache_of
