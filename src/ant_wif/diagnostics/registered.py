@@ -19,8 +19,17 @@ from ant_wif._http import Flow, Request, Response, T, is_loopback, run, send
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._strict import read_object
-from ant_wif.admin.client import Admin, Document, parsed, required_text
-from ant_wif.admin.documents import can_verify, key_set_of, read_issuer, read_rule, read_service_account
+from ant_wif.admin.client import (
+    Admin,
+    Document,
+    can_verify,
+    key_set_of,
+    parsed,
+    read_issuer,
+    read_rule,
+    read_service_account,
+    required_text,
+)
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.rules import Issuer, KeySet, KeySetUnavailableError, Rule, ServiceAccount, read_key_set
 from ant_wif.rules.registration import address_flaw

@@ -11,8 +11,16 @@ from urllib.parse import urlsplit
 
 from ant_wif._http import is_loopback
 from ant_wif._secrets import sanitize
-from ant_wif.admin.client import Admin, Document, ResourceCollection, parsed
-from ant_wif.admin.documents import is_archived, read_issuer, read_rule, read_service_account
+from ant_wif.admin.client import (
+    Admin,
+    Document,
+    ResourceCollection,
+    is_archived,
+    parsed,
+    read_issuer,
+    read_rule,
+    read_service_account,
+)
 from ant_wif.admin.setup.models import Change, PlannedResource, SetupPlan, SetupRequest, WorkloadIdentity
 from ant_wif.admin.setup.narrowest_rule import RuleRequest, is_same_workload, narrowed
 from ant_wif.errors import ApiError, ConfigurationError
