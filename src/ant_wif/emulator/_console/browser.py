@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from ant_wif.emulator._console.authorize import AUTHORIZE_PATH
+from ant_wif.emulator._console.consent import AUTHORIZE_PATH
 
 if TYPE_CHECKING:
     import httpx

@@ -14,8 +14,7 @@ from starlette.routing import Route
 
 from ant_wif._secrets import redact, sanitize
 from ant_wif.emulator._console.html import page
-from ant_wif.emulator._state.history import ExchangeRecord, Outcome
-from ant_wif.emulator._state.requests import RecordedRequest
+from ant_wif.emulator._state.history import ExchangeRecord, Outcome, RecordedRequest
 from ant_wif.emulator._state.state import State
 
 _SHOWN = 200
