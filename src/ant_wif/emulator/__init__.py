@@ -12,9 +12,8 @@ from __future__ import annotations
 try:
     from ant_wif.emulator._console.browser import Landing
     from ant_wif.emulator._oauth.logins import Login
-    from ant_wif.emulator._state.history import ExchangeRecord
+    from ant_wif.emulator._state.history import ExchangeRecord, RecordedCredential, RecordedRequest, RequestList
     from ant_wif.emulator._state.replies import ScriptedReply
-    from ant_wif.emulator._state.requests import RecordedCredential, RecordedRequest, RequestList
     from ant_wif.emulator.emulator import Emulator
     from ant_wif.emulator.faults import Fault
 except ModuleNotFoundError as error:

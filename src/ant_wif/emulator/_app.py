@@ -25,8 +25,7 @@ from ant_wif.emulator._http.protocol import Refusal, RequestIds, answer_refusal,
 from ant_wif.emulator._http.server import is_loopback
 from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._oauth.token_endpoint import token_routes
-from ant_wif.emulator._state.history import history_routes
-from ant_wif.emulator._state.requests import Recorder
+from ant_wif.emulator._state.history import Recorder, history_routes
 from ant_wif.emulator._state.state import State
 from ant_wif.emulator.faults import FaultPlan, Faults, discard_body
 

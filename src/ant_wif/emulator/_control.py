@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import refuse_unknown, single
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
+from ant_wif.emulator._state.history import RequestList
 from ant_wif.emulator._state.replies import ScriptedReply
-from ant_wif.emulator._state.requests import RequestList
 from ant_wif.emulator._state.scripting import REPLIES_PATH, ScriptedModel, over_http
 from ant_wif.emulator.faults import Fault, named_fault
 

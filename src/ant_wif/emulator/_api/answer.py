@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, status_of
 from ant_wif.emulator._http.server import connection
+from ant_wif.emulator._state.history import RecordedRequest, recorded
 from ant_wif.emulator._state.replies import NoReplyError, ScriptedReply
-from ant_wif.emulator._state.requests import RecordedRequest, recorded
 from ant_wif.emulator._state.state import State
 
 if TYPE_CHECKING:

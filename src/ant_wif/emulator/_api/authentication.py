@@ -9,7 +9,7 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, add_response_header, bearer, listed
-from ant_wif.emulator._state.requests import RecordedCredential, note_credential
+from ant_wif.emulator._state.history import RecordedCredential, note_credential
 from ant_wif.emulator._state.state import Access, State
 from ant_wif.rules import ADMIN_SCOPE
 

@@ -20,7 +20,7 @@ from ant_wif.emulator._api.messages import MAX_BYTES, read_generation, unscripte
 from ant_wif.emulator._http.fields import page_answer, page_by_id, refuse_unknown
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json, timestamp
-from ant_wif.emulator._state.requests import RecordedRequest
+from ant_wif.emulator._state.history import RecordedRequest
 from ant_wif.emulator._state.state import State, StoredBatch
 
 _LIFETIME_SECONDS = 24 * 3600

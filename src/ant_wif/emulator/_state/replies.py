@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ant_wif._secrets import sanitize
-from ant_wif.emulator._state.requests import RecordedRequest
+from ant_wif.emulator._state.history import RecordedRequest
 
 When: TypeAlias = Callable[[RecordedRequest], object] | str | Mapping[str, object] | None
 """A predicate, a part of the last user text, a part of the body; `None` for any request."""

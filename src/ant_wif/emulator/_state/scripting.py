@@ -17,8 +17,8 @@ from typing import cast
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._state.blocks import block_types
+from ant_wif.emulator._state.history import RequestList
 from ant_wif.emulator._state.replies import SHOWN, Json, ScriptedReply, When
-from ant_wif.emulator._state.requests import RequestList
 from ant_wif.emulator._state.state import State
 
 _STOP_REASONS = (

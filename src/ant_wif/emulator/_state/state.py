@@ -12,10 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers import IdentityProvider
-from ant_wif.emulator._state.history import History
+from ant_wif.emulator._state.history import History, RequestLog
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.replies import Replies
-from ant_wif.emulator._state.requests import RequestLog
 from ant_wif.rules import Issuer, KeySet, Registration, Rule, ServiceAccount
 
 # No date can be written after the year 9999: from its beginning there is time left to go by.
