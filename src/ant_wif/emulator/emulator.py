@@ -18,7 +18,7 @@ from ant_wif.emulator._http.server import ServerThread, is_loopback
 from ant_wif.emulator._issuers import Folder, KeyChoice, write_privately
 from ant_wif.emulator._oauth import jwt_bearer, logins
 from ant_wif.emulator._oauth.logins import Login
-from ant_wif.emulator._seed.seed import Config, read_seed, seeded_state
+from ant_wif.emulator._seed import Config, read_seed, seeded_state
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.scripting import ScriptedModel
