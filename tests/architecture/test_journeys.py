@@ -8,7 +8,7 @@ from architecture.journeys import packages, visited_files
 
 
 @pytest.mark.parametrize(
-    ("journey", "most_files", "most_packages"), [("resolve", 21, 10), ("first_request", 25, 10), ("exchange", 18, 10)]
+    ("journey", "most_files", "most_packages"), [("resolve", 21, 10), ("first_request", 24, 10), ("exchange", 17, 10)]
 )
 def test_a_journey_visits_few_files_in_few_packages(journey: str, most_files: int, most_packages: int) -> None:
     files = visited_files(journey)
