@@ -270,17 +270,17 @@ class IdentityProvider(ABC):
     def issuer_path(self) -> str:
         return f"/{self.name}"
 
-    @abstractmethod
     def claims(self, now: int) -> dict[str, object]:
-        """Return the claims of the seeded job's token, without `aud` and `exp`."""
+        """Return the claims of the seeded job's token, without `aud` and `exp`. A subclass adds its own."""
+        return {"iss": self.issuer_url, "sub": self.subject, "iat": now}
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
         """Return the variables that a job on the platform has, and write the files that they name."""
 
-    @abstractmethod
     def own_routes(self) -> list[Route]:
         """Return the platform's own way to get a token."""
+        return []
 
     def environments(self) -> dict[str, Callable[[], dict[str, str]]]:
         """Return the kinds of job that there are, by the names that `Emulator.env` knows them by."""

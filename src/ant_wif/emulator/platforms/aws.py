@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import uuid
 
-from starlette.routing import Route
-
 from ant_wif.emulator._issuers import IdentityProvider
 
 _ACCOUNT = "123456789012"
@@ -26,10 +24,8 @@ class EmulatedAws(IdentityProvider):
 
     def claims(self, now: int) -> dict[str, object]:
         return {
-            "iss": self.issuer_url,
-            "sub": self.subject,
+            **super().claims(now),
             "jti": str(uuid.uuid4()),
-            "iat": now,
             "https://sts.amazonaws.com/": {
                 "aws_account": _ACCOUNT,
                 "source_region": _REGION,
@@ -52,6 +48,3 @@ class EmulatedAws(IdentityProvider):
             "AWS_LAMBDA_FUNCTION_NAME": "ci",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         }
-
-    def own_routes(self) -> list[Route]:
-        return []

@@ -32,10 +32,8 @@ class EmulatedAzurePipelines(IdentityProvider):
 
     def claims(self, now: int) -> dict[str, object]:
         return {
+            **super().claims(now),
             "jti": str(uuid.uuid4()),
-            "sub": self.subject,
-            "iss": self.issuer_url,
-            "iat": now,
             "nbf": now,
             "org_id": _ORGANIZATION,
             "rpo_ref": "refs/heads/main",

@@ -32,10 +32,8 @@ class EmulatedFly(IdentityProvider):
 
     def claims(self, now: int) -> dict[str, object]:
         return {
-            "iss": self.issuer_url,
-            "sub": self.subject,
+            **super().claims(now),
             "jti": str(uuid.uuid4()),
-            "iat": now,
             "nbf": now,
             "app_id": "11111111",
             "app_name": "app",

@@ -122,10 +122,8 @@ class EmulatedGoogleCloud(IdentityProvider):
 
     def claims(self, now: int) -> dict[str, object]:
         return {
-            "iss": self.issuer_url,
-            "sub": self.subject,
+            **super().claims(now),
             "azp": UNIQUE_ID,
-            "iat": now,
             "email": EMAIL,
             "email_verified": True,
             "google": {"compute_engine": _INSTANCE},

@@ -156,14 +156,7 @@ class EmulatedKubernetes(IdentityProvider):
     """Whether the service account may `create` on `serviceaccounts/token` of itself."""
 
     def claims(self, now: int) -> dict[str, object]:
-        return {
-            "iss": self.issuer_url,
-            "sub": self.subject,
-            "jti": str(uuid.uuid4()),
-            "iat": now,
-            "nbf": now,
-            "kubernetes.io": _BOUND_TO,
-        }
+        return {**super().claims(now), "jti": str(uuid.uuid4()), "nbf": now, "kubernetes.io": _BOUND_TO}
 
     def token(self, audience: str, lifetime: int | None = None, *, bound: bool = True) -> str:
         """Return what the kubelet or TokenRequest hands out, `bound` to the pod. `lifetime` is in seconds."""

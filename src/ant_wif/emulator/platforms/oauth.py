@@ -40,13 +40,11 @@ class OAuthServer(IdentityProvider):
 
     def claims(self, now: int) -> dict[str, object]:
         return {
+            **super().claims(now),
             "ver": 1,
             "jti": f"AT.{uuid.uuid4()}",
-            "iss": self.issuer_url,
-            "iat": now,
             "cid": self.subject,
             "scp": [_SCOPE],
-            "sub": self.subject,
         }
 
     def environment(self) -> dict[str, str]:
@@ -205,7 +203,7 @@ class EmulatedTokenUrl(IdentityProvider):
         self._secret = secrets.token_urlsafe(32)
 
     def claims(self, now: int) -> dict[str, object]:
-        return {"iss": self.issuer_url, "sub": self.subject, "jti": str(uuid.uuid4()), "iat": now, "nbf": now}
+        return {**super().claims(now), "jti": str(uuid.uuid4()), "nbf": now}
 
     def environment(self) -> dict[str, str]:
         return {"VAULT_TOKEN": self._secret}

@@ -146,9 +146,7 @@ class EmulatedBuildkite(CommandProvider):
     def claims(self, now: int) -> dict[str, object]:
         # There is no `jti`: these tokens may be exchanged again.
         return {
-            "iss": self.issuer_url,
-            "sub": self.subject,
-            "iat": now,
+            **super().claims(now),
             "nbf": now,
             "organization_slug": _BUILDKITE_ORGANIZATION,
             "pipeline_slug": _BUILDKITE_PIPELINE,
@@ -237,9 +235,7 @@ class EmulatedCircleCI(CommandProvider):
     def claims(self, now: int) -> dict[str, object]:
         # There is no `jti`: these tokens may be exchanged again.
         return {
-            "iss": self.issuer_url,
-            "sub": self.subject,
-            "iat": now,
+            **super().claims(now),
             "oidc.circleci.com/org-id": _CIRCLECI_ORGANIZATION,
             "oidc.circleci.com/project-id": _CIRCLECI_PROJECT,
             "oidc.circleci.com/pipeline-id": _CIRCLECI_PIPELINE,

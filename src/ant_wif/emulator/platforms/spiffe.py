@@ -5,21 +5,16 @@ The Workload API is gRPC, and not emulated: the server of the socket signs with 
 
 from __future__ import annotations
 
-from starlette.routing import Route
-
 from ant_wif.emulator._issuers import IdentityProvider
 
 
 class EmulatedSpiffe(IdentityProvider):
+    # SPIRE sets no `jti`, and `iss` only where a `jwt_issuer` is configured.
     name = "spiffe"
     source = "spiffe"
     subject = "spiffe://acme.example/ns/ci/sa/builder"
     lifetime_seconds = 300
     algorithms = ("RS256", "ES256")
-
-    def claims(self, now: int) -> dict[str, object]:
-        # SPIRE sets no `jti`, and `iss` only where a `jwt_issuer` is configured.
-        return {"iss": self.issuer_url, "sub": self.subject, "iat": now}
 
     def svid(self, audience: str) -> str:
         """Return a JWT-SVID, whose audience is a list (JWT-SVID §3.2)."""
@@ -31,6 +26,3 @@ class EmulatedSpiffe(IdentityProvider):
 
     def identity_token(self) -> dict[str, object]:
         return {"source": self.source, "path": self._folder.write("spiffe/jwt_svid.token", self.svid(self.audience))}
-
-    def own_routes(self) -> list[Route]:
-        return []

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from starlette.routing import Route
-
 from ant_wif.emulator._issuers import Folder, IdentityProvider
 from ant_wif.rules import DEFAULT_AUDIENCE
 
@@ -146,16 +144,13 @@ class EmulatedVariable(IdentityProvider):
     job: ClassVar[VariableJob]
 
     def claims(self, now: int) -> dict[str, object]:
-        usual: dict[str, object] = {"iss": self.issuer_url, "sub": self.subject, "iat": now, "nbf": now - 5}
+        usual = {**super().claims(now), "nbf": now - 5}
         if self.job.single_use:
             usual["jti"] = str(uuid.uuid4())
         return {name: value for name, value in usual.items() if name not in self.job.omitted} | dict(self.job.claims)
 
     def environment(self) -> dict[str, str]:
         return {"CI": "true", **self.job.environment, self.job.variable: self.mint(now=self._clock())}
-
-    def own_routes(self) -> list[Route]:
-        return []
 
 
 def variable_platforms(clock: Callable[[], float] = time.time, folder: Folder | None = None) -> list[IdentityProvider]:
