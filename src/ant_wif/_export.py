@@ -9,7 +9,6 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
@@ -271,7 +270,5 @@ class TokenRenewer:
     def __enter__(self) -> TokenRenewer:
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -10,7 +10,7 @@ import contextlib
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,15 +137,9 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         self._backend, self._deadline = httpcore.SyncBackend(), deadline
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout)
-        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        stream = self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
         return _LimitedStream(stream, self._deadline)
 
 
@@ -154,15 +148,9 @@ class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
         self._backend, self._deadline = httpcore.AnyIOBackend(), deadline
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.AsyncNetworkStream:
-        left = self._deadline.left(timeout)
-        stream = await self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        stream = await self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
         return _AsyncLimitedStream(stream, self._deadline)
 
 

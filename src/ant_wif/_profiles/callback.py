@@ -15,7 +15,6 @@ from enum import Enum
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -115,9 +114,7 @@ class Listener:
             thread.start()
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
         self.settle(exc if isinstance(exc, AntWifError) else None if exc is None else LoginError("interrupted"))
         for server, thread in zip(self._servers, self._threads, strict=True):
             server.shutdown()
