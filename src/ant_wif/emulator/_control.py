@@ -70,7 +70,7 @@ def control_routes(controls: Controls) -> list[Route]:
         if not isinstance(keep_old, bool):
             raise Refusal(400, "keep_old: must be true or false")
         controls.rotate_keys(request.path_params["platform"], keep_old=keep_old)
-        return _done()
+        return Response(status_code=204)
 
     async def fail(request: Request) -> Response:
         body = await read_json(request)
@@ -82,10 +82,6 @@ def control_routes(controls: Controls) -> list[Route]:
         fault = named_fault(body.pop("fault", None), body)
         controls.fail(endpoint, fault, times=times)
         return json_response({"endpoint": endpoint, "fault": fault.description, "times": times})
-
-    async def clear_faults(_: Request) -> Response:
-        controls.clear_faults()
-        return _done()
 
     async def time(_: Request) -> Response:
         return json_response({"now": controls.now})
@@ -106,25 +102,17 @@ def control_routes(controls: Controls) -> list[Route]:
         controls.reset_clock()
         return json_response({"now": controls.now})
 
-    async def reset(_: Request) -> Response:
-        controls.reset()
-        return _done()
-
-    async def clear_history(_: Request) -> Response:
-        controls.clear_history()
-        return _done()
-
     return [
         Route("/_emulator/env/{platform}", show, methods=["GET"]),
         Route("/_emulator/{platform}/sign", _explained(sign), methods=["POST"]),
         Route("/_emulator/{platform}/keys", _explained(rotate), methods=["POST"]),
         Route("/_emulator/faults", _explained(fail), methods=["POST"]),
-        Route("/_emulator/faults", clear_faults, methods=["DELETE"]),
+        Route("/_emulator/faults", _calling(controls.clear_faults), methods=["DELETE"]),
         Route("/_emulator/clock", time, methods=["GET"]),
         Route("/_emulator/clock", _explained(move), methods=["POST"]),
         Route("/_emulator/clock", reset_clock, methods=["DELETE"]),
-        Route("/_emulator/reset", reset, methods=["POST"]),
-        Route("/_emulator/history", clear_history, methods=["DELETE"]),
+        Route("/_emulator/reset", _calling(controls.reset), methods=["POST"]),
+        Route("/_emulator/history", _calling(controls.clear_history), methods=["DELETE"]),
         *_scripting_routes(controls),
     ]
 
@@ -140,25 +128,17 @@ def _scripting_routes(controls: Controls) -> list[Route]:
     async def list_replies(_: Request) -> Response:
         return json_response({"data": [reply.entry() for reply in controls.replies_left]})
 
-    async def clear_replies(_: Request) -> Response:
-        controls.clear_replies()
-        return _done()
-
     async def list_requests(request: Request) -> Response:
         refuse_unknown(request.query_params, ("path",))
         path = single(request.query_params, "path")
         return json_response({"data": [each.entry() for each in controls.requests if path in {None, each.path}]})
 
-    async def clear_requests(_: Request) -> Response:
-        controls.clear_requests()
-        return _done()
-
     return [
         Route(REPLIES_PATH, list_replies, methods=["GET"]),
         Route(REPLIES_PATH, _explained(set_reply), methods=["POST"]),
-        Route(REPLIES_PATH, clear_replies, methods=["DELETE"]),
+        Route(REPLIES_PATH, _calling(controls.clear_replies), methods=["DELETE"]),
         Route("/_emulator/requests", list_requests, methods=["GET"]),
-        Route("/_emulator/requests", clear_requests, methods=["DELETE"]),
+        Route("/_emulator/requests", _calling(controls.clear_requests), methods=["DELETE"]),
     ]
 
 
@@ -174,5 +154,9 @@ def _explained(handler: _Handler) -> _Handler:
     return explain
 
 
-def _done() -> Response:
-    return Response(status_code=204)
+def _calling(control: Callable[[], object]) -> _Handler:
+    async def call(_: Request) -> Response:
+        control()
+        return Response(status_code=204)
+
+    return call
