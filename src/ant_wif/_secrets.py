@@ -66,6 +66,9 @@ _HEADERS = (
     "authorization", "proxy-authorization", "x-api-key", "x-identity-header", "x-amz-security-token",
     "x-aws-ec2-metadata-token",
 )  # fmt: skip
+# More ways to write them, which source code is not searched for.
+_SPELLINGS = ("api-key", "apikey", "secret-access-key", "passphrase")
+_OTHERS = (*_SPELLINGS, "cookie", "set-cookie")
 # Ordinary words as well: a value after a colon counts only in quotes. `value` is too common for text of any origin.
 _WORDS = ("code", "value")
 # What a text must contain, in lower case, to hold a secret that gives itself away. Each label contains one of these,
@@ -78,30 +81,54 @@ _SIGNS = "=:>,%"
 @functools.cache
 def _label(*, certain: bool) -> re.Pattern[str]:
     """The text before a secret. Compiled on first use, as all of these: start-up time counts."""
+    return re.compile(_certain_label() if certain else _any_label(), re.ASCII | re.IGNORECASE)
+
+
+def _certain_label() -> str:
     labels, blank, mark = "|".join(LABELS), r"(?:\s|%20){1,4}", r"\\?['\"]"
     byte = rf"(?:b(?={mark}))?"
     equals = rf"(?:==?|%3D)\s*{byte}"
-    value = rf"|value(?:\s*{equals}|{mark}\s*:\s*b?(?={mark}))"  # "Invalid value: 'x'" is a sentence
-    return re.compile(
-        rf"(?i)(?<![A-Za-z0-9_\-])(?:"
+    return (
+        rf"(?<![A-Za-z0-9_\-])(?:"
         rf"(?:{labels})(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark})|(?P<bare>:)\s*)"
         rf"|(?:{'|'.join(_XML)})>"
         rf"|code(?:{mark})?\s*(?:{equals}|:\s*b?(?={mark}))"
-        rf"{'' if certain else value}"
         rf"|(?:{'|'.join(_HEADERS)})(?:{mark})?\s*(?:[:=]\s*{byte}|,\s*b?(?={mark}))(?:{mark})?(?:(?:bearer|basic){blank})?"
-        rf"|bearer{blank})",
-        re.ASCII,
+        rf"|bearer{blank})"
+    )
+
+
+def _any_label() -> str:
+    """As above, with any words before a label, in the quotes of nested JSON, and written for a URL."""
+    labels, blank, mark = "|".join((*LABELS, *_SPELLINGS)), r"(?:\s|%20|\+){1,4}", r"(?:\\{0,7}['\"]|%22|%27)"
+    alone, colon, byte = r"(?:(?<![\w\-])|(?<=%[0-9A-F]{2}))", "(?::|%3A)", rf"(?:b(?={mark}))?"
+    equals, quoted = rf"(?:==?|%3D)\s*{byte}", rf"{colon}\s*b?(?={mark})"
+    one, several = (
+        "bearer|basic|negotiate|ntlm|token|dpop|apikey|key",
+        "digest|hawk|oauth|hmac|signature|aws4-[a-z0-9-]+",
+    )
+    return (
+        # After a colon, a block of YAML may follow; after a name in quotes and a blank line, the part of a form.
+        rf"(?:{labels})(?:{mark})?\s*"
+        rf"(?:{equals}|{quoted}|>|(?P<bare>{colon}\s*(?:[>|][+-]?\s+)?|(?<=['\"])\r?\n\r?\n))"
+        rf"|{alone}(?:code|value)(?:{mark})?\s*(?:{equals})|{alone}code(?:{mark})?\s*{quoted}"
+        rf"|{alone}value{mark}\s*{quoted}"  # "Invalid value: 'x'" is a sentence
+        rf"|(?:{'|'.join(_HEADERS)})(?:{mark})?\s*(?:(?:{colon}|=)\s*{byte}|,\s*b?(?={mark}))(?:{mark})?"
+        rf"(?:(?:{one}|(?P<rest>{several})){blank})?"
+        rf"|{alone}(?:set-)?cookie(?:{mark}\s*(?:{quoted}|,\s*b?(?={mark}))|(?P<cookies>\s*{colon}\s*)(?=[\w.-]+=))"
+        rf"|{alone}bearer{blank}"
     )
 
 
 @functools.cache
-def _values() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """A value: in quotes; without; one that is random enough to be a secret in any text; and what follows none."""
+def _values() -> tuple[re.Pattern[str], ...]:
+    """A value: in quotes; without; random enough to be a secret in any text; what follows none; to the line's end."""
     return (
         re.compile(r"(?P<quote>['\"])(?P<value>(?:(?!(?P=quote))[^\\]|\\.)+)", re.DOTALL),
-        re.compile(r"(?:\\['\"])?(?P<value>[^\s'\",;&\\]+)"),
+        re.compile(r"(?:\\{1,7}['\"]|%22|%27)?(?P<value>[^\s'\",;&\\]+)"),
         re.compile(r"\\?['\"]?(?P<value>[\w~+%\-]+=*)", re.ASCII),
         re.compile(r"[\w(./\[]", re.ASCII),
+        re.compile(r"(?P<value>[^\r\n]+)"),
     )
 
 
@@ -123,6 +150,12 @@ def _pem() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
         ),
         re.compile(r"[\w+/\-]{16,}=*", re.ASCII),
     )
+
+
+@functools.cache
+def _of_user() -> re.Pattern[str]:
+    """The password in a URL (RFC 3986 §3.2.1)."""
+    return re.compile(r"(://[^\s/?#:@'\"]{0,100}:)[^\s/?#@'\"]{1,400}(@)")
 
 
 # Controls, line separators, halves of characters, and what reorders text or is not seen: marks of direction, zero
@@ -206,7 +239,7 @@ def secrets_in(value: object) -> Iterator[SecretStr]:
 def _is_label(name: str) -> bool:
     """Whether a field is one of those whose value is a secret, in any spelling and with any words before it."""
     plain = re.sub(r"[^a-z]", "", name.lower()).removesuffix("s")
-    return plain.endswith(tuple(re.sub(r"[^a-z]", "", label) for label in (*LABELS, *_HEADERS)))
+    return plain.endswith(tuple(re.sub(r"[^a-z]", "", label) for label in (*LABELS, *_SPELLINGS, *_HEADERS, "cookie")))
 
 
 def is_sendable(secret: SecretStr) -> bool:
@@ -306,6 +339,8 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
         text = re.sub(r"\[masked\](?:\.(?:\[masked\]|[A-Za-z0-9_\-]+))+", "[masked]", text)
     if "PRIVATE KEY-----" in text:
         text = "".join(_without_pem(text, certain=certain))
+    if "://" in text and not certain:
+        text = _of_user().sub(r"\1[masked]\2", text)
     if "sk-ant-" in text or "eyJ" in text:
         text = _shapes(certain=certain).sub(_mask_certain if certain else _mask_shape, text)
     done, parts = 0, []
@@ -326,16 +361,19 @@ def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
     lowered = text.replace("\u0130", "I").lower()  # the one character that has another length in lower case
     if "bearer" not in lowered and not any(sign in text for sign in _SIGNS):
         return
+    label = _label(certain=certain)
+    quoted, plain, random, _, rest = _values()
     done = 0
-    for at in _places(lowered, (*_HEADERS, *LABELS, "bearer", *_WORDS)):
-        if at < done or (found := _label(certain=certain).match(text, at)) is None:
+    for at in _places(lowered, (*_HEADERS, *LABELS, "bearer", *_WORDS, *(() if certain else _OTHERS))):
+        if at < done or (found := label.match(text, at)) is None:
             continue
-        quoted, plain, random, _ = _values()
         if certain:
             value = random.match(text, found.end())
             wanted = value is not None and _is_random(text, value)
         else:
-            value = quoted.match(text, found.end()) or plain.match(text, found.end())
+            lasts = found["rest"] is not None or found["cookies"] is not None
+            value = rest.match(text, found.end()) if lasts else None
+            value = value or quoted.match(text, found.end()) or plain.match(text, found.end())
             wanted = value is not None and not _is_word(found, value["value"])
         if value is not None and wanted:
             yield value.span("value")
@@ -366,7 +404,7 @@ def _is_random(text: str, value: re.Match[str]) -> bool:
 
 def _is_word(label: re.Match[str], value: str) -> bool:
     """Whether what follows a label is masked already, or after a bare colon no more than a word of a sentence."""
-    if value.startswith(("[masked", "[JWT", "[private")) or value.endswith("..."):
+    if value.startswith(("[masked", "[JWT", "[private")) or (value.endswith("...") and len(value) <= _SHOWN + 3):
         return True
     if label.group().lower().startswith("bearer") or label["bare"]:
         return len(value) < 8 or (bool(label["bare"]) and re.search("[0-9]", value) is None)

@@ -177,6 +177,20 @@ def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
         '{"password": "a\\"S3cretS3cretS3cret"}',
         "-----BEGIN PRIVATE KEY-----\nS3cretS3cretS3cret\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nS3cretS3cretS3cret",
+        "ANTHROPIC_AUTH_TOKEN=S3cretS3cretS3cret", "export MY_API_KEY='S3cretS3cretS3cret'",
+        "x-refresh-token: S3cretS3cretS3cret", "--client-secret=S3cretS3cretS3cret", "apiKey: S3cretS3cretS3cret",
+        "passphrase=S3cretS3cretS3cret", "<id_token>S3cretS3cretS3cret</id_token>",
+        "HTTP_AUTHORIZATION=S3cretS3cretS3cret",
+        '{\\\\\\"access_token\\\\\\": \\\\\\"S3cretS3cretS3cret\\\\\\"}',
+        "%7B%22token%22%3A%20%22S3cretS3cretS3cret%22%7D",
+        "grant_type%3Dx%26code%3DS3cretS3cretS3cret", "token: >-\n  S3cretS3cretS3cret",
+        "token: |\n  S3cretS3cretS3cret",
+        'form-data; name="password"\r\n\r\nS3cretS3cretS3cret', "Authorization: Bearer+S3cretS3cretS3cret",
+        "authorization: Negotiate S3cretS3cretS3cret",
+        'Authorization: Digest username="x", response="S3cretS3cretS3cret"',
+        "Cookie: a=b; session=S3cretS3cretS3cret", '"set-cookie": "sid=S3cretS3cretS3cret; Path=/"',
+        "('cookie', 'sid=S3cretS3cretS3cret')", "cannot reach http://user:S3cretS3cretS3cret@proxy:3128/",
+        "postgres://u:S3cretS3cretS3cret@[::1]/x", "token=S3cretS3cretS3cret...",
     ],
 )  # fmt: skip
 def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
@@ -190,7 +204,10 @@ def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
         "", "Authentication failed", "workspace_id: must be wrkspc_… or the word default",
         "the rule fdrl_01ABC does not exist", "repo:acme/app:ref:refs/heads/main",
         "https://token.actions.githubusercontent.com", '{"error": "invalid_grant", "error_description": "expired"}',
-        "-----BEGIN CERTIFICATE-----", "a code, a value and a secret",
+        "-----BEGIN CERTIFICATE-----", "a code, a value and a secret", "status_code=401, exit_code=7",
+        "max_tokens=1024",
+        "https://[::1]:8443/a@b", "http://127.0.0.1:8080/x?y=z@w", "use <token> here", "token_type: Bearer",
+        "cookies: none",
     ],
 )  # fmt: skip
 def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
