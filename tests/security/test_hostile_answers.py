@@ -559,6 +559,12 @@ class Servers:
 
 
 CASES = [(group, name) for group, answers in GROUPS.items() for name in answers]
+by_turns = pytest.mark.parametrize("turns", [3, pytest.param(1, marks=pytest.mark.long)], ids=["turns", "all"])
+"""Each answer is given to every third endpoint, and under `-m long` to all."""
+
+
+def some_of(group: str, endpoint: str, turns: int) -> list[str]:
+    return list(GROUPS[group])[list(ENDPOINTS).index(endpoint) % turns :: turns]
 
 
 def answered(connection: socket.socket, request: Received) -> None:
@@ -620,11 +626,13 @@ def test_there_are_enough_answers_and_no_two_are_the_same() -> None:
     assert not [it[:300] for it, times in collections.Counter(whole_ones).items() if times > 1]
 
 
+@by_turns
 @pytest.mark.parametrize("group", [name for name in GROUPS if name != "large"])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_thread_gets_a_result_or_a_typed_error(
     endpoint: str,
     group: str,
+    turns: int,
     servers: Servers,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -643,16 +651,20 @@ def test_a_thread_gets_a_result_or_a_typed_error(
             error = raised
         return problem_of(error, time.monotonic() - begun, allowed)
 
+    names = some_of(group, endpoint, turns)
     with ThreadPoolExecutor(len(HANGING)) as pool:
-        found = (pool.map if group == "hanging" else map)(attempt, GROUPS[group])
-        problems = {name: problem for name, problem in zip(GROUPS[group], found, strict=True) if problem}
+        found = (pool.map if group == "hanging" else map)(attempt, names)
+        problems = {name: problem for name, problem in zip(names, found, strict=True) if problem}
     assert not problems, "\n".join(f"{name}: {problem}" for name, problem in problems.items())
     assert not seen_in(caplog, "".join(capsys.readouterr()))
 
 
+@by_turns
 @pytest.mark.parametrize("group", ["encodings", "frames", "resets", "hanging"])
 @pytest.mark.parametrize("endpoint", FLOWS)
-def test_a_task_gets_a_result_or_a_typed_error(endpoint: str, group: str, servers: Servers, tmp_path: Path) -> None:
+def test_a_task_gets_a_result_or_a_typed_error(
+    endpoint: str, group: str, turns: int, servers: Servers, tmp_path: Path
+) -> None:
     """What is in a body is read by the same code."""
     allowed = DEADLINE if group == "hanging" else AMPLE
     problems: dict[str, str] = {}
@@ -672,19 +684,20 @@ def test_a_task_gets_a_result_or_a_typed_error(endpoint: str, group: str, server
     async def all_of_them() -> None:
         limit = anyio.CapacityLimiter(len(HANGING))
         async with anyio.create_task_group() as tasks:
-            for name in GROUPS[group]:
+            for name in some_of(group, endpoint, turns):
                 tasks.start_soon(attempt, name, limit)
 
     anyio.run(all_of_them)
     assert not problems, "\n".join(f"{name}: {problem}" for name, problem in problems.items())
 
 
+@by_turns
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_large_answer_takes_little_memory(endpoint: str, servers: Servers, tmp_path: Path) -> None:
+def test_a_large_answer_takes_little_memory(endpoint: str, turns: int, servers: Servers, tmp_path: Path) -> None:
     problems = {}
     tracemalloc.start(1)
     try:
-        for name in LARGE:
+        for name in some_of("large", endpoint, turns):
             tracemalloc.reset_peak()
             before, begun, error = tracemalloc.get_traced_memory()[0], time.monotonic(), None
             try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click.groups import AntCommand, AntGroup
+from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
 def _print_line(line: str) -> None:
     # The terminal may be gone; the requests are answered all the same.
     with contextlib.suppress(OSError):
-        click.echo(line, err=True)
+        say(line, err=True)
 
 
 @emulator.command(
