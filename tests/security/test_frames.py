@@ -213,6 +213,10 @@ def assert_frames_hold_no_secret(attempt: Callable[..., object], *given: Any, **
     return caught
 
 
+by_turns = pytest.mark.parametrize("turns", [3, pytest.param(1, marks=pytest.mark.long)], ids=["turns", "all"])
+"""Every third of the pairs, with all of each kind in it; under `-m long` the whole product."""
+
+
 # --- entries that fail before anything is sent --------------------------------------------------------------
 
 SPOILT: dict[str, Callable[[World], dict[str, Any]]] = {
@@ -322,11 +326,12 @@ def sources(world: World) -> dict[str, IdentitySource]:
     }
 
 
+@by_turns
 @pytest.mark.parametrize("failure", FAILURES)
-def test_exchanging(failure: str, world: World) -> None:
+def test_exchanging(failure: str, turns: int, world: World) -> None:
     world.failure = FAILURES[failure]
     raised = []
-    for source in sources(world).values():
+    for source in list(sources(world).values())[list(FAILURES).index(failure) % turns :: turns]:
         for ask in list(ASK.values())[:: 3 if failure in QUICK else 4]:
             environ = {**world.federation, "ANT_CACHE": "memory"}
             creds = ant_wif.federate(
@@ -544,11 +549,13 @@ def held(world: World) -> dict[str, Callable[[], Credentials]]:
 
 
 @pytest.mark.parametrize("failure", ["HTTP 401", "HTTP 403", "HTTP 500", "garbage", "a list", "cut off", "a redirect"])
+@by_turns
 @pytest.mark.parametrize("call", CALLS)
-def test_calling_the_api_and_refreshing_after_a_401(call: str, failure: str, world: World) -> None:
+def test_calling_the_api_and_refreshing_after_a_401(call: str, failure: str, turns: int, world: World) -> None:
     world.failure = QUICK[failure]
     raised = []
-    for creds in held(world).values():
+    first = (list(CALLS).index(call) + list(QUICK).index(failure)) % turns
+    for creds in list(held(world).values())[first::turns]:
         world.grants = 1
         raised.append(assert_frames_hold_no_secret(called, CALLS[call], creds))
     assert any(raised) or failure not in {"HTTP 401", "HTTP 403", "HTTP 500", "cut off"}
@@ -650,18 +657,18 @@ def works(request: Received) -> bytes:
 
 
 PRINTING = ("auth export", "auth print-credentials", "exec", "identity token")
-"""What handles a bare credential is tried with each kind of it, the others by turns; under `-m long` all of them."""
+"""What handles a bare credential is tried with each kind of it, the others by turns."""
 
 
-@pytest.mark.parametrize("turns", [True, pytest.param(False, marks=pytest.mark.long)], ids=["turns", "all"])
+@by_turns
 @pytest.mark.parametrize("failure", ["HTTP 401", "HTTP 403 that quotes all in its headers", "garbage", "full"])
-def test_every_command(failure: str, world: World, monkeypatch: pytest.MonkeyPatch, *, turns: bool) -> None:
+def test_every_command(failure: str, turns: int, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.failure = QUICK.get(failure, works)
     raised = []
     held = (world.federation, {**world.environ, "ANTHROPIC_API_KEY": API_KEY}, world.login())
     for turn, environ in enumerate(held):
         for number, command in enumerate(COMMANDS):
-            if turns and number % len(held) != turn and not command.startswith(PRINTING):
+            if (number - turn) % turns and not command.startswith(PRINTING):
                 continue
             world.grants = 9 if failure == "full" else 0
             with monkeypatch.context() as patched, contextlib.ExitStack() as stack:
