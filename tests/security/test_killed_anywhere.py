@@ -91,7 +91,7 @@ def names(folder: Path) -> set[str]:
     return {path.suffix for path in folder.rglob("*") if path.is_file()}
 
 
-NUMBERS = [20, pytest.param(334, marks=pytest.mark.long)]
+NUMBERS = [8, pytest.param(334, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -12,6 +14,7 @@ import httpx2
 import pytest
 
 import ant_wif
+from ant_wif._config import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens import StaticProvider
 from ant_wif.credentials import Credentials
@@ -19,7 +22,9 @@ from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 from ant_wif.integrations.httpx import HttpxAuth
 from ant_wif.integrations.httpx2 import Httpx2Auth
+from support.login import keep_a_login
 from support.misbehaving_server import HostileServer, Received, denial, redirect, reply
+from support.samples import federation_profile
 
 ANSWER = reply({"data": [], "has_more": False, "first_id": None, "last_id": None})
 
@@ -250,3 +255,23 @@ class TestAnAdapter:
             self.ask(library, credentials, "/v1/models", asynchronous=asynchronous, follow_redirects=True)
             assert {request.header("authorization") for request in own.requests} == {"Bearer sk-ant-oat01-held"}
             assert credentials.access_token() is not held
+
+
+def test_a_login_is_not_used_by_a_federation_profile_of_its_name(tmp_path: Path) -> None:
+    with Emulator() as emulator:
+        directory = ConfigDir(tmp_path / ".config" / "anthropic")
+        keep_a_login(directory, emulator)
+        login = json.loads(directory.credentials_path("default").read_text())["access_token"]
+        job = emulator.env("github")
+        ids = {
+            "type": "oidc_federation",
+            "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
+            "service_account_id": job["ANTHROPIC_SERVICE_ACCOUNT_ID"],
+        }
+        profile = federation_profile(
+            authentication=ids, organization_id=job["ANTHROPIC_ORGANIZATION_ID"], base_url=emulator.base_url
+        )
+        directory.config_path("default").write_text(json.dumps(profile))
+        environ = {name: value for name, value in job.items() if not name.startswith("ANTHROPIC_")}
+        assert ant_wif.resolve(environ={**environ, "HOME": str(tmp_path)}).token() != login
+        assert emulator.exchanges == 1
