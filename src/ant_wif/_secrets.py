@@ -31,6 +31,7 @@ __all__ = [
     "labelled_values",
     "mask",
     "may_hold_secret",
+    "quoted",
     "redact",
     "reveal",
     "sanitize",
@@ -260,6 +261,11 @@ def sanitize(text: object, *, known: Iterable[SecretStr] = (), limit: int = 256)
     # Masked before it is cut, or the cut could divide a secret into a part that has no known shape.
     shown = harmless(redact(str(text), known))
     return shown if len(shown) <= limit else f"{shown[:limit]}..."
+
+
+def quoted(text: object, *, limit: int = 256) -> str:
+    """Return outside text in quotes, fit for a message. What is escaped in it is escaped once."""
+    return f"'{sanitize(text, limit=limit)}'"
 
 
 def harmless(text: str, *, lines: bool = False) -> str:

@@ -11,11 +11,35 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["read_json", "read_object", "read_value"]
+__all__ = ["problem_in_words", "read_json", "read_object", "read_value"]
 
 _MAX_DEPTH = 500
 """How deep objects and lists may be nested."""
 _LONGEST_NUMBER = 1000
+
+
+_PROBLEMS = {
+    "missing": "is missing",
+    "string_type": "is not a string",
+    "string_too_short": "is empty",
+    "string_pattern_mismatch": "has a form that this version does not know",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "int_parsing": "is not a whole number",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
+    "list_type": "is not a list",
+    "tuple_type": "is not a list",
+    "dict_type": "is not an object",
+    "model_type": "is not an object",
+    "model_attributes_type": "is not an object",
+    "dataclass_type": "is not an object",
+}
+
+
+def problem_in_words(kind: str, message: str) -> str:
+    """Return what is wrong with a field of a document, from the type and the message of pydantic."""
+    return _PROBLEMS.get(kind, f"cannot be used: {message}")
 
 
 def read_json(text: bytes | str) -> object:

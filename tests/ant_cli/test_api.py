@@ -178,7 +178,7 @@ class TestMessages:
             (("--message", "{role: user"), "line 1, column 12"),
             (("--message", HELLO, "--messages", "[]"), "--message and --messages are two ways"),
             (("--temprature", "1"), "--temprature"),
-            (("--max-tokens", "many"), "'many' is not a valid integer"),
+            (("--max-tokens", "many"), "'many' is not a whole number"),
             (("--max-tokens", "0"), "0 is not in the range"),
             (("--model", ""), "is empty"),
             (("--system", "@/nonexistent/prompt.txt"), "cannot be read: No such file or directory"),

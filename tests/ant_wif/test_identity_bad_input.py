@@ -323,7 +323,7 @@ def test_a_url_s_secret_that_is_not_there_is_named(fails: Fail, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({}, "url cannot be used"),
+        ({}, "url is missing"),
         ({"url": "https://x.example", "method": "PUT"}, "'GET' or 'POST'"),
         ({"url": "https://x.example", "headers": {"Authorization": "Bearer x"}}, "not the value itself"),
         *(

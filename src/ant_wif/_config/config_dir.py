@@ -29,7 +29,7 @@ from ant_wif._files import (
     try_lock,
     write_atomically,
 )
-from ant_wif._secrets import SecretStr, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, quoted, sanitize_path
 from ant_wif.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def check_name(name: str, *, found_in: str) -> str:
     raise ProfileError(
         f"{found_in} is not a valid profile name",
         facts=(
-            f"found: {sanitize(name, limit=64)!r}",
+            f"found: {quoted(name, limit=64)}",
             "expected: letters, digits, '_', '-' and '.', not starting with a dot, 200 at most",
         ),
         hint=f"correct {found_in}",
@@ -183,7 +183,7 @@ class ConfigDir:
         found = _profile(name, path, self.owners)
         if found is None:
             raise ProfileError(
-                f"the profile {sanitize(name, limit=64)!r} does not exist: there is no file {sanitize_path(path)}",
+                f"the profile {quoted(name, limit=64)} does not exist: there is no file {sanitize_path(path)}",
                 hint="`ant profile list` shows which there are; `ant profile create` makes one, and so does a login",
             )
         if isinstance(found, ProfileError):

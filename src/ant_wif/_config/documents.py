@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
+from ant_wif._strict import problem_in_words
 from ant_wif.errors import ProfileError
 
 __all__ = ["OidcFederation", "Profile", "ProfileDocument", "StoredCredentials", "UserOauth"]
@@ -144,7 +145,9 @@ def _validated(model: type[_Model], document: Mapping[str, object]) -> tuple[_Mo
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"] if step not in {"oidc_federation", "user_oauth"})
         found = first.get("ctx", {}).get("tag")
-        message = f"{first['msg']}" if found is None else f"found {found!r}, expected {first['ctx']['expected_tags']}"
+        message = f" {problem_in_words(first['type'], first['msg'])}"
+        if found is not None:
+            message = f": found {found!r}, expected {first['ctx']['expected_tags']}"
         if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
             where = f"{where}.type"
-        return None, sanitize(f"{where}: {message}")
+        return None, sanitize(f"{where}{message}")

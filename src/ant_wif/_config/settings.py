@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ant_wif._constants import DEFAULT_AUDIENCE, UUID
 from ant_wif._environment import Environment
 from ant_wif._http import check_url, permit_url
-from ant_wif._secrets import SecretStr, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, quoted, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
 
@@ -79,7 +79,7 @@ def check_value(name: str, value: str, *, place: str) -> str:
     if re.fullmatch(form, value) is None:
         raise ConfigurationError(
             f"{place} is not a valid {called}",
-            facts=(f"found: {sanitize(value, limit=64)!r}", f"expected: {expected}"),
+            facts=(f"found: {quoted(value, limit=64)}", f"expected: {expected}"),
             hint=f"correct {place}",
         )
     return value
@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         """
         if self.cache not in {"disk", "memory", "off"}:
             raise ConfigurationError(
-                f"ANT_CACHE is {sanitize(self.cache, limit=32)!r}, expected disk, memory or off",
+                f"ANT_CACHE is {quoted(self.cache, limit=32)}, expected disk, memory or off",
                 hint="correct ANT_CACHE",
             )
         return self.cache == "disk"

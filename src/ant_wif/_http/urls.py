@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ant_wif._secrets import sanitize, sanitize_path
+from ant_wif._secrets import quoted, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
             )
         raise InsecureUrlError(
             f"{what} is not a valid URL",
-            facts=(f"found: {sanitize(url, limit=128)!r}", "expected: a URL such as https://api.anthropic.com"),
+            facts=(f"found: {quoted(url, limit=128)}", "expected: a URL such as https://api.anthropic.com"),
             hint=f"correct {what}",
         )
     insecure = found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]"))
@@ -106,8 +106,8 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
         raise InsecureUrlError(
             f"{what} must use https, because tokens are sent there",
             facts=(
-                f"found: {sanitize(url, limit=128)!r}",
-                f"the host {sanitize(found['host'], limit=128)!r} is not this machine",
+                f"found: {quoted(url, limit=128)}",
+                f"the host {quoted(found['host'], limit=128)} is not this machine",
             ),
             hint=f"use https in {what}; for a test server, name its host in {INSECURE_HOSTS}",
         )

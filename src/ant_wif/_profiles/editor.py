@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import DEFAULT_BASE_URL, KEYS, LOGIN_KEYS, ConfigDir, Settings, check_name, check_value, flag
 from ant_wif._files import is_there
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import read_source
 
@@ -184,7 +184,7 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
 
 def _check_key(key: str) -> None:
     if key not in KEYS:
-        raise ProfileError(f"there is no key {sanitize(key, limit=64)!r}", hint=f"the keys are {', '.join(KEYS)}")
+        raise ProfileError(f"there is no key {quoted(key, limit=64)}", hint=f"the keys are {', '.join(KEYS)}")
 
 
 def _filled(document: Mapping[str, object]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ant_wif._api import Api
 from ant_wif._constants import ADMIN_SCOPE, UUID
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.rules import Issuer, KeySet, Rule, ServiceAccount, read_key_set
 from ant_wif.rules.models import OrganizationRole
@@ -196,7 +196,7 @@ class ResourceCollection:
         found = self.named(wanted)
         if found is None:
             raise ApiError(
-                f"there is no {self.what} named {sanitize(wanted, limit=128)!r}",
+                f"there is no {self.what} named {quoted(wanted, limit=128)}",
                 hint=f"`ant wif {self.plural} list --include-archived` shows them all",
             )
         return found
@@ -310,13 +310,13 @@ class Admin:
             ids = [checked_id(each, "wrkspc") for each in self.workspaces() if each.get("name") == wanted]
             if len(ids) > 1:
                 raise ApiError(
-                    f"{len(ids)} workspaces are named {sanitize(wanted, limit=128)!r}: {', '.join(ids)}",
+                    f"{len(ids)} workspaces are named {quoted(wanted, limit=128)}: {', '.join(ids)}",
                     hint="give the id of the one that is meant",
                 )
             found = ids[0] if ids else None
         if found is None:
             raise ApiError(
-                f"there is no workspace named {sanitize(wanted, limit=128)!r}",
+                f"there is no workspace named {quoted(wanted, limit=128)}",
                 hint="give its id, wrkspc_…, or its name as the Console shows it; upper and lower case differ",
             )
         return found
@@ -355,7 +355,7 @@ def checked_id(document: Document, prefix: str) -> str:
     def read(found: Document) -> str:
         identifier = text_of(found, "id")
         if re.fullmatch(rf"{prefix}_[A-Za-z0-9_-]{{1,128}}", identifier) is None:
-            raise ValueError(f"`id` is {sanitize(identifier, limit=64)!r}, and was to be {prefix}_…")
+            raise ValueError(f"`id` is {quoted(identifier, limit=64)}, and was to be {prefix}_…")
         return identifier
 
     return parsed(read, document)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ant_wif._environment import Environment
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted, sanitize
+from ant_wif._strict import problem_in_words
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity.source import Context, Detection, IdentitySource, Job, not_detected
 from ant_wif.identity.variables import PLATFORMS
@@ -278,7 +279,7 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
     adapter = _adapter(str(name)) if isinstance(name, str) else None
     if adapter is None:
         raise ConfigurationError(
-            f"identity_token.source is {sanitize(name, limit=64)!r}, expected one of {', '.join(_names())}",
+            f"identity_token.source is {quoted(name, limit=64)}, expected one of {', '.join(_names())}",
             hint="`source` names the kind of identity source, the other fields are the kind's own",
         )
     try:
@@ -292,7 +293,7 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
     path = first["loc"][1:] if any(listed.name == name for listed in BUILT_IN) else first["loc"]
     where = ".".join(str(step) for step in path)
     raise ConfigurationError(
-        f"identity_token{f'.{where}' if where else ''} cannot be used: {sanitize(first['msg'])}",
+        f"identity_token{f'.{where}' if where else ''} {sanitize(problem_in_words(first['type'], first['msg']))}",
         hint=f"correct the fields of the identity source {name}",
     )
 
@@ -327,7 +328,7 @@ def _class_named(name: str, place: str = "identity_token.source") -> type[Identi
             return _loaded(plugin)
     raise ConfigurationError(
         f"{place} is not a valid identity source",
-        facts=(f"found: {sanitize(name, limit=64)!r}", f"expected: {', '.join(_names())}, auto or none"),
+        facts=(f"found: {quoted(name, limit=64)}", f"expected: {', '.join(_names())}, auto or none"),
         hint=f"correct {place}",
     )
 

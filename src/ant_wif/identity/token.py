@@ -29,6 +29,9 @@ _BEGINNINGS = {
     "-----BEGIN": "a private key (PEM)",
     "<": "an HTML or XML page",
     "{": "a JSON document; the token is probably one of its fields",
+    '"': "a text in double quotes; the token is probably between them",
+    "'": "a text in single quotes; the token is probably between them",
+    "Bearer ": "the value of an Authorization header; the token is what follows `Bearer`",
     "sk-ant-": "an Anthropic key or token, which is what an identity token is exchanged for",
 }
 
@@ -115,7 +118,7 @@ def _what_it_is(assertion: SecretStr) -> str | None:
         "nothing: it is empty": not text,
         **{name: text.startswith(beginning) for beginning, name in _BEGINNINGS.items()},
         f"{size} bytes, more than the {MAX_ASSERTION_BYTES} that a token may have": size > MAX_ASSERTION_BYTES,
-        "an encrypted JWT (five parts); a signed one has three": len(parts) == 5,
+        "an encrypted JWT (five parts); a signed one has three": len(parts) == 5 and len(text.split()) == 1,
         f"a text of {len(text)} characters in {len(parts)} dot-separated part(s); a JWT has three": len(parts) != 3,
         "three parts with characters that base64url does not have": not all(map(_PART.fullmatch, parts)),
     }

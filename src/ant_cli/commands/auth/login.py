@@ -302,5 +302,7 @@ def seconds(text: str) -> float:
     found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", text.strip())
     total = sum(int(found[unit] or 0) * seconds for unit, seconds in ((1, 3600), (2, 60), (3, 1))) if found else 0
     if total == 0:
-        raise click.BadParameter(f"{text!r} is not a valid duration; expected e.g. 90s, 5m or 1h30m")
+        raise click.BadParameter(
+            f"{text!r} is not a valid duration; expected e.g. 90s, 5m or 1h30m", param_hint="--timeout"
+        )
     return float(total)

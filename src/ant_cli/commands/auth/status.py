@@ -126,7 +126,7 @@ def _credentials(report: Report, now: float) -> Iterator[str]:
             yield _row(_label(report, candidate), _value(report, candidate), active=candidate.active)
             yield from _details(candidate, now)
     if report.credential is None:
-        yield "  none: in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; else log in"
+        yield "  none: in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; else: ant auth login"
 
 
 def _label(report: Report, candidate: CandidateStatus) -> str:

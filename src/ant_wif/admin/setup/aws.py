@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_get
 
 from __future__ import annotations
 
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
@@ -50,7 +50,7 @@ def trust(*, issuer_url: str, role_arn: str | None = None, account: str | None =
 def _role(arn: str) -> str:
     if ":assumed-role/" in arn:
         raise ConfigurationError(
-            f"{sanitize(arn)!r} is the ARN of a session, and a token's subject is that of the role",
+            f"{quoted(arn)} is the ARN of a session, and a token's subject is that of the role",
             hint="give the ARN that `aws iam get-role --role-name ROLE` prints, with its path",
         )
     return required(arn, _ROLE, what="the ARN of a role", expected="arn:aws:iam::123456789012:role/NAME")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted
 from ant_wif.admin.setup.models import WorkloadIdentity, required, slug
 from ant_wif.errors import ConfigurationError
 
@@ -44,7 +44,7 @@ def trust(
     else:
         if version == 2:
             raise ConfigurationError(
-                f"{sanitize(audience)!r} is not the id of an application, and a v2.0 token names it by its id",
+                f"{quoted(audience)} is not the id of an application, and a v2.0 token names it by its id",
                 hint="give the application's id as --audience: `az ad app list --query '[].appId'` shows it",
             )
         required(audience, r"api://[\w.~/-]{1,200}", what="an App ID URI", expected="api://…")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ant_wif._constants import DEFAULT_AUDIENCE
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted, sanitize
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, public_keys, required, slug
 from ant_wif.errors import ConfigurationError
 
@@ -340,7 +340,7 @@ def oidc(
     stem = subject.removesuffix("*")
     if not stem or "*" in stem or not subject.isprintable() or subject != subject.strip():
         raise ConfigurationError(
-            f"{sanitize(subject, limit=128)!r} is not a valid subject: expected text, with at most one * at its end",
+            f"{quoted(subject, limit=128)} is not a valid subject: expected text, with at most one * at its end",
             hint="pass the `sub` claim that `ant identity claims` prints",
         )
     if not audience or not audience.isprintable():

@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from ant_wif._http import Flow, Request, RequestFailure, check_url, send
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._secrets import SecretStr, quoted, sanitize
 from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
 from ant_wif.errors import ConfigurationError
 
@@ -60,7 +60,7 @@ def split_repository(repository: str) -> tuple[str, str, tuple[str, str] | None]
     owner, owner_id, name, name_id = found.groups()
     if (owner_id is None) != (name_id is None) or name in {".", ".."}:
         raise ConfigurationError(
-            f"{sanitize(repository)!r} is not a repository: expected OWNER/NAME, or OWNER@ID/NAME@ID",
+            f"{quoted(repository)} is not a repository: expected OWNER/NAME, or OWNER@ID/NAME@ID",
             hint="give both numbers or none",
         )
     return owner, name, None if owner_id is None or name_id is None else (owner_id, name_id)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ant_wif._config import DEFAULT_BASE_URL
 from ant_wif._constants import DEFAULT_AUDIENCE
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted
 from ant_wif.errors import ConfigurationError
 
 __all__ = [
@@ -87,7 +87,7 @@ def required(value: str, form: str, *, what: str, expected: str) -> str:
     if re.fullmatch(form, value, re.ASCII) is None or not value.isprintable():
         wild = "a wildcard would let others in; " if "*" in value or "?" in value else ""
         raise ConfigurationError(
-            f"{sanitize(value, limit=128)!r} is not {what}: {wild}expected {expected}",
+            f"{quoted(value, limit=128)} is not {what}: {wild}expected {expected}",
             hint="correct it; the comparison is case-sensitive",
         )
     return value

@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ant_wif._http import is_loopback
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import quoted
 from ant_wif.admin.client import (
     Admin,
     Document,
@@ -117,7 +117,7 @@ def _service_account(
             check_name(asked)
         except RegistrationError as error:
             raise ConfigurationError(
-                f"there is no service account {sanitize(asked, limit=128)!r}, and none can be made: its {error}",
+                f"there is no service account {quoted(asked, limit=128)}, and none can be made: its {error}",
                 hint="give an id, svac_…, or a name of lower-case letters, digits and hyphens with --service-account",
             ) from None
         body = {"name": asked, "description": f"made by `ant wif setup {wanted.trust.platform}`"}

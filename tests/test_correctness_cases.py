@@ -1,0 +1,217 @@
+"""Who is blamed and what is said: each kind of mistake with two neighbours, in one table. Other files hold the rest.
+
+The kinds that take a login, a browser, another user or a platform's own tools are in `ant_cli/test_login_profiles.py`,
+`ant_cli/test_exec_tools.py`, `ant_wif/test_foreign_failures.py` and `security/`; why an exchange is denied is in
+`ant_wif/test_explaining.py`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import ant_wif
+from ant_cli.main import main
+from ant_wif.emulator import Emulator
+from support.samples import ORGANIZATION, RULE, federation_profile, login_profile
+
+KEY = {"ANTHROPIC_API_KEY": "a-key", "ANTHROPIC_BASE_URL": "https://api.example.invalid"}
+UNSENT = {**KEY, "SSL_CERT_FILE": "/gone"}
+JOB = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
+LOGIN = {"configs/default.json": login_profile()}
+TOKEN = "sk-ant-oat01-EXAMPLE"
+STORED = {"access_token": TOKEN, "expires_at": 4_000_000_000, "refresh_token": "a-refresh-token", "extra": 1}
+LOGGED_IN = {**LOGIN, "credentials/default.json": STORED}
+FOREIGN = {
+    "configs/default.json": federation_profile(),
+    "credentials/default.json": {"access_token": TOKEN, "expires_at": 4_000_000_000},
+}
+MODELS = "models list --limit 1"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line, what it finds, and what it must say. `unsaid` is the wrong culprit."""
+
+    words: str
+    status: int
+    said: str
+    files: dict[str, object] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=dict)
+    unsaid: str = "a bug in ant-wif"
+    last: tuple[str, ...] = ()
+
+
+def trusting(name: str, value: str) -> Case:
+    return Case(MODELS, 3, f"error: {name} cannot be used: ", environ={**KEY, name: value}, unsaid="could not be")
+
+
+CASES: dict[str, list[Case]] = {
+    "a token of another tool is not called bound": [
+        Case("auth status", 0, "another tool issued the cached token", FOREIGN),
+        Case("auth status --workspace-id wrkspc_01", 0, "unknown: another tool issued", FOREIGN),
+        Case("profile set workspace_id wrkspc_01Other", 0, "removed the cached access token", FOREIGN),
+        Case("profile set base_url https://gw.example", 0, "removed the cached access token", FOREIGN),
+    ],
+    "a login is printed whole": [
+        Case("auth print-credentials", 0, '"extra": 1', LOGGED_IN),
+        Case("auth print-credentials --env", 0, f"export ANTHROPIC_AUTH_TOKEN={TOKEN}", LOGGED_IN),
+        Case("auth print-credentials --api-key a-key", 0, '"type": "api_key"', LOGGED_IN),
+    ],
+    "a bad URL is its own variable's or flag's": [
+        Case(MODELS, 3, "ANTHROPIC_BASE_URL is not", LOGGED_IN, {"ANTHROPIC_BASE_URL": "127.0.0.1:1"}, "profile"),
+        Case(f"{MODELS} --base-url http://evil.example", 3, "error: --base-url must use https", LOGGED_IN),
+        Case(f"{MODELS} --base-url api.anthropic.com", 3, "hint: correct --base-url", LOGGED_IN, unsaid="profile"),
+    ],
+    "what a login is not bound to is named with its fix": [
+        Case("auth status --workspace-id wrkspc_x", 0, "leave out --workspace-id", {
+            **LOGIN, "credentials/default.json": {**STORED, "workspace_id": "wrkspc_y"}}),
+        Case("auth status", 0, "unset ANTHROPIC_WORKSPACE_ID", {
+            **LOGIN, "credentials/default.json": {**STORED, "workspace_id": "wrkspc_y"}},
+            {"ANTHROPIC_WORKSPACE_ID": "wrkspc_x"}),
+        Case("auth status", 0, "ant auth login --profile default", {
+            "configs/default.json": login_profile(workspace_id="wrkspc_x"),
+            "credentials/default.json": {**STORED, "workspace_id": "wrkspc_y"}}),
+    ],
+    "a value of a profile is trimmed, and an empty one refused": [
+        Case("profile set workspace_id", 0, "is now wrkspc_x", LOGIN, last=(" wrkspc_x\r",)),
+        Case("profile set workspace_id", 1, "ant profile unset workspace_id", LOGIN, last=(" \t",)),
+        Case("profile set workspace_id", 1, "'\\u200bwrkspc_x'", LOGIN, last=("\u200bwrkspc_x",), unsaid="\\\\u"),
+    ],
+    "what is not set is an empty line": [
+        Case("profile get workspace_id", 0, "\n", LOGIN),
+        Case("profile get scope", 0, "\n", LOGIN),
+        Case("profile get authentication", 0, '"type": "user_oauth"', LOGIN),
+    ],
+    "a profile that is passed over is said": [
+        Case(f"{MODELS} --profile other", 3, "note: ANTHROPIC_API_KEY is used instead", environ=UNSENT),
+        Case(MODELS, 3, "(ANTHROPIC_PROFILE)", environ={**UNSENT, "ANTHROPIC_PROFILE": "other"}),
+        Case(f"{MODELS} --workspace-id wrkspc_x", 3, "has no effect on ANTHROPIC_API_KEY", environ=UNSENT),
+    ],
+    "a status without a credential has the command to run": [
+        Case("auth status", 0, "else: ant auth login"),
+        Case("auth status", 0, "not logged in: ant auth login --profile default", LOGIN),
+        Case("auth status --profile gone", 0, "no such profile: ant auth login --profile gone"),
+        Case("auth status", 0, "expired: ant auth login", {
+            **LOGIN, "credentials/default.json": {"access_token": TOKEN, "expires_at": 1}}),
+    ],
+    "a duration is what it is elsewhere": [
+        Case("auth login --no-browser --timeout 5m0s", 1, "no code was pasted"),
+        Case("auth login --no-browser --workspace-id", 1, "workspace_id=wrkspc_x", last=("  wrkspc_x ",)),
+        Case("auth login --no-browser --timeout 0s", 2, "error: invalid value for --timeout: '0s'"),
+        Case("auth login --no-browser --callback-port x", 2, "'--callback-port': 'x' is not a whole number"),
+    ],
+    "transport is blamed on the variable": [
+        trusting("ALL_PROXY", "socks4://proxy:1"),
+        trusting("HTTPS_PROXY", "http://proxy:99999"),
+        trusting("SSL_CERT_FILE", "/gone"),
+        trusting("SSL_CERT_FILE", "/"),
+        trusting("SSL_CERT_DIR", "/gone"),
+    ],
+    "a platform that is half configured is named": [
+        Case("auth verify", 3, "add a projected", environ={**JOB, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}),
+        Case("auth verify", 3, "for STS alone", environ={**JOB, "AWS_WEB_IDENTITY_TOKEN_FILE": "/x"}),
+        Case("auth verify", 3, "AZURE_CLIENT_ID is not", environ={
+            **JOB, "AZURE_FEDERATED_TOKEN_FILE": "/x", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": ""}),
+        Case("auth verify", 3, "id-token: write", environ={**JOB, "GITHUB_ACTIONS": "true"}),
+        Case("auth verify", 3, "id_tokens:", environ={**JOB, "GITLAB_CI": "true", "ANTHROPIC_ID_TOKEN": ""}),
+        Case("identity detect", 0, "VERCEL and VERCEL_OIDC_TOKEN are not set", unsaid=" or "),
+    ],
+    "an encoding is named": [
+        Case("auth print-credentials --access-token", 0, TOKEN, {
+            name: codecs.BOM_UTF8 + json.dumps(document).encode() for name, document in LOGGED_IN.items()}
+            | {"active_config": codecs.BOM_UTF8 + b"default\r\n"}),
+        Case(MODELS, 3, "json is UTF-16 text", {"configs/default.json": "{}".encode("utf-16")}, unsaid="column"),
+        Case(MODELS, 3, "active_config is UTF-16 text", {"active_config": "default".encode("utf-16-le")}),
+    ],
+    "a field is wrong in plain words": [
+        Case(MODELS, 3, "access_token is not a string", {**LOGIN, "credentials/default.json": {"access_token": 5}}),
+        Case(MODELS, 3, "authentication is not an object", {"configs/default.json": {"authentication": "x"}}),
+        Case(MODELS, 3, "identity_token.path is missing", {"configs/default.json": {
+            "authentication": {"type": "oidc_federation", "identity_token": {"source": "file"}}}}),
+    ],
+    "an ID is trimmed, and shown as it is": [
+        Case("auth verify --identity-token x", 3, "expected a signed JWT", environ={
+            **JOB, "ANTHROPIC_FEDERATION_RULE_ID": f" {RULE}\r\n"}),
+        Case("auth verify --identity-token x", 3, "found: 'fdrl_a\\nb'", environ={
+            **JOB, "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_a\nb"}, unsaid="\\\\n"),
+        Case("auth verify --identity-token x", 3, "found: '${{ vars.X }}'", environ={
+            **JOB, "ANTHROPIC_WORKSPACE_ID": "${{ vars.X }}"}),
+    ],
+    "a mistyped command is suggested, and the official one's known": [
+        Case("aut", 2, "error: unknown command 'aut'\nhint: did you mean 'ant auth'?"),
+        Case("wif setup gitlb", 2, "did you mean 'ant wif setup gitlab'"),
+        Case("beta:agents list", 2, "official CLI"),
+        Case("auth status extra", 2, "error: unexpected argument: extra"),
+        Case("--hlep", 2, "error: unknown option '--hlep'\nhint: did you mean --help?"),
+    ],
+    "a place that is none": [
+        Case("profile list", 0, "default", {**LOGIN, "configs/sub.json/x": b""}, unsaid="sub"),
+        Case("profile list", 1, "ANTHROPIC_CONFIG_DIR begins with a ~", environ={"ANTHROPIC_CONFIG_DIR": "~/x"}),
+        Case("auth status", 0, "ANTHROPIC_CONFIG_DIR begins with a ~", environ={"ANTHROPIC_CONFIG_DIR": "~"}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(each, id=f"{kind}-{number}") for kind, rows in CASES.items() for number, each in enumerate(rows)],
+)
+def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in case.files.items():
+        path = tmp_path / ".config/anthropic" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        path.chmod(0o600)
+    status = main([*case.words.split(), *case.last], {"HOME": str(tmp_path), **case.environ})
+    said = "".join(capsys.readouterr())
+    assert (status, case.said in said) == (case.status, True), said
+    assert case.unsaid not in said
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lambda token: codecs.BOM_UTF8 + token + b"\r\n", '"repo:acme/app:'),
+        (lambda token: token.decode().encode("utf-16"), "is UTF-16 text"),
+        (lambda token: b'"' + token + b'"', "a text in double quotes"),
+        (lambda token: b"Bearer " + token, "what follows `Bearer`"),
+        (lambda token: token + b"\n" + token, "a JWT has three"),
+        (lambda token: json.dumps({"value": token.decode()}).encode(), "a JSON document"),
+    ],
+)
+def test_a_token_file_is_read_or_what_it_holds_is_named(
+    content: object, said: str, emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(content)
+    path = tmp_path / "token"
+    path.write_bytes(content(emulator.issue().encode()))
+    main(
+        ["identity", "claims", "--transform", "claims.sub"],
+        {"HOME": str(tmp_path), "ANTHROPIC_IDENTITY_TOKEN_FILE": str(path)},
+    )
+    assert said in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("shape", ["gateway-token-123", "a-jwt.of.another", "sk-ant-api03-x"])
+def test_only_a_token_of_the_platform_s_own_sends_the_beta_header(shape: str) -> None:
+    found = ant_wif.resolve(environ={"ANTHROPIC_AUTH_TOKEN": shape, "HOME": "/nonexistent"}).headers()
+    assert "anthropic-beta" not in found
+
+
+@pytest.mark.parametrize("name", ["api_keyy", "workspace", "environ_"])
+def test_an_argument_that_does_not_exist_is_a_type_error(name: str) -> None:
+    for function in (ant_wif.report, ant_wif.resolve):
+        with pytest.raises(TypeError):
+            function(**{name: "x"})
