@@ -20,6 +20,8 @@ from ant_cli.main import main
 from ant_wif.emulator import Emulator
 from support.samples import ORGANIZATION, RULE, federation_profile, login_profile
 
+FILE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
+GONE: dict[str, object] = {"configs/default.json": federation_profile()}
 KEY = {"ANTHROPIC_API_KEY": "a-key", "ANTHROPIC_BASE_URL": "https://api.example.invalid"}
 UNSENT = {**KEY, "SSL_CERT_FILE": "/gone"}
 JOB = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
@@ -149,6 +151,15 @@ CASES: dict[str, list[Case]] = {
         Case("beta:agents list", 2, "official CLI"),
         Case("auth status extra", 2, "error: unexpected argument: extra"),
         Case("--hlep", 2, "error: unknown option '--hlep'\nhint: did you mean --help?"),
+    ],
+    "a file and a program are blamed on what names them": [
+        Case("auth verify", 3, "check the path in authentication.identity_token of the profile", GONE, unsaid=FILE),
+        Case("auth verify --identity-token-file /x", 3, "hint: check the path in --identity-token-file\n", GONE),
+        Case("auth verify", 3, f"hint: check the path in {FILE}\n", GONE, {**JOB, FILE: "/y"}),
+        Case("auth verify --identity-source none", 3, "--identity-source has the value none", GONE, unsaid="lacks"),
+        Case("auth verify", 3, "/gone does not exist or cannot be run", {"configs/default.json": {
+            **federation_profile(), "authentication": {"type": "oidc_federation", "federation_rule_id": RULE,
+            "identity_token": {"source": "command", "command": ["/gone"]}}}}, unsaid="PATH"),
     ],
     "a place that is none": [
         Case("profile list", 0, "default", {**LOGIN, "configs/sub.json/x": b""}, unsaid="sub"),

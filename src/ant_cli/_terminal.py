@@ -85,7 +85,8 @@ def wrapped(text: str, columns: int | None) -> Iterator[str]:
             yield line
             continue
         indent = line[: len(line) - len(line.lstrip())]
-        whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line)
+        narrow = re.sub(r"(?<=\S) {2,}", _GAP, line)
+        whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), narrow)
         for part in _folded(whole, columns, indent, f"{indent}  "[: columns // 4]):
             yield part.replace("\0", " ")
 

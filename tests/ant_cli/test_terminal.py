@@ -60,6 +60,9 @@ def test_prose_is_wrapped_and_no_id_and_no_command_with_it(columns: int) -> None
     assert all(any(whole in line for whole in (*IDS, command, "ant auth login --profile default")) for line in long)
     assert any(command in line for line in shown)
     assert list(wrapped(fact, None)) == [fact]
+    assert list(wrapped(f"?  9  {'the token is valid now':<38} 30 s left", 50)) == [
+        "?  9  the token is valid now  30 s left"
+    ]
 
 
 def test_the_columns_of_a_report_stay_below_each_other_where_they_fit() -> None:

@@ -666,7 +666,7 @@ def test_a_token_in_a_file_or_variable_that_is_not_the_right_one(fails: Fail, tm
         error = None if renewable else fails(source, {"ANTHROPIC_ID_TOKEN": expired}, "clock", secrets=(expired,))
         assert error is None or "expired" in str(error)
     for source in (Kubernetes("/absent"), Spiffe(path="/absent")):
-        assert "does not exist" in str(fails(source, {}, "the profile's path"))
+        assert "does not exist" in str(fails(source, {}, "check the path in the program"))
     assert "id_tokens:" in str(fails(GitLab(), {}).hint)
     fails(Env("MISSING"), {}, "set MISSING")
 

@@ -132,7 +132,9 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
     if outcome.status == 404:
         hint = f"check the path and the id, and that {base_url} names the Claude API"
     facts, hint = (
-        _forbidden(credential, for_admin="/organizations" in request.url.path) if outcome.status == 403 else ((), hint)
+        _forbidden(credential, for_admin="/organizations" in request.url.path)
+        if outcome.status == 403
+        else ((f"credential: {credential.origin}",) if outcome.status == 401 else (), hint)
     )
     return ApiError(
         f"{shown_request(request)} returned HTTP {outcome.status}{error.by_id}: {error.said}",

@@ -301,6 +301,7 @@ class OriginSource(PydanticBaseSettingsSource):
 
 
 def _in_file(profile: Profile, name: str) -> Origin:
+    name = "identity_token" if name == "identity" else name
     key = name if name in {"base_url", "organization_id", "workspace_id"} else f"authentication.{name}"
     return Origin(
         "profile", f"profile:{profile.name}", f"{key} of the profile {profile.name!r} ({sanitize_path(profile.path)})"

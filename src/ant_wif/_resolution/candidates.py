@@ -122,7 +122,8 @@ class ResolutionContext:
 
     def context(self, settings: Settings) -> Context:
         """What an identity source gets to look at under these settings."""
-        return Context(self.environ, settings.identity_audience, self.clock)
+        named = "identity_token_file" if settings.origin("identity_token_file").via == "flag" else "identity"
+        return Context(self.environ, settings.identity_audience, self.clock, path_named_by=settings.origin(named).place)
 
     @staticmethod
     def federated(settings: Settings) -> Federation | None:
@@ -255,6 +256,11 @@ def _incomplete(candidate: TierCandidate, settings: Settings, near_miss: Identit
         ("authentication.identity_token", "ANTHROPIC_IDENTITY_TOKEN_FILE", candidate.identity),
     ]
     missing = [(key, variable) for key, variable, value in wanted if value is None]
+    source = settings.origin("identity_source")
+    if settings.identity_source == "none" and source.via == "flag" and len(missing) == 1 and candidate.identity is None:
+        return ProfileError(
+            f"there is no identity token: {source.place} has the value none", hint=f"leave out {source.place}"
+        )
     path = candidate.profile.path if candidate.profile else "the profile"
     return ProfileError(
         f"the federation profile {path} lacks {', '.join(key for key, _ in missing)}",

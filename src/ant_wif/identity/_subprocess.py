@@ -6,6 +6,7 @@ import base64
 import codecs
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -48,6 +49,9 @@ def token_printed_by(
     program = sanitize_path(command[0])
     found = shutil.which(command[0], path=environ.get("PATH", ""))
     if found is None:
+        if os.path.dirname(command[0]):
+            hint = f"run `ls -l {program}`: the path must name a file that this user may run"
+            raise IdentitySourceError(f"the program {program} does not exist or cannot be run", hint=hint)
         raise IdentitySourceError(f"the program {program} is not on the PATH", hint=missing)
     outcome = _run([found, *command[1:]], environ, timeout)
     if isinstance(outcome, SecretStr):

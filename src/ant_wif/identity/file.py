@@ -66,7 +66,8 @@ class File(InFile):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)
         refuse_foreign(path, context.audience)
-        raw = yield from call(lambda: read_token(path))
+        named_by = VARIABLE if context.environ.text(VARIABLE) == self.path else context.path_named_by
+        raw = yield from call(lambda: read_token(path, where=named_by))
         return context.parse(self, raw, audience=None)
 
 
@@ -91,7 +92,7 @@ def refuse_foreign(path: Path, audience: str) -> None:
             )
 
 
-def read_token(path: Path, *, where: str = f"{VARIABLE} or in the profile", what: str = _TOKEN_FILE) -> SecretStr:
+def read_token(path: Path, *, where: str = "the profile", what: str = _TOKEN_FILE) -> SecretStr:
     """Read a token that something else keeps in a file; `where` says in the hint what names the path.
 
     `what` is how a message calls the file.

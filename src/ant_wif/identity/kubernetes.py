@@ -56,7 +56,7 @@ class Kubernetes(InFile):
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         path = context.environ.expand(self.path)
         refuse_foreign(path, context.audience)
-        raw = yield from call(lambda: read_token(path, where="the profile's path"))
+        raw = yield from call(lambda: read_token(path, where=context.path_named_by))
         return context.parse(self, raw, audience=context.audience)
 
     def another(self, used: IdentityToken, context: Context) -> Flow[IdentityToken]:

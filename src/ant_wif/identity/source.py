@@ -45,6 +45,8 @@ class Context:
     clock: Callable[[], float] = steady
     root: Path = Path("/")
     """Where the file system begins, for what lies at a fixed path: mounts, and what the firmware says."""
+    path_named_by: str = "the program"
+    """The option, variable or profile that names the path of a token file."""
 
     def locate(self, path: str) -> Path:
         """Return where a fixed path lies, `~` expanded."""

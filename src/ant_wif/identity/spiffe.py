@@ -50,7 +50,7 @@ class Spiffe(IdentitySource):
         audience = self.audience or context.audience
         if self.path is not None:
             path = context.environ.expand(self.path)
-            raw = yield from call(lambda: read_token(path, where="the profile's path"))
+            raw = yield from call(lambda: read_token(path, where=context.path_named_by))
         else:
             named_by = "`socket` in the profile" if self.socket else VARIABLE
             socket = self.socket or context.environ.get(VARIABLE, "")
