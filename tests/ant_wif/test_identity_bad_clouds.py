@@ -385,6 +385,13 @@ def test_a_machine_without_credentials_of_aws(fails: Fail, sts: HostileServer, m
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     fails(Aws(), None, "role", "aws sts get-caller-identity")
     fails(Aws(profile_name="absent"), None, "profile_name")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    fails(Aws(), None, "set what is missing too")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "EXAMPLE")
+    monkeypatch.setenv("AWS_REGION", "no region")
+    fails(Aws(), None, "correct AWS_REGION")
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    fails(Aws(), None, "correct AWS_PROFILE")
     assert sts.connections == 0
 
 

@@ -658,7 +658,7 @@ def test_a_field_of_another_package_s_source_is_checked_too(ant: Ant, installed:
     ConfigDir.locate(Environment(environ)).write("ci", document)
     status, _, err = ant("--profile", "ci", "models", "list", environ=environ)
     assert status == 3
-    assert "identity_token.path cannot be used" in err
+    assert "identity_token.path is not a string" in err
     assert "hint: correct the fields of the identity source vault" in err
 
 

@@ -168,6 +168,7 @@ def _read_credentials(session: Any, known: list[SecretStr], environ: Environment
     return None
 
 
+_CONTAINER_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _CONTAINER_TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a variable's name
 _VARIABLES = {
     "access_key": "AWS_ACCESS_KEY_ID",
@@ -209,25 +210,37 @@ _ON_ROLE = (
 # By the name of the exception, or of a class that it derives from.
 _LOCAL_REMEDIES = {
     **dict.fromkeys(
-        ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"),
+        ("NoCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"),
         _ON_ROLE,
     ),
+    "PartialCredentialsError": "set what is missing too, or unset the rest of these credentials",
     **dict.fromkeys(
         ("ConfigParseError", "ConfigNotFound", "InvalidConfigError", "UnknownCredentialError", "JSONDecodeError"),
         _ON_CONFIGURATION,
     ),
     **dict.fromkeys(("SSOError", "TokenRetrievalError", "NoAuthTokenError"), "run `aws sso login`, then run again"),
     "LoginError": "run `aws login`, then run again",
-    "ProfileNotFound": "correct profile_name in the profile's identity_token, or AWS_PROFILE",
     **dict.fromkeys(("ProxyConnectionError", "InvalidProxiesConfigError"), "check the proxy variables"),
     "SSLError": "name the certificates of the authority that signs for this network in AWS_CA_BUNDLE",
-    **dict.fromkeys(
-        ("NoRegionError", "InvalidRegionError", "UnknownRegionError", "UnknownEndpointError"),
-        "correct `region` in the profile's identity_token, or AWS_REGION",
-    ),
     "MissingDependencyException": "pip install 'botocore[crt]'",
     **dict.fromkeys(("ResponseParserError", "KeyError", "TypeError"), "check AWS_ENDPOINT_URL_STS"),
 }
+
+_PROFILE = ("`profile_name` in the profile's identity_token", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_REGION = ("`region` in the profile's identity_token", "AWS_REGION", "AWS_DEFAULT_REGION")
+_SETTINGS = {
+    "ProfileNotFound": _PROFILE,
+    **dict.fromkeys(("NoRegionError", "InvalidRegionError", "UnknownRegionError", "UnknownEndpointError"), _REGION),
+}
+"""Of each exception about a setting, the field and the variables that it is from."""
+
+
+def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -> str | None:
+    found = next((_SETTINGS[kind] for kind in kinds if kind in _SETTINGS), None)
+    if found is None:
+        return None
+    values = set(map(str, getattr(error, "kwargs", {}).values()))
+    return f"correct {next((name for name in found[1:] if environ.get(name) in values), found[0])}"
 
 
 def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tuple[str, str]:
@@ -240,10 +253,14 @@ def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tup
             f"{sanitize_path(os.fsdecode(path))}, which {name or 'the AWS configuration'} names, {file_problem(error)}"
         )
         return f"boto3 cannot load AWS credentials: {what}", _FILES.get(name or "", _ON_CONFIGURATION)
-    hint = next((_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None)
+    hint = _correct_setting(error, kinds, environ) or next(
+        (_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None
+    )
     if {"ResponseParserError", "KeyError", "TypeError"} & set(kinds):
         return f"AWS STS returned something other than a token ({type(error).__name__})", str(hint)
     said = sanitize(error, known=known) or type(error).__name__
     if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
         said = f"{type(error).__name__}: {said}"
+    if "metadata from a loopback address" in said:
+        hint = f"correct {_CONTAINER_URI}"
     return f"AWS STS could not be asked: {said}", hint or "check the network, the region and AWS_ENDPOINT_URL_STS"
