@@ -141,7 +141,7 @@ CASES: dict[str, list[Case]] = {
             **JOB, "ANTHROPIC_WORKSPACE_ID": "${{ vars.X }}"}),
     ],
     "what click refuses is said as all else": [
-        Case("auth status extra", 2, "error: unexpected argument: extra"),
+        Case("auth status extra", 2, "error: unknown argument: extra"),
         Case("--hlep", 2, "error: unknown option '--hlep'\nhint: did you mean --help?"),
     ],
     "a file and a program are blamed on what names them": [
