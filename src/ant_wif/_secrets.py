@@ -77,6 +77,10 @@ _WORDS = ("code", "value")
 _MARKS = ("authorization", "token", "secret", "code", "verifier", "password")
 _DASHED = ("x-api-key", "x-identity-header")
 _SIGNS = "=:>,%"
+_LETTERS = "bcksvwyz"
+"""Each mark has one of these."""
+_SHORTEST_RANDOM = 20  # of a labelled value in prose or source code
+_RANDOM_CHARACTERS = bytes(re.match(rb"[\w~+%\-]", bytes([byte])) is not None for byte in range(256))
 
 
 @functools.cache
@@ -309,20 +313,25 @@ def _escaped(text: str) -> str:
 
 
 def may_hold_secret(text: str) -> bool:
-    """Whether a search is worth its time: a cheap look that most texts do not pass.
+    """Whether a search with `certain` is worth its time: a cheap look that most texts do not pass.
 
-    To look for one character costs next to nothing, so what needs one that is rare is looked for behind it.
+    To look for one character costs next to nothing, so what needs one that is rare is looked for behind it. A word as
+    long as a random value is looked for at once, with all characters that it may have made one.
     """
     if ("-" in text and ("sk-ant-" in text or "PRIVATE KEY-----" in text)) or ("J" in text and "eyJ" in text):
         return True
-    lowered = text.lower()
-    if "bearer" in lowered:
-        return True
-    if not any(sign in text for sign in _SIGNS):
+    if not any(letter in text for letter in _LETTERS + _LETTERS.upper()):
         return False
-    # Each failure of a test says AssertionError.
-    if ("-" in text and any(mark in lowered for mark in _DASHED)) or ("_" in text and "api_key" in lowered):
+    if bytes([True]) * _SHORTEST_RANDOM not in text.encode("ascii", "replace").translate(_RANDOM_CHARACTERS):
+        return False
+    lowered = text.lower()
+    return "bearer" in lowered or (any(sign in text for sign in _SIGNS) and _has_mark(lowered))
+
+
+def _has_mark(lowered: str) -> bool:
+    if ("-" in lowered and any(mark in lowered for mark in _DASHED)) or ("_" in lowered and "api_key" in lowered):
         return True
+    # Each failure of a test says AssertionError.
     return any(mark in lowered for mark in _MARKS) or lowered.count("assertion") > lowered.count("assertionerror")
 
 
@@ -401,7 +410,7 @@ def _is_random(text: str, value: re.Match[str]) -> bool:
     """Whether the value of a label is a secret in prose or source code."""
     run = value["value"].rstrip("=")
     return (
-        len(run) >= 20
+        len(run) >= _SHORTEST_RANDOM
         and re.search("[0-9]", run) is not None
         and re.search("[A-Za-z]", run) is not None
         and _values()[3].match(text, value.end()) is None

@@ -362,10 +362,19 @@ def test_harmless_json_says_the_same(document: object) -> None:
     assert written == harmless(written, lines=True)
 
 
-@pytest.mark.parametrize("text", ["E   AssertionError: a = 1", "a word that is a token of it", "A-B eyjafjord J", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["E   AssertionError: a = 1", "a word that is a token of it", "A-B eyjafjord J", "code=1a2A3a4A5a6A7a8A9a0", ""],
+)
 def test_what_holds_no_mark_of_a_secret_is_not_searched(text: str) -> None:
     assert not may_hold_secret(text)
     assert redact(text, certain=True) == text
+
+
+@pytest.mark.parametrize("mark", [*LABELS, "code", "bearer", "authorization", "x-api-key", "x-identity-header"])
+def test_a_mark_of_a_secret_is_seen_alone(mark: str) -> None:
+    assert may_hold_secret(f"{mark}='1a2A3a4A5a6A7a8A9a0A'")
+    assert may_hold_secret(f"{mark.upper()}: 1A2A3A4A5A6A7A8A9A0A")
 
 
 @pytest.mark.parametrize(
