@@ -11,7 +11,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from stage import Stage, result, script
@@ -20,6 +20,7 @@ from table import Row, ratio
 ROUNDS = 60
 BLOCK = 10
 BAR = 3.0
+BETA = {"anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01"}
 START = """
 from ant_wif.emulator import Emulator
 import json, time
@@ -78,7 +79,7 @@ async def _measure() -> None:
                 "federation_rule_id": rule.id,
                 "organization_id": emulator.organization_id,
             }
-            assert await _status(application, json.dumps(body).encode()) == 200
+            assert await asgi_status(application, "/v1/oauth/token", json.dumps(body).encode(), BETA) == 200
 
         pair: dict[str, Callable[[str], Awaitable[None]]] = {"decode": decode, "exchange": exchange}
         times: dict[str, list[float]] = {name: [] for name in pair}
@@ -93,15 +94,15 @@ async def _measure() -> None:
     json.dump(times, sys.stdout)
 
 
-async def _status(application: Any, body: bytes) -> int:
+async def asgi_status(application: Any, path: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Have the application answer, as a server would; return the status."""
     answered: list[Any] = []
-    headers = {
+    sent = {
         "host": "127.0.0.1",
         "content-type": "application/json",
         "content-length": str(len(body)),
-        "anthropic-beta": "oauth-2025-04-20,oidc-federation-2026-04-01",
         "user-agent": "benchmark",
+        **headers,
     }
     scope = {
         "type": "http",
@@ -109,11 +110,11 @@ async def _status(application: Any, body: bytes) -> int:
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/v1/oauth/token",
-        "raw_path": b"/v1/oauth/token",
+        "path": path,
+        "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "state": {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -59,20 +60,24 @@ class Server:
     @property
     def mebibytes(self) -> float:
         """What the process has in memory."""
-        status = Path(f"/proc/{self.process.pid}/status")
-        if status.exists():
-            found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
-            assert found is not None
-            return int(found[1]) / 1024
-        shown = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
-        )
-        return int(shown.stdout) / 1024
+        return resident_mebibytes(self.process.pid)
 
     def end(self) -> None:
         self._connection.close()
         self.process.kill()
         self.process.communicate()
+
+
+def resident_mebibytes(pid: int | None = None) -> float:
+    """Return what a process has in memory, by default this one."""
+    pid = pid or os.getpid()
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
+        assert found is not None
+        return int(found[1]) / 1024
+    shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(shown.stdout) / 1024
 
 
 def rows(stage: Stage) -> list[Row]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import emulator_exchange
 import emulator_memory
+import emulator_suite
 import exec_minutes
 import exec_overhead
 import expired_login
@@ -39,7 +40,7 @@ CASES = {
     for module in (
         single_use_file, federation_profile, expired_login, token_call, requests_with_auth, first_response,
         first_request, short_tokens, kills, owner_checks, peak_memory, startup, plugin_cost, exec_overhead,
-        exec_minutes, emulator_exchange, emulator_memory,
+        exec_minutes, emulator_exchange, emulator_memory, emulator_suite,
     )
 }  # fmt: skip
 
