@@ -3,124 +3,26 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ant_wif._secrets import sanitize
-from ant_wif.emulator._http.fields import refuse_unknown
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._state.blocks import Schema, alternatives, tags, types_of_the_sdk
+from ant_wif.emulator._state.blocks import Schema, check, types_of_the_sdk
 
 _FRACTION = {"type": "number", "minimum": 0.0, "maximum": 1.0}
 # What the newest SDK has no more, and the service still takes.
 _OLDER = {"temperature": _FRACTION, "top_p": _FRACTION, "top_k": {"type": "integer", "minimum": 0}}
-# What the service refuses beyond what a type of the SDK says, by the place of the type.
-_LIMITS: Mapping[tuple[str, ...], Mapping[str, object]] = {
-    ("properties", "max_tokens"): {"minimum": 0},
-    ("properties", "messages"): {"minItems": 1},
-    ("properties", "model"): {"anyOf": [{"type": "string", "minLength": 1}]},
-    ("properties", "stop_sequences", "items"): {"pattern": r"\S"},
-    ("$defs", "BetaTextBlockParam", "properties", "text"): {"minLength": 1},
-    ("$defs", "BetaThinkingConfigEnabledParam", "properties", "budget_tokens"): {"minimum": 1024},
-    ("$defs", "BetaToolParam", "properties", "name"): {"pattern": r"^[a-zA-Z0-9_-]{1,128}$"},
-}
-_KINDS = {
-    dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null",
-}  # fmt: skip
-_WORDS = {
-    "object": "an object", "array": "a list", "string": "a string", "boolean": "true or false",
-    "integer": "a whole number", "number": "a number", "null": "null",
-}  # fmt: skip
 
 
 @functools.cache
 def _body_type(*, counting: bool) -> Schema:
     types = types_of_the_sdk()
-    for path, limits in _LIMITS.items():
-        functools.reduce(lambda found, name: found[name], path, types).update(limits)
     if not counting:
         return {**types, "properties": {**types["properties"], **_OLDER}}
     properties = {name: types["properties"][name] for name in types["counting"]}
     return {**types, "properties": properties, "required": [name for name in types["required"] if name in properties]}
-
-
-def _check(schema: Schema, value: object, place: str) -> None:
-    """Raises `Refusal` (400) with the first place where a value is not of this type."""
-    possible = list(alternatives(schema))
-    kind = _KINDS[type(value)]
-    kinds = {kind, "number"} if kind == "integer" else {kind}
-    fitting = [each for each in possible if each.get("type", kind) in kinds]
-    if not fitting:
-        raise Refusal(400, f"{place}: must be {' or '.join(dict.fromkeys(_WORDS[each['type']] for each in possible))}")
-    if isinstance(value, dict) and len(fitting) > 1:
-        fitting = _with_tag_of(value, fitting, place)
-    refusals = []
-    for each in fitting:
-        try:
-            _check_one(each, value, place)
-        except Refusal as refusal:
-            refusals.append(refusal)
-        else:
-            return
-    raise refusals[0]
-
-
-def _with_tag_of(value: Mapping[str, object], objects: list[Schema], place: str) -> list[Schema]:
-    """Return the objects of a union that the value's tag names: its `type`, or the role of a message."""
-    name = next((name for name in ("type", "role") if all(tags(each, name) for each in objects)), None)
-    if name is None:
-        return objects
-    found = [each for each in objects if value.get(name) in tags(each, name)]
-    if not found and name not in value:
-        raise Refusal(400, f"{place}.{name}: this field is required")
-    if not found and not isinstance(value[name], str):
-        raise Refusal(400, f"{place}.{name}: must be a string")
-    if not found:
-        shown = sanitize(value[name], limit=64)
-        expected = ", ".join(f"'{tag}'" for each in objects for tag in tags(each, name) if tag is not None)
-        here = place if name == "type" and place[-1].isdecimal() else f"{place}.{name}"  # a block or a tool as a whole
-        raise Refusal(
-            400, f"{here}: Input tag '{shown}' found using '{name}' does not match any of the expected tags: {expected}"
-        )
-    return found
-
-
-def _check_one(schema: Schema, value: Any, place: str) -> None:
-    """Check a value of the right kind."""
-    complaint = None
-    if "enum" in schema and value not in schema["enum"]:
-        complaint = f"be {' or '.join(schema['enum'])}"
-    elif "minimum" in schema and value < schema["minimum"]:
-        complaint = f"be at least {schema['minimum']}"
-    elif "maximum" in schema and value > schema["maximum"]:
-        complaint = f"be at most {schema['maximum']}"
-    elif ("minItems" in schema or "minLength" in schema) and not value:
-        complaint = "not be empty"
-    elif "pattern" in schema and not re.search(schema["pattern"], value):
-        complaint = f"match {schema['pattern']}"
-    if complaint is not None:
-        raise Refusal(400, f"{place}: must {complaint}")
-    if "properties" in schema:
-        _check_members(schema, value, f"{place}." if place else "")
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            _check(schema.get("items", {}), item, f"{place}.{number}")
-    elif isinstance(schema.get("additionalProperties"), dict):
-        for name, each in value.items():
-            _check(schema["additionalProperties"], each, f"{place}.{sanitize(name, limit=64)}")
-
-
-def _check_members(schema: Schema, value: Mapping[str, object], place: str) -> None:
-    if not place:  # of a wrong name at the top, it says more than that the right one is missing
-        refuse_unknown(value, schema["properties"])
-    for name in schema.get("required", ()):
-        if name not in value:
-            raise Refusal(400, f"{place}{name}: this field is required")
-    refuse_unknown(value, schema["properties"], place=place)
-    for name, each in value.items():
-        _check(schema["properties"][name], each, f"{place}{name}")
 
 
 @dataclass(frozen=True)
@@ -150,7 +52,7 @@ class MessageRequest:
 
 def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> MessageRequest:
     """Raises `Refusal` (400) that names the place of what is wrong."""
-    _check(_body_type(counting=counting), body, "")
+    check(_body_type(counting=counting), body, "")
     messages = tuple(body["messages"])
     for number, message in enumerate(messages):
         # The last message may be an empty beginning of the answer.

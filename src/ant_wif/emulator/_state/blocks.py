@@ -1,4 +1,4 @@
-"""The types of the newest official SDK for a request to the messages API, as a JSON schema.
+"""The types of the newest official SDK for a request to the messages API, as a JSON schema, and what fits them.
 
 `python tests/support/sdk_types.py` writes the file, and tests/ant_wif/test_emulator_sdk_types.py compares it.
 """
@@ -7,19 +7,43 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ant_wif._secrets import sanitize
+from ant_wif.emulator._http.fields import refuse_unknown
+from ant_wif.emulator._http.protocol import Refusal
+
 Schema: TypeAlias = Mapping[str, Any]
 
 SDK_TYPES = Path(__file__).with_name("sdk_types.json")
+# What the service refuses beyond what a type of the SDK says, by the place of the type.
+_LIMITS: Mapping[tuple[str, ...], Mapping[str, object]] = {
+    ("properties", "max_tokens"): {"minimum": 0},
+    ("properties", "messages"): {"minItems": 1},
+    ("properties", "model"): {"anyOf": [{"type": "string", "minLength": 1}]},
+    ("properties", "stop_sequences", "items"): {"pattern": r"\S"},
+    ("$defs", "BetaTextBlockParam", "properties", "text"): {"minLength": 1},
+    ("$defs", "BetaThinkingConfigEnabledParam", "properties", "budget_tokens"): {"minimum": 1024},
+    ("$defs", "BetaToolParam", "properties", "name"): {"pattern": r"^[a-zA-Z0-9_-]{1,128}$"},
+}
+_KINDS = {
+    dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null",
+}  # fmt: skip
+_WORDS = {
+    "object": "an object", "array": "a list", "string": "a string", "boolean": "true or false",
+    "integer": "a whole number", "number": "a number", "null": "null",
+}  # fmt: skip
 
 
 @functools.cache
 def types_of_the_sdk() -> dict[str, Any]:
     """Return the schema. `counting` has the names of the fields that a request to count tokens may have, too."""
     schema: dict[str, Any] = json.loads(SDK_TYPES.read_text())
+    for path, limits in _LIMITS.items():
+        functools.reduce(lambda found, name: found[name], path, schema).update(limits)
     return schema
 
 
@@ -45,12 +69,84 @@ def tags(schema: Schema, name: str) -> tuple[str | None, ...]:
     return (*values, None) if name not in schema.get("required", ()) else tuple(values)
 
 
-@functools.cache
-def block_types() -> tuple[str, ...]:
-    """Return the types of the blocks that a message may have."""
-    found: dict[str, None] = {}
-    for message in alternatives(types_of_the_sdk()["properties"]["messages"]["items"]):
-        for content in alternatives(message["properties"]["content"]):
-            blocks = alternatives(content.get("items", {}))
-            found.update((str(tag), None) for each in blocks for tag in tags(each, "type"))
-    return tuple(found)
+def check(schema: Schema, value: object, place: str) -> None:
+    """Raises `Refusal` (400) with the first place where a value is not of this type."""
+    possible = list(alternatives(schema))
+    kind = _KINDS[type(value)]
+    kinds = {kind, "number"} if kind == "integer" else {kind}
+    fitting = [each for each in possible if each.get("type", kind) in kinds]
+    if not fitting:
+        raise Refusal(400, f"{place}: must be {' or '.join(dict.fromkeys(_WORDS[each['type']] for each in possible))}")
+    if isinstance(value, dict) and len(fitting) > 1:
+        fitting = _with_tag_of(value, fitting, place)
+    refusals = []
+    for each in fitting:
+        try:
+            _check_one(each, value, place)
+        except Refusal as refusal:
+            refusals.append(refusal)
+        else:
+            return
+    raise refusals[0]
+
+
+def _with_tag_of(value: Mapping[str, object], objects: list[Schema], place: str) -> list[Schema]:
+    """Return the objects of a union that the value's tag names: its `type`, or the role of a message."""
+    name = next((name for name in ("type", "role") if all(tags(each, name) for each in objects)), None)
+    if name is None:
+        return objects
+    found = [each for each in objects if value.get(name) in tags(each, name)]
+    if not found and name not in value:
+        raise Refusal(400, f"{place}.{name}: this field is required")
+    if not found and not isinstance(value[name], str):
+        raise Refusal(400, f"{place}.{name}: must be a string")
+    if not found:
+        shown = sanitize(value[name], limit=64)
+        expected = ", ".join(f"'{tag}'" for each in objects for tag in tags(each, name) if tag is not None)
+        here = place if name == "type" and place[-1].isdecimal() else f"{place}.{name}"  # a block or a tool as a whole
+        raise Refusal(
+            400, f"{here}: Input tag '{shown}' found using '{name}' does not match any of the expected tags: {expected}"
+        )
+    return found
+
+
+def _check_one(schema: Schema, value: Any, place: str) -> None:
+    """Check a value of the right kind."""
+    complaint = None
+    if "enum" in schema and value not in schema["enum"]:
+        complaint = f"be {' or '.join(schema['enum'])}"
+    elif "minimum" in schema and value < schema["minimum"]:
+        complaint = f"be at least {schema['minimum']}"
+    elif "maximum" in schema and value > schema["maximum"]:
+        complaint = f"be at most {schema['maximum']}"
+    elif ("minItems" in schema or "minLength" in schema) and not value:
+        complaint = "not be empty"
+    elif "pattern" in schema and not re.search(schema["pattern"], value):
+        complaint = f"match {schema['pattern']}"
+    if complaint is not None:
+        raise Refusal(400, f"{place}: must {complaint}")
+    if "properties" in schema:
+        _check_members(schema, value, f"{place}." if place else "")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            check(schema.get("items", {}), item, f"{place}.{number}")
+    elif isinstance(schema.get("additionalProperties"), dict):
+        for name, each in value.items():
+            check(schema["additionalProperties"], each, f"{place}.{sanitize(name, limit=64)}")
+
+
+def _check_members(schema: Schema, value: Mapping[str, object], place: str) -> None:
+    if not place:  # of a wrong name at the top, it says more than that the right one is missing
+        refuse_unknown(value, schema["properties"])
+    for name in schema.get("required", ()):
+        if name not in value:
+            raise Refusal(400, f"{place}{name}: this field is required")
+    refuse_unknown(value, schema["properties"], place=place)
+    for name, each in value.items():
+        check(schema["properties"][name], each, f"{place}{name}")
+
+
+def check_block(block: object, place: str) -> None:
+    """Raises `Refusal` with what is wrong with a block of an answer."""
+    schema = types_of_the_sdk()["$defs"]["BetaAssistantMessageParam"]["properties"]["content"]
+    check(next(each for each in alternatives(schema) if "items" in each)["items"], block, place)

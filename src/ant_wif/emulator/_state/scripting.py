@@ -16,7 +16,8 @@ from typing import cast
 
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.ids import tagged_id
-from ant_wif.emulator._state.blocks import block_types
+from ant_wif.emulator._http.protocol import Refusal
+from ant_wif.emulator._state.blocks import check_block
 from ant_wif.emulator._state.history import RequestList
 from ant_wif.emulator._state.replies import SHOWN, Json, ScriptedReply, When
 from ant_wif.emulator._state.state import State
@@ -31,6 +32,7 @@ _STOP_REASONS = (
     "refusal",
     "model_context_window_exceeded",
 )
+_IDS = {"tool_use": "toolu", "server_tool_use": "srvtoolu", "mcp_tool_use": "mcptoolu"}
 _LONGEST_DELAY = 86_400.0
 
 
@@ -161,12 +163,15 @@ def _blocks(text: object, content: object, tool_use: object, thinking: object) -
     if content is not None:
         for number, block in enumerate(_list("content", content)):
             plain = _object(f"content[{number}]", block)
-            if not isinstance(plain.get("type"), str) or not plain["type"]:
-                raise ValueError(f"content[{number}]: a block needs a type, such as text")
-            if plain["type"] not in block_types():
-                raise ValueError(f"content[{number}]: type {plain['type']!r} is not one of {', '.join(block_types())}")
-            if plain["type"] == "text" and not isinstance(plain.get("text"), str):
-                raise ValueError(f"content[{number}]: a block of type text needs a text")
+            kind = plain.get("type")
+            if kind in _IDS:
+                plain.setdefault("id", tagged_id(_IDS[kind]))
+            elif kind == "thinking":
+                plain.setdefault("signature", tagged_id("signature"))
+            try:
+                check_block(plain, f"content[{number}]")
+            except Refusal as refusal:
+                raise ValueError(refusal.message) from None
             blocks.append(plain)
     if tool_use is not None:
         uses = [tool_use] if isinstance(tool_use, Mapping) else _list("tool_use", tool_use)
