@@ -13,8 +13,8 @@ import shlex
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ant_wif._environment import (
     DIRECTORY,
@@ -77,8 +77,7 @@ def owners_in(home: Path | None = None) -> frozenset[int]:
     return frozenset(owners)
 
 
-@dataclass(frozen=True)
-class TrustFinding:
+class TrustFinding(NamedTuple):
     """Something about a place that a person should know; `refused` where it keeps the place from being used."""
 
     problem: str

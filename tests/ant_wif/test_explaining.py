@@ -134,7 +134,7 @@ def exchange(client: httpx.Client, federation: Federation, assertion: str) -> ht
 
 def federation_of(emulator: Emulator, **changes: Any) -> Federation:
     federation = Federation(emulator.base_url, emulator.rule().id, emulator.organization_id)
-    return replace(federation, **changes)
+    return federation._replace(**changes)
 
 
 def settings_of(federation: Federation, assertion: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ant_wif._environment import CACHE, HOME, Environment
 from ant_wif._files import findings, make_folder, remove_folder
@@ -22,8 +22,7 @@ _JOBS_FOLDER = "jobs"
 _JOB_SECONDS = 2 * 24 * 3600
 
 
-@dataclass(frozen=True)
-class CacheDir:
+class CacheDir(NamedTuple):
     """The folder of the shared store; `via` is `env`, `job` or `user`."""
 
     path: Path
@@ -67,7 +66,7 @@ class CacheDir:
         """
         try:
             if not os.path.lexists(self.path):
-                self._make()
+                self._create()
             self.check()
             make_folder(self.spent, mode=0o700)
         except OSError as error:
@@ -91,7 +90,7 @@ class CacheDir:
                 hint=f"chmod 700 {sanitize_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
             )
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         make_folder(self.path, mode=0o700)
         self._forget_old_jobs()
 

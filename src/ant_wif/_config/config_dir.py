@@ -12,9 +12,8 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ant_wif._config import locations as profile_names
 from ant_wif._environment import NOWHERE, Environment
@@ -65,8 +64,7 @@ def check_name(name: str, *, found_in: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Active:
+class Active(NamedTuple):
     """Which profile is meant, and by what: `via` is `flag`, `env`, `active_config` or `default`."""
 
     name: str

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, InstanceOf, ValidationError
 from pydantic.fields import FieldInfo
@@ -31,8 +30,7 @@ DEFAULT_BASE_URL = "https://api.anthropic.com"
 DEFAULT_CONSOLE_URL = "https://platform.claude.com"
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value came from: `via` is `flag`, `profile`, `env` or `default`; `name` says which.
 
     `place` is what an error calls it: the flag, the variable, or the key with the path of the file.
@@ -43,8 +41,7 @@ class Origin:
     place: str = ""
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(NamedTuple):
     """The environment variable that fills a field."""
 
     name: str

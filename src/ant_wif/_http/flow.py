@@ -12,9 +12,9 @@ import random
 import re
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
 from ant_wif._environment import elapsed
@@ -154,11 +154,10 @@ class Response:
         with contextlib.suppress(ValueError):
             document = read_json(self.body)
         found = read_error(document, self.headers, known)
-        return found if found.fields else replace(found, said=f"its body is {what_it_is(self.body)}")
+        return found if found.fields else found._replace(said=f"its body is {what_it_is(self.body)}")
 
 
-@dataclass(frozen=True)
-class ErrorAnswer:
+class ErrorAnswer(NamedTuple):
     """The standard error fields of an answer, cleaned and cut; `said` has them in one line."""
 
     fields: Mapping[str, str]
@@ -195,8 +194,7 @@ def what_it_is(body: bytes) -> str:
     )
 
 
-@dataclass(frozen=True)
-class RequestFailure:
+class RequestFailure(NamedTuple):
     """No usable answer came.
 
     `maybe_received` tells whether the server may have acted on the request, `transient` whether
@@ -209,21 +207,19 @@ class RequestFailure:
     hint: str | None = None
 
 
-@dataclass(frozen=True)
-class BlockingCall(Generic[T]):
+class BlockingCall(NamedTuple):
     """A call that may block, for the driver to make off the event loop."""
 
-    function: Callable[[], T]
+    function: Callable[[], Any]
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """Seconds to let pass before the flow goes on."""
 
     seconds: float
 
 
-Step = Request | BlockingCall[Any] | Pause
+Step = Request | BlockingCall | Pause
 Flow = Generator[Step, Any, T]
 """A generator that yields requests and returns a result. Write `yield from` to use one in another."""
 

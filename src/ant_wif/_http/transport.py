@@ -6,7 +6,6 @@ import contextlib
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
@@ -112,7 +111,7 @@ def _send(
 
 def _with_issuer(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
     if not failure.hint or request.ca_file is not None:
-        return replace(failure, hint=None)
+        return failure._replace(hint=None)
     return with_issuer(failure, request.url, environ, direct=request.direct)
 
 
@@ -284,7 +283,7 @@ def with_issuer(
     from ant_wif._http.connection import certificate_issuer
 
     issuer = certificate_issuer(url, environ, direct=direct) if failure.hint else None
-    return replace(failure, reason=f"{failure.reason}; it was issued by {sanitize(issuer)}") if issuer else failure
+    return failure._replace(reason=f"{failure.reason}; it was issued by {sanitize(issuer)}") if issuer else failure
 
 
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed(?:: (.+?))?\.?(?: \(_ssl|$)")

@@ -51,7 +51,7 @@ def list_stored_tokens(resolution: Resolution) -> list[StoredToken]:
     found = [
         StoredToken(
             profile=None,
-            **asdict(entry.federation),
+            **entry.federation._asdict(),
             identity_source=entry.identity_source,
             unverified_subject=entry.unverified_subject,
             expires_at=token.expires_at,
@@ -151,7 +151,7 @@ def _of_profile(resolution: Resolution, name: str) -> list[StoredToken]:
             return [
                 StoredToken(
                     profile=name,
-                    **asdict(federation),
+                    **federation._asdict(),
                     identity_source=None,
                     unverified_subject=None,
                     expires_at=stored.expires_at,

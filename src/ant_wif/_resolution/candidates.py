@@ -27,8 +27,6 @@ from ant_wif._tokens import (
 from ant_wif.credentials import cache_of
 from ant_wif.errors import AntWifError, Candidate, ConfigurationError, IdentitySourceError, ProfileError
 from ant_wif.identity import Context, Detection, IdentitySource, first_detected, source_by_name
-from ant_wif.identity.env import Literal
-from ant_wif.identity.file import File
 
 if TYPE_CHECKING:
     from ant_wif._config import Profile, StoredCredentials
@@ -92,8 +90,12 @@ class ResolutionContext:
             return settings.origin(name).via == "flag"
 
         if settings.identity_token_file and is_argument("identity_token_file"):
+            from ant_wif.identity.file import File
+
             return File(settings.identity_token_file)
         if settings.identity_token and is_argument("identity_token"):
+            from ant_wif.identity.env import Literal
+
             return Literal(settings.identity_token)
         if settings.identity is not None and not is_argument("identity_source"):
             return settings.identity

@@ -186,7 +186,7 @@ class Resolution:
             return candidate
         context = self.inputs.context(settings)
         try:
-            settings.check(*vars(federation), "identity_audience")
+            settings.check(*federation._fields, "identity_audience")
             provider = FederatedProvider(
                 federation,
                 identity,

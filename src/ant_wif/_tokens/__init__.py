@@ -1,4 +1,4 @@
-"""How an access token is obtained, kept and shared. What only a login needs is loaded on first use (PEP 562)."""
+"""How an access token is obtained, kept and shared. What only obtaining one needs is loaded on first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from ant_wif._tokens.access_token import (
     fresh_between,
     refresh_state,
 )
-from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
-from ant_wif._tokens.grants.endpoint import Granted
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider, LoginProvider, Provider, StaticProvider
-from ant_wif._tokens.shared_refresh import poll
 from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tokens, is_recorded, token_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
     from ant_wif._tokens.grants.authorization_code import (
         ACCOUNT_FIELDS,
         AuthorizationFailure,
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
         AuthorizationResponseError,
         redeem,
     )
+    from ant_wif._tokens.grants.endpoint import Granted
+    from ant_wif._tokens.shared_refresh import poll
 
 __all__ = [
     "ACCOUNT_FIELDS",
@@ -72,6 +72,9 @@ if not TYPE_CHECKING:
                 "AuthorizationResponse",
                 "AuthorizationResponseError",
                 "redeem",
-            )
+            ),
+            "assertion_log": ("GRANTED", "UNKNOWN", "AssertionLog", "AssertionUse", "earlier_use"),
+            "grants.endpoint": ("Granted",),
+            "shared_refresh": ("poll",),
         },
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ant_wif._environment import steady
 from ant_wif._http import Flow, arun, run
@@ -61,8 +61,7 @@ class AccessToken:
         return self.expires_at is None or self.expires_at - now > 1
 
 
-@dataclass(frozen=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """What a caller needs: a token other than the one that the API rejected, if it did.
 
     `has_spare` says that the caller can go on with the token it has, so the wait is short.
@@ -294,8 +293,7 @@ class InFlightRefresh:
         return self.wait()
 
 
-@dataclass(frozen=True)
-class Refresh:
+class Refresh(NamedTuple):
     """One caller's job: drive `flow` to its end. `spare` is served if that fails."""
 
     in_flight: InFlightRefresh

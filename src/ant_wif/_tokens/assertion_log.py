@@ -14,8 +14,8 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ant_wif._config import CacheDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
@@ -36,8 +36,7 @@ _LEEWAY_SECONDS = 60
 _LONGEST_SECONDS = 48 * 3600
 
 
-@dataclass(frozen=True)
-class AssertionUse:
+class AssertionUse(NamedTuple):
     """One assertion that was presented. `outcome` is `granted`, `denied`, or `unknown` where the answer was lost."""
 
     outcome: str
@@ -100,7 +99,7 @@ class AssertionLog:
         self._memory[_name(token.assertion)] = record
         if self._cache is None:
             return
-        content = (json.dumps({"version": 1, **asdict(record)}) + "\n").encode()
+        content = (json.dumps({"version": 1, **record._asdict()}) + "\n").encode()
         try:
             self._cache.prepare()
             write_atomically(self._cache.spent / _name(token.assertion), lambda: content, mode=0o600, folder_mode=0o700)

@@ -6,8 +6,9 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
@@ -52,7 +53,7 @@ def refresh_shared(
         kept = yield from _wait_for(turn, look, kept)
         if kept.need is RefreshState.NOTHING or (turn.others and kept.need is RefreshState.ADVISED):
             return kept.usable()
-        return (yield from obtain(replace(wanted, has_spare=wanted.has_spare or kept.need is RefreshState.ADVISED)))
+        return (yield from obtain(wanted._replace(has_spare=wanted.has_spare or kept.need is RefreshState.ADVISED)))
     except AntWifError as error:
         if not kept.outlasts(error):
             raise
@@ -141,8 +142,7 @@ class _Lease:
         _warn_once(f"tokens are not shared with other processes: {reason}")
 
 
-@dataclass(frozen=True)
-class _Snapshot:
+class _Snapshot(NamedTuple):
     """What the store held at one moment, the token that the API rejected left out."""
 
     token: AccessToken | None

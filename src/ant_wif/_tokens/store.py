@@ -8,9 +8,8 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._files import Draft, make_folder, read_object, remove, sweep, write_atomically
@@ -173,8 +172,7 @@ def _note_of(stored: StoredCredentials) -> Mapping[str, object]:
     return note if ours else {}
 
 
-@dataclass(frozen=True)
-class CacheKey:
+class CacheKey(NamedTuple):
     """What a token of the shared folder was issued for, and for which identity."""
 
     base_url: str
@@ -190,7 +188,7 @@ class CacheKey:
     def of(
         cls, federation: Federation, identity_source: str, issuer_subject: tuple[str | None, str | None]
     ) -> CacheKey:
-        return cls(**asdict(federation), identity_source=identity_source, unverified_issuer=issuer_subject[0],
+        return cls(**federation._asdict(), identity_source=identity_source, unverified_issuer=issuer_subject[0],
                    unverified_subject=issuer_subject[1])  # fmt: skip
 
     @property
@@ -201,7 +199,7 @@ class CacheKey:
 
     @property
     def name(self) -> str:
-        return _hash(json.dumps(asdict(self), sort_keys=True))[:32]
+        return _hash(json.dumps(self._asdict(), sort_keys=True))[:32]
 
 
 class CacheStore:
@@ -233,7 +231,7 @@ class CacheStore:
         def content() -> bytes:
             document = {
                 "version": _VERSION,
-                "minted_for": asdict(self._entry),
+                "minted_for": self._entry._asdict(),
                 "access_token": token.secret.get_secret_value(),
                 "expires_at": token.expires_at,
                 "lifetime": token.lifetime,

@@ -99,7 +99,7 @@ def explain(
     )
     federation = resolution.inputs.federated(settings)
     if federation is not None:
-        settings.check(*vars(federation))
+        settings.check(*federation._fields)
     needed = {
         "ANTHROPIC_FEDERATION_RULE_ID": settings.federation_rule_id,
         "ANTHROPIC_ORGANIZATION_ID": settings.organization_id,

@@ -6,10 +6,10 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ant_wif._environment import Environment
 from ant_wif._secrets import quoted, sanitize
@@ -81,8 +81,7 @@ GOOGLE_METADATA_SIGNS = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA
 GOOGLE_SERVERLESS_SIGNS = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE")
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """How a virtual machine of a cloud is recognised.
 
     `firmware` is what `cloud_of` returns; `variable` names another address of its metadata server.
@@ -92,8 +91,7 @@ class Machine:
     variable: str | None = None
 
 
-@dataclass(frozen=True)
-class ListedSource:
+class ListedSource(NamedTuple):
     """A source of this package, and by what its platform is recognised.
 
     Where none of the variables `signs` is set and there is no `path`, the module is not even loaded.
@@ -105,11 +103,12 @@ class ListedSource:
     path: str | None = None
     machine: Machine | None = None
     job: Job | None = None
-    module: str = ""
-    """Where the class is: in the module of the source's name, unless it is a row."""
+    is_row: bool = False
+    """Whether its class is made from a row of `variables`, and does not have a module under its own name."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "module", self.module or self.name)
+    @property
+    def module(self) -> str:
+        return "variables" if self.is_row else self.name
 
     def may_be_here(self, context: Context) -> bool:
         if any(variable in context.environ for variable in self.signs):
@@ -130,7 +129,7 @@ class ListedSource:
 
 
 _VARIABLE_PLATFORMS = {
-    row.name: ListedSource(row.name, row.class_name, row.signs, job=row.job, module="variables") for row in PLATFORMS
+    row.name: ListedSource(row.name, row.class_name, row.signs, job=row.job, is_row=True) for row in PLATFORMS
 }
 
 # In the order in which they are asked: by variables and files, then by machine, then what may stand beside a cloud.

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
@@ -28,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What a CI system sets in a job: the variables of its temporary folder and of its id, where it has them."""
 
     temporary_folder: str | None = None

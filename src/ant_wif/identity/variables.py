@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, make_dataclass
 from functools import cache
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, sanitize_path
@@ -29,8 +29,7 @@ __all__ = ["PLATFORMS", "JobVariable", "VariablePlatform"]
 TAG = "ANTHROPIC"
 
 
-@dataclass(frozen=True)
-class VariablePlatform:
+class VariablePlatform(NamedTuple):
     """A platform as its vendor documents it on `page`.
 
     `signs` are the variables that it is recognised by, `setting` is what fills `variable`. `chooses_audience` says

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ant_wif._constants import OAUTH_BETA
 from ant_wif._http import (
@@ -36,8 +35,7 @@ def token_endpoint(base_url: str) -> str:
     return f"{base_url.rstrip('/')}/v1/oauth/token"
 
 
-@dataclass(frozen=True)
-class Granted:
+class Granted(NamedTuple):
     """The answer of RFC 6749 §5.1, as far as it matters."""
 
     access_token: SecretStr
@@ -75,14 +73,13 @@ class Granted:
         )
 
 
-@dataclass(frozen=True)
-class NotGranted:
+class NotGranted(NamedTuple):
     """Why there is no token, in words; `status` is `None` where no answer came."""
 
     message: str
     hint: str
     status: int | None = None
-    error: ErrorAnswer = field(default_factory=lambda: ErrorAnswer({}, "", None))
+    error: ErrorAnswer = ErrorAnswer({}, "", None)
 
     @property
     def brief(self) -> str:
@@ -117,7 +114,7 @@ def read_answer(
         flaw = f"but {granted}"
     error = answer.error(sent)
     if flaw:
-        error = replace(error, fields={}, said=flaw)
+        error = error._replace(fields={}, said=flaw)
     separator = ", " if flaw else ": "
     message = f"{url} answered HTTP {answer.status}{error.by_id}{separator}{error.said}"
     return NotGranted(message, _hint(answer, error, named_by or "the base URL"), answer.status, error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from ant_wif._config import check_value
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA
@@ -21,8 +21,7 @@ from ant_wif.identity import IdentityToken
 __all__ = ["Federation", "exchange_request", "read_exchange"]
 
 
-@dataclass(frozen=True)
-class Federation:
+class Federation(NamedTuple):
     """What an identity token is exchanged under: the rule, and where its token is to be valid."""
 
     base_url: str
@@ -38,13 +37,13 @@ class Federation:
             InsecureUrlError: the base URL must not carry a token.
             ConfigurationError: an id has not the form of its kind.
         """
-        for name, value in asdict(self).items():
+        for name, value in self._asdict().items():
             if value is not None:
                 check_value(name, value, place=name)
 
     def fingerprint(self) -> str:
         """Tell this federation from others, without naming it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._asdict(), sort_keys=True).encode()).hexdigest()
 
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
