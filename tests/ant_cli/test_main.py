@@ -135,7 +135,7 @@ def test_it_is_installed_under_both_names(name: str) -> None:
 def test_the_version_needs_nothing_but_click() -> None:
     loaded = _modules_after("from ant_cli.main import main; main(['--version'])")
     assert "click" in loaded
-    assert not loaded & {"pydantic", "pydantic_settings", "httpx", "anyio", "yaml", "jmespath", "starlette"}
+    assert not loaded & {"logging", "pydantic", "pydantic_settings", "httpx", "anyio", "yaml", "jmespath", "starlette"}
 
 
 def test_the_status_needs_no_http_library() -> None:
