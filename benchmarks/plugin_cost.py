@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from stage import Stage, alone
-from table import Row
+from table import Ratio, Row
 
 RUNS = 20
 PAIRS = 10
@@ -32,7 +32,7 @@ BESIDE = (
         1,
     ),
 )
-UNUSED_MS = 10
+UNUSED_MS = 5
 EMULATOR_MS = 300
 CREDENTIALS_MS = 100
 
@@ -66,18 +66,16 @@ def _beside(stage: Stage, what: str, suite: str, most: float, status: int) -> Ro
     """Run tests that use nothing of the plugin, in pairs: with it and without. The ratio is the pairs' median."""
     home = stage.home()
     (home / "test_beside.py").write_text(suite)
-    ratios = []
-    for _ in range(PAIRS):
-        loaded, without = (_run(stage, home, status, *options) for options in ((), ("-p", "no:ant_wif")))
-        ratios.append(loaded / without)
-    ratio = statistics.median(ratios)
+    pairs = [[_run(stage, home, status, *options) for options in ((), ("-p", "no:ant_wif"))] for _ in range(PAIRS)]
+    ratio = Ratio.of(*zip(*pairs, strict=True))
     return Row(
         f"{what}, the plugin loaded",
-        f"{ratio:.2f} times",
+        f"{ratio} without",
         "has none",
-        f"{most:.2f} times",
-        ratio <= most,
-        {"ratios": ratios},
+        f"{most:.2f} x without",
+        ratio.median <= most,
+        {"seconds": pairs},
+        ratio,
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stage import Stage, result, script
-from table import Row, ratio
+from table import Ratio, Row
 
 BLOCK = 25
 BLOCKS = 1_000 // BLOCK
@@ -33,17 +33,17 @@ def rows(stage: Stage) -> list[Row]:
     finally:
         server.kill()
         server.communicate()
-    medians = {name: statistics.median(value for found in rounds for value in found[name]) for name in rounds[0]}
-    here = medians["auth"] / medians["fixed"]
-    official = medians["official_auth"] / medians["official_fixed"]
+    times = {name: [value for found in rounds for value in found[name]] for name in rounds[0]}
+    here, official = (Ratio.of(times[f"{whose}auth"], times[f"{whose}fixed"]) for whose in ("", "official_"))
     return [
         Row(
             f"{BLOCK * BLOCKS:,} requests through `creds.auth`",
-            f"{medians['auth'] * 1e6:.0f} µs each ({ratio(here)} fixed headers)",
-            f"{medians['official_auth'] * 1e6:.0f} µs each ({ratio(official)} fixed headers)",
+            f"{statistics.median(times['auth']) * 1e6:.0f} µs each, {here} fixed headers",
+            f"{statistics.median(times['official_auth']) * 1e6:.0f} µs each, {official} fixed headers",
             f"{BAR} x fixed headers",
-            here <= BAR,
-            {"seconds": medians, "ratio": here, "official_ratio": official, "rounds": len(rounds)},
+            here.median <= BAR,
+            {"seconds": times},
+            here,
         )
     ]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ __all__ = [
     "alone",
     "at_once",
     "complain",
+    "in_turn",
     "result",
     "script",
 ]
@@ -58,7 +60,7 @@ class Stage:
 
     emulator: Emulator
     folder: Path
-    runs: int = 7
+    runs: int = 10
     kills: int = 200
 
     def home(self) -> Path:
@@ -137,6 +139,28 @@ def complain(ended: Sequence[Ended]) -> None:
 def alone(command: Sequence[str], environment: dict[str, str]) -> tuple[float, Ended]:
     seconds, (ended,) = at_once(command, environment, 1)
     return seconds, ended
+
+
+def in_turn(stage: Stage, *commands: tuple[Sequence[str], Callable[[], dict[str, str]]]) -> list[list[float]]:
+    """Return for each command the CPU seconds of its runs, each with an environment that is made for it.
+
+    One run of each follows the other, so that a busy machine slows all alike. The first runs do not count, because
+    they write bytecode.
+
+    Raises:
+        RuntimeError: one failed.
+    """
+    taken = [[_cpu_seconds(command, environment()) for command, environment in commands] for _ in range(stage.runs + 1)]
+    return [list(times) for times in zip(*taken[1:], strict=True)]
+
+
+def _cpu_seconds(command: Sequence[str], environment: dict[str, str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _, ended = alone(command, environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if ended.status != 0:
+        raise RuntimeError(f"{' '.join(command)[:200]} ended with {ended.status}:\n{ended.error[-2000:]}")
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def script(path: str, *arguments: str) -> list[str]:

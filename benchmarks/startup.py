@@ -1,23 +1,20 @@
-"""How long `ant` takes to start, beside the libraries that it cannot do without.
-
-Medians of alternating runs, so that a busy machine slows both sides alike.
-"""
+"""The CPU time that `ant` takes to start, beside the libraries that it cannot do without."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 
-from stage import ANT, Stage, alone
-from table import Row, ratio
+from stage import ANT, Stage, in_turn
+from table import Ratio, Row
 
 PYTHON = [sys.executable, "-c"]
 
 # What is measured, what it is compared with, the largest ratio that is acceptable, and what the
 # official SDK has instead.
 CASES = [
-    ("ant --version", [ANT, "--version"], "import click", 1.5, None),
-    ("ant auth status", [ANT, "auth", "status"], "import click, pydantic_settings", 1.25, None),
+    ("ant --version", [ANT, "--version"], "import click", 1.05, None),
+    ("ant auth status", [ANT, "auth", "status"], "import click, pydantic_settings", 1.1, None),
     ("import ant_wif", [*PYTHON, "import ant_wif"], "pass", 1.5, "import anthropic"),
 ]
 
@@ -27,26 +24,15 @@ def rows(stage: Stage) -> list[Row]:
 
 
 def _compare(stage: Stage, measured: str, command: list[str], beside: str, bar: float, official: str | None) -> Row:
-    commands = [command, [*PYTHON, beside], [*PYTHON, official or "pass"]]
-    times: list[list[float]] = [[], [], []]
-    for number in range(stage.runs + 1):
-        for taken, each in zip(times, commands, strict=True):
-            seconds = _seconds(stage, each)
-            if number:  # the first run writes bytecode
-                taken.append(seconds * 1000)
-    here, other, theirs = (statistics.median(taken) for taken in times)
+    commands = (command, [*PYTHON, beside], [*PYTHON, official or "pass"])
+    here, other, theirs = in_turn(stage, *((each, lambda: stage.variables(stage.home())) for each in commands))
+    ratio = Ratio.of(here, other)
     return Row(
         f"`{measured}`",
-        f"{here:.0f} ms ({ratio(here / other)} `{beside}`)",
-        f"`{official}`: {theirs:.0f} ms" if official else "has none",
+        f"{statistics.median(here) * 1000:.0f} ms, {ratio} `{beside}`",
+        f"`{official}`: {statistics.median(theirs) * 1000:.0f} ms" if official else "has none",
         f"{bar} x `{beside}`",
-        here / other <= bar,
-        {"ms": here, "beside_ms": other, "ratio": here / other, "official_ms": theirs if official else None},
+        ratio.median <= bar,
+        {"seconds": here, "beside_seconds": other, "official_seconds": theirs if official else None},
+        ratio,
     )
-
-
-def _seconds(stage: Stage, command: list[str]) -> float:
-    seconds, ended = alone(command, stage.variables(stage.home()))
-    if ended.status != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {ended.status}:\n{ended.error[-2000:]}")
-    return seconds
