@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import threading
 import time
@@ -21,7 +22,8 @@ import pytest
 import ant_wif
 from ant_wif._http import Flow, arun, run
 from ant_wif._secrets import SecretStr
-from ant_wif._tokens import poll
+from ant_wif._tokens import TokenCache, TokenRequest, poll
+from ant_wif._tokens.access_token import AccessToken, fresh_between, pause_after, refresh_state
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
@@ -515,20 +517,103 @@ def test_a_hundred_calls_on_sixty_second_tokens_make_at_most_two_exchanges(
     assert 1 <= timed.exchanges <= 2
 
 
+END = 10_000
+
+
 @pytest.mark.parametrize(
-    ("lifetime", "last_quiet", "first_advised"), [(TEN_MINUTES, 479, 480), (100, 49, 50), (60, 29, 30)]
+    ("lifetime", "ahead", "start", "advised", "required"),
+    [
+        (TEN_MINUTES, 0, 660, 120, 30),
+        (100, 0, 160, 50, 25),
+        (60, 0, 120, 30, 15),
+        (TEN_MINUTES, 119, 660, 120, 30),
+        (TEN_MINUTES, 300, 660, 300, 30),
+        (TEN_MINUTES, 599, 660, 450, 30),
+        (None, 0, None, 120, 30),
+        (None, 300, None, 300, 30),
+    ],
 )
-def test_a_token_is_refreshed_from_two_minutes_or_half_its_life_before_its_end(
-    lifetime: int, last_quiet: int, first_advised: int, timed: Emulator, clock: Clock
+def test_a_token_is_refreshed_in_good_time_before_its_end_and_where_the_clock_was_set_back(
+    lifetime: float | None, ahead: float, start: int | None, advised: int, required: int
 ) -> None:
-    timed.update_rule("github", token_lifetime_seconds=lifetime)
-    credentials = credentials_for(timed, clock)
-    first = credentials.token()
-    clock.now += last_quiet
-    assert credentials.token() == first
-    clock.now += first_advised - last_quiet
-    assert credentials.token() != first
-    assert timed.exchanges == 2
+    token = AccessToken(SecretStr("x"), END, lifetime)
+    left = {advised + 1: "nothing", advised: "advised", required + 1: "advised", required: "required", 0: "required"}
+    left |= {9_999: "nothing"} if start is None else {start: "nothing", start + 1: "required"}
+    found = {seconds: refresh_state(token, END - seconds, ahead).value for seconds in left}
+    assert found == left
+    assert fresh_between(token, ahead) == (-math.inf if start is None else END - start, END - advised)
+    assert [token.lasts(END - seconds) for seconds in (2, 1.1, 1, 0)] == [True, True, False, False]
+
+
+def test_no_token_must_be_obtained_and_one_that_never_expires_is_left_alone() -> None:
+    assert refresh_state(None, 0).value == "required"
+    forever = AccessToken(SecretStr("x"))
+    assert refresh_state(forever, 1e12, 1e12).value == "nothing"
+    assert fresh_between(forever, 5) == (-math.inf, math.inf)
+    assert forever.lasts(1e12)
+
+
+def test_the_pauses_after_failures_are_spread_from_the_third_on() -> None:
+    assert [pause_after(failures, lambda: 0.5) for failures in (1, 2, 3, 9)] == [5, 5, 7.5, 7.5]
+
+
+class Source:
+    """Obtains what it is told to, and keeps what was wanted."""
+
+    def __init__(self, *outcomes: AccessToken | Exception) -> None:
+        self.outcomes, self.wanted = list(outcomes), list[TokenRequest]()
+
+    def __call__(self, wanted: TokenRequest) -> Flow[AccessToken]:
+        self.wanted.append(wanted)
+        outcome = self.outcomes.pop(0)
+        yield from ()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def lasting(name: str, clock: Clock, seconds: int = TEN_MINUTES) -> AccessToken:
+    return AccessToken(SecretStr(name), int(clock()) + seconds, seconds)
+
+
+def test_a_cache_asks_for_what_its_caller_needs_and_serves_what_it_has_meanwhile(clock: Clock) -> None:
+    failed = ExchangeError("down")
+    first, second = lasting("first", clock), lasting("second", clock, 2 * TEN_MINUTES)
+    source = Source(first, failed, failed, failed, second, failed, failed)
+    cache = TokenCache(source, clock=clock, draw=lambda: 0.5)
+    assert (cache.token, cache.fresh()) == (None, None)
+    assert cache.get() is cache.get() is cache.token is cache.fresh() is first
+    clock.now += TEN_MINUTES - 120
+    assert cache.fresh() is None
+    for seconds, asked in ((0, 2), (4.9, 2), (0.1, 3), (4.9, 3), (0.1, 4), (7.4, 4), (0.1, 5)):
+        clock.now += seconds
+        assert cache.get() is (second if asked == 5 else first), asked
+        assert len(source.wanted) == asked
+    assert source.wanted[1:] == [TokenRequest(has_spare=True)] * 4
+    cache.renew_ahead(300)
+    assert cache.fresh() is None
+    assert cache.get() is second
+    cache.invalidate(SecretStr("another"))
+    assert cache.token is second
+    cache.invalidate(SecretStr("second"))
+    cache.invalidate(SecretStr("second"))
+    assert (cache.token, cache.fresh()) == (None, None)
+    for _ in range(2):
+        with pytest.raises(ExchangeError, match="down"):
+            cache.get()
+    assert source.wanted[5:] == [TokenRequest(rejected=SecretStr("second"), ahead=300)] * 2
+
+
+def test_a_token_that_is_due_as_it_comes_counts_as_a_failure(clock: Clock) -> None:
+    due = [AccessToken(SecretStr(str(number)), int(clock()) + 100) for number in range(4)]
+    good = lasting("good", clock)
+    source = Source(*due, good, good)
+    cache = TokenCache(source, clock=clock, draw=lambda: 0.5)
+    served = []
+    for seconds in (0, 4.9, 0.1, 5, 7.4, 0.1, 7.4, 0.1):
+        clock.now += seconds
+        served.append(cache.get().secret.get_secret_value())
+    assert served == ["0", "0", "1", "2", "2", "3", "3", "good"]
 
 
 def test_in_the_advisory_window_one_refreshes_while_the_others_keep_the_token(
@@ -556,33 +641,24 @@ def test_in_the_advisory_window_one_refreshes_while_the_others_keep_the_token(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_refresh_that_fails_in_the_advisory_window_serves_the_token_and_is_tried_again_after_five_seconds(
+def test_a_refresh_that_fails_in_the_advisory_window_serves_the_token(
     asynchronous: bool, server: HostileServer, clock: Clock
 ) -> None:
-    server.behaviour = reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES))
+    server.behaviour = in_turn(
+        reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES)), denial(503, "api_error", "down")
+    )
     credentials = credentials_at(server, clock=clock)
 
     def ask() -> str:
         return anyio.run(credentials.atoken) if asynchronous else credentials.token()
 
     assert ask() == "sk-ant-oat01-old"
-    server.behaviour = denial(503, "api_error", "down")
     clock.now += TEN_MINUTES - 119
-    assert ask() == "sk-ant-oat01-old"
+    assert [ask(), ask()] == ["sk-ant-oat01-old"] * 2
     assert len(server.requests) == 2
-    for step in (0, 1, 3.9):
-        clock.now += step
-        assert ask() == "sk-ant-oat01-old"
-    assert len(server.requests) == 2, "it waits five seconds"
-    clock.now += 0.2
-    assert ask() == "sk-ant-oat01-old"
-    assert len(server.requests) == 3
-    server.behaviour = reply(grant("sk-ant-oat01-new"))
-    clock.now += 5
-    assert ask() == "sk-ant-oat01-new"
 
 
-@pytest.mark.parametrize("left", [30, 29, 1, 0, -100])
+@pytest.mark.parametrize("left", [30, -100])
 def test_a_refresh_that_fails_in_the_mandatory_window_raises(left: int, server: HostileServer, clock: Clock) -> None:
     server.behaviour = reply(grant(expires_in=TEN_MINUTES))
     credentials = credentials_at(server, clock=clock)

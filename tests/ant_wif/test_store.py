@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -15,8 +16,9 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,8 +30,18 @@ from ant_wif._config.cache_dir import CacheDir
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._files import try_lock
+from ant_wif._http import Flow, Response
+from ant_wif._http import run as drive
+from ant_wif._secrets import SecretBytes, SecretStr
+from ant_wif._tokens.access_token import AccessToken, TokenRequest
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
+from ant_wif._tokens.grants.jwt_bearer import Federation
+from ant_wif._tokens.shared_refresh import refresh_shared
+from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, cached_tokens, forget_cached_tokens
 from ant_wif.emulator import Emulator, Fault
-from ant_wif.errors import AntWifError, ExchangeError
+from ant_wif.errors import AntWifError, ConfigurationError, ExchangeError, IdentityTokenReusedError
+from ant_wif.identity import IdentityToken
+from support.clock import Clock
 from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
 from support.processes import forked
 from support.samples import ORGANIZATION, RULE
@@ -473,6 +485,231 @@ def test_on_a_read_only_file_system_the_token_is_printed_after_one_warning(job: 
     assert done.stdout.startswith("sk-ant-oat01-")
     assert done.stderr.count("tokens are not shared") == 1
     assert list(job.folder.iterdir()) == []
+
+
+# --- what is decided about it -----------------------------------------------------------------------
+
+NOW = 1_800_000_000
+FEDERATION = Federation("https://api.example", "fdrl_01", ORGANIZATION, "svac_01", "wrkspc_01")
+KEY = CacheKey.of(FEDERATION, "file", ("https://issuer.example", "repo:acme/app"))
+TOKEN = AccessToken(SecretStr("kept"), NOW + 600, 600)
+
+
+class Kept:
+    """A store in memory, with a lock in a folder of its own."""
+
+    def __init__(self, folder: Path, token: AccessToken | None = None, *, problem: str = "") -> None:
+        self.lock_path, self.token, self.problem, self.swept = folder / "lock", token, problem, 0
+
+    def read(self) -> AccessToken | None:
+        return self.token
+
+    def write(self, token: AccessToken) -> None:
+        self.token = token
+
+    def prepare(self) -> None:
+        if self.problem:
+            raise ConfigurationError(self.problem)
+
+    def sweep(self) -> None:
+        self.swept += 1
+
+
+NEW, FAILED = AccessToken(SecretStr("new"), NOW + 3600, 3600), ExchangeError("down")
+REUSED = IdentityTokenReusedError("used", used_at=NOW, used_by="another")
+
+
+@pytest.mark.parametrize(
+    ("left", "wanted", "outcome", "served", "asked"),
+    [
+        (121, {}, NEW, "kept", []),
+        (120, {}, NEW, "new", [True]),
+        (30, {}, NEW, "new", [False]),
+        (30, {"has_spare": True}, NEW, "new", [True]),
+        (600, {"rejected": SecretStr("kept")}, NEW, "new", [False]),
+        (600, {"rejected": SecretStr("other")}, NEW, "kept", []),
+        (300, {"ahead": 301}, NEW, "new", [True]),
+        (300, {"ahead": 299}, NEW, "kept", []),
+        (120, {}, FAILED, "kept", [True]),
+        (30, {}, FAILED, "down", [False]),
+        (120, {}, REUSED, "kept", [True]),
+        (2, {}, REUSED, "kept", [False]),
+        (1, {}, REUSED, "used", [False]),
+        (600, {"rejected": SecretStr("kept")}, REUSED, "used", [False]),
+        (None, {}, FAILED, "down", [False]),
+        (None, {}, NEW, "new", [False]),
+    ],
+)
+def test_a_process_takes_what_is_kept_or_obtains_another_under_the_lock(
+    left: int | None, wanted: dict[str, Any], outcome: AccessToken | AntWifError, served: str, asked: list[bool],
+    tmp_path: Path, lines: Callable[[int], list[str]],
+) -> None:  # fmt: skip
+    store, spares = Kept(tmp_path, None if left is None else TOKEN), list[bool]()
+
+    def obtain(asked_for: TokenRequest) -> Flow[AccessToken]:
+        spares.append(asked_for.has_spare)
+        assert replace(asked_for, has_spare=False) == TokenRequest(**{**wanted, "has_spare": False})
+        assert try_lock(store.lock_path) is None
+        yield from ()
+        if isinstance(outcome, AntWifError):
+            raise outcome
+        return outcome
+
+    flow = refresh_shared(store, obtain, TokenRequest(**wanted), lambda: NOW + 600 - (left or 0))
+    try:
+        found = drive(flow, None).secret.get_secret_value()
+    except AntWifError as error:
+        found = error.summary
+    assert (found, spares, store.swept) == (served, asked, len(asked))
+    said = "the stored token could not be renewed and is used while it lasts: "
+    kept_on = isinstance(outcome, AntWifError) and served == "kept"
+    assert lines(logging.WARNING) == ([f"{said}{outcome}"] if kept_on else [])
+    free = try_lock(store.lock_path)
+    assert free is not None, "the lock is released"
+    free()
+
+
+def test_while_another_has_the_lock_a_token_that_is_soon_due_serves(tmp_path: Path) -> None:
+    release = try_lock(tmp_path / "lock")
+    assert release is not None
+    flow = refresh_shared(Kept(tmp_path, TOKEN), pytest.fail, TokenRequest(), lambda: NOW + 500)
+    assert drive(flow, None) is TOKEN
+    release()
+
+
+@pytest.mark.parametrize("problem", ["cannot be used", "the lock is a link"])
+def test_where_there_can_be_no_lock_a_process_goes_on_alone_after_one_warning(
+    problem: str, tmp_path: Path, lines: Callable[[int], list[str]]
+) -> None:
+    store = Kept(tmp_path, problem="" if "link" in problem else f"{tmp_path} {problem}")
+    if "link" in problem:
+        store.lock_path.symlink_to(f"{tmp_path}/elsewhere")
+
+    def obtain(_: TokenRequest) -> Flow[AccessToken]:
+        yield from ()
+        return NEW
+
+    for _ in range(2):
+        assert drive(refresh_shared(store, obtain, TokenRequest(), lambda: NOW), None) is NEW
+    (warning,) = lines(logging.WARNING)
+    why = "no file lock is possible ([Errno 40] lock is a link)" if "link" in problem else store.problem
+    assert warning == f"tokens are not shared with other processes: {why}"
+
+
+def test_an_entry_is_named_after_all_that_its_token_was_issued_for(tmp_path: Path) -> None:
+    others = [replace(KEY, **{field.name: "other"}) for field in fields(KEY)]
+    assert len({each.name for each in (KEY, *others)}) == 9
+    assert all(re.fullmatch("[0-9a-f]{32}", each.name) for each in others)
+    assert KEY.federation == FEDERATION
+    cache = CacheDir(tmp_path / "cache", "env")
+    store = CacheStore(cache, KEY)
+    assert store.read() is None
+    store.write(TOKEN)
+    path = cache.path / f"{KEY.name}.json"
+    assert json.loads(path.read_text()) == {
+        "version": 1, "minted_for": asdict(KEY), "access_token": "kept", "expires_at": NOW + 600, "lifetime": 600,
+    }  # fmt: skip
+    assert store.lock_path == path.with_suffix(".lock")
+    assert store.read() == TOKEN
+    late = replace(TOKEN, expires_at=NOW + 9000, lifetime=None)
+    CacheStore(cache, others[0]).write(late)
+    later = cache.path / f"{others[0].name}.json"
+    assert cached_tokens(cache) == [(path, KEY, TOKEN), (later, others[0], late)]
+    assert forget_cached_tokens(cache, replace(FEDERATION, workspace_id=None)) == []
+    assert forget_cached_tokens(cache, FEDERATION) == [path]
+    (cache.spent / "record.json").touch()
+    assert forget_cached_tokens(cache) == [later, cache.spent / "record.json"]
+
+
+@pytest.mark.parametrize(
+    ("value", "lifetime"),
+    [(600, 600), (0.5, 0.5), (0, None), (-1, None), (1e9, None), (True, None), ("600", None), (None, None)],
+)
+def test_a_lifetime_that_cannot_be_is_not_known(value: object, lifetime: float | None, tmp_path: Path) -> None:
+    store = CacheStore(CacheDir(tmp_path / "cache", "env"), KEY)
+    store.write(TOKEN)
+    saying(lifetime=value)(tmp_path / "cache" / f"{KEY.name}.json")
+    assert store.read() == replace(TOKEN, lifetime=lifetime)
+
+
+def test_the_token_of_a_profile_carries_what_it_was_issued_for(tmp_path: Path) -> None:
+    directory, path = ConfigDir(tmp_path / "anthropic"), tmp_path / "anthropic" / "credentials" / "ci.json"
+    ours, other, login = (ProfileStore(directory, path, each) for each in ("f" * 64, "0" * 64, None))
+    assert ours.can_be_written()
+    assert not ProfileStore(directory, Path(os.devnull) / "ci.json", None).can_be_written()
+    assert ours.read() is None
+    ours.prepare()
+    ours.write(TOKEN)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert ours.lock_path == path.with_name(".ci.json.lock")
+    document = json.loads(path.read_text())
+    assert document["ant_wif"] == {
+        "token": hashlib.sha256(b"kept").hexdigest(), "lifetime": 600, "fingerprint": "f" * 64,
+    }  # fmt: skip
+    assert [each.read() for each in (ours, other, login)] == [TOKEN, None, None]
+    # Another SDK replaced the token, and keeps the note of what it does not know.
+    saying(access_token="theirs")(path)
+    theirs = AccessToken(SecretStr("theirs"), NOW + 600)
+    assert [each.read() for each in (ours, other, login)] == [theirs] * 3
+    for change in ({"refresh_token": "r"}, {"account_email": "a@example.com"}):
+        saying(**change)(path)
+        assert [each.read() for each in (ours, login)] == [None, theirs]
+        ours.write(TOKEN)
+        saying(access_token="theirs")(path)
+        assert ours.read() == theirs, "what made it look like a login is gone"
+    saying(expires_at=None)(path)
+    assert [each.read() for each in (ours, login)] == [None, AccessToken(SecretStr("theirs"))]
+
+
+def presented(status: int | None, log: AssertionLog, assertion: SecretStr) -> AssertionUse | None:
+    token = IdentityToken(assertion, "file", {}, {"exp": NOW + 100, "jti": "x"})
+    answer = None if status is None else Response(status, {"request-id": "req_01"}, SecretBytes(b""))
+    log.record(token, "f" * 64, answer)
+    return log.find(assertion)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "said"),
+    [
+        (None, UNKNOWN, "the token was presented by {by}, and the answer was lost: it may be used already"),
+        (500, UNKNOWN, "the token was presented by {by}, and the answer was lost: it may be used already"),
+        (200, GRANTED, "the token was exchanged by {by}, which works once"),
+        (401, DENIED, ""),
+        (403, DENIED, ""),
+    ],
+)
+def test_what_became_of_an_assertion_is_known_to_this_process_and_the_next(
+    status: int | None, outcome: str, said: str, tmp_path: Path
+) -> None:
+    cache, clock = CacheDir(tmp_path / "cache", "env"), Clock(NOW)
+    assertion = SecretStr(forged_jwt())
+    use = presented(status, AssertionLog(cache, clock), assertion)
+    assert use is not None
+    assert (use.outcome, use.federation, use.at, use.until, use.pid) == (outcome, "f" * 64, NOW, NOW + 160, os.getpid())
+    assert (use.status, use.request_id) == ((status, "req_01") if status else (None, None))
+    assert use.used_by == f"process {os.getpid()} ({use.program})"
+    assert AssertionLog(cache, clock).find(assertion) == presented(status, AssertionLog(None, clock), assertion) == use
+    assert AssertionLog(cache, clock).find(SecretStr("x")) is None
+    assert earlier_use(use, {"jti": "x"}) == said.format(by=use.used_by)
+    assert earlier_use(use, {}) == earlier_use(None, {"jti": "x"}) == ""
+    clock.now += 160
+    log = AssertionLog(cache, clock)
+    log.forget_expired()
+    assert log.find(assertion) == use
+    clock.now += 1
+    log.forget_expired()
+    assert (log.find(assertion), log.paths()) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("exp", "until"), [(NOW + 100, 160), (NOW + 10**9, 48 * 3600), ("soon", 60), (None, 60), (NOW - 500, -440)]
+)
+def test_a_record_is_kept_until_its_assertion_has_expired_and_two_days_at_most(exp: object, until: int) -> None:
+    log = AssertionLog(None, Clock(NOW))
+    log.record(IdentityToken(SecretStr("x"), "file", {}, {"exp": exp}), "f" * 64)
+    use = log.find(SecretStr(" x\n"))
+    assert use is not None
+    assert use.until == NOW + until
 
 
 # --- where the folder is ----------------------------------------------------------------------------
