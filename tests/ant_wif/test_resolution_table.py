@@ -27,7 +27,9 @@ from anthropic.lib.credentials import default_credentials
 from anthropic.lib.credentials._close import close_credentials
 
 import ant_wif
-from ant_wif.errors import AntWifError, NoCredentialsError
+from ant_wif._resolution import IDENTITY_MISSING, Resolution, resolution_of
+from ant_wif._tokens import Federation
+from ant_wif.errors import AntWifError, IdentitySourceError, NoCredentialsError, ProfileError
 from support.loopback import Recorded, TokenEndpoint
 
 DEFAULT_HOST = "https://api.anthropic.com"
@@ -1011,3 +1013,133 @@ def test_a_profile_sends_its_token_to_its_own_host_where_the_official_client_sen
     with anthropic.Anthropic() as client:
         assert loopback.label(str(client.base_url)) == "main"
     assert loopback.label(ant_wif.resolve(environ=environ).base_url) == "other"
+
+
+# What is said of each tier
+
+
+def looked_at(home: Path, files: Mapping[str, object], **arguments: Any) -> Resolution:
+    """The tiers of a process in this home directory; what is not an argument is a variable."""
+    for name, content in files.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_bytes(content))
+        path.chmod(0o600 if path.parent.name == "credentials" else 0o644)
+    environ = {"HOME": str(home), **{name: arguments.pop(name) for name in list(arguments) if name.isupper()}}
+    fixed = dict.fromkeys(("identity_token_file", "profile", "config_dir"))
+    return resolution_of(**{**fixed, "environ": environ, "clock": lambda: NOW, **arguments})
+
+
+NOW = 1_800_000_000
+AUTH = {"type": "oidc_federation", "federation_rule_id": "fdrl_01",
+        "identity_token": {"source": "file", "path": "/nowhere/jwt"}}  # fmt: skip
+ENV = {"ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01", "ANTHROPIC_ORGANIZATION_ID": ORGANIZATIONS["org_env"]}
+IN_CI = "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run `ant auth login`; " \
+    "`ant auth status` shows what is seen"  # fmt: skip
+IN_PART = {"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "files", "summary", "hint"),
+    [
+        ({}, {}, "no credentials found", IN_CI),
+        ({"ANTHROPIC_ORGANIZATION_ID": "x"}, {}, "no credentials found",
+            f"set ANTHROPIC_FEDERATION_RULE_ID and {IDENTITY_MISSING}"),
+        (ENV, {}, "no credentials found", f"set {IDENTITY_MISSING}"),
+        ({"ANTHROPIC_API_KEY": "a\n"}, {}, "ANTHROPIC_API_KEY holds a blank, a line break or another character that no "
+            "HTTP header can carry", "set ANTHROPIC_API_KEY anew; often a line break was copied along"),
+        ({"ANTHROPIC_ORGANIZATION_ID": "x"}, config("default", {"authentication": {"type": "oidc_federation"}}),
+            "the federation profile {home}/.config/anthropic/configs/default.json lacks "
+            "authentication.federation_rule_id, authentication.identity_token",
+            "add it to the file, or set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_IDENTITY_TOKEN_FILE; or complete "
+            f"the environment: set ANTHROPIC_FEDERATION_RULE_ID and {IDENTITY_MISSING}"),
+        ({}, config("default", {"authentication": AUTH}),
+            "the federation profile {home}/.config/anthropic/configs/default.json lacks organization_id",
+            "add it to the file, or set ANTHROPIC_ORGANIZATION_ID"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named_with_the_variables_to_set(
+    variables: dict[str, str], files: dict[str, object], summary: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(AntWifError) as caught:
+        looked_at(tmp_path, files, **variables).require()
+    assert (caught.value.summary, caught.value.hint) == (summary.format(home=tmp_path), hint)
+    if isinstance(caught.value, NoCredentialsError):
+        found = [(each.tier, each.source, each.origin) for each in caught.value.candidates]
+        assert found == [
+            (1, "api_key", "--api-key"), (1, "auth_token", "--auth-token"), (2, "api_key", "ANTHROPIC_API_KEY"),
+            (2, "auth_token", "ANTHROPIC_AUTH_TOKEN"), (3, "profile", "--profile or ANTHROPIC_PROFILE"),
+            (4, "federation", "environment"), (5, "profile", "profile:default"),
+        ]  # fmt: skip
+        lacking = [each.missing for each in caught.value.candidates]
+        assert lacking[:5] == [(each[2],) for each in found[:5]]
+        assert lacking[6] == (f"the file {tmp_path}/.config/anthropic/configs/default.json",)
+        assert all(each.error is None for each in caught.value.candidates)
+
+
+def test_a_platform_that_is_configured_in_part_is_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(NoCredentialsError) as caught:
+        looked_at(tmp_path, {}, **IN_PART, ANTHROPIC_ORGANIZATION_ID="x").require()
+    why = caught.value.candidates[5].error
+    assert isinstance(why, IdentitySourceError)
+    assert (why.hint or "").endswith("; or name another source in ANT_IDENTITY_SOURCE")
+    assert caught.value.hint == f"{why}: {why.hint}; set ANTHROPIC_FEDERATION_RULE_ID"
+    profile = config("default", {"authentication": {"type": "oidc_federation"}, "organization_id": "x"})
+    broken = looked_at(tmp_path, profile, **IN_PART).candidates[6].error
+    assert broken is not None
+    assert broken.hint == (
+        f"add it to the file, or set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_IDENTITY_TOKEN_FILE; {why}: {why.hint}"
+    )
+    none = looked_at(tmp_path, {}, **IN_PART, ANT_IDENTITY_SOURCE="none", ANTHROPIC_ORGANIZATION_ID="x")
+    assert none.candidates[5].error is None
+
+
+def test_every_argument_reaches_the_credential(tmp_path: Path) -> None:
+    (tmp_path / "jwt").write_text(ASSERTIONS["file"])
+    ids = {"federation_rule_id": "fdrl_01", "organization_id": ORGANIZATIONS["org_env"],
+           "workspace_id": "wrkspc_01", "service_account_id": "svac_01"}  # fmt: skip
+    home = {"HOME": str(tmp_path)}
+    with httpx.Client() as client:
+        by_file = ant_wif.resolve(
+            **ids, base_url="https://a.example/", identity_token_file=tmp_path / "jwt", environ=home, http_client=client
+        )
+    assert (by_file.source, by_file.base_url, by_file.workspace_id) == ("federation", "https://a.example", "wrkspc_01")
+    assert (by_file.organization_id, by_file.identity_source) == (ORGANIZATIONS["org_env"], "file")
+    given = ant_wif.resolve(**ids, identity_token=ASSERTIONS["file"], environ=home)
+    assert given.identity_source == "literal"
+    assert ant_wif.resolve(**ids, identity_token=ASSERTIONS["file"], identity_source="env", environ=home)
+    for secret, source in (("api_key", "api_key"), ("auth_token", "auth_token")):
+        static = ant_wif.resolve(**{secret: "x"}, base_url="https://b.example", environ=home)
+        assert (static.source, static.origin, static.base_url) == (
+            source, f"--{secret.replace('_', '-')}", "https://b.example",
+        )  # fmt: skip
+    with pytest.raises(ProfileError, match="gone"):
+        ant_wif.resolve(profile="gone", config_dir=tmp_path, environ=home)
+
+
+@pytest.mark.parametrize(("left", "known"), [(3600, True), (31, True), (30, False), (-5, False)])
+def test_a_candidate_holds_the_profile_the_token_and_where_it_is_from(left: int, known: bool, tmp_path: Path) -> None:
+    files = config("ci", {"authentication": AUTH, "organization_id": ORGANIZATIONS["org_env"]})
+    kept = {"type": "oauth_token", "access_token": "x", "expires_at": NOW + left}
+    found = looked_at(tmp_path, files | credentials("ci", kept), profile="ci").candidates[4]
+    assert (found.matches, found.origin, found.stale, found.unrecorded) == (True, "profile:ci", False, known)
+    assert found.profile is not None
+    assert found.stored is not None
+    assert (found.profile.name, found.stored.expires_at) == ("ci", NOW + left)
+    assert (found.token.expires_at if found.token else None) == (NOW + left if known else None)
+    assert found.usable
+    person = looked_at(tmp_path, config("me", login()) | credentials("me", kept), profile="me").candidates[4]
+    assert person.token is not None
+    assert person.stored is not None
+    assert (person.token.expires_at, person.usable) == (NOW + left, left > 0)
+
+
+def test_the_rule_of_a_profile_is_known_where_it_is_a_federation(tmp_path: Path) -> None:
+    document = {"authentication": AUTH, "organization_id": ORGANIZATIONS["org_env"], "base_url": "https://a.example/"}
+    context = looked_at(tmp_path, config("ci", document) | config("me", login())).inputs
+    assert context.federation_of("ci") == Federation(
+        "https://a.example", "fdrl_01", ORGANIZATIONS["org_env"], None, None
+    )
+    assert context.federation_of("me") is None
+    with pytest.raises(ProfileError):
+        context.federation_of("gone")
