@@ -41,7 +41,7 @@ from ant_wif._secrets import SecretStr
 from ant_wif.errors import ConfigurationError, ProfileError
 
 SOMEBODY = 54321
-MODES = (0o644, 0o664, 0o666, 0o755, 0o775, 0o777, 0o1777)
+MODES = (0o644, 0o664, 0o646, 0o777, 0o1777)
 PROFILE = {"authentication": {"type": "user_oauth"}}
 
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to give files away")
