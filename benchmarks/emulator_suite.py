@@ -64,7 +64,7 @@ async def _measure() -> None:
     import httpx
 
     from ant_wif.emulator import Emulator
-    from ant_wif.emulator._state.requests import Recorder
+    from ant_wif.emulator._state.history import Recorder
 
     with Emulator() as emulator:
         served = emulator._server._server.config.app  # type: ignore[union-attr]  # it is started

@@ -85,5 +85,5 @@ __all__ = [
 if not TYPE_CHECKING:
     _HOMES = {"env": ["Env", "Literal"]}
     for _listed in BUILT_IN:
-        _HOMES.setdefault(_listed.module, []).append(_listed.class_name)
+        _HOMES.setdefault(_listed.shared_module or _listed.name, []).append(_listed.class_name)
     __getattr__ = loader(__name__, _HOMES)

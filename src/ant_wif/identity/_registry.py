@@ -103,12 +103,8 @@ class ListedSource(NamedTuple):
     path: str | None = None
     machine: Machine | None = None
     job: Job | None = None
-    is_row: bool = False
-    """Whether its class is made from a row of `variables`, and does not have a module under its own name."""
-
-    @property
-    def module(self) -> str:
-        return "variables" if self.is_row else self.name
+    shared_module: str = ""
+    """Where its class is, when the source does not have a module under its own name."""
 
     def may_be_here(self, context: Context) -> bool:
         if any(variable in context.environ for variable in self.signs):
@@ -125,11 +121,15 @@ class ListedSource(NamedTuple):
         return told or cloud_of(context.root) == self.machine.firmware
 
     def load(self) -> type[IdentitySource]:
-        return cast("type[IdentitySource]", getattr(import_module(f"ant_wif.identity.{self.module}"), self.class_name))
+        return cast(
+            "type[IdentitySource]",
+            getattr(import_module(f"ant_wif.identity.{self.shared_module or self.name}"), self.class_name),
+        )
 
 
 _VARIABLE_PLATFORMS = {
-    row.name: ListedSource(row.name, row.class_name, row.signs, job=row.job, is_row=True) for row in PLATFORMS
+    row.name: ListedSource(row.name, row.class_name, row.signs, job=row.job, shared_module="variables")
+    for row in PLATFORMS
 }
 
 # In the order in which they are asked: by variables and files, then by machine, then what may stand beside a cloud.
@@ -138,8 +138,8 @@ BUILT_IN = (
     ListedSource("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
     ListedSource("github_actions", "GitHubActions", ("GITHUB_ACTIONS",), job=Job("RUNNER_TEMP")),
     _VARIABLE_PLATFORMS.pop("gitlab"),
-    ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID"), module="programs"),
-    ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID"), module="programs"),
+    ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID"), shared_module="programs"),
+    ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID"), shared_module="programs"),
     ListedSource(
         "azure_pipelines",
         "AzurePipelines",
