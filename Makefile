@@ -15,7 +15,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest neighbours clients lint types rules format lock audit bench man site readability docs \
+.PHONY: help demo test long newest oldest neighbours clients mutation lint types rules format lock audit bench man site readability docs \
     release-check clean
 
 help: ## what there is to make
@@ -88,6 +88,12 @@ clients: $(LINT_STAMP) ## frameworks that use the API, the newest of each, below
 	npm ls --prefix $(VENV)/clients/npm
 	$(VENV)/clients/bin/python -m pytest -m clients --noconftest tests/test_clients.py
 
+mutation: $(LINT_STAMP) ## change the decisions in the code, one at a time, and list the changes that no test notices
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/mutation
+	$(UV) pip install --quiet --python $(VENV)/mutation --upgrade --editable '.[all]' --group dev --group build --group mutation
+	$(VENV)/mutation/bin/mutmut run --max-children 2
+	$(VENV)/mutation/bin/mutmut results
+
 lint: types rules ## format, rules, types, layers, words and the CI examples
 
 types: $(STAMP)
@@ -154,4 +160,4 @@ release-check: $(LINT_STAMP) ## build and try what a release would publish, and 
 	$(BIN)/python tests/support/release_check.py
 
 clean: ## remove what make made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) mutants build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

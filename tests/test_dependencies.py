@@ -29,7 +29,7 @@ NAMED = {
         *(
             requirement
             for name, group in GROUPS.items()
-            if name not in {"lint", "docs", "uv", "neighbours", "clients"}
+            if name not in {"lint", "docs", "uv", "neighbours", "clients", "mutation"}
             for requirement in group
         ),
         *PROJECT["build-system"]["requires"],
