@@ -52,7 +52,7 @@ test: $(STAMP) ## the test suite, in parallel
 
 long: $(STAMP) ## the tests that take minutes: many runs under attack, many kills, inputs drawn anew
 	$(BIN)/python -m pytest -m long
-	$(BIN)/python -m pytest -m hypothesis -n auto --hypothesis-profile default
+	$(BIN)/python -m pytest -m hypothesis -n auto --hypothesis-profile long
 
 # The environments of these two are made anew each time: what the bounds allow changes with every release.
 newest: $(LINT_STAMP) ## the test suite with the newest versions that pyproject.toml allows
@@ -89,6 +89,7 @@ clients: $(LINT_STAMP) ## frameworks that use the API, the newest of each, below
 	$(VENV)/clients/bin/python -m pytest -m clients --noconftest tests/test_clients.py
 
 mutation: $(LINT_STAMP) ## change the decisions in the code, one at a time, and list the changes that no test notices
+	@test "$$(id -u)" -ne 0 || { echo "run this as an ordinary user: code that is changed at random could change the machine"; exit 1; }
 	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/mutation
 	$(UV) pip install --quiet --python $(VENV)/mutation --upgrade --editable '.[all]' --group dev --group build --group mutation
 	$(VENV)/mutation/bin/mutmut run --max-children 2
