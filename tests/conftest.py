@@ -8,8 +8,10 @@ import signal
 import pytest
 from hypothesis import settings
 
-# The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones.
-settings.register_profile("suite", derandomize=True, deadline=None)
+# The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones,
+# and for many: more of the same ones would find nothing the second time.
+settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25)
+settings.register_profile("long", deadline=None, max_examples=400)
 settings.load_profile("suite")
 
 # A job that a shell starts in the background, and what `nohup` starts, inherits signals as ignored, and would hand

@@ -189,7 +189,7 @@ def test_there_are_enough_inputs_and_every_command_is_among_those_that_get_them(
     } - {"demo"}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(command=st.sampled_from(COMMANDS), bad=st.sampled_from(INPUTS))
 def test_no_bad_input_ends_as_unexpected(
     command: str, bad: Bad, endpoint: TokenEndpoint, tmp_path_factory: pytest.TempPathFactory

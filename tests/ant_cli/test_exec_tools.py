@@ -95,6 +95,7 @@ def handed(by_variables: Environ, emulator: Emulator) -> Callable[[float], Envir
     return make
 
 
+@pytest.mark.long  # it is a fact about the tools, whose versions are fixed here
 @pytest.mark.parametrize(
     ("tool", "refuses"),
     [("python", False), ("java", False), ("typescript", True), ("go", True), ("go ant", True)],

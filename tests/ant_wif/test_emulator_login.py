@@ -572,7 +572,7 @@ ANYTHING = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.dictionaries(st.sampled_from([*parameters(), "workspace_id", "orgUUID"]), ANYTHING, max_size=3),
     extra=st.binary(max_size=20).map(lambda raw: "".join(f"%{byte:02x}" for byte in raw)),

@@ -77,7 +77,7 @@ JWT = forged_jwt()
 NOWHERE = "http://127.0.0.1:1"
 
 
-relaxed = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # --- what is promised of every error ---------------------------------------------------------------
@@ -407,7 +407,7 @@ def obtained(source: IdentitySource, environ: dict[str, str], server: HostileSer
     return run(at_once(provider.obtain(TokenRequest())), client).secret.get_secret_value()
 
 
-@settings(relaxed, max_examples=150)
+@relaxed
 @given(answer=answers)
 def test_any_answer_of_the_token_endpoint_gives_a_token_or_a_typed_error(
     answer: bytes, server: HostileServer, client: httpx.Client
@@ -426,7 +426,7 @@ def github(server: HostileServer, **changes: str) -> dict[str, str]:
     }
 
 
-@settings(relaxed, max_examples=150)
+@relaxed
 @given(
     answer=st.one_of(
         answers,
@@ -683,7 +683,6 @@ def test_https_and_loopback_urls_are_taken(url: str) -> None:
     assert check_url(url, what="x") == url.rstrip("/")
 
 
-@settings(max_examples=600, deadline=None)
 @given(
     pieces=st.lists(
         st.one_of(

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
@@ -586,7 +586,6 @@ def assert_sound(judgement: Decision) -> None:
         assert shown.isprintable()
 
 
-@settings(max_examples=50, deadline=None)
 @given(TEXT | st.lists(st.binary().map(encoded), min_size=3, max_size=3).map(".".join))
 def test_any_text_gets_a_verdict(assertion: str) -> None:
     judgement = judged(assertion)
@@ -594,13 +593,11 @@ def test_any_text_gets_a_verdict(assertion: str) -> None:
     assert_sound(judgement)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.fixed_dictionaries({}, optional={"alg": JSON, "kid": JSON, "typ": JSON}))
 def test_any_header_gets_a_verdict(header: dict[str, object]) -> None:
     assert_sound(judged(signed(header, CLAIMS)))
 
 
-@settings(max_examples=50, deadline=None)
 @given(ODD_CLAIMS)
 def test_any_claims_get_a_verdict(changes: dict[str, object]) -> None:
     judgement = judged(signed(HEADER, {**CLAIMS, **changes}), rule={"claims": {"branch": "main"}})
@@ -728,7 +725,6 @@ def test_where_nothing_is_known_the_defaults_are_taken_and_named(
     assert said_of_both == [lifetime, audience]
 
 
-@settings(max_examples=50, deadline=None)
 @given(ODD_CLAIMS, st.fixed_dictionaries({}, optional={"alg": JSON, "kid": JSON}))
 def test_a_survey_with_everything_known_agrees_with_the_judgement(
     changes: dict[str, object], header: dict[str, object]
@@ -743,7 +739,6 @@ def test_a_survey_with_everything_known_agrees_with_the_judgement(
     assert found.checks[: len(judgement.checks)] == judgement.checks
 
 
-@settings(max_examples=50, deadline=None)
 @given(ODD_CLAIMS, TEXT)
 def test_a_survey_with_nothing_known_gets_through_any_token(changes: dict[str, object], text: str) -> None:
     for assertion in (signed(HEADER, {**CLAIMS, **changes}), text):

@@ -261,7 +261,7 @@ def verdict(wish: Wish, org: Organization, spent: dict[str, float], now: float) 
 def test_both_judges_agree_on_every_request_of_a_series(emulator: Emulator, client: httpx.Client) -> None:
     met: Counter[str] = Counter()
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100)
     @given(ORGANIZATIONS, st.lists(STEPS, min_size=1, max_size=4), st.booleans())
     def compare(odd: dict[str, object], steps: list[Step], again: bool) -> None:
         org = organization(emulator, odd)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ant_wif._secrets import (
@@ -95,7 +95,6 @@ def test_a_secret_string_does_not_show_itself() -> None:
 # --- scrub ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None)
 @given(before=surroundings, token=anthropic_tokens, after=surroundings)
 def test_no_anthropic_token_gets_through(before: str, token: str, after: str) -> None:
     assume(leaked(token, before + after) is None)
@@ -103,7 +102,6 @@ def test_no_anthropic_token_gets_through(before: str, token: str, after: str) ->
     assert leaked(token, sanitize(before + token + after)) is None
 
 
-@settings(max_examples=400, deadline=None)
 @given(before=surroundings, token=jwts, after=surroundings)
 def test_no_jwt_gets_through(before: str, token: str, after: str) -> None:
     seen = redact(before + token + after)
@@ -112,7 +110,6 @@ def test_no_jwt_gets_through(before: str, token: str, after: str) -> None:
         assert leaked(part, sanitize(before + token + after), shown=0) is None
 
 
-@settings(max_examples=400, deadline=None)
 @given(before=surroundings, secret=known_secrets, after=surroundings)
 def test_no_known_secret_gets_through(before: str, secret: str, after: str) -> None:
     known = [SecretStr(secret)]
@@ -123,7 +120,6 @@ def test_no_known_secret_gets_through(before: str, secret: str, after: str) -> N
 long_secrets = st.text(alphabet=BASE64URL, min_size=48, max_size=120).filter(lambda text: len(set(text)) > 12)
 
 
-@settings(deadline=None)
 @given(before=surroundings, secret=long_secrets, after=surroundings, start=st.integers(0, 80))
 def test_no_long_piece_of_a_known_secret_gets_through(before: str, secret: str, after: str, start: int) -> None:
     piece = secret[start:]
@@ -132,7 +128,6 @@ def test_no_long_piece_of_a_known_secret_gets_through(before: str, secret: str, 
     assert leaked(piece, redact(before + piece + after, [SecretStr(secret)]), shown=0, window=24) is None
 
 
-@settings(deadline=None)
 @given(before=st.binary(max_size=9), secret=long_secrets, after=st.binary(max_size=9), way=st.booleans())
 def test_no_known_secret_gets_through_in_base64(before: bytes, secret: str, after: bytes, way: bool) -> None:
     encode = base64.urlsafe_b64encode if way else base64.b64encode
@@ -142,7 +137,6 @@ def test_no_known_secret_gets_through_in_base64(before: bytes, secret: str, afte
     assert len(seen) - len("[masked]") <= len(encode(before + after)) + 8
 
 
-@settings(max_examples=200, deadline=None)
 @given(before=surroundings, token=jwts, after=surroundings, part=st.sampled_from([0, 1, 2]))
 def test_no_part_of_a_known_jwt_gets_through_alone(before: str, token: str, after: str, part: int) -> None:
     piece = token.split(".")[part]
@@ -153,7 +147,6 @@ def test_no_part_of_a_known_jwt_gets_through_alone(before: str, token: str, afte
         assert leaked(piece, seen, shown=0) is None
 
 
-@settings(max_examples=100, deadline=None)
 @given(token=jwts, before=surroundings, at=st.integers(0, 40), limit=st.sampled_from([32, 64, 256]))
 def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
     token: str, before: str, at: int, limit: int
@@ -221,7 +214,6 @@ def test_a_known_word_too_short_to_be_a_secret_does_not_eat_ordinary_text() -> N
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(text=surroundings, token=st.one_of(anthropic_tokens, jwts))
 def test_scrubbing_what_is_scrubbed_brings_nothing_back(text: str, token: str) -> None:
     once = redact(text + token)
@@ -231,7 +223,6 @@ def test_scrubbing_what_is_scrubbed_brings_nothing_back(text: str, token: str) -
 # --- clean ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text(), st.integers(1, 300))
 def test_cleaned_text_fits_a_line_of_a_terminal_and_the_limit(text: str, limit: int) -> None:
     shown = sanitize(text, limit=limit)
@@ -334,7 +325,6 @@ HIDING = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(HIDING))
 def test_harmless_lines_stay_lines_however_they_are_cut(pieces: list[str]) -> None:
     whole = harmless("".join(pieces), lines=True)
