@@ -111,9 +111,9 @@ def print_text(pieces: Iterable[str]) -> None:
             _print("\n")
 
 
-def print_bytes(pieces: Iterable[bytes]) -> None:
-    """Print a response that is not JSON unchanged, and to a terminal as text."""
-    if is_terminal(sys.stdout):
+def print_bytes(pieces: Iterable[bytes], *, is_text: bool) -> None:
+    """Print a response that is not JSON: as text where it is one or goes to a terminal, and else unchanged."""
+    if is_text or is_terminal(sys.stdout):
         print_text(codecs.iterdecode(pieces, "utf-8", "replace"))
         return
     for piece in pieces:

@@ -459,6 +459,17 @@ class TestAnyEndpoint:
             outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
         assert (outcome.status, outcome.out) == (0, "a,b\n")
 
+    def test_a_text_is_no_command_to_a_build_system(self, ant: Ant) -> None:
+        body = b"##vso[task.setvariable variable=x]y\n::set-env name=x::y\n\x1b]52;c;eA==\x07\n"
+        for kind, shown in (
+            ("text/plain", b"# #vso[task.setvariable variable=x]y\n: :set-env name=x::y\n\\x1b]52;c;eA==\\x07\n"),
+            ("application/octet-stream", body),
+        ):
+            headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+            with Scripted(lambda _, headers=headers: (200, headers, body)) as endpoint:
+                outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+            assert (outcome.status, outcome.out.encode()) == (0, shown)
+
     def test_an_empty_answer_prints_nothing(self, ant: Ant) -> None:
         with Scripted(lambda _: (204, {}, b"")) as endpoint:
             outcome = ant("api", "/v1/x", "-X", "DELETE", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)

@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -549,7 +549,7 @@ def test_a_process_takes_what_is_kept_or_obtains_another_under_the_lock(
 
     def obtain(asked_for: TokenRequest) -> Flow[AccessToken]:
         spares.append(asked_for.has_spare)
-        assert replace(asked_for, has_spare=False) == TokenRequest(**{**wanted, "has_spare": False})
+        assert asked_for._replace(has_spare=False) == TokenRequest(**{**wanted, "has_spare": False})
         assert try_lock(store.lock_path) is None
         yield from ()
         if isinstance(outcome, AntWifError):
@@ -600,7 +600,7 @@ def test_where_there_can_be_no_lock_a_process_goes_on_alone_after_one_warning(
 
 
 def test_an_entry_is_named_after_all_that_its_token_was_issued_for(tmp_path: Path) -> None:
-    others = [replace(KEY, **{field.name: "other"}) for field in fields(KEY)]
+    others = [KEY._replace(**{name: "other"}) for name in KEY._fields]
     assert len({each.name for each in (KEY, *others)}) == 9
     assert all(re.fullmatch("[0-9a-f]{32}", each.name) for each in others)
     assert KEY.federation == FEDERATION
@@ -610,7 +610,7 @@ def test_an_entry_is_named_after_all_that_its_token_was_issued_for(tmp_path: Pat
     store.write(TOKEN)
     path = cache.path / f"{KEY.name}.json"
     assert json.loads(path.read_text()) == {
-        "version": 1, "minted_for": asdict(KEY), "access_token": "kept", "expires_at": NOW + 600, "lifetime": 600,
+        "version": 1, "minted_for": KEY._asdict(), "access_token": "kept", "expires_at": NOW + 600, "lifetime": 600,
     }  # fmt: skip
     assert store.lock_path == path.with_suffix(".lock")
     assert store.read() == TOKEN
@@ -618,7 +618,7 @@ def test_an_entry_is_named_after_all_that_its_token_was_issued_for(tmp_path: Pat
     CacheStore(cache, others[0]).write(late)
     later = cache.path / f"{others[0].name}.json"
     assert cached_tokens(cache) == [(path, KEY, TOKEN), (later, others[0], late)]
-    assert forget_cached_tokens(cache, replace(FEDERATION, workspace_id=None)) == []
+    assert forget_cached_tokens(cache, FEDERATION._replace(workspace_id=None)) == []
     assert forget_cached_tokens(cache, FEDERATION) == [path]
     (cache.spent / "record.json").touch()
     assert forget_cached_tokens(cache) == [later, cache.spent / "record.json"]

@@ -110,7 +110,7 @@ def _print(session: Session, response: httpx.Response) -> None:
     elif "transform" in session.options:
         raise click.ClickException(f"the answer is {kind or 'of no stated kind'}, and --transform is for JSON")
     else:
-        print_bytes(response.iter_bytes())
+        print_bytes(response.iter_bytes(), is_text=kind.startswith("text/"))
 
 
 def _fields(fields: tuple[str, ...], raw_fields: tuple[str, ...]) -> list[tuple[str, str, bool]]:

@@ -153,7 +153,7 @@ def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
         check = _assumed(check, "an issuer accepts one hour unless it is registered with more", known)
     elif step.number == _AUDIENCE and known.rule is None:
         default = known.expected_audience in {None, DEFAULT_AUDIENCE}
-        because = "a rule expects it that names none" if default else "this machine asks for it"
+        because = "a rule expects it unless it names another" if default else "this machine asks for it"
         check = _assumed(check, because, known)
     unchecked = check.unchecked or finding.unchecked or _depends(check, case, known)
     return replace(check, unchecked=unchecked)
