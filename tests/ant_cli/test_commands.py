@@ -380,3 +380,19 @@ def test_a_workspace_that_no_header_can_hold_is_refused_by_where_it_stands(
     assert outcome.status == 3
     place = where.format(path=directory.config_path("default"))
     assert f"error: {place} is not a valid workspace ID\n  found: 'wrkspc_ü'\n" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "expression", "shown"),
+    [
+        ("auth status", "credential.source", '"profile"'),
+        ("profile list", "name", '"default"'),
+        ("identity detect", "sources[0].name", '"file"'),
+    ],
+)
+def test_a_transformation_makes_a_document_of_what_people_read(
+    words: str, expression: str, shown: str, ant: Ant, directory: ConfigDir
+) -> None:
+    _store_login(directory)
+    outcome = ant(*words.split(), "--transform", expression)
+    assert (outcome.status, outcome.out) == (0, f"{shown}\n"), outcome.err

@@ -48,7 +48,7 @@ def list_(session: Session) -> None:
     from ant_wif._profiles import list_stored_tokens
 
     found = list_stored_tokens(session.resolution())
-    if session.format != "auto":
+    if session.for_programs:
         from ant_cli._output import print_items
 
         print_items(session, [token.as_json() for token in found])

@@ -51,7 +51,7 @@ def detect(session: Session) -> None:
         selected = resolution.identity[0].source
     except IdentityTokenError:
         selected = None
-    if session.format != "auto":
+    if session.for_programs:
         sources = [
             {
                 "name": each.name,

@@ -49,7 +49,7 @@ def list_(session: Session) -> None:
     """
     directory, active = _directory(session)
     names = directory.names()
-    if session.format != "auto":
+    if session.for_programs:
         from ant_cli._output import print_items
 
         print_items(session, [{"name": name, "active": name == active} for name in names])

@@ -59,7 +59,7 @@ def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: P
         given = Registered.load(rule=rule, issuer=issuer, jwks=jwks)
     resolution = session.resolution()
     found = explain_(resolution, given.over(registered_for(resolution)))
-    if session.format != "auto":
+    if session.for_programs:
         from ant_cli._output import print_item
 
         print_item(session, found.as_json())

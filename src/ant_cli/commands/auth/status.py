@@ -59,7 +59,7 @@ def status(session: Session, *, github_summary: bool) -> None:
         text = "\n".join(lines(found, home=home, now=time.time()))
         with session.scope(on_failure=1):
             github.summarize(session.environ, "Claude API credential", text)
-    if session.format in {"json", "jsonl", "yaml", "raw"}:
+    if session.for_programs:
         print_item(session, found.as_json())
         return
     for line in lines(found, home=home, now=time.time(), color=session.color, columns=width()):
