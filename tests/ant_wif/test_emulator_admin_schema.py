@@ -27,7 +27,7 @@ CHECKS = (
 
 
 @pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="schemathesis is in the environment of `make lint`: .venv/lint")
-@pytest.mark.parametrize("phases", ["coverage", "fuzzing,stateful"])
+@pytest.mark.parametrize("phases", [pytest.param("coverage", marks=pytest.mark.long), "fuzzing,stateful"])
 def test_what_schemathesis_makes_up_is_answered_as_described(phases: str, tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     with Emulator() as emulator:
