@@ -264,11 +264,20 @@ def _times(times: object) -> int | None:
 def _checked_condition(when: object) -> When:
     __tracebackhide__ = True
     if isinstance(when, Mapping):
+        if not when:
+            raise ValueError("when: must not be empty; leave it out for any request")
         return _object("when", when)
     if inspect.iscoroutinefunction(when):
         raise ValueError("when: must be a function that is not async")
     if when is not None and not callable(when) and (not isinstance(when, str) or not when):
         raise ValueError("when: must be a function, a part of the last user text, or a part of the body")
+    if callable(when):
+        try:
+            inspect.signature(when).bind(None)
+        except TypeError as error:
+            raise ValueError(f"when: must be a function of one request: {error}") from None
+        except ValueError:  # some functions in C do not say what they take
+            pass
     return cast("When", when)
 
 
