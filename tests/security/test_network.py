@@ -163,6 +163,7 @@ def certificate(
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """A certificate that was issued `age` days ago for a day, signed by itself without a `signer`."""
     key = ec.generate_private_key(ec.SECP256R1())
+    issuer = signer[1] if signer else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begins = datetime.now(timezone.utc) - timedelta(days=age, hours=1)
     builder = (
@@ -175,8 +176,19 @@ def certificate(
         .not_valid_after(begins + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-    )
-    return builder.sign(signer[1] if signer else key, hashes.SHA256()), key
+        # From Python 3.13 on, a certificate without these is refused as well.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
+                key_agreement=False, key_cert_sign=signer is None, crl_sign=signer is None, encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )  # fmt: skip
+    return builder.sign(issuer, hashes.SHA256()), key
 
 
 @contextlib.contextmanager
