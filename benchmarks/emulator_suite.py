@@ -19,7 +19,7 @@ from collections.abc import Callable
 from emulator_exchange import asgi_status
 from emulator_memory import resident_mebibytes
 from stage import Stage, script
-from table import Row, ratio
+from table import Ratio, Row
 
 ROUNDS = 40
 BLOCK = 50
@@ -39,15 +39,14 @@ def rows(stage: Stage) -> list[Row]:
     )
     found = json.loads(done.stdout)
     scripted, recorded = (
-        1
-        + statistics.median(one - other for one, other in zip(found[name], found[beside], strict=True)) / found["call"]
+        Ratio(tuple(1 + (one - other) / found["call"] for one, other in zip(found[name], found[beside], strict=True)))
         for name, beside in (("scripted", "plain"), ("plain", "unrecorded"))
     )
     reset, growth = found["reset"], found["growth"]
     return [
         Row("undoing a test of ten calls", f"{reset:.2f} ms", "has none", f"{RESET_MS} ms", reset <= RESET_MS),
-        Row("a call with a reply that was set", ratio(scripted), "has none", ratio(MORE), scripted <= MORE),
-        Row("a call that is recorded", ratio(recorded), "has none", ratio(MORE), recorded <= MORE),
+        _compared("a call with a reply that was set", scripted),
+        _compared("a call that is recorded", recorded),
         Row(
             f"memory after {CALLS:,} calls with replies",
             f"{growth:+.1f} MiB",
@@ -57,6 +56,10 @@ def rows(stage: Stage) -> list[Row]:
             found,
         ),
     ]
+
+
+def _compared(case: str, found: Ratio) -> Row:
+    return Row(case, str(found), "has none", f"{MORE:.2f} x", found.median <= MORE, ratio=found)
 
 
 async def _measure() -> None:
