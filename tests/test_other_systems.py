@@ -54,7 +54,8 @@ def everything(system, home):
         "judges owners": bool(owners_in()),
         "read": read_object(path, what="profile", secret=False),
         "is locked": is_locked,
-        "left": sorted(entry.name for entry in home.iterdir()),
+        # filelock 3.21 removes its file, and later releases leave it.
+        "left": sorted(entry.name for entry in home.iterdir() if entry.name != "lock"),
         "status": status,
         "command": [
             printed(ant_wif, f"print({token!r})", environ) == token,
@@ -99,13 +100,13 @@ def test_every_module_loads_and_the_branches_of_other_systems_work(tmp_path: Pat
         "config": ".config/anthropic",
         "cache": "Library/Caches/ant-wif",
         "judges owners": True,
-        "left": ["configs", "lock"],
+        "left": ["configs"],
     }
     assert windows == both | {
         "config": "AppData/Roaming/Anthropic",
         "cache": "AppData/Local/ant-wif/Cache",
         "judges owners": False,
-        "left": ["configs", "lock"],
+        "left": ["configs"],
     }
 
 
