@@ -102,7 +102,7 @@ def test_debug_shows_each_request_and_no_secret(ant: Ant, emulator: Emulator) ->
     job = emulator.env("github")
     outcome = preloaded.run(
         [ANT, "--debug", "models", "list"],
-        env={**job, "HOME": "/nonexistent"},
+        env={**job, "HOME": "/nonexistent", "ANT_CACHE": "memory"},
         capture_output=True,
         text=True,
         check=True,

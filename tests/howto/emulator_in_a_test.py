@@ -2,7 +2,7 @@ import ant_wif
 from ant_wif.emulator import Emulator
 
 with Emulator() as emulator:
-    creds = ant_wif.resolve(environ={"HOME": "/nonexistent", **emulator.env("github")})
+    creds = ant_wif.resolve(environ={"HOME": "/nonexistent", "ANT_CACHE": "memory", **emulator.env("github")})
     token = creds.token()
     assert emulator.exchanges == 1
 

@@ -73,7 +73,7 @@ def test_a_fresh_emulator_shares_nothing_with_the_session_s(ant_emulator):
     fresh = ant_emulator.spawn()
     assert fresh.base_url != ant_emulator.base_url
     assert fresh.organization_id != ant_emulator.organization_id
-    creds = ant_wif.resolve(environ=fresh.env("github") | {"HOME": "/nonexistent"})
+    creds = ant_wif.resolve(environ=fresh.env("github") | {"HOME": "/nonexistent", "ANT_CACHE": "memory"})
     before = ant_emulator.exchanges
     with httpx.Client(base_url=creds.base_url, auth=creds.auth) as client:
         assert client.get("/v1/models").status_code == 200
