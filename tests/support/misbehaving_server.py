@@ -176,7 +176,7 @@ def reply(
     return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode("latin-1", "replace") + body
 
 
-def grant(access_token: str = "sk-ant-oat01-granted-by-a-hostile-server", **changes: object) -> dict[str, object]:
+def grant(access_token: str = "sk-ant-oat01-of-a-hostile-server", **changes: object) -> dict[str, object]:
     """What the token endpoint answers; a change to `None` leaves the field out."""
     fields: dict[str, object] = {"access_token": access_token, "token_type": "Bearer", "expires_in": 3600, **changes}
     return {name: value for name, value in fields.items() if value is not None}
