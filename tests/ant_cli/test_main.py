@@ -13,6 +13,7 @@ import pytest
 from ant_wif import __version__
 from ant_wif.emulator import Emulator
 from support import preloaded
+from support.leaks import jwts_in
 from support.preloaded import ANT
 from support.samples import ORGANIZATION, RULE
 
@@ -112,7 +113,7 @@ def test_debug_shows_each_request_and_no_secret(ant: Ant, emulator: Emulator) ->
     assert "GET" in outcome.stderr
     assert "/v1/models" in outcome.stderr
     assert job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] not in outcome.stderr
-    assert "eyJ" not in outcome.stderr
+    assert jwts_in(outcome.stderr) == []
     assert re.search(r"sk-ant-oat01-[\w-]{4,}", outcome.stderr) is None
     assert outcome.stdout.count("\n") == len(outcome.stdout.splitlines()) > 1
 
