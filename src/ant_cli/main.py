@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from ant_cli._click.groups import LazyGroup
-from ant_cli._click.options import global_options
+from ant_cli._click.options import eager_option, global_options
 from ant_cli._session import ReaderGoneError, Session
 from ant_wif._constants import __version__
 from ant_wif.errors import AntWifError
@@ -66,7 +66,10 @@ class ProgramGroup(LazyGroup):
     package="ant_cli.commands",
     sections=COMMANDS,
     aliases={"@completion": "completion"},
-    params=global_options(),
+    params=[
+        *global_options(),
+        eager_option("--version", "-v", text="Show the version and exit.", say=lambda _: f"ant-wif {__version__}"),
+    ],
     context_settings={"help_option_names": ["--help", "-h"]},
     examples=(
         "ant auth status",
@@ -75,7 +78,6 @@ class ProgramGroup(LazyGroup):
         "ant help auth login",
     ),
 )
-@click.version_option(__version__, "--version", "-v", prog_name="ant-wif", message="%(prog)s %(version)s")
 def cli() -> None:
     """Get Claude API credentials in CI and on your machine, without a stored key.
 

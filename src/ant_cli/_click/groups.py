@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from ant_cli._click.completing import hidden_options
-from ant_cli._click.options import global_options
+from ant_cli._click.options import eager_option, global_options
 from ant_cli._session import Session
 from ant_wif.errors import AntWifError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["AntCommand", "AntGroup", "Explained", "HelpfulGroup", "LazyAntGroup", "LazyGroup"]
 
@@ -28,6 +30,14 @@ class Explained(click.Command):
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.examples = examples
+        self._help: click.Option | None = None
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Make the option once, with its text: click's own loads `locale` to look for a translation."""
+        names = self.get_help_option_names(ctx)
+        if self._help is None and names:
+            self._help = eager_option(*names, text="Show this message and exit.", say=click.Context.get_help)
+        return self._help
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from ant_cli._click.help import write_options
@@ -161,6 +171,8 @@ class LazyGroup(HelpfulGroup):
         return found
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         named = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         commands = [CompletionItem(name, help=self._summaries[name]) for name in named]
         # Not by click's own way, which imports every command to see whether it is hidden.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from ant_cli._click import completing
 from ant_cli._session import Session
 
-__all__ = ["OPTION_GROUPS", "global_options", "not_empty"]
+__all__ = ["OPTION_GROUPS", "eager_option", "global_options", "not_empty"]
 
 FORMATS = ("auto", "json", "jsonl", "yaml", "raw")
 
@@ -63,6 +64,18 @@ def global_options(*, hidden: bool = False) -> list[click.Parameter]:
         ),
     )
     return [click.Option(names, hidden=hidden, expose_value=False, callback=_remember, **more) for names, more in own]
+
+
+def eager_option(*names: str, text: str, say: Callable[[click.Context], str]) -> click.Option:
+    """Return an option that prints what `say` returns instead of running the command."""
+
+    def answer(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        del parameter
+        if value and not context.resilient_parsing:
+            click.echo(say(context), color=context.color)
+            context.exit()
+
+    return click.Option(names, is_flag=True, is_eager=True, expose_value=False, help=text, callback=answer)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
