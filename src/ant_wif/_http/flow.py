@@ -74,7 +74,7 @@ def _as_request_id(found: object, known: Iterable[SecretStr]) -> str | None:
     return str(found) if well_formed and redact(str(found), known) == found else None
 
 
-@dataclass
+@dataclass(eq=False)
 class Deadline:
     """The moment at which whatever is sent and read on a connection ends; `None` is never."""
 
@@ -101,7 +101,7 @@ class Deadline:
         return left if timeout is None else min(left, timeout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
     """One request. Values that are secret are `SecretStr` until they are written to the wire."""
 
@@ -136,7 +136,7 @@ class Request:
         return None if self.json is None else json.dumps(self.json, default=unwrap).encode()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Response:
     """What a server answered: `headers` in lower case, at most 1 MiB of `content`, which may hold a token."""
 

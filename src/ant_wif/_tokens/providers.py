@@ -43,7 +43,7 @@ class Provider(Protocol):
         """Make the flow that obtains a token."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StaticProvider:
     """A stored API key or bearer token."""
 
@@ -119,7 +119,7 @@ class FederatedProvider:
         return token
 
 
-@dataclass
+@dataclass(eq=False)
 class LoginProvider:
     """The login that a person left in a credentials file.
 

@@ -18,6 +18,8 @@ Text = str | None
 
 @dataclass(kw_only=True, eq=False)
 class ProfileStatus:
+    """The profile of this run, and what named it."""
+
     name: str
     via: Literal["flag", "env", "active_config", "default"]
     exists: bool
@@ -29,12 +31,16 @@ class ProfileStatus:
 
 @dataclass(kw_only=True, eq=False)
 class ConfigDirStatus:
+    """The config directory, and what named it."""
+
     path: str
     via: str
 
 
 @dataclass(kw_only=True, eq=False)
 class CredentialStatus:
+    """The credential that wins."""
+
     tier: int
     source: str
     origin: str
@@ -46,6 +52,8 @@ class CredentialStatus:
 
 @dataclass(kw_only=True, eq=False)
 class CandidateStatus:
+    """One credential that was looked at, in the order of the tiers."""
+
     tier: int
     source: str
     origin: str
@@ -67,12 +75,16 @@ class CandidateStatus:
 
 @dataclass(kw_only=True, eq=False)
 class BaseUrlStatus:
+    """The API's base URL, and what named it."""
+
     value: str
     via: str
 
 
 @dataclass(kw_only=True, eq=False)
 class OrganizationStatus:
+    """The organization that the credential is for."""
+
     id: Text = None
     name: Text = None
     via: Text = None
@@ -116,6 +128,8 @@ class InputStatus:
 
 @dataclass(kw_only=True, eq=False)
 class Advice:
+    """One warning: a code that does not change, a sentence, and what to do."""
+
     code: str
     message: str
     fix: str

@@ -35,7 +35,7 @@ class Job(NamedTuple):
     id: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Context:
     """What a source may look at: the environment, the audience to ask for, the time (unix seconds)."""
 
@@ -83,7 +83,7 @@ class Context:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detection:
     """Whether a platform was recognised, and by what. `found` is the source to use if it was.
 
