@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
@@ -20,6 +22,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in ("SIGQUIT", "SIGHUP"):
     if hasattr(signal, _name):  # Windows has neither
         signal.signal(getattr(signal, _name), signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Have no garbage looked for in what stays to the end: all modules that are imported, and all tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is no such hook
