@@ -110,6 +110,17 @@ CASES: dict[str, list[Case]] = {
         trusting("SSL_CERT_FILE", "/"),
         trusting("SSL_CERT_DIR", "/gone"),
     ],
+    "a host that cannot be one is refused before anything is sent": [
+        Case(f"{MODELS} --base-url https://x..example", 3, "--base-url is not a valid URL", environ=KEY),
+        Case(MODELS, 3, "ANTHROPIC_BASE_URL is not a valid URL", environ={
+            **KEY, "ANTHROPIC_BASE_URL": f"https://{'x' * 64}.example"}),
+        Case(MODELS, 3, "base_url of the profile 'default'", {"configs/default.json": login_profile(
+            base_url="https://x.example:0"), "credentials/default.json": STORED}),
+        Case("auth login --no-browser", 1, "error: SSL_CERT_FILE cannot be used", environ={"SSL_CERT_FILE": "/gone"},
+            unsaid="Open this page"),
+        Case("auth login --no-browser", 1, "a SOCKS proxy needs", environ={"ALL_PROXY": "socks5://x:1"},
+            unsaid="Open this page"),
+    ],
     "a platform that is half configured is named": [
         Case("auth verify", 3, "add a projected", environ={**JOB, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}),
         Case("auth verify", 3, "for STS alone", environ={**JOB, "AWS_WEB_IDENTITY_TOKEN_FILE": "/x"}),

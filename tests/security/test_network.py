@@ -99,8 +99,27 @@ def test_an_entry_that_nobody_understands_is_ignored_with_a_debug_line(caplog: p
 
 
 @pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"HTTP/1.1 407 Who are you\r\n\r\n", "407"), (b"HTTP/1.1 403 No\r\n\r\n", "403 No"), (None, "")],
+)
+def test_a_proxy_that_fails_is_blamed_with_the_variable_that_names_it(answer: bytes | None, said: str) -> None:
+    with contextlib.ExitStack() as stack:
+        proxy = HostileServer(answer or b"")
+        where = stack.enter_context(proxy).base_url.removeprefix("http://")
+        if answer is None:
+            stack.close()
+        environ = {"HTTPS_PROXY": f"http://joe:{PASSWORD}@{where}"}
+        for failure in both_ways(Request("GET", "https://api.example.invalid"), environ):
+            assert isinstance(failure, RequestFailure)
+            assert failure.reason.startswith(f"the proxy http://{where} (HTTPS_PROXY) failed: ")
+            assert said in failure.reason
+            assert "check HTTPS_PROXY" in (failure.hint or "")
+
+
+@pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
+        ("HTTPS_PROXY", "http://proxy..example:3128", "http://proxy..example:3128"),
         ("ALL_PROXY", f"socks5://joe:{PASSWORD}@proxy.example:1080", "socks5://proxy.example:1080"),
         ("HTTPS_PROXY", f"gopher://joe:{PASSWORD}@proxy.example", "gopher://proxy.example"),
         ("https_proxy", f"http://joe:{PASSWORD}@[::1", "http://[::1"),

@@ -22,7 +22,7 @@ from ant_wif._http.flow import (
     send_again,
     what_it_is,
 )
-from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_issuer
+from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_cause
 from ant_wif._http.urls import check_url, is_loopback, permit_url
 
 __all__ = [
@@ -59,5 +59,5 @@ __all__ = [
     "send_again",
     "sent_secrets",
     "what_it_is",
-    "with_issuer",
+    "with_cause",
 ]

@@ -132,25 +132,48 @@ class _AsyncLimitedStream(_Limited, httpcore.AsyncNetworkStream):
         return _AsyncLimitedStream(stream, self._deadline)
 
 
-class _DeadlineBackend(httpcore.NetworkBackend):
+class _Connecting:
+    """What the two backends below have in common. `proxied` tells whether they connect to a proxy."""
+
+    proxied = False
+
+    @contextlib.contextmanager
+    def _told(self, host: str) -> Iterator[None]:
+        """Raise what a proxy fails with as the proxy's failure, and not as that of the host behind it."""
+        try:
+            yield
+        except UnicodeError:
+            problem: Exception = httpcore.UnsupportedProtocol(f"{host!r} is not a valid host name")
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            if not self.proxied:
+                raise
+            problem = httpcore.ProxyError(str(error))
+        else:
+            return
+        raise problem
+
+
+class _DeadlineBackend(_Connecting, httpcore.NetworkBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._backend, self._deadline = httpcore.SyncBackend(), deadline
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.NetworkStream:
-        stream = self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
+        with self._told(host):
+            stream = self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
         return _LimitedStream(stream, self._deadline)
 
 
-class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
+class _AsyncDeadlineBackend(_Connecting, httpcore.AsyncNetworkBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._backend, self._deadline = httpcore.AnyIOBackend(), deadline
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.AsyncNetworkStream:
-        stream = await self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
+        with self._told(host):
+            stream = await self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
         return _AsyncLimitedStream(stream, self._deadline)
 
 
@@ -298,6 +321,7 @@ def _pool(
     awaited = isinstance(backend, _AsyncDeadlineBackend)
     if proxy is None:
         return (httpcore.AsyncConnectionPool if awaited else httpcore.ConnectionPool)(**options)
+    backend.proxied = True
     found = httpx.Proxy(proxy)
     to = httpcore.URL(scheme=found.url.raw_scheme, host=found.url.raw_host, port=found.url.port, target=b"/")
     if found.url.scheme.startswith("socks"):

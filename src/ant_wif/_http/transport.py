@@ -12,12 +12,13 @@ from ant_wif._constants import __version__
 from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request, mask_foreign_logs
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, masked_headers, unwrap
+from ant_wif._http.urls import shown_proxy
 from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run", "with_issuer"]
+__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run", "with_cause"]
 
 T = TypeVar("T")
 
@@ -106,13 +107,13 @@ def _send(
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:
         failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
-    return _with_issuer(failure, request, environ)
+    return _told_by(failure, request, environ)
 
 
-def _with_issuer(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
-    if not failure.hint or request.ca_file is not None:
+def _told_by(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
+    if not failure.hint or (request.ca_file is not None and failure.hint != _ON_PROXY):
         return failure._replace(hint=None)
-    return with_issuer(failure, request.url, environ, direct=request.direct)
+    return with_cause(failure, request.url, environ, direct=request.direct)
 
 
 async def _asend(
@@ -147,7 +148,7 @@ async def _asend(
         failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
     if not failure.hint:
         return failure
-    return await anyio.to_thread.run_sync(_with_issuer, failure, request, environ)
+    return await anyio.to_thread.run_sync(_told_by, failure, request, environ)
 
 
 def http_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
@@ -273,19 +274,29 @@ def request_failure(
     log_failure(method, url, reason)
     transient = bool(names & _TRANSIENT) and not names & _NEVER
     hint = next((said for sign, said in _ON_CERTIFICATES.items() if sign in reason), None) if untrusted else None
+    if "ProxyError" in names:
+        hint = _ON_PROXY
     return RequestFailure(reason, maybe_received, transient and untrusted is None, hint)
 
 
-def with_issuer(
+def with_cause(
     failure: RequestFailure, url: str, environ: Mapping[str, str], *, direct: bool = False
 ) -> RequestFailure:
-    """Name who issued the certificate that is not trusted, where one is why nothing was sent."""
+    """Name the proxy that failed, or who issued the certificate that is not trusted, where one is why nothing came."""
     from ant_wif._http.connection import certificate_issuer
 
+    if failure.hint == _ON_PROXY:
+        found = shown_proxy(url, environ)
+        if found is None:  # that of a client which the caller made
+            return failure._replace(hint=None)
+        name, shown = found
+        told = f"the proxy {shown} ({name}) failed: {failure.reason}"
+        return failure._replace(reason=told, hint=failure.hint.replace("the proxy variable", name))
     issuer = certificate_issuer(url, environ, direct=direct) if failure.hint else None
     return failure._replace(reason=f"{failure.reason}; it was issued by {sanitize(issuer)}") if issuer else failure
 
 
+_ON_PROXY = "check the proxy variable and what the proxy permits; a host in NO_PROXY is reached without it"
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed(?:: (.+?))?\.?(?: \(_ssl|$)")
 # By what OpenSSL says; the last is for whatever else it says.
 _ON_CERTIFICATES = {

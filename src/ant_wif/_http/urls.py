@@ -23,7 +23,7 @@ from ant_wif.errors import ConfigurationError, InsecureUrlError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["check_url", "is_loopback", "permit_url", "proxy_for", "tls_context"]
+__all__ = ["check_url", "is_loopback", "permit_url", "proxy_for", "shown_proxy", "tls_context"]
 
 log = logging.getLogger("ant_wif.http")
 
@@ -36,14 +36,8 @@ _URL = re.compile(
 
 def is_loopback(host: str) -> bool:
     """Whether a parsed host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-    import ipaddress
-
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = _address(host)
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
 
 
 INSECURE_HOSTS = "ANT_INSECURE_HOSTS"
@@ -89,7 +83,7 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
     """
     url = url if environ is None else permit_url(url, environ)
     found = _URL.fullmatch(url)
-    if found is None or int(found["port"] or 0) > 65535 or not _is_host(found["host"]):
+    if found is None or not 0 < int(found["port"] or 443) < 65536 or not _is_host(found["host"]):
         if "@" in url or "?" in url or "#" in url:
             # Not quoted: a password may stand there.
             raise InsecureUrlError(
@@ -115,14 +109,9 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
 
 
 def _is_host(host: str) -> bool:
-    import ipaddress
-
     if not host.startswith("["):
-        return True
-    try:
-        return bool(ipaddress.IPv6Address(host[1:-1]))
-    except ValueError:
-        return False
+        return len(host) <= 253 and all(0 < len(label) <= 63 for label in host.split("."))
+    return isinstance(_address(host[1:-1]), ipaddress.IPv6Address)
 
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -138,14 +127,23 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     Raises:
         ConfigurationError: the variable that names the proxy cannot be used.
     """
+    name = _proxy_variable(url, environ)
+    return None if name is None else _checked(name, environ[name].strip())
+
+
+def shown_proxy(url: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the variable that names the proxy of `url`, and the proxy without its user and password."""
+    name = _proxy_variable(url, environ)
+    return None if name is None else (name, _without_login(environ[name].strip()))
+
+
+def _proxy_variable(url: str, environ: Mapping[str, str]) -> str | None:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
     if is_loopback(host):
         return None
     name = next((name for name in _variables(parts.scheme, environ) if environ.get(name, "").strip()), None)
-    if name is None or _is_exempt(host, port, environ):
-        return None
-    return _checked(name, environ[name].strip())
+    return None if name is None or _is_exempt(host, port, environ) else name
 
 
 def _variables(scheme: str, environ: Mapping[str, str]) -> list[str]:
@@ -162,7 +160,7 @@ def _checked(name: str, value: str) -> str:
         parts = urlsplit(url)
         if parts.scheme.lower() not in _SCHEMES:
             problem = "only http, https, socks5 and socks5h proxies are supported"
-        elif not parts.hostname or parts.port == 0 or _NO_HOST.search(parts.netloc):
+        elif parts.port == 0 or _NO_HOST.search(parts.netloc) or not _is_host(parts.hostname or ""):
             problem = "it is not the URL of a proxy"
         elif parts.scheme.lower().startswith("socks"):
             import_module("socksio")  # httpcore needs it for these schemes

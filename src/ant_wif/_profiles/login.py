@@ -11,7 +11,7 @@ from pathlib import Path
 from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, ConfigDir, Settings
 from ant_wif._environment import Environment, steady
 from ant_wif._files import Release, check_writable, is_there, try_lock
-from ant_wif._http import Flow, call
+from ant_wif._http import Deadline, Flow, call, client_for
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._tokens import (
     ACCOUNT_FIELDS,
@@ -203,7 +203,7 @@ def plan_login(
     """Check all that can be checked before a browser opens. `arguments` are those of `Settings.load`.
 
     Raises:
-        ConfigurationError: a setting is not one that it can be.
+        ConfigurationError: a setting is not one that it can be, or a variable for proxies or certificates is not.
         ProfileError: this login cannot be used for the profile, or the profile cannot be written.
         InsecureUrlError: a host must not be sent a code or token.
     """
@@ -227,6 +227,7 @@ def plan_login(
                 "--scope": (_of_administrators(scope), _of_administrators(usual.scope or DEFAULT_SCOPE)),
             },
         )
+    client_for(settings.base_url, environ, Deadline()).close()
     _check_places(directory, active.name, writes_profile=document is None or not _own_client_id(document))
     return LoginPlan(directory, active, settings, client_id, scope, clock)
 
