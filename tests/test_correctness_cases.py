@@ -96,6 +96,8 @@ CASES: dict[str, list[Case]] = {
         Case("auth status --profile gone", 0, "no such profile: ant auth login --profile gone"),
         Case("auth status", 0, "expired: ant auth login", {
             **LOGIN, "credentials/default.json": {"access_token": TOKEN, "expires_at": 1}}),
+        Case(MODELS, 3, "expired at 1970-01-01T00:00:01+00:00 (", {
+            **LOGIN, "credentials/default.json": {"access_token": TOKEN, "expires_at": 1}}),
     ],
     "a duration is what it is elsewhere": [
         Case("auth login --no-browser --timeout 5m0s", 1, "no code was pasted"),

@@ -44,10 +44,13 @@ __all__ = [
     "group_named",
     "has_input",
     "is_in_foreground",
+    "iso",
     "kill_group",
     "lock",
+    "moment",
     "replace",
     "set_mode",
+    "span",
     "steady",
     "unix_socket",
     "user_id",
@@ -391,3 +394,30 @@ def steady() -> float:
     good token, or keep one that has expired.
     """
     return _OFFSET + elapsed()
+
+
+def moment(at: float, now: float) -> str:
+    """Write unix seconds for people: the time in UTC, and how long until or since then."""
+    return f"{iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
+
+
+def iso(at: float) -> str:
+    """Return unix seconds as a time in UTC."""
+    import datetime
+
+    try:
+        return datetime.datetime.fromtimestamp(int(at), datetime.timezone.utc).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{at} s after 1970"
+
+
+def span(seconds: float) -> str:
+    """Write a length of time for people: 7h42m, 3m05s, 12s."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02}h"
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

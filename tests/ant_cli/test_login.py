@@ -147,7 +147,7 @@ def test_a_pipe_has_no_waiting_indicator(words: list[str], environ: Environ, emu
     with in_a_pipe(*words, "--timeout", "2s", environ=environ) as ant:
         status, text = rest(ant)
     assert status == 1
-    assert "error: the login timed out after 2 seconds" in text
+    assert "error: the login timed out after 2s" in text
     assert "hint: " in text
     assert "waiting" not in text
     assert "\x1b" not in text

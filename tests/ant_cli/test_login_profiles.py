@@ -140,7 +140,7 @@ def test_a_duration_is_written_as_other_tools_write_it(text: str, expected: int)
     assert seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0", "0m0s", "s", "5s5m", "-1s", "1.5h", "5 m", "1d"])
+@pytest.mark.parametrize("text", ["", "0", "0m0s", "s", "5s5m", "-1s", "1.5h", "5 m", "1d", "1h30", "\u0665m"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         seconds(text)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ant_cli.commands.auth.status import span
 from ant_wif._config.config_dir import ConfigDir
+from ant_wif._environment import span
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
 from support.samples import ORGANIZATION, RULE, federation_profile, login_profile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from ant_cli._click.groups import AntGroup
 from ant_cli._output import print_table, say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
+from ant_wif._environment import iso
 
 if TYPE_CHECKING:
     from ant_wif._profiles import StoredToken
@@ -101,5 +101,4 @@ def _row(token: StoredToken) -> list[str]:
 def _until(expires_at: int | None) -> str:
     if expires_at is None:
         return "no expiry known"
-    when = datetime.datetime.fromtimestamp(expires_at, datetime.timezone.utc).isoformat()
-    return f"{'expired' if expires_at <= time.time() else 'expires at'} {when}"
+    return f"{'expired' if expires_at <= time.time() else 'expires at'} {iso(expires_at)}"

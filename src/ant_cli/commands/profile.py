@@ -14,7 +14,7 @@ from ant_cli._output import print_table, say
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
-from ant_cli.commands.auth.status import iso
+from ant_wif._environment import iso
 
 if TYPE_CHECKING:
     from ant_wif._config import ConfigDir

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Mapping
 
+from ant_wif._environment import moment
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
 from ant_wif._secrets import sanitize
 from ant_wif._tokens.access_token import AccessToken
@@ -124,7 +124,7 @@ def _refuse_used(
         raise ExchangeError(
             f"the identity token from {token.source} was denied before (HTTP {status}{request_id})",
             facts=[
-                f"denied: {_ago(before, clock)}; a denied token is not sent again",
+                f"denied: {_when(before, clock)}; a denied token is not sent again",
                 *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
             ],
             hint="obtain a new identity token; after the rule was corrected, `ant cache clear` lets this one be tried",
@@ -136,11 +136,10 @@ def _refuse_used(
 
 
 def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -> IdentityTokenReusedError:
-    at = datetime.datetime.fromtimestamp(before.at, datetime.timezone.utc).isoformat(timespec="seconds")
     return IdentityTokenReusedError(
         what,
         facts=[
-            f"exchanged: {_ago(before, clock)} (at {at})",
+            f"exchanged: {_when(before, clock)}",
             "a token with a `jti` can be exchanged once; its access token cannot be used here or has expired",
         ],
         hint="use an identity source that issues new tokens (`ant identity detect`), or run all programs under "
@@ -150,8 +149,8 @@ def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -
     )
 
 
-def _ago(before: AssertionUse, clock: Callable[[], float]) -> str:
-    return f"{max(0.0, clock() - before.at):.0f} seconds ago, by {before.used_by}"
+def _when(before: AssertionUse, clock: Callable[[], float]) -> str:
+    return f"{moment(before.at, max(before.at, clock()))}, by {before.used_by}"
 
 
 def likely_causes(

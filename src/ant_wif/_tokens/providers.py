@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ant_wif._config import CacheDir, ConfigDir
-from ant_wif._environment import steady
+from ant_wif._environment import moment, steady
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif._tokens.access_token import AccessToken, TokenRequest
@@ -190,9 +190,10 @@ class LoginProvider:
         renewable = self.client_id is not None and stored.refresh_token is not None
         if not renewable and not token.lasts(self.clock()):
             raise LoginError(
-                f"the login of profile {self.profile!r} expired "
-                f"{self.clock() - (token.expires_at or 0):.0f} seconds ago, and it holds no refresh token"
-                f"{'' if self.client_id else ' that this profile could use (it has no client_id)'}",
+                f"the login of profile {self.profile!r} expired at {moment(token.expires_at or 0, self.clock())}",
+                facts=[
+                    "it holds no refresh token" if self.client_id else "the profile has no client_id to refresh it with"
+                ],
                 hint=f"log in again: {login}",
             )
         return token

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
+from ant_wif._environment import moment
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentityTokenError
 
@@ -172,8 +173,8 @@ def _check_claims(token: IdentityToken, now: float) -> None:
         )
     # Written so that exp=NaN, which json.loads accepts, counts as expired.
     if not now - CLOCK_LEEWAY_SECONDS < expires_at < _END_OF_TIME:
-        ago = f"{now - expires_at:.0f} seconds ago" if abs(expires_at) < 1e12 else "at no possible time"
+        at = moment(expires_at, now) if abs(expires_at) < 1e12 else "no possible time"
         raise IdentityTokenError(
-            f"the identity token from {token.source} expired {ago}",
+            f"the identity token from {token.source} expired at {at}",
             hint=f"let {token.source} issue a fresh one; if it is fresh, check this machine's clock",
         )

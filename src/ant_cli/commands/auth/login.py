@@ -22,7 +22,7 @@ from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
-from ant_wif._environment import HAS_DESKTOP
+from ant_wif._environment import HAS_DESKTOP, span
 
 if TYPE_CHECKING:
     from ant_wif._profiles import Listener, LoggedIn, LoginPlan
@@ -113,10 +113,10 @@ def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | Non
         answer = _wait(outcomes, attempt, loopback, _Indicator(session, time.monotonic() + timeout))
         if answer is None:
             raise LoginError(
-                f"the login timed out after {timeout:.0f} seconds",
+                f"the login timed out after {span(timeout)}",
                 hint="run the command again; --timeout gives more time",
             )
-        found = run(plan.finish(attempt, answer))
+        found = run(plan.finish(attempt, answer), environ=session.environ)
     _tell(found, plan)
     _say_what_is_used_instead(session, plan)
     if found.replaced:
@@ -299,7 +299,10 @@ def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
 
 def seconds(text: str) -> float:
     """Read a duration such as `90`, `90s`, `5m0s` or `1h30m`. Raises BadParameter if it is not one."""
-    found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", text.strip())
+    text = text.strip()
+    found = re.fullmatch(
+        r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?", f"{text}s" if text.isdigit() else text
+    )
     total = sum(int(found[unit] or 0) * seconds for unit, seconds in ((1, 3600), (2, 60), (3, 1))) if found else 0
     if total == 0:
         raise click.BadParameter(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,12 @@ import click
 from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
 from ant_cli._session import Session, pass_session
+from ant_wif._environment import moment
 
 if TYPE_CHECKING:
     from ant_wif.diagnostics.report import CandidateStatus, OrganizationStatus, Report, SourceStatus
 
-__all__ = ["expiry", "iso", "lines", "span", "status"]
+__all__ = ["expiry", "lines", "status"]
 
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
@@ -153,7 +153,7 @@ def _value(report: Report, candidate: CandidateStatus) -> str:
 
 def _details(candidate: CandidateStatus, now: float) -> Iterator[str]:
     if candidate.expires_at is not None:
-        yield _detail("expires", _moment(candidate.expires_at, now))
+        yield _detail("expires", moment(candidate.expires_at, now))
     if candidate.error and candidate.fix and not candidate.problem:
         yield _detail("hint", candidate.fix)
     if candidate.scope:
@@ -164,31 +164,7 @@ def expiry(expires_at: int | None, now: float | None = None) -> str:
     """Return when a credential expires, as a verb phrase; `now` is unix seconds, by default the current time."""
     if expires_at is None:
         return "does not expire"
-    return f"expires at {_moment(expires_at, time.time() if now is None else now)}"
-
-
-def _moment(at: int, now: float) -> str:
-    return f"{iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
-
-
-def iso(at: int) -> str:
-    """Return unix seconds as a time in UTC."""
-    try:
-        return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return f"{at} s after 1970"
-
-
-def span(seconds: float) -> str:
-    """Write a length of time for people: 7h42m, 3m05s, 12s."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d{hours:02}h"
-    if hours:
-        return f"{hours}h{minutes:02}m"
-    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+    return f"expires at {moment(expires_at, time.time() if now is None else now)}"
 
 
 def _detail(name: str, value: str) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ant_wif._config import check_value
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA
+from ant_wif._environment import moment
 from ant_wif._http import Request, RequestFailure, Response
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.access_token import AccessToken
@@ -120,21 +121,14 @@ def _presented(token: IdentityToken, now: float) -> Iterator[str]:
     claims = token.unverified_claims
     yield f"identity token: from {token.source}; its claims are not verified"
     yield from (f"{name}: {_claim(claims.get(name))}" for name in ("iss", "sub", "aud") if name in claims)
-    expires_at, issued_at = claims.get("exp"), claims.get("iat")
-    age = ""
-    if isinstance(issued_at, (int, float)) and abs(issued_at) < 1e12:
-        age = f", issued {now - issued_at:.0f} seconds ago"
-    yield f"exp: {_time(expires_at)}{age}"
+    yield from (f"{name}: {_time(claims[name], now)}" for name in ("iat", "exp") if name in claims)
 
 
 def _claim(value: object) -> str:
     return sanitize(json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value, limit=200)
 
 
-def _time(value: object) -> str:
-    import datetime
-
-    try:
-        return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).isoformat()  # type: ignore[call-overload]  # whatever it is, int() judges it
-    except (TypeError, ValueError, OverflowError, OSError):
-        return sanitize(value, limit=32)
+def _time(value: object, now: float) -> str:
+    if isinstance(value, (int, float)) and abs(value) < 1e12:
+        return moment(value, now)
+    return sanitize(value, limit=32)
