@@ -130,6 +130,8 @@ CASES: dict[str, list[Case]] = {
             **JOB, "AZURE_FEDERATED_TOKEN_FILE": "/x", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": ""}),
         Case("auth verify", 3, "id-token: write", environ={**JOB, "GITHUB_ACTIONS": "true"}),
         Case("auth verify", 3, "id_tokens:", environ={**JOB, "GITLAB_CI": "true", "ANTHROPIC_ID_TOKEN": ""}),
+        Case("identity token", 3, "/gone cannot be read (No such file", environ={
+            "GOOGLE_APPLICATION_CREDENTIALS": "/gone"}, unsaid="holds no credentials"),
         Case("identity detect", 0, "VERCEL and VERCEL_OIDC_TOKEN are not set", unsaid=" or "),
     ],
     "an encoding is named": [

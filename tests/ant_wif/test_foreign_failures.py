@@ -135,6 +135,32 @@ def test_a_configuration_of_aws_that_cannot_be_parsed_is_named(
     assert str(tmp_path / "config") in str(fails(Aws(), None, "AWS_CONFIG_FILE"))
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", "[x]".encode("utf-16")])
+@pytest.mark.parametrize("variable", ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_file_of_aws_with_something_else_in_it_is_named_with_its_variable(
+    variable: str, content: bytes, process: Callable[..., None], fails: Fail, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    process(**ROLE if "TOKEN" in variable else {}, AWS_REGION="us-east-1", **{variable: str(path)})
+    if content or "TOKEN" in variable:
+        error = fails(Aws(), None, variable)
+        assert str(path) in str(error)
+    process(**{variable: GONE})
+    assert GONE in f"{fails(Aws(), None)} {fails(Aws(), None).hint}"
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_certificates_for_boto3_that_are_absent_are_named(
+    variable: str, process: Callable[..., None], fails: Fail
+) -> None:
+    with answering((200, {})) as sts:
+        url = sts.base_url.replace("http:", "https:")
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": OPAQUE, "AWS_MAX_ATTEMPTS": "1"}
+        process(AWS_ENDPOINT_URL=url, **keys, **{variable: GONE})
+        fails(Aws(), None, f"correct {variable}, which names {GONE}")
+
+
 @pytest.mark.parametrize("where", ["credentials", "call"])
 @pytest.mark.parametrize("kind", [*defined_by(botocore.exceptions), ResponseParserError, OSError, RuntimeError])
 def test_no_exception_of_botocore_escapes(
@@ -174,7 +200,7 @@ def answering(*replies: tuple[int, object]) -> Scripted:
 
     def script(_: Recorded) -> Reply:
         status, body = left.pop(0) if len(left) > 1 else left[0]
-        raw = json.dumps(body).encode()
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return status, {"Content-Type": "application/json", "Content-Length": str(len(raw))}, raw
 
     return Scripted(script)
@@ -194,15 +220,20 @@ def test_a_job_that_github_takes_for_pending_asks_again(fetch: Fetch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "attempts", "hint"),
+    ("status", "body", "said", "attempts", "hint"),
     [
-        ("Can't issue ID_TOKEN for a job in 'Pending' state", 3, "githubstatus.com"),
-        ("Can't issue ID_TOKEN for a job in 'Completed' state", 1, "id-token: write"),
-        ("Resource not accessible by integration", 1, "id-token: write"),
+        (403, PENDING, "Can't issue ID_TOKEN for a job in 'Pending' state", 3, "githubstatus.com"),
+        (403, {"message": "job in 'Completed' state"}, "job in 'Completed' state", 1, "id-token: write"),
+        (403, b"<html>No", "its body is an HTML page", 1, "no proxy answers"),
+        (500, b"<!DOCTYPE html>", "its body is an HTML page", 3, "no proxy answers"),
+        (502, b"", "HTTP 502: its body is empty", 3, "githubstatus.com"),
+        (200, b"<html>Log in", "something other than a JSON object with a field `value`", 1, "no proxy answers"),
     ],
 )
-def test_what_github_says_of_a_refusal_is_shown(fails: Fail, said: str, attempts: int, hint: str) -> None:
-    with answering((403, {"message": said})) as github:
+def test_what_github_says_of_a_refusal_is_shown(
+    fails: Fail, status: int, body: object, said: str, attempts: int, hint: str
+) -> None:
+    with answering((status, body)) as github:
         assert said in str(fails(GitHubActions(), github_job(github.base_url), hint))
         assert len(github.requests) == attempts
 
@@ -218,6 +249,10 @@ ENTRA = {
     "50001": "az ad sp create",
     "90002": "AZURE_TENANT_ID",
     "90033": "status.azure.com",
+    "700222": "AZURE_FEDERATED_TOKEN_FILE",
+    "7000112": "Enterprise applications",
+    "50013": "serves its current keys",
+    "900144": "https://login.microsoftonline.com/error?code=900144",
 }
 
 
@@ -237,6 +272,19 @@ def test_each_known_code_of_entra_id_has_its_remedy(fails: Fail, code: str, tmp_
     assert f"AADSTS{code}: Something is wrong" in str(error)
 
 
+def test_a_pod_token_that_is_none_is_not_sent_to_entra_id_and_a_closed_port_is_no_fault_of_its_credential(
+    fails: Fail, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    pod = {"AZURE_FEDERATED_TOKEN_FILE": str(path), "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
+    pod["AZURE_AUTHORITY_HOST"] = "http://127.0.0.1:9"
+    for content, said in (("", "it is empty"), ("{}", "a JSON document"), ("\0", "a text of 1 characters")):
+        path.write_text(content)
+        assert said in str(fails(Azure(RESOURCE), pod, "the file that AZURE_FEDERATED_TOKEN_FILE names"))
+    path.write_text(TOKEN)
+    fails(Azure(RESOURCE), pod, "check the network, the proxy variables and AZURE_AUTHORITY_HOST")
+
+
 SEVERAL = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity"
 
 
@@ -245,7 +293,8 @@ SEVERAL = "Multiple user assigned identities exist, please specify the clientId 
     [
         (400, SEVERAL, 1, "set AZURE_CLIENT_ID"),
         (410, "Gone", 3, "run again in a minute"),
-        (429, "Too many requests", 3, "managed identity"),
+        (429, "Too many requests", 3, "run again in a minute; if it persists, "),
+        (404, "Not found", 1, "check that the machine has a managed identity"),
         (400, "Identity not found", 1, "assign a managed identity"),
     ],
 )

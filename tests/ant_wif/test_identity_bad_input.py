@@ -172,8 +172,9 @@ def test_an_endpoint_that_gives_no_token(
 ) -> None:
     with HostileServer(answer) as server:
         source, job = endpoint.job(server.base_url, tmp_path)
-        error = fails(source, job, *([] if says == "403" else [endpoint.remedy]))
+        error = fails(source, job)
     assert isinstance(error, IdentitySourceError)
+    assert says == "403" or endpoint.remedy in error.hint or "AZURE_AUTHORITY_HOST" in error.hint
     assert says in str(error)
 
 
@@ -533,7 +534,7 @@ def test_a_program_that_warns_before_it_prints_the_token(
         (f'echo \'{{"token": "{OPAQUE}"}}\'; echo no >&2', "of its own; stdout: 46 bytes of JSON; stderr: no"),
         ("printf '\\377\\375'", "stdout: 2 bytes of no text"),
         ("true", "printed no JWT on a line of its own; stdout: nothing; stderr: nothing"),
-        ("kill -9 $$", "exit status -9"),
+        ("kill -9 $$", "was ended by signal 9"),
     ],
 )
 def test_a_program_that_does_not_print_one_token(

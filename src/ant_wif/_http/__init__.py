@@ -2,6 +2,8 @@
 
 from ant_wif._http.debug_log import log_body, log_request, log_response, mask_foreign_logs, sent_secrets
 from ant_wif._http.flow import (
+    EMPTY,
+    HTML,
     TIMEOUT_SECONDS,
     Backoff,
     Deadline,
@@ -26,6 +28,8 @@ from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, r
 from ant_wif._http.urls import check_url, is_loopback, permit_url
 
 __all__ = [
+    "EMPTY",
+    "HTML",
     "TIMEOUT_SECONDS",
     "USER_AGENT",
     "Backoff",

@@ -22,6 +22,8 @@ from ant_wif._secrets import SecretBytes, SecretStr, redact, sanitize
 from ant_wif._strict import read_json
 
 __all__ = [
+    "EMPTY",
+    "HTML",
     "TIMEOUT_SECONDS",
     "Backoff",
     "BlockingCall",
@@ -182,16 +184,15 @@ def read_error(document: object, headers: Mapping[str, str], known: Iterable[Sec
     return ErrorAnswer(kept, ": ".join(kept.values()), request_id)
 
 
+EMPTY, HTML = "empty", "an HTML page"
+
+
 def what_it_is(body: bytes) -> str:
     """Name a body that is not what was expected, without quoting it."""
     start = body[:256].lstrip().lower()
     if not start:
-        return "empty"
-    return (
-        "an HTML page"
-        if start.startswith((b"<!doctype", b"<html", b"<head"))
-        else f"{len(body)} bytes that are not JSON"
-    )
+        return EMPTY
+    return HTML if start.startswith((b"<!doctype", b"<html", b"<head")) else f"{len(body)} bytes that are not JSON"
 
 
 class RequestFailure(NamedTuple):

@@ -92,7 +92,7 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
             )
         raise InsecureUrlError(
             f"{what} is not a valid URL",
-            facts=(f"found: {quoted(url, limit=128)}", "expected: a URL such as https://api.anthropic.com"),
+            facts=(f"found: {quoted(url, limit=128)}", "expected: a URL such as https://host.example"),
             hint=f"correct {what}",
         )
     insecure = found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]"))

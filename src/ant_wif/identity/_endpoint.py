@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ant_wif._environment import LONGEST_SOCKET_PATH
-from ant_wif._http import Backoff, Flow, Request, RequestFailure, Response, is_transient, send_again
+from ant_wif._http import (
+    EMPTY,
+    HTML,
+    Backoff,
+    Flow,
+    Request,
+    RequestFailure,
+    Response,
+    is_transient,
+    send_again,
+    what_it_is,
+)
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
@@ -19,6 +30,7 @@ __all__ = ["Endpoint", "file_problem", "socket_problem"]
 ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
 _SHOWN_BYTES = 1 << 16
+_NO_PROXY = "check that no proxy answers in its place"
 
 Explain = Callable[[Response, str], IdentityTokenError | None]
 
@@ -29,6 +41,8 @@ class Endpoint:
 
     name: str
     remedy: str
+    unreachable: str = ""
+    """What to do where it cannot be reached, if that is something else."""
     passing: Callable[[Response], bool] = lambda _: False
     """Whether a failure passes by itself though its status does not say so."""
 
@@ -64,7 +78,7 @@ class Endpoint:
         if found is None:
             raise IdentitySourceError(
                 f"{self.name} returned something other than a JSON object with a field `{'.'.join(path)}`",
-                hint=f"check that no proxy answers in its place; {self.remedy}",
+                hint=f"{_NO_PROXY}; {self.remedy}",
             )
         return found
 
@@ -73,13 +87,20 @@ class Endpoint:
     ) -> IdentityTokenError:
         if isinstance(reply, RequestFailure):
             return IdentitySourceError(
-                f"{self.name} could not be reached: {reply.reason}", hint=reply.hint or self.remedy
+                f"{self.name} could not be reached: {reply.reason}",
+                hint=reply.hint or self.unreachable or self.remedy,
             )
         error = reply.error(sent)
-        start = reply.body[:_SHOWN_BYTES].decode("utf-8", "replace")
-        shown = error.said if error.fields else sanitize(start, known=sent)
+        kind, shown = what_it_is(reply.body), error.said
+        if not error.fields and kind in {EMPTY, HTML}:
+            shown = f"its body is {kind}"
+        elif not error.fields:
+            shown = sanitize(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
+        remedy = f"{_NO_PROXY}; {self.remedy}" if kind == HTML else self.remedy
+        if is_transient(reply) and not remedy.startswith("run "):
+            remedy = f"run again in a minute; if it persists, {remedy}"
         return explain(reply, shown) or IdentitySourceError(
-            f"{self.name} returned HTTP {reply.status}: {shown or 'nothing'}", hint=self.remedy
+            f"{self.name} returned HTTP {reply.status}: {shown}", hint=remedy
         )
 
 

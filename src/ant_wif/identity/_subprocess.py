@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -56,7 +57,7 @@ def token_printed_by(
     outcome = _run([found, *command[1:]], environ, timeout)
     if isinstance(outcome, SecretStr):
         return outcome
-    raise ProgramError(f"the program {program} {outcome}", hint=f"run it by hand: {sanitize_path(' '.join(command))}")
+    raise ProgramError(f"the program {program} {outcome}", hint=f"run it by hand: {sanitize_path(shlex.join(command))}")
 
 
 def token_of_agent(command: Sequence[str], environ: Mapping[str, str], *, missing: str) -> Flow[SecretStr]:
@@ -98,7 +99,9 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
     complaint = redact(stderr.decode("utf-8", "replace").strip(), _opaque_words(stdout))
     said = f"stdout: {_kind(stdout)}; stderr: {sanitize(complaint[-_SHOWN:]) or 'nothing'}"
     if process.returncode != 0:
-        return f"failed with exit status {process.returncode}; {said}"
+        status = process.returncode
+        ended = f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
+        return f"{ended}; {said}"
     lines = _JWT.finditer(stdout.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n"))
     tokens = {line.group() for line in lines if _is_json_object(line.group(1))}
     if len(tokens) == 1:

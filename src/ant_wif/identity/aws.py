@@ -236,6 +236,14 @@ _SETTINGS = {
 
 
 def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -> str | None:
+    authorities = next((name for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE") if name in environ), None)
+    if "SSLError" in kinds and authorities:
+        return f"correct {authorities}, which names {sanitize_path(environ[authorities])}"
+    path = str(getattr(error, "kwargs", {}).get("path"))
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        stated = environ.get(name, "")
+        if stated and (stated == path or ("NoCredentialsError" in kinds and not environ.expand(stated).is_file())):
+            return f"correct {name}, which names {sanitize_path(stated)}"
     found = next((_SETTINGS[kind] for kind in kinds if kind in _SETTINGS), None)
     if found is None:
         return None
@@ -253,12 +261,16 @@ def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tup
             f"{sanitize_path(os.fsdecode(path))}, which {name or 'the AWS configuration'} names, {file_problem(error)}"
         )
         return f"boto3 cannot load AWS credentials: {what}", _FILES.get(name or "", _ON_CONFIGURATION)
+    name = "AWS_WEB_IDENTITY_TOKEN_FILE"
+    said = sanitize(" ".join(str(error).split()), known=known) or type(error).__name__
+    if name in environ and ("UnicodeDecodeError" in kinds or "parameter WebIdentityToken" in said):
+        what = f"{sanitize_path(environ[name])}, which {name} names, holds no token"
+        return f"boto3 cannot load AWS credentials: {what}", _FILES[name]
     hint = _correct_setting(error, kinds, environ) or next(
         (_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None
     )
     if {"ResponseParserError", "KeyError", "TypeError"} & set(kinds):
         return f"AWS STS returned something other than a token ({type(error).__name__})", str(hint)
-    said = sanitize(error, known=known) or type(error).__name__
     if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
         said = f"{type(error).__name__}: {said}"
     if "metadata from a loopback address" in said:

@@ -31,7 +31,7 @@ from ant_wif.identity.source import (
     none_is_set,
     not_detected,
 )
-from ant_wif.identity.token import IdentityToken, trimmed
+from ant_wif.identity.token import IdentityToken, require_jwt, trimmed
 
 __all__ = ["Azure"]
 
@@ -131,7 +131,7 @@ class Azure(IdentitySource):
         url = f"{host}/metadata/identity/oauth2/token?{query}"
         remedy = "check that the machine has a managed identity (Security, Identity), and that no proxy is in between"
         return (
-            Endpoint("Azure's instance metadata service", remedy, _is_passing),
+            Endpoint("Azure's instance metadata service", remedy, passing=_is_passing),
             Request("GET", url, headers={"Metadata": "true"}, direct=True),
             [],
         )
@@ -150,7 +150,8 @@ class Azure(IdentitySource):
             raise IdentitySourceError(
                 "AZURE_TENANT_ID is not a valid tenant", hint="set it to the tenant's GUID or domain"
             )
-        assertion = read_token(environ.expand(environ["AZURE_FEDERATED_TOKEN_FILE"]), where=_WORKLOAD[0])
+        assertion = trimmed(read_token(environ.expand(environ[_WORKLOAD[0]]), where=_WORKLOAD[0]))
+        require_jwt(assertion, f"the file that {_WORKLOAD[0]} names")
         authority = check_url(
             environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY), what="AZURE_AUTHORITY_HOST", environ=environ
         )
@@ -158,12 +159,12 @@ class Azure(IdentitySource):
             "grant_type": "client_credentials",
             "client_id": self.client_id or environ["AZURE_CLIENT_ID"],
             "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": trimmed(assertion),
+            "client_assertion": assertion,
             "scope": f"{resource}/.default",
         }
         remedy = "check the federated credential of the application: issuer, subject and audience of the pod's account"
         return (
-            Endpoint("Entra ID", remedy, _is_passing),
+            Endpoint("Entra ID", remedy, _ON_NETWORK, _is_passing),
             Request("POST", f"{authority}/{tenant}/oauth2/v2.0/token", form=form),
             [assertion],
         )
@@ -182,6 +183,7 @@ def _check_local(url: str, environ: Mapping[str, str]) -> str:
     return check_url(url, what="the managed identity endpoint", environ=environ)
 
 
+_ON_NETWORK = "check the network, the proxy variables and AZURE_AUTHORITY_HOST"
 _ON_CREDENTIAL = "in the application's federated credential (az ad app federated-credential list --id <app id>)"
 # By the code of Entra ID: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 _ERRORS = {
@@ -218,10 +220,27 @@ _ERRORS = {
         "give the application a federated credential with this cluster's issuer and the subject "
         "system:serviceaccount:<namespace>:<account>",
     ),
+    "700222": (
+        "does not accept the token in the file, which Entra ID issued itself",
+        "let AZURE_FEDERATED_TOKEN_FILE name the token of the pod's service account that the kubelet projects",
+    ),
+    "7000112": (
+        "says that the application that AZURE_CLIENT_ID names is disabled",
+        "enable it in Entra ID (Enterprise applications, Properties), or correct AZURE_CLIENT_ID",
+    ),
+    "50013": (
+        "cannot verify the signature of the pod's token",
+        "check that the OIDC issuer URL of this cluster serves its current keys, and that the token in the file that "
+        "AZURE_FEDERATED_TOKEN_FILE names is of this cluster",
+    ),
+    "53003": (
+        "refuses by a Conditional Access policy",
+        "let an administrator of the tenant permit this workload identity (Entra ID, Sign-in logs)",
+    ),
     "90002": ("does not know the tenant", "correct AZURE_TENANT_ID, and AZURE_AUTHORITY_HOST in a national cloud"),
     "90033": ("is unavailable for a moment", "run again; if it persists, see https://status.azure.com"),
 }
-_ERRORS["50001"] = _ERRORS["500011"]
+_ERRORS |= {"50001": _ERRORS["500011"], "90024": _ERRORS["90033"]}
 _PASSING = ("AADSTS90033", "AADSTS90024")
 # What the metadata service says to a client that does not choose among several identities.
 _SEVERAL = re.compile("multiple user.assigned", re.IGNORECASE)
@@ -250,6 +269,11 @@ def _explained(reply: Response, shown: str, resource: str, name: str) -> Identit
         known = (
             "says that this machine has no such identity",
             "assign a managed identity to it, or correct AZURE_CLIENT_ID to the client id of one that it has",
+        )
+    if known is None and code:
+        known = (
+            "refuses to issue a token",
+            f"see https://login.microsoftonline.com/error?code={code[1]} for what this code means",
         )
     if known is None:
         return None

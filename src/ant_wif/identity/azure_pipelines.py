@@ -97,7 +97,7 @@ def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
         )
     if reply.status in {400, 404}:
         return IdentitySourceError(
-            f"Azure DevOps gave no token of the service connection (HTTP {reply.status}): {shown or 'nothing'}",
+            f"Azure DevOps gave no token of the service connection (HTTP {reply.status}): {shown}",
             hint="check its id, that it uses workload identity federation, that this pipeline may use it, and that "
             f"{URI} is the agent's",
         )

@@ -101,7 +101,7 @@ def _asked(path: Path, audience: str) -> SecretStr | str:
     finally:
         connection.close()
     if answer.status not in {200, 201}:
-        return f"returned HTTP {answer.status}: {sanitize(body, limit=200) or 'nothing'}"
+        return f"returned HTTP {answer.status}: {sanitize(body, limit=200) or 'its body is empty'}"
     return SecretStr(body)
 
 

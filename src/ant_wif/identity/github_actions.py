@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode
 
-from ant_wif._http import Flow, Request, Response, check_url
+from ant_wif._http import HTML, Flow, Request, Response, check_url
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
@@ -78,9 +78,9 @@ _ENDPOINT = Endpoint(
 
 
 def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
-    if reply.status not in {401, 403}:
+    if reply.status not in {401, 403} or shown.endswith(HTML):
         return None
-    said = f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status}): {shown or 'nothing'}"
+    said = f"GitHub's OIDC endpoint refused this job's request token (HTTP {reply.status}): {shown}"
     if _is_pending(reply):
         return IdentitySourceError(said, hint=_ENDPOINT.remedy)
     return IdentitySourceError(

@@ -130,15 +130,8 @@ class GoogleCloud(IdentitySource):
         kind = _kind(path) if path else None
         if kind in _MINTING:
             return detected(cls(), f"{sanitize_path(path)} holds credentials of type {kind}")
-        if FILE in context.environ:
-            holds = (
-                f"holds credentials of type {sanitize(kind, limit=40)}, which cannot issue ID tokens for an audience"
-            )
-            return nearly_detected(
-                "google_cloud",
-                f"{sanitize_path(path)} {holds if kind else 'cannot be read, or holds no credentials'}",
-                f"{_ON_FILE}; or unset {FILE}",
-            )
+        if FILE in context.environ and path:
+            return nearly_detected("google_cloud", _problem(path), f"{_ON_FILE}; or unset {FILE}")
         signs = (*GOOGLE_METADATA_SIGNS, *GOOGLE_SERVERLESS_SIGNS)
         for name in signs:
             if name in context.environ:
@@ -247,6 +240,16 @@ def _kind(path: Path) -> str | None:
         found = _read(path).get("type")
         return found if isinstance(found, str) else None
     return None
+
+
+def _problem(path: Path) -> str:
+    """Say why a credentials file gives no ID token."""
+    try:
+        kind = _read(path).get("type")
+    except ConfigurationError as error:
+        return error.summary
+    held = f"credentials of type {sanitize(kind, limit=40)}, which cannot issue ID tokens for an audience"
+    return f"{sanitize_path(path)} holds {held if kind else 'no credentials'}"
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -65,7 +65,7 @@ class Context:
         if not is_sendable(found):
             raise IdentitySourceError(
                 f"{name} holds a blank, a line break or another character that no HTTP header can carry",
-                hint=f"leave {name} as the platform sets it",
+                hint=f"correct {name}: it may hold printable ASCII characters without blanks only",
             )
         return found
 

@@ -18,7 +18,7 @@ from ant_wif._environment import moment
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentityTokenError
 
-__all__ = ["IdentityToken", "parse", "trimmed", "unverified_issuer_subject"]
+__all__ = ["IdentityToken", "parse", "require_jwt", "trimmed", "unverified_issuer_subject"]
 
 CLOCK_LEEWAY_SECONDS = 30
 WRONG_CLOCK_SECONDS = 2 * 24 * 3600
@@ -83,7 +83,7 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
             `kid`, `iss`, `sub` or `exp`, or is for another audience.
     """
     assertion = trimmed(raw)
-    _refuse_what_is_no_jwt(assertion, source)
+    require_jwt(assertion, source)
     header = _object(assertion, 0, "header", source)
     claims = _object(assertion, 1, "claims", source)
     token = IdentityToken(assertion, source, header, claims)
@@ -101,12 +101,13 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     return token
 
 
-def _refuse_what_is_no_jwt(assertion: SecretStr, source: str) -> None:
+def require_jwt(assertion: SecretStr, source: str) -> None:
+    """Raises IdentityTokenError: what `source` holds does not look like a JWT."""
     found = _what_it_is(assertion)
     if found is not None:
         raise IdentityTokenError(
             f"expected a signed JWT from {source}, found {found}",
-            hint=f"point {source} at the OIDC token that your platform issues to the workload",
+            hint=f"check {source}: an identity token is the OIDC token that your platform issues to the workload",
         )
 
 
@@ -132,7 +133,7 @@ def _object(assertion: SecretStr, index: int, name: str, source: str) -> dict[st
         return decoded
     raise IdentityTokenError(
         f"the token from {source} has three parts, but its {name} is not a JSON object",
-        hint=f"point {source} at the OIDC token that your platform issues to the workload",
+        hint=f"check {source}: an identity token is the OIDC token that your platform issues to the workload",
     )
 
 
