@@ -37,7 +37,7 @@ from ant_wif._http import (
     request_failure,
     request_id_of,
     sent_secrets,
-    with_cause,
+    with_issuer,
 )
 from ant_wif._secrets import SecretBytes, sanitize
 from ant_wif._strict import read_json
@@ -227,7 +227,7 @@ class Api:
                 return outcome
             delay = backoff.delay(outcome) if outgoing.may_repeat(outcome) else None
             if delay is None and isinstance(outcome, RequestFailure):
-                outcome = with_cause(outcome, str(request.url), self._environ)
+                outcome = with_issuer(outcome, str(request.url), self._environ)
             if delay is None:
                 raise refusal(request, outcome, self._credentials)
             self._sleep(delay)

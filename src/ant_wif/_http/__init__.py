@@ -24,8 +24,8 @@ from ant_wif._http.flow import (
     send_again,
     what_it_is,
 )
-from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_cause
-from ant_wif._http.urls import check_url, is_loopback, permit_url
+from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_issuer
+from ant_wif._http.urls import check_url, is_loopback, permit_url, proxy_secrets
 
 __all__ = [
     "EMPTY",
@@ -54,6 +54,7 @@ __all__ = [
     "masked_headers",
     "pause",
     "permit_url",
+    "proxy_secrets",
     "read_error",
     "request_failure",
     "request_id_of",
@@ -63,5 +64,5 @@ __all__ = [
     "send_again",
     "sent_secrets",
     "what_it_is",
-    "with_cause",
+    "with_issuer",
 ]

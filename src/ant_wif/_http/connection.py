@@ -18,9 +18,10 @@ import httpcore
 import httpx
 
 from ant_wif._http.flow import Deadline
-from ant_wif._http.urls import proxy_for, tls_context
+from ant_wif._http.urls import proxy_for, proxy_variable, shown_proxy, tls_context
+from ant_wif._secrets import sanitize
 
-__all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "Transport", "Unpacker", "certificate_issuer"]
+__all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "ProxyFailure", "Transport", "Unpacker", "certificate_issuer"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -47,6 +48,50 @@ class LimitError(httpx.RemoteProtocolError):
 
 class _OverLimitError(httpcore.RemoteProtocolError):
     """The same, as httpcore passes it on."""
+
+
+class ProxyFailure(httpx.ProxyError):
+    """The proxy failed, and nothing was sent to the host behind it. The text quotes nothing that it said."""
+
+    def __init__(self, problem: str, variable: str, status: int | None = None) -> None:
+        super().__init__(problem)
+        self.variable, self.status = variable, status
+
+
+class _Way:
+    """How far one request came: up to the proxy that `variable` names, or past it, as the `trace` of httpcore says."""
+
+    def __init__(self, variable: str | None, environ: Mapping[str, str]) -> None:
+        self._variable, self._environ = variable, environ
+
+    def note(self, event: str, info: Mapping[str, Any]) -> None:
+        is_past = event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT"
+        if is_past or event in {"proxy.start_tls.started", "socks.start_tls.started"}:
+            self._variable = None
+
+    async def anote(self, event: str, info: Mapping[str, Any]) -> None:
+        self.note(event, info)
+
+    def failure(self, error: Exception) -> ProxyFailure | None:
+        """Return what is raised for an error of httpcore's where the proxy is to blame."""
+        if self._variable is None:
+            return None
+        status = re.match(r"\d{3}\b", str(error)) if isinstance(error, httpcore.ProxyError) else None
+        if status is not None:
+            problem = f"returned HTTP {status[0]}"
+        elif isinstance(error, httpcore.TimeoutException):
+            problem = "did not answer in time"
+        elif isinstance(error, httpcore.ConnectError):
+            problem = f"cannot be reached: {sanitize(error) or type(error).__name__}"
+        elif isinstance(error, _OverLimitError):
+            problem = f"sent too much: {error}"
+        else:
+            problem = "closed the connection, refused it, or does not speak the protocol of a proxy"
+        return ProxyFailure(
+            f"{shown_proxy(self._variable, self._environ)} {problem}",
+            self._variable,
+            int(status[0]) if status else None,
+        )
 
 
 class _ResponseHead:
@@ -132,54 +177,45 @@ class _AsyncLimitedStream(_Limited, httpcore.AsyncNetworkStream):
         return _AsyncLimitedStream(stream, self._deadline)
 
 
-class _Connecting:
-    """What the two backends below have in common. `proxied` tells whether they connect to a proxy."""
-
-    proxied = False
-
-    @contextlib.contextmanager
-    def _told(self, host: str) -> Iterator[None]:
-        """Raise what a proxy fails with as the proxy's failure, and not as that of the host behind it."""
-        try:
-            yield
-        except UnicodeError:
-            problem: Exception = httpcore.UnsupportedProtocol(f"{host!r} is not a valid host name")
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            if not self.proxied:
-                raise
-            problem = httpcore.ProxyError(str(error))
-        else:
-            return
-        raise problem
+@contextlib.contextmanager
+def _valid(host: str) -> Iterator[None]:
+    """Name the host where it cannot be one, which sockets raise a UnicodeError for."""
+    try:
+        yield
+    except UnicodeError:
+        pass
+    else:
+        return
+    raise httpcore.UnsupportedProtocol(f"{host!r} is not a valid host name")
 
 
-class _DeadlineBackend(_Connecting, httpcore.NetworkBackend):
+class _DeadlineBackend(httpcore.NetworkBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._backend, self._deadline = httpcore.SyncBackend(), deadline
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.NetworkStream:
-        with self._told(host):
+        with _valid(host):
             stream = self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
         return _LimitedStream(stream, self._deadline)
 
 
-class _AsyncDeadlineBackend(_Connecting, httpcore.AsyncNetworkBackend):
+class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._backend, self._deadline = httpcore.AnyIOBackend(), deadline
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.AsyncNetworkStream:
-        with self._told(host):
+        with _valid(host):
             stream = await self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
         return _AsyncLimitedStream(stream, self._deadline)
 
 
 @contextlib.contextmanager
-def _as_httpx() -> Iterator[None]:
-    """Raise what httpcore raises as the exception of httpx that has the same name."""
+def _as_httpx(way: _Way | None = None) -> Iterator[None]:
+    """Raise what httpcore raises as the exception of httpx that has the same name, or as a failure of the proxy."""
     try:
         yield
     except (
@@ -188,7 +224,7 @@ def _as_httpx() -> Iterator[None]:
     ) as error:  # fmt: skip
         named = (getattr(httpx, base.__name__, None) for base in type(error).__mro__)
         kind = LimitError if isinstance(error, _OverLimitError) else next(filter(None, named))
-        problem = kind(str(error))
+        problem = (way.failure(error) if way is not None else None) or kind(str(error))
         problem.__cause__ = error.__cause__ or error.__context__
     else:
         return
@@ -321,7 +357,6 @@ def _pool(
     awaited = isinstance(backend, _AsyncDeadlineBackend)
     if proxy is None:
         return (httpcore.AsyncConnectionPool if awaited else httpcore.ConnectionPool)(**options)
-    backend.proxied = True
     found = httpx.Proxy(proxy)
     to = httpcore.URL(scheme=found.url.raw_scheme, host=found.url.raw_host, port=found.url.port, target=b"/")
     if found.url.scheme.startswith("socks"):
@@ -331,14 +366,14 @@ def _pool(
     return kind(proxy_url=to, proxy_auth=found.raw_auth, **options)
 
 
-def _outgoing(request: httpx.Request) -> httpcore.Request:
+def _outgoing(request: httpx.Request, trace: object = None) -> httpcore.Request:
     url = request.url
     return httpcore.Request(
         request.method,
         httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
         headers=request.headers.raw,
         content=request.stream,
-        extensions=request.extensions,
+        extensions={**request.extensions, "trace": trace} if trace is not None else request.extensions,
     )
 
 
@@ -369,6 +404,10 @@ class _Pooled:
         direct: bool = False,
     ) -> None:
         self._pool = _pool(url, environ, self._backend(deadline), ca_file=ca_file, direct=direct)
+        self._proxy, self._environ = None if direct else proxy_variable(url, environ), environ
+
+    def _way(self) -> _Way:
+        return _Way(self._proxy, self._environ)
 
 
 class Transport(_Pooled, httpx.BaseTransport):
@@ -377,8 +416,9 @@ class Transport(_Pooled, httpx.BaseTransport):
     _backend = _DeadlineBackend
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        with _as_httpx():
-            found = self._pool.handle_request(_outgoing(request))
+        way = self._way()
+        with _as_httpx(way):
+            found = self._pool.handle_request(_outgoing(request, way.note))
         try:
             unpacker, headers = _unpacked(found.headers)
         except httpx.DecodingError:
@@ -398,8 +438,9 @@ class AsyncTransport(_Pooled, httpx.AsyncBaseTransport):
     _backend = _AsyncDeadlineBackend
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        with _as_httpx():
-            found = await self._pool.handle_async_request(_outgoing(request))
+        way = self._way()
+        with _as_httpx(way):
+            found = await self._pool.handle_async_request(_outgoing(request, way.anote))
         try:
             unpacker, headers = _unpacked(found.headers)
         except httpx.DecodingError:

@@ -12,13 +12,15 @@ from ant_wif._constants import __version__
 from ant_wif._environment import Environment
 from ant_wif._http.debug_log import log_failure, log_reply, log_request, mask_foreign_logs
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, masked_headers, unwrap
-from ant_wif._http.urls import shown_proxy
+from ant_wif._http.urls import proxy_secrets
 from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run", "with_cause"]
+    from ant_wif._http.connection import ProxyFailure
+
+__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run", "with_issuer"]
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ def _send(
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
     try:
-        with mask_foreign_logs(request.secrets), contextlib.ExitStack() as stack:
+        with mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]), contextlib.ExitStack() as stack:
             sender = None if _is_special(request) else client
             if sender is None:
                 transport = Transport(request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct)
@@ -107,13 +109,13 @@ def _send(
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:
         failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
-    return _told_by(failure, request, environ)
+    return _with_issuer(failure, request, environ)
 
 
-def _told_by(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
-    if not failure.hint or (request.ca_file is not None and failure.hint != _ON_PROXY):
+def _with_issuer(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
+    if request.ca_file is not None:
         return failure._replace(hint=None)
-    return with_cause(failure, request.url, environ, direct=request.direct)
+    return with_issuer(failure, request.url, environ, direct=request.direct)
 
 
 async def _asend(
@@ -128,7 +130,7 @@ async def _asend(
     environ = Environment() if environ is None else environ
     try:
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(mask_foreign_logs(request.secrets))
+            stack.enter_context(mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]))
             sender = None if _is_special(request) else client
             if sender is None:
                 transport = AsyncTransport(
@@ -146,9 +148,9 @@ async def _asend(
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:
         failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
-    if not failure.hint:
+    if not failure.hint:  # no thread for what needs none
         return failure
-    return await anyio.to_thread.run_sync(_told_by, failure, request, environ)
+    return await anyio.to_thread.run_sync(_with_issuer, failure, request, environ)
 
 
 def http_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
@@ -250,12 +252,15 @@ def request_failure(
     """
     import httpx
 
-    from ant_wif._http.connection import LimitError
+    from ant_wif._http.connection import LimitError, ProxyFailure
 
     # By their names, which the classes of httpcore have in common with those of httpx.
     names = {kind.__name__ for kind in type(error).__mro__}
     maybe_received = isinstance(error, http_errors(_UnusableAnswerError)) and not names & _BEFORE_SENDING
-    if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
+    hint = None
+    if isinstance(error, ProxyFailure):
+        reason, hint = str(error), _on_proxy(error)
+    elif isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         reason = "a header or the URL holds a character that cannot be sent"
     elif isinstance(error, httpx.RemoteProtocolError):
         # The limits of `ant_wif._http.connection` are told as they are; h11's words may quote the answer.
@@ -270,33 +275,33 @@ def request_failure(
         reason = sanitize(error, known=known, limit=200) or type(error).__name__
     untrusted = _UNTRUSTED.search(str(error))
     if untrusted is not None:
-        reason = f"its certificate is not trusted: {sanitize(untrusted[1], limit=128)}"
+        reason = f"{_UNTRUSTED_WORDS}: {sanitize(untrusted[1], limit=128)}"
+        hint = next(said for sign, said in _ON_CERTIFICATES.items() if sign in reason)
     log_failure(method, url, reason)
-    transient = bool(names & _TRANSIENT) and not names & _NEVER
-    hint = next((said for sign, said in _ON_CERTIFICATES.items() if sign in reason), None) if untrusted else None
-    if "ProxyError" in names:
-        hint = _ON_PROXY
+    transient = bool(names & _TRANSIENT) and not names & _NEVER and getattr(error, "status", None) not in _REFUSALS
     return RequestFailure(reason, maybe_received, transient and untrusted is None, hint)
 
 
-def with_cause(
+def _on_proxy(error: ProxyFailure) -> str:
+    if error.status == _LOGIN_WANTED:
+        return f"write a user and password that the proxy accepts into {error.variable}: http://USER:PASSWORD@HOST:PORT"
+    return f"correct or unset {error.variable}, or name the host in NO_PROXY to reach it without the proxy"
+
+
+def with_issuer(
     failure: RequestFailure, url: str, environ: Mapping[str, str], *, direct: bool = False
 ) -> RequestFailure:
     """Name the proxy that failed, or who issued the certificate that is not trusted, where one is why nothing came."""
     from ant_wif._http.connection import certificate_issuer
 
-    if failure.hint == _ON_PROXY:
-        found = shown_proxy(url, environ)
-        if found is None:  # that of a client which the caller made
-            return failure._replace(hint=None)
-        name, shown = found
-        told = f"the proxy {shown} ({name}) failed: {failure.reason}"
-        return failure._replace(reason=told, hint=failure.hint.replace("the proxy variable", name))
-    issuer = certificate_issuer(url, environ, direct=direct) if failure.hint else None
+    untrusted = failure.reason.startswith(_UNTRUSTED_WORDS)
+    issuer = certificate_issuer(url, environ, direct=direct) if untrusted else None
     return failure._replace(reason=f"{failure.reason}; it was issued by {sanitize(issuer)}") if issuer else failure
 
 
-_ON_PROXY = "check the proxy variable and what the proxy permits; a host in NO_PROXY is reached without it"
+_LOGIN_WANTED = 407
+_REFUSALS = {401, 403, _LOGIN_WANTED}
+_UNTRUSTED_WORDS = "its certificate is not trusted"
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed(?:: (.+?))?\.?(?: \(_ssl|$)")
 # By what OpenSSL says; the last is for whatever else it says.
 _ON_CERTIFICATES = {

@@ -6,24 +6,34 @@ stop at entries of `NO_PROXY` that curl and Go understand, and read the process'
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ipaddress
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from ant_wif._secrets import quoted, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, quoted, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["check_url", "is_loopback", "permit_url", "proxy_for", "shown_proxy", "tls_context"]
+__all__ = [
+    "check_url",
+    "is_loopback",
+    "permit_url",
+    "proxy_for",
+    "proxy_secrets",
+    "proxy_variable",
+    "shown_proxy",
+    "tls_context",
+]
 
 log = logging.getLogger("ant_wif.http")
 
@@ -127,23 +137,33 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     Raises:
         ConfigurationError: the variable that names the proxy cannot be used.
     """
-    name = _proxy_variable(url, environ)
-    return None if name is None else _checked(name, environ[name].strip())
+    name = proxy_variable(url, environ)
+    return _checked(name, environ[name].strip()) if name is not None else None
 
 
-def shown_proxy(url: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the variable that names the proxy of `url`, and the proxy without its user and password."""
-    name = _proxy_variable(url, environ)
-    return None if name is None else (name, _without_login(environ[name].strip()))
-
-
-def _proxy_variable(url: str, environ: Mapping[str, str]) -> str | None:
+def proxy_variable(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return the name of the variable whose proxy `url` is reached through, or `None` to connect directly."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
     if is_loopback(host):
         return None
     name = next((name for name in _variables(parts.scheme, environ) if environ.get(name, "").strip()), None)
     return None if name is None or _is_exempt(host, port, environ) else name
+
+
+def proxy_secrets(environ: Mapping[str, str]) -> Iterator[SecretStr]:
+    """Yield the passwords of the proxies that variables name, and what is sent of them: a proxy may quote it."""
+    for name in {name for scheme in _PORTS for name in _variables(scheme, environ)}:
+        login = environ.get(name, "").rpartition("@")[0].rpartition("://")[2]
+        user, _, password = map(unquote, login.partition(":"))
+        if password:
+            yield SecretStr(password)
+            yield SecretStr(base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode())
+
+
+def shown_proxy(name: str, environ: Mapping[str, str]) -> str:
+    """Return what a message calls the proxy that a variable names."""
+    return f"the proxy {_without_login(environ[name].strip())} ({name})"
 
 
 def _variables(scheme: str, environ: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
-from ant_wif._http import RequestFailure, Response, is_transient
+from ant_wif._http import RequestFailure, Response, is_transient, proxy_secrets
 from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 __all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]
@@ -115,13 +115,13 @@ class CheckedRequest(google.auth.transport.requests.Request):
 
     The server is that which `environ` names now: google-auth looks only once, when it is imported. It is
     asked until `until`, in seconds of `ant_wif._environment.elapsed`, each time for ten seconds at most.
-    `status` is that of the last answer, `known` what was handed out as tokens, whatever it is.
+    `status` is that of the last answer, `known` what no message may quote: tokens, and passwords of proxies.
     """
 
     def __init__(self, environ: Mapping[str, str], until: float) -> None:
         super().__init__()
         self.status: int | None = None
-        self.known: list[SecretStr] = []
+        self.known = list(proxy_secrets(environ))
         self._until = until
         self._host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_ROOT")
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif._environment import Environment
-from ant_wif._http import Flow, call, mask_foreign_logs
+from ant_wif._http import Flow, call, mask_foreign_logs, proxy_secrets
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
@@ -111,7 +111,7 @@ class Aws(IdentitySource):
             from botocore.exceptions import ClientError
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
-        known: list[SecretStr] = []
+        known = list(proxy_secrets(environ))
         try:
             with mask_foreign_logs(known):
                 session = boto3.Session(profile_name=self.profile_name)
