@@ -162,6 +162,16 @@ def test_an_assertion_whose_answer_was_lost_may_still_serve_the_next_process(job
     assert [record["outcome"] for record in job.records()] == ["granted"]
 
 
+def test_an_assertion_that_a_proxy_kept_from_the_api_is_not_taken_for_used(job: Job) -> None:
+    job.rotate()
+    with HostileServer(b"HTTP/1.1 407 No\r\n\r\n") as proxy, pytest.raises(ExchangeError, match="HTTP 407"):
+        job.credentials(HTTPS_PROXY=proxy.base_url, ANTHROPIC_BASE_URL="https://api.example").token()
+    assert job.records() == []
+    with HostileServer(denial()) as server, pytest.raises(ExchangeError) as caught:
+        job.credentials(ANTHROPIC_BASE_URL=server.base_url).token()
+    assert not any("the answer was lost" in cause for cause in caught.value.causes)
+
+
 @pytest.mark.parametrize("lasts", [1200, 500], ids=["the identity token lasts", "the identity token has expired too"])
 def test_while_its_access_token_lasts_a_spent_assertion_is_no_failure(lasts: int, job: Job) -> None:
     job.rotate(exp=int(job.clock.now) + lasts)

@@ -106,6 +106,12 @@ class AssertionLog:
         except ConfigurationError as error:
             log.debug("the use of an identity token is not recorded for other processes: %s", error.summary)
 
+    def withdraw(self, token: IdentityToken) -> None:
+        """Forget that an assertion was presented: it was not sent."""
+        self._memory.pop(_name(token.assertion), None)
+        if self._cache is not None:
+            _forget(self._cache.spent / _name(token.assertion))
+
     def forget_expired(self) -> None:
         """Remove the records of assertions that have expired, and what killed processes left."""
         if self._cache is not None and self._cache.is_safe():

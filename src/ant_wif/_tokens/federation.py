@@ -52,7 +52,7 @@ def fetch_and_exchange(
         )
 
     while True:
-        answer = yield from _present(federation, token, spent)
+        answer = yield from _present(federation, token, spent, is_new=before is None)
         delay = backoff.delay(answer)
         if delay is None:
             return read(answer)
@@ -68,7 +68,9 @@ def fetch_and_exchange(
         token, before = other, None
 
 
-def _present(federation: Federation, token: IdentityToken, spent: AssertionLog) -> Flow[Response | RequestFailure]:
+def _present(
+    federation: Federation, token: IdentityToken, spent: AssertionLog, *, is_new: bool
+) -> Flow[Response | RequestFailure]:
     """Send the assertion once, and record what became of it: before the answer, because the process may be killed."""
     fingerprint = federation.fingerprint()
     yield from call(lambda: spent.record(token, fingerprint))
@@ -76,6 +78,8 @@ def _present(federation: Federation, token: IdentityToken, spent: AssertionLog) 
     if isinstance(answer, Response):
         yield from call(lambda: spent.record(token, fingerprint, answer))
         yield from call(spent.forget_expired)
+    elif is_new and not answer.maybe_received:
+        yield from call(lambda: spent.withdraw(token))
     return answer
 
 
