@@ -596,22 +596,42 @@ def _remove_in(parent: int, name: str, first: list[str]) -> None:
 
 
 def _empty(folder: int, first: list[str]) -> None:
-    """Remove what is in an open folder."""
+    """Remove what is in an open folder. What lies deeper is moved up before, so that nothing lies too deep."""
     if os.fstat(folder).st_uid != user_id():
         return
     with contextlib.suppress(OSError):
         # Its reader may have taken the right to write from it.
         set_mode(folder, 0o700)
-    for name in sorted(os.listdir(folder), key=lambda name: name not in first):
-        with contextlib.suppress(OSError):
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode):
-                os.unlink(name, dir_fd=folder)
-            elif status.st_uid == user_id():
-                if not status.st_mode & 0o400 and user_id() != 0:
-                    # It cannot be opened as it is. No other user can write here, so the name still means it.
-                    os.chmod(name, 0o700, dir_fd=folder)
-                _remove_in(folder, name, first)
+    stays: set[str] = set()
+    while left := [name for name in os.listdir(folder) if name not in stays]:
+        for name in sorted(left, key=lambda name: name not in first):
+            try:
+                _remove_entry(name, folder, folder, first)
+            except OSError:
+                stays.add(name)
+
+
+def _remove_entry(name: str, holder: int, top: int, first: list[str]) -> None:
+    """Remove one entry of an open folder. Folders in it, or itself if it is in a lower folder, go to the `top`."""
+    status = os.stat(name, dir_fd=holder, follow_symlinks=False)
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(name, dir_fd=holder)
+        return
+    if status.st_uid == user_id() and not status.st_mode & 0o400 and user_id() != 0:
+        # It cannot be opened as it is. No other user can write here, so the name still means it.
+        os.chmod(name, 0o700, dir_fd=holder)
+    with _opened(name, follow=False, dir_fd=holder) as folder:
+        is_own = os.fstat(folder).st_uid == user_id()
+        if is_own:
+            with contextlib.suppress(OSError):
+                set_mode(folder, 0o700)
+        if holder != top:
+            os.rename(name, secrets.token_hex(16), src_dir_fd=holder, dst_dir_fd=top)
+            return
+        for each in sorted(os.listdir(folder), key=lambda name: name not in first) if is_own else ():
+            with contextlib.suppress(OSError):
+                _remove_entry(each, folder, top, first)
+    os.rmdir(name, dir_fd=holder)
 
 
 class PrivateFolder:
@@ -626,14 +646,15 @@ class PrivateFolder:
         while True:
             self.path = base / f"{prefix}{secrets.token_hex(16)}"
             # A name that exists may be another user's: it is not used, and another one is drawn.
-            with contextlib.suppress(FileExistsError, FileNotFoundError):
+            with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path, 0o700)
                 if IS_POSIX and os.lstat(self.path).st_mode & 0o077:
                     os.rmdir(self.path)
                     raise OSError(errno.ENOTSUP, _NO_MODES)
-                self._release = _lock_folder(self.path, made=True)
-                if self._release is not None:
-                    return
+                with contextlib.suppress(FileNotFoundError):  # one who sweeps was first
+                    self._release = _lock_folder(self.path, made=True)
+                    if self._release is not None:
+                        return
 
     def remove(self, *, first: str = "") -> None:
         """Remove it, what lies under `first` before all else, and release its lock."""

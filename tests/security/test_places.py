@@ -481,6 +481,20 @@ def test_a_folder_is_removed_with_all_in_it_and_never_through_a_link(tmp_path: P
 
 
 @posix
+def test_a_folder_is_removed_however_deep_it_is(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    folder = os.open(top, os.O_RDONLY)
+    for _ in range(1500):  # more than Python nests calls, and than a process has descriptors by default
+        os.mkdir("deeper", dir_fd=folder)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    assert remove_folder(top)
+
+
+@posix
 def test_a_private_folder_is_locked_while_its_maker_lives_and_leaves_nothing_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     first = PrivateFolder(tmp_path, "ant-")
