@@ -226,7 +226,7 @@ def make_folder(path: Path, *, mode: int, owners: Collection[int] | None = None)
         missing.append(missing[-1].parent)
     for folder in reversed(missing):
         try:
-            os.mkdir(folder, 0o700)
+            _make(folder)
         except FileExistsError:
             if not os.path.isdir(folder):
                 raise
@@ -235,6 +235,21 @@ def make_folder(path: Path, *, mode: int, owners: Collection[int] | None = None)
             with _opened(folder, follow=False) as descriptor:
                 _give(descriptor, os.stat(folder.parent), owners)
                 _set_mode(descriptor, mode if folder is path else 0o700)
+
+
+def _make(folder: Path) -> None:
+    """Make one folder (0700). Raises OSError."""
+    os.mkdir(folder, 0o700)
+    if IS_POSIX and os.lstat(folder).st_mode & 0o700 != 0o700:
+        _open_up(folder)  # the umask took what its owner needs
+
+
+def _open_up(folder: Path | str, *, dir_fd: int | None = None) -> None:
+    """Let this user into a folder that cannot be opened as it is, never through a link. Raises OSError."""
+    try:
+        os.chmod(folder, 0o700, dir_fd=dir_fd, follow_symlinks=False)
+    except NotImplementedError:
+        raise PermissionError(errno.EPERM, "its mode keeps its owner out") from None
 
 
 def _set_mode(descriptor: int, mode: int) -> None:
@@ -618,8 +633,7 @@ def _remove_entry(name: str, holder: int, top: int, first: list[str]) -> None:
         os.unlink(name, dir_fd=holder)
         return
     if status.st_uid == user_id() and not status.st_mode & 0o400 and user_id() != 0:
-        # It cannot be opened as it is. No other user can write here, so the name still means it.
-        os.chmod(name, 0o700, dir_fd=holder)
+        _open_up(name, dir_fd=holder)
     with _opened(name, follow=False, dir_fd=holder) as folder:
         is_own = os.fstat(folder).st_uid == user_id()
         if is_own:
@@ -647,7 +661,7 @@ class PrivateFolder:
             self.path = base / f"{prefix}{secrets.token_hex(16)}"
             # A name that exists may be another user's: it is not used, and another one is drawn.
             with contextlib.suppress(FileExistsError):
-                os.mkdir(self.path, 0o700)
+                _make(self.path)
                 if IS_POSIX and os.lstat(self.path).st_mode & 0o077:
                     os.rmdir(self.path)
                     raise OSError(errno.ENOTSUP, _NO_MODES)

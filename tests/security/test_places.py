@@ -27,6 +27,7 @@ from ant_wif._files import (
     findings,
     is_there,
     is_utf16,
+    make_folder,
     read_document,
     read_limited,
     read_object,
@@ -443,6 +444,22 @@ def test_of_what_killed_writers_left_only_what_is_old_or_drafts_of_one_file_are_
     sweep(tmp_path, of="b")
     assert not (tmp_path / ".b.0f.tmp").exists()
     sweep(tmp_path / "gone")
+
+
+@as_root
+@pytest.mark.parametrize("umask", [0o277, 0o700, 0o777], ids=oct)
+def test_a_umask_that_keeps_the_owner_out_does_not(umask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(tmp_path, SOMEBODY, SOMEBODY)
+    monkeypatch.chdir(tmp_path)  # the folders above are root's
+    before = os.umask(umask)
+    os.seteuid(SOMEBODY)
+    try:
+        make_folder(Path("a/b"), mode=0o755)
+        PrivateFolder(Path(), "ant-").remove()
+    finally:
+        os.seteuid(0)
+        os.umask(before)
+    assert {path.name: oct(path.stat().st_mode)[-3:] for path in tmp_path.rglob("*")} == {"a": "700", "b": "755"}
 
 
 @as_root
