@@ -109,14 +109,13 @@ class SigningKey:
         return f"{signing_input}.{_base64url(signature)}"
 
     def _signature(self, alg: str, signing_input: bytes, key: KeyChoice) -> bytes:
-        import hmac
-
-        import jwt
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
         if alg == "none":
             return b""
         if alg in {"HS256", "HS384", "HS512"}:
+            import hmac
+
+            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
             public = self._key(next(iter(self._kids)), key).public_key()
             pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
             return hmac.digest(pem, signing_input, f"sha{alg[2:]}")
@@ -124,7 +123,16 @@ class SigningKey:
         if kind is None or kind not in self._kids:
             usable = ", ".join(self.algorithms)
             raise ValueError(f"cannot sign with alg {alg!r}: use {usable}, an HS algorithm, or none")
-        return jwt.get_algorithm_by_name(alg).sign(signing_input, self._key(kind, key))
+        private = self._key(kind, key)
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+        if alg == "RS256" and isinstance(private, rsa.RSAPrivateKey):  # the usual one; PyJWT takes long to import
+            from cryptography.hazmat.primitives import hashes
+
+            return private.sign(signing_input, padding.PKCS1v15(), hashes.SHA256())
+        import jwt
+
+        return jwt.get_algorithm_by_name(alg).sign(signing_input, private)
 
     def _key(self, kind: str, choice: KeyChoice) -> RSAPrivateKey | EllipticCurvePrivateKey:
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
