@@ -33,8 +33,8 @@ from anthropic.types.beta.organization.service_accounts import workspace_add_par
 from anthropic.types.messages import batch_create_params, batch_list_params
 
 from ant_wif.emulator._admin import schemas
+from ant_wif.emulator._admin.schemas import Strict, find_flaw
 from ant_wif.emulator._api.message_schema import read_message_request
-from ant_wif.emulator._http.fields import Strict, find_flaw
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.blocks import SDK_TYPES
 from support.samples import MODEL

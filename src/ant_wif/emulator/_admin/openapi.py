@@ -11,7 +11,7 @@ from ant_wif.emulator._admin.service_accounts import Memberships
 from ant_wif.emulator._http.fields import DEFAULT_LIMIT, MOST_BY_ID
 
 if TYPE_CHECKING:
-    from ant_wif.emulator._http.fields import Strict
+    from ant_wif.emulator._admin.schemas import Strict
 
 _Object = dict[str, object]
 

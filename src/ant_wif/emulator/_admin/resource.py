@@ -18,7 +18,7 @@ from ant_wif.emulator._state.state import State, Workspace
 from ant_wif.rules import RegistrationError
 
 if TYPE_CHECKING:
-    from ant_wif.emulator._http.fields import Strict
+    from ant_wif.emulator._admin.schemas import Strict
 
 MOST = 100
 
@@ -238,7 +238,7 @@ class Workspaces:
 
 def check_structure(body: object, model: type[Strict]) -> None:
     """Raises `RegistrationError` with the place that is wrong first, such as `match.claims` or `keys[0].kty`."""
-    from ant_wif.emulator._http.fields import find_flaw
+    from ant_wif.emulator._admin.schemas import find_flaw
 
     flaw = find_flaw(model, body)
     if flaw is not None:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ant_wif.emulator._admin.schemas import Discovery, Jwks, JwtLifetime, Match, Role, TokenLifetime
-from ant_wif.emulator._http.fields import Strict
+from ant_wif.emulator._admin.schemas import Discovery, Jwks, JwtLifetime, Match, Role, Strict, TokenLifetime
 
 
 class SeededOrganization(Strict):
