@@ -6,53 +6,67 @@ one has a mock of httpx, such as respx or pytest-httpx, or records a cassette.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING
 
 import httpx
+import pydantic
 
-import ant_wif
-from ant_wif._http import call, is_loopback
+from ant_wif._environment import Environment
+from ant_wif._http import Flow, call, is_loopback, run
+from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenRequest
 from ant_wif.credentials import Credentials
-
-if TYPE_CHECKING:
-    from ant_wif._http import Flow
-    from ant_wif._tokens import AccessToken, TokenRequest
+from ant_wif.identity import Context, GitHubActions
 
 __all__ = ["emulated_credentials"]
 
+# pydantic loads its parts on first use, and fails if one is imported again, as in the second inner run of pytester.
+_ = pydantic.BaseModel
+
 _SECONDS = 30
-_ABOUT = ("source", "origin", "base_url", "organization_id", "workspace_id", "identity_source")
 
 
 def emulated_credentials(variables: dict[str, str]) -> Credentials:
-    """Resolve what these variables describe: a job whose backend is on loopback."""
-    exchanging = ant_wif.resolve(
-        environ=variables, http_client=httpx.Client(transport=_PlainTransport(), trust_env=False)
+    """Return what `ant_wif.resolve` finds in these variables of a job, whose backend is on loopback.
+
+    Without a look at settings, profiles and a cache for other processes, of which the job has none: what reads them
+    takes longer to import than the exchange takes.
+    """
+    environ = Environment(variables)
+    federation = Federation(
+        environ["ANTHROPIC_BASE_URL"],
+        environ["ANTHROPIC_FEDERATION_RULE_ID"],
+        environ["ANTHROPIC_ORGANIZATION_ID"],
+        environ["ANTHROPIC_SERVICE_ACCOUNT_ID"],
+        environ["ANTHROPIC_WORKSPACE_ID"],
     )
-    about = {name: getattr(exchanging, name) for name in _ABOUT}
-    return Credentials(_Exchanging(exchanging), workspace_header=exchanging.sends_workspace, **about)
+    source = GitHubActions()
+    return Credentials(
+        _Exchanging(FederatedProvider(federation, source, Context(environ)), environ),
+        source="federation",
+        origin="environment",
+        base_url=federation.base_url,
+        organization_id=federation.organization_id,
+        workspace_id=federation.workspace_id,
+        identity_source=source.source,
+        environ=environ,
+    )
 
 
 @dataclass
 class _Exchanging:
-    """A provider that has another credential obtain its tokens; see `ant_wif._tokens.providers.Provider`.
+    """A provider that obtains its tokens with a client of its own; see `ant_wif._tokens.providers.Provider`.
 
     An async caller waits for it in a thread, as httpx needs a transport of another kind there.
     """
 
-    credentials: Credentials
+    provider: FederatedProvider
+    environ: Environment
     held: bool = True
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(transport=_PlainTransport(), trust_env=False))
 
     def obtain(self, wanted: TokenRequest) -> Flow[AccessToken]:
-        return (yield from call(lambda: self._token(wanted)))
-
-    def _token(self, wanted: TokenRequest) -> AccessToken:
-        if wanted.rejected is not None:
-            self.credentials.invalidate(wanted.rejected)
-        self.credentials.renew_ahead(wanted.ahead)
-        return self.credentials.access_token()
+        return (yield from call(lambda: run(self.provider.obtain(wanted), self._client, self.environ)))
 
 
 class _PlainTransport(httpx.BaseTransport):

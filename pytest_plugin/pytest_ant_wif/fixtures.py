@@ -70,7 +70,7 @@ def ant_emulator(ant_emulator_session: Emulator) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Credentials:
+def ant_credentials(request: pytest.FixtureRequest) -> Credentials:
     """A credential to call the API with: the emulator's, or with `--ant-mode live` the real one."""
     mode = mode_of(request.config)
     if mode != "emulator":
@@ -84,9 +84,7 @@ def ant_credentials(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     from pytest_ant_wif._exchanges import emulated_credentials
 
     emulator = cast("Emulator", request.getfixturevalue("ant_emulator_session"))
-    # A home of its own, so that no profile of this machine is even looked at.
-    home = {"HOME": str(tmp_path_factory.mktemp("ant-home"))}
-    return emulated_credentials(emulator.env("github") | home)
+    return emulated_credentials(emulator.env("github"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ant_wif._config import DEFAULT_BASE_URL, CacheDir, Settings
 from ant_wif._constants import DEFAULT_AUDIENCE, OAUTH_BETA
 from ant_wif._environment import Environment, steady
 from ant_wif._http import arun, run
@@ -17,6 +16,7 @@ from ant_wif.integrations import API_VERSION
 if TYPE_CHECKING:
     import httpx
 
+    from ant_wif._config import CacheDir, Settings
     from ant_wif._tokens import Provider
     from ant_wif.integrations.httpx import HttpxAuth
 
@@ -182,6 +182,8 @@ def cache_of(settings: Settings, environ: Environment) -> CacheDir | None:
     Raises:
         ConfigurationError: `ANT_CACHE` says something else than disk, memory or off.
     """
+    from ant_wif._config import CacheDir
+
     return CacheDir.locate(environ, settings.cache_dir) if settings.caches_on_disk else None
 
 
@@ -207,6 +209,8 @@ def federate(
     Raises:
         ConfigurationError: an id has not the form of its kind, or the URL must not carry a token.
     """
+    from ant_wif._config import DEFAULT_BASE_URL, Settings
+
     environ = Environment(environ)  # before anything can raise: this frame is part of every traceback
     federation = Federation(
         (base_url or DEFAULT_BASE_URL).strip().rstrip("/"),

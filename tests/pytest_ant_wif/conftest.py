@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jwt.algorithms
+import pydantic
 import pytest
 
 from ant_wif.emulator import Emulator
 from support.preloaded import Popen
 
-# pytester forgets the modules that a test imports; cryptography does not outlive being imported twice.
+# pytester forgets the modules that a test imports; cryptography and pydantic do not outlive being imported twice.
 assert jwt.algorithms
+assert pydantic.BaseModel
 
 _KEPT = {"PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL"}
 

@@ -9,20 +9,28 @@ import pytest
 
 import pytest_ant_wif
 
+LOADED = "import sys, pytest_ant_wif.plugin"
+STARTED = "import sys; from ant_wif.emulator import Emulator; emulator = Emulator().start()"
+CREDENTIAL = """
+from pytest_ant_wif._exchanges import emulated_credentials
+assert emulated_credentials(emulator.env("github")).token()
+emulator.stop()
+"""
 
-def test_loading_the_plugin_imports_nothing_heavy() -> None:
-    script = "import sys, pytest_ant_wif.plugin; print(*(name.partition('.')[0] for name in sys.modules))"
+
+@pytest.mark.parametrize(
+    ("script", "heavy"),
+    [
+        (LOADED, "pydantic httpx boto3 google moto botocore starlette ant_wif"),
+        (STARTED + CREDENTIAL, "pydantic_settings httpcore trio jwt filelock boto3 google moto yaml"),
+        (f"{STARTED}; emulator.stop()", "pydantic httpx cryptography"),
+    ],
+    ids=["the plugin is loaded", "a credential of the emulator is used", "the emulator is started"],
+)
+def test_nothing_heavy_is_imported_where(script: str, heavy: str) -> None:
+    script += "\nprint(*(name.partition('.')[0] for name in sys.modules))"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not set(outcome.stdout.split()) & {
-        "pydantic",
-        "httpx",
-        "boto3",
-        "google",
-        "moto",
-        "botocore",
-        "starlette",
-        "ant_wif",
-    }
+    assert not set(outcome.stdout.split()) & set(heavy.split())
 
 
 def test_the_public_types_can_be_imported_and_are_all_declared() -> None:

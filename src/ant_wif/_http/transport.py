@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
@@ -88,28 +88,37 @@ def _send(
 ) -> Response | RequestFailure:
     import httpx
 
-    from ant_wif._http.connection import Transport, Unpacker
-
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
     try:
         with mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]), contextlib.ExitStack() as stack:
             sender = None if _is_special(request) else client
             if sender is None:
+                from ant_wif._http.connection import Transport
+
                 transport = Transport(request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct)
                 sender = httpx.Client(transport=transport, trust_env=False)
                 stack.enter_context(sender)
             response = sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.callback(response.close)
             body = _Body(deadline)
-            unpacker = Unpacker(response.headers.get("content-encoding", ""))
+            unpack = _unpacking(response)
             for chunk in response.iter_raw():
-                for piece in unpacker.feed(chunk):
+                for piece in unpack(chunk):
                     body.add(piece)
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:
         failure = request_failure(request.method, request.url, request.timeout, error, request.secrets)
     return _with_issuer(failure, request, environ)
+
+
+def _unpacking(response: httpx.Response) -> Callable[[bytes], Iterable[bytes]]:
+    encoding = response.headers.get("content-encoding", "")
+    if not encoding:  # as of a client that was given, which need not have the library that the others stand on
+        return lambda chunk: (chunk,)
+    from ant_wif._http.connection import Unpacker
+
+    return Unpacker(encoding).feed
 
 
 def _with_issuer(failure: RequestFailure, request: Request, environ: Mapping[str, str]) -> RequestFailure:
@@ -124,8 +133,6 @@ async def _asend(
     import anyio.to_thread
     import httpx
 
-    from ant_wif._http.connection import AsyncTransport, Unpacker
-
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
     try:
@@ -133,6 +140,8 @@ async def _asend(
             stack.enter_context(mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]))
             sender = None if _is_special(request) else client
             if sender is None:
+                from ant_wif._http.connection import AsyncTransport
+
                 transport = AsyncTransport(
                     request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct
                 )
@@ -141,9 +150,9 @@ async def _asend(
             response = await sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.push_async_callback(response.aclose)
             body = _Body(deadline)
-            unpacker = Unpacker(response.headers.get("content-encoding", ""))
+            unpack = _unpacking(response)
             async for chunk in response.aiter_raw():
-                for piece in unpacker.feed(chunk):
+                for piece in unpack(chunk):
                     body.add(piece)
             return _reply(request, response, body)
     except http_errors(OSError, ValueError) as error:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from ant_wif._config import check_value
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA
 from ant_wif._environment import moment
 from ant_wif._http import Request, RequestFailure, Response
@@ -38,6 +37,8 @@ class Federation(NamedTuple):
             InsecureUrlError: the base URL must not carry a token.
             ConfigurationError: an id has not the form of its kind.
         """
+        from ant_wif._config import check_value  # with the settings, whose library takes long to import
+
         for name, value in self._asdict().items():
             if value is not None:
                 check_value(name, value, place=name)
