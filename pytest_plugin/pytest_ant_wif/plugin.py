@@ -71,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Where nothing is captured, cover the streams before a conftest can give them to a handler of logs."""
     known = early_config.known_args_namespace
-    if known.capture == "no" and known.ant_leaks != "off":
+    if getattr(known, "capture", "no") == "no" and known.ant_leaks != "off":
         _guard_of(early_config).cover_streams()
 
 

@@ -103,14 +103,15 @@ def test_log(ant_token):
 """
 
 
+@pytest.mark.parametrize("uncaptured", ["-s", "-pno:capture"])
 def test_handlers_that_a_conftest_makes_of_uncaptured_streams_show_no_secret(
-    pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+    uncaptured: str, pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = f"sk-ant-oat01-{'EXAMPLE-' * 8}"
     monkeypatch.setenv("SEEN", seen)
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(LOGGING)
-    result = run("-s", "-v", "-p", "no:logging")
+    result = run(uncaptured, "-v", "-p", "no:logging")
     result.assert_outcomes(passed=1)
     shown = result.stdout.str() + result.stderr.str()
     assert shown.count(seen[:16]) == 3

@@ -73,6 +73,7 @@ def test_both_sides_of_a_cut_are_masked(masking: Masking, text: str) -> None:
     for secret in JWT, f"sk-ant-oat01-{secrets.token_urlsafe(60)}":
         shown = text.replace("{}...{}", "{}").format(f"{secret[:16]}...")
         assert masking.clean(text.format(secret[:40], secret[-40:])) == shown
+    assert masking.clean(text.format("sk-ant", secret[6:])) == text.format("sk-ant", "")
 
 
 @pytest.mark.parametrize(

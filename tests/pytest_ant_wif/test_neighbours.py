@@ -117,6 +117,27 @@ def _check(pytester: pytest.Pytester, run: Run, neighbours: list[str]) -> None:
     _assert_clean(result)
 
 
+FAILING = """
+import pytest
+
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+
+@pytest.mark.parametrize("value", [SEEN, {"a": SEEN}, SEEN.encode()], ids=["text", "member", "bytes"])
+def test_compares(value, ant_token):
+    with open("secrets.txt", "a") as file:
+        file.write(f"{ant_token}\\n")
+    assert value == ant_token
+"""
+
+
+def test_both_sides_of_a_comparison_that_failed_are_masked_for_teamcity(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(FAILING)
+    result = run("--teamcity", plugins=("pytest-teamcity",), others=True)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*teamcity[[]testFailed *actual='sk-ant-oat01-EXA...' *expected='|[[]masked|]'*"])
+    _assert_clean(result)
+
+
 MOCKED = """
 import httpx
 import pytest

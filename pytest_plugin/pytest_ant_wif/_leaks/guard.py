@@ -294,8 +294,16 @@ class LeakGuard:
             handler = getattr(plugin, name, None)
             if isinstance(handler, logging.Handler):
                 self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
+        self._clean_teamcity()
         if manager.has_plugin("allure_listener"):
             self._clean_allure()
+
+    @never_raises
+    def _clean_teamcity(self) -> None:
+        if hasattr(self._config, "_teamcityReporting"):
+            from pytest_ant_wif._leaks.teamcity import clean_teamcity
+
+            clean_teamcity(self._config, self.clean, self._replace)
 
     @never_raises
     def _clean_allure(self) -> None:

@@ -46,7 +46,7 @@ class Masking:
                 text = text.replace(secret, "[masked]")
             if "..." in text:
                 text = "".join(self._without_cut(text))
-        if "..." in text and ("sk-ant-" in text or "eyJ" in text):
+        if "..." in text and ("sk-an" in text or "eyJ" in text):
             text = _run_with_cut()[0].sub(_mask_cut, text)
         text = redact(text, certain=True)
         # Last: what two JWTs have in common must not keep the other from being recognised.
@@ -180,7 +180,7 @@ def _widened(secret: str, place: int, text: str, at: int, done: int) -> tuple[in
 def _run_with_cut() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(r"[\w.\-]{8,}", re.ASCII),
-        re.compile(r"sk-ant-|(?:(?<!\w)|(?<=\\[nrt]))eyJ(?=\w)", re.ASCII),
+        re.compile(r"sk-ant-|sk-an?t?(?=\.\.\.)|(?:(?<!\w)|(?<=\\[nrt]))eyJ(?=\w)", re.ASCII),
     )
 
 
