@@ -65,6 +65,7 @@ def ant_emulator(ant_emulator_session: Emulator) -> Iterator[Emulator]:
     of a wider scope takes `ant_emulator_session`.
     """
     undo = ant_emulator_session.savepoint()
+    ant_emulator_session.clear_requests()  # a test that only has a client leaves its requests behind
     yield ant_emulator_session
     undo()
 

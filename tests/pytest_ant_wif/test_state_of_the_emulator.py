@@ -65,6 +65,11 @@ def test_and_undone(ant_client, ant_emulator_session):
     assert say(ant_client) == "hi"
     assert len(ant_client.get("/v1/models").json()["data"]) > 1
 
+def test_what_a_test_without_the_emulator_requested_is_not_seen(ant_client, ant_emulator):
+    assert list(ant_emulator.requests) == []
+    say(ant_client)
+    assert [request.status for request in ant_emulator.requests.messages()] == [200]
+
 def test_a_spawned_one_stops(ant_emulator, request):
     request.config.spawned = ant_emulator.spawn().base_url
 
@@ -89,7 +94,7 @@ class TestClass:
 
 def test_what_a_test_changes_is_undone_after_it(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(SUITE)
-    run().assert_outcomes(passed=10)
+    run().assert_outcomes(passed=11)
 
 
 def test_a_fixture_of_a_wider_scope_is_told_which_emulator_it_can_have(pytester: pytest.Pytester, run: Run) -> None:
