@@ -257,6 +257,8 @@ def test_a_header_chooses_the_workspace_for_a_login_and_for_nothing_else(
     engineering = emulator.rule().workspace_ids[0]
     chosen = list_models(client, login.access_token, **{"anthropic-workspace-id": engineering})
     assert (chosen.status_code, chosen.headers["anthropic-workspace-id"]) == (200, engineering)
+    default = list_models(client, login.access_token, **{"anthropic-workspace-id": "default"})
+    assert default.headers["anthropic-workspace-id"] == login.workspace_id != engineering
     assert list_models(client, login.access_token).headers["anthropic-workspace-id"] == login.workspace_id
 
     federated = federation_token(emulator, client)
@@ -265,7 +267,7 @@ def test_a_header_chooses_the_workspace_for_a_login_and_for_nothing_else(
         assert (answer.status_code, answer.headers["anthropic-workspace-id"]) == (200, engineering)
 
 
-@pytest.mark.parametrize("wanted", ["wrkspc_01none", "", "default"])
+@pytest.mark.parametrize("wanted", ["wrkspc_01none", ""])
 def test_a_workspace_that_a_login_does_not_have_is_refused(client: httpx.Client, login: Login, wanted: str) -> None:
     answer = list_models(client, login.access_token, **{"anthropic-workspace-id": wanted})
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")

@@ -86,6 +86,7 @@ def _in_workspace(state: State, request: Request, access: Access) -> Access:
     # A federation token or a key is bound to its workspace: no header changes that.
     if wanted is None or not access.may_choose_workspace:
         return access
+    wanted = state.default_workspace.id if wanted == "default" else wanted
     if wanted not in state.workspaces:
         raise Refusal(403, "anthropic-workspace-id: this login has no such workspace")
     return replace(access, workspace_id=wanted)
