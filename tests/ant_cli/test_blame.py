@@ -196,7 +196,8 @@ def _as_profile(fields: Mapping[str, str]) -> dict[str, object]:
 def test_a_forbidden_request_names_the_scope_and_the_profile(ant: Ant, directory: ConfigDir, running: Emulator) -> None:
     for scope, path, hint in (
         ("org:admin", "/v1/models", "the scope org:admin covers the Admin API"),
-        ("user:inference", "/v1/organizations/federation_rules", "ant auth login --profile NAME --scope org:admin"),
+        ("user:inference", "/v1/organizations/federation_rules", "ant auth login --profile admin --scope org:admin"),
+        ("user:profile", "/v1/models", "`ant auth login --profile work` chooses another workspace"),
     ):
         login = running.login(scope=scope)
         directory.write("work", login_profile(base_url=running.base_url))

@@ -161,11 +161,15 @@ def _forbidden(credential: ApiCredential, *, for_admin: bool) -> tuple[tuple[str
         )
     scope = sanitize(credential.scope, limit=128)
     if for_admin and ADMIN_SCOPE not in credential.scope.split():
-        hint = f"this needs the scope {ADMIN_SCOPE}: ant auth login --profile NAME --scope {ADMIN_SCOPE}"
+        hint = f"this needs the scope {ADMIN_SCOPE}: ant auth login --profile admin --scope {ADMIN_SCOPE}"
     elif ADMIN_SCOPE in credential.scope.split():
         hint = f"the scope {ADMIN_SCOPE} covers the Admin API: use the profile of another login, --profile NAME"
     else:
-        hint = "the scope or the workspace of the login does not cover this: ant auth login --profile NAME --scope …"
+        profile = credential.origin.removeprefix("profile:")
+        hint = (
+            "the scope or the workspace of the login does not cover this: `ant auth status` shows both, "
+            f"`ant auth login --profile {profile}` chooses another workspace"
+        )
     return (*facts, f"scope: {scope}"), hint
 
 
