@@ -253,11 +253,15 @@ def test_a_profile_that_is_named_is_used_also_where_a_key_is_set(ant: Ant, wif: 
 def test_a_login_without_the_scope_is_denied_and_told_how_to_log_in(
     ant: Ant, emulator: Emulator, directory: ConfigDir
 ) -> None:
+    hint = "hint: log in as an administrator with `ant auth login --profile admin --scope org:admin`"
+    outcome = ant("wif", "setup", "github", "--repo", "acme/app", "--dry-run")
+    assert (outcome.status, outcome.out) == (3, "")
+    assert hint in outcome.err
     keep_a_login(directory, emulator)
     for words in (["issuers", "get", emulator.issuer().id], ["service-accounts", "archive", "ci", "--yes"]):
         outcome = ant("wif", *words)
         assert (outcome.status, outcome.out) == (4, "")
-        assert "hint: log in as an administrator with `ant auth login --profile admin --scope org:admin`" in outcome.err
+        assert hint in outcome.err
 
 
 def test_what_was_made_before_a_workspace_was_refused_is_named(wif: Wif) -> None:

@@ -271,10 +271,15 @@ def admin_of(session: Session) -> Admin:
     not valid. This is checked before anything is changed.
     """
     from ant_cli._output import check_transformation
-    from ant_wif.admin.client import Admin
+    from ant_wif.admin.client import LOGIN_HINT, Admin
+    from ant_wif.errors import NoCredentialsError
 
     check_transformation(session)
-    return Admin(session.credentials(lambda candidate: session.names_profile and candidate.tier != 3))
+    try:
+        return Admin(session.credentials(lambda candidate: session.names_profile and candidate.tier != 3))
+    except NoCredentialsError as error:
+        error.hint = LOGIN_HINT
+        raise
 
 
 def key_source(url: str | None, file: Path | None) -> dict[str, object] | None:
