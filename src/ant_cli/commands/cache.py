@@ -101,4 +101,4 @@ def _row(token: StoredToken) -> list[str]:
 def _until(expires_at: int | None) -> str:
     if expires_at is None:
         return "no expiry known"
-    return f"{'expired' if expires_at <= time.time() else 'expires at'} {iso(expires_at)}"
+    return f"{'expired' if expires_at <= time.time() else 'expires'} at {iso(expires_at)}"

@@ -174,8 +174,8 @@ def _check_claims(token: IdentityToken, now: float) -> None:
         )
     # Written so that exp=NaN, which json.loads accepts, counts as expired.
     if not now - CLOCK_LEEWAY_SECONDS < expires_at < _END_OF_TIME:
-        at = moment(expires_at, now) if abs(expires_at) < 1e12 else "no possible time"
+        at = f"at {moment(expires_at, now)}" if abs(expires_at) < 1e12 else "at no possible time"
         raise IdentityTokenError(
-            f"the identity token from {token.source} expired at {at}",
-            hint=f"let {token.source} issue a fresh one; if it is fresh, check this machine's clock",
+            f"the identity token from {token.source} expired {at}",
+            hint="get a new identity token from your platform; if this one is new, correct this machine's clock",
         )

@@ -1,4 +1,4 @@
-"""`ant auth status`: which credential wins, and why. What it says stands in the report."""
+"""`ant auth status`: which credential is active, and why, from the report."""
 
 from __future__ import annotations
 
