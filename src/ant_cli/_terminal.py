@@ -75,7 +75,7 @@ def fitted(lines: Sequence[str], columns: int | None) -> Iterator[str]:
             yield from _below_each_other(row, columns)
 
 
-_COMMAND = re.compile(r"`[^`]*`|(?<=: )(?:ant|chmod|chown|export|unset|pip|kubectl|docker|[A-Z_]+=\S+) .*")
+_COMMAND = r"`[^`]*`|(?<=: )(?:ant|chmod|chown|export|unset|pip|kubectl|docker|[A-Z_]+=\S+) .*"
 
 
 def wrapped(text: str, columns: int | None) -> Iterator[str]:
@@ -86,7 +86,7 @@ def wrapped(text: str, columns: int | None) -> Iterator[str]:
             continue
         indent = line[: len(line) - len(line.lstrip())]
         narrow = re.sub(r"(?<=\S) {2,}", _GAP, line)
-        whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), narrow)
+        whole = re.sub(_COMMAND, lambda found: found[0].replace(" ", "\0"), narrow)
         for part in _folded(whole, columns, indent, f"{indent}  "[: columns // 4]):
             yield part.replace("\0", " ")
 

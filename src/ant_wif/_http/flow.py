@@ -49,7 +49,7 @@ __all__ = [
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_REQUEST_ID = r"[A-Za-z0-9_.-]{1,64}"
 _ERROR_FIELDS = ("error", "error_description", "error_uri", "message")
 _TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")
 
@@ -72,7 +72,7 @@ def masked_headers(headers: Mapping[str, str], known: Iterable[SecretStr]) -> di
 
 
 def _as_request_id(found: object, known: Iterable[SecretStr]) -> str | None:
-    well_formed = isinstance(found, str) and _REQUEST_ID.fullmatch(found)
+    well_formed = isinstance(found, str) and re.fullmatch(_REQUEST_ID, found)
     return str(found) if well_formed and redact(str(found), known) == found else None
 
 

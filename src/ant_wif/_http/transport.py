@@ -282,7 +282,7 @@ def request_failure(
         reason = "its URL, or the one that the answer redirects to, is not valid"
     else:
         reason = sanitize(error, known=known, limit=200) or type(error).__name__
-    untrusted = _UNTRUSTED.search(str(error))
+    untrusted = re.search(_UNTRUSTED, str(error))
     if untrusted is not None:
         reason = f"{_UNTRUSTED_WORDS}: {sanitize(untrusted[1], limit=128)}"
         hint = next(said for sign, said in _ON_CERTIFICATES.items() if sign in reason)
@@ -311,7 +311,7 @@ def with_issuer(
 _LOGIN_WANTED = 407
 _REFUSALS = {401, 403, _LOGIN_WANTED}
 _UNTRUSTED_WORDS = "its certificate is not trusted"
-_UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed(?:: (.+?))?\.?(?: \(_ssl|$)")
+_UNTRUSTED = r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed(?:: (.+?))?\.?(?: \(_ssl|$)"
 # By what OpenSSL says; the last is for whatever else it says.
 _ON_CERTIFICATES = {
     "has expired": "check this machine's clock; if it is right, the server or a proxy before it must renew the "

@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 INSECURE_HOSTS = "ANT_INSECURE_HOSTS"
-_NEVER_INSECURE = re.compile(r"(?:.*\.)?(?:anthropic|claude)\.com\.?", re.IGNORECASE)
+_NEVER_INSECURE = r"(?:.*\.)?(?:anthropic|claude)\.com\.?"
 _warned: set[str] = set()
 
 
@@ -70,7 +70,7 @@ def permit_url(url: str, environ: Mapping[str, str]) -> str:
     Names are exact, with commas between them. A warning is logged once. Anthropic's own hosts cannot be named.
     """
     named = (each.strip().lower() for each in environ.get(INSECURE_HOSTS, "").split(","))
-    hosts = {each for each in named if each and not _NEVER_INSECURE.fullmatch(each)}
+    hosts = {each for each in named if each and not re.fullmatch(_NEVER_INSECURE, each, re.IGNORECASE)}
     found = _URL.fullmatch(url)
     host = found["host"].strip("[]").lower() if found is not None else ""
     if found is None or found["scheme"].lower() != "http" or host not in hosts:
@@ -125,7 +125,7 @@ def _is_host(host: str) -> bool:
 
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
-_NO_HOST = re.compile(r"[\s\x00-\x1f\x7f\"<>\\^`{|}]")
+_NO_HOST = r"[\s\x00-\x1f\x7f\"<>\\^`{|}]"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -180,7 +180,7 @@ def _checked(name: str, value: str) -> str:
         parts = urlsplit(url)
         if parts.scheme.lower() not in _SCHEMES:
             problem = "only http, https, socks5 and socks5h proxies are supported"
-        elif parts.port == 0 or _NO_HOST.search(parts.netloc) or not _is_host(parts.hostname or ""):
+        elif parts.port == 0 or re.search(_NO_HOST, parts.netloc) or not _is_host(parts.hostname or ""):
             problem = "it is not the URL of a proxy"
         elif parts.scheme.lower().startswith("socks"):
             import_module("socksio")  # httpcore needs it for these schemes
@@ -270,7 +270,7 @@ def tls_context(environ: Mapping[str, str], ca_file: Path | None = None) -> ssl.
         folders = [each for each in folder.split(os.pathsep) if each]
         if not any(os.path.isdir(each) for each in folders):
             raise _unusable("SSL_CERT_DIR", folder, "there is no such directory")
-        if not any(_HASHED.fullmatch(name) for each in folders for name in _names_in(each)):
+        if not any(re.fullmatch(_HASHED, name) for each in folders for name in _names_in(each)):
             problem = "no file there has the hashed name of a certificate; `openssl rehash` makes them"
             raise _unusable("SSL_CERT_DIR", folder, problem)
         context = ssl.create_default_context(capath=folders[0])
@@ -283,7 +283,7 @@ def tls_context(environ: Mapping[str, str], ca_file: Path | None = None) -> ssl.
 
 
 # As openssl-rehash(1) names what it links to.
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+_HASHED = r"[0-9a-f]{8}\.\d+"
 
 
 def _names_in(folder: str) -> list[str]:
