@@ -21,6 +21,7 @@ import yaml
 
 from ant_wif import __version__
 from ant_wif.emulator import Emulator
+from support import preloaded
 from support.ci_repository import BIN, EXAMPLES, IDS, PYTEST_ADDOPTS, ROOT, locked, read, repository, without_installing
 from support.leaks import jwts_in
 from support.loopback import TokenEndpoint
@@ -232,7 +233,9 @@ FOLDERS = {*PLATFORMS, "aws-codebuild"}
 def run(job: Job, environ: dict[str, str], tmp_path: Path, prefix: tuple[str, ...] = ()) -> tuple[int, str]:
     """Run the job's scripts until one fails, all but the lines that install; return status and output."""
     repository(tmp_path)
-    path = f"{BIN}{os.pathsep}{environ.get('PATH', os.environ['PATH'])}"
+    # What is forked elsewhere sees no mount of a namespace.
+    found = BIN if prefix else preloaded.programs("pytest")
+    path = f"{found}{os.pathsep}{environ.get('PATH', os.environ['PATH'])}"
     said = ""
     for script in job.scripts:
         outcome = subprocess.run(

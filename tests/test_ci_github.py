@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator
-from support.ci_repository import BIN, EXAMPLES, IDS, PROGRAM, ROOT, read, repository, without_installing
+from support import preloaded
+from support.ci_repository import EXAMPLES, IDS, PROGRAM, ROOT, read, repository, without_installing
 from support.github_runner import Runner
 
 KEYLESS = read("github-actions/keyless.yml")
@@ -52,7 +53,7 @@ class GitHub:
         }
         # What the action's first step would have installed. Elsewhere there is no `ant`.
         (folders["runner"] / "ant-wif-action").mkdir()
-        (folders["runner"] / "ant-wif-action" / "bin").symlink_to(BIN)
+        (folders["runner"] / "ant-wif-action" / "bin").symlink_to(preloaded.programs())
         return Runner(
             folders["files"],
             {name: value for name, value in machine.items() if value},
@@ -86,7 +87,7 @@ class GitHub:
         for tool, text in {"claude": CLAUDE, "git": "#!/bin/sh\necho a commit\n"}.items():
             (tools / tool).write_text(text)
             (tools / tool).chmod(0o755)
-        runner = self.runner(PATH=os.pathsep.join((str(tools), str(BIN), os.environ["PATH"])))
+        runner = self.runner(PATH=os.pathsep.join((str(tools), str(preloaded.programs()), os.environ["PATH"])))
         repository(self.folder / "work", program)
         return runner, runner.run(workflow, name)
 
@@ -236,7 +237,7 @@ def test_no_workflow_that_has_the_permission_runs_for_a_pull_request() -> None:
 def test_the_step_that_proves_which_credential_wins_fails_for_a_key_and_passes_without_it(github: GitHub) -> None:
     page = (ROOT / "docs" / "migrating.md").read_text()
     (proof,) = re.findall(r"^\$ (test .*)$", page, re.MULTILINE)
-    runner = github.runner(PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    runner = github.runner(PATH=f"{preloaded.programs()}{os.pathsep}{os.environ['PATH']}")
     workflow = {"env": KEYLESS["env"], "jobs": {"proof": {"steps": [{"run": proof}]}}}
     assert runner.run(workflow, "proof") == 0
     workflow["env"] = {**KEYLESS["env"], "ANTHROPIC_API_KEY": github.emulator.api_key}

@@ -14,7 +14,7 @@ import yaml
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
-from support.ci_repository import BIN
+from support import preloaded
 from support.login import keep_a_login
 from support.registrations import registrations
 from support.samples import needs_cel
@@ -408,7 +408,7 @@ def test_the_printed_pipeline_file_runs_and_a_second_setup_changes_nothing(
         name: value for name, value in surroundings.items() if not name.endswith("_ID") or "ANTHROPIC" not in name
     }
     script = re.sub(r"\S+ -m (venv|pip install) \S+", "true", "\n".join(scripts)).replace(".venv/bin/ant", "ant")
-    path = f"{BIN}{os.pathsep}{surroundings.get('PATH', os.environ['PATH'])}"
+    path = f"{preloaded.programs()}{os.pathsep}{surroundings.get('PATH', os.environ['PATH'])}"
     outcome = subprocess.run(
         ["bash", "-eu", "-c", script],
         env={**surroundings, **declared, "HOME": str(tmp_path), "PATH": path},

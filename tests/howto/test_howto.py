@@ -69,7 +69,7 @@ def test_every_shell_example_is_a_file_that_runs(page: Path) -> None:
 def test_the_api_is_called_as_is_said(tmp_path: Path) -> None:
     (tmp_path / "prompt.txt").write_text("Be brief.")
     with Emulator() as emulator:
-        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        path = f"{preloaded.programs()}:/usr/bin:/bin"
         job = {**emulator.env("github"), "HOME": str(tmp_path), "PATH": path}
         command = ["bash", "-eu", str(HERE / "call_the_api.sh")]
         outcome = subprocess.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -85,11 +85,11 @@ def test_the_curl_lines_of_the_documentation_run_as_written(tmp_path: Path) -> N
         r"`(curl --header [^`]+Authorization[^`]+)`", (HERE.parents[1] / "docs/migrating.md").read_text()
     )
     with Emulator() as emulator:
-        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        path = f"{preloaded.programs()}:/usr/bin:/bin"
         job = {**emulator.env("github"), "HOME": str(tmp_path), "PATH": path, "NO_PROXY": "127.0.0.1"}
         command = f'{(HERE / "ask.sh").read_text()}\n{migrating[0]} --fail "$ANTHROPIC_BASE_URL/v1/models"'
-        outcome = subprocess.run(
-            [str(Path(sys.executable).with_name("ant")), "exec", "--", "bash", "-eu", "-c", command],
+        outcome = preloaded.run(
+            [preloaded.ANT, "exec", "--", "bash", "-eu", "-c", command],
             env=job,
             capture_output=True,
             text=True,
@@ -101,6 +101,7 @@ def test_the_curl_lines_of_the_documentation_run_as_written(tmp_path: Path) -> N
 # Runs each script as a program would be run, but in one process: to import what they need costs more than they do.
 ALL_SCRIPTS = """
 import contextlib, io, json, os, runpy, sys
+import anthropic
 
 shown = {}
 for script in sys.argv[2:]:
@@ -119,7 +120,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = str(tmp_path_factory.mktemp("homes"))
     with Emulator() as emulator:
         command = [sys.executable, "-W", "error", "-c", ALL_SCRIPTS, home, *map(str, SCRIPTS)]
-        outcome = subprocess.run(command, env=emulator.env("github"), capture_output=True, text=True, check=False)
+        job = emulator.env("github")
+        outcome = preloaded.run(command, env=job, heavy="sdk", capture_output=True, text=True, check=False)
         assert outcome.stderr == ""
         assert emulator.exchanges <= len(SCRIPTS)
     shown: dict[str, str] = json.loads(outcome.stdout)
@@ -141,7 +143,7 @@ def test_the_example_suites_pass(mode: str, suites: str, tmp_path: Path) -> None
     with Emulator() as emulator:
         job = {**emulator.env("github"), "HOME": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         command = [sys.executable, "-m", "pytest", "-q", *alone, "--ant-mode", mode]
-        outcome = preloaded.run(command, env=job, cwd=tmp_path, capture_output=True, text=True, check=False)
+        outcome = preloaded.run(command, env=job, heavy="sdk", cwd=tmp_path, capture_output=True, text=True)
         assert outcome.returncode == 0, outcome.stdout
         assert emulator.exchanges == (1 if mode == "live" else 0)
 
@@ -149,7 +151,7 @@ def test_the_example_suites_pass(mode: str, suites: str, tmp_path: Path) -> None
 def test_the_readme_shows_what_the_demo_prints() -> None:
     shown = next(block for block in _blocks(ROOT / "README.md", "console") if "make demo" in block)
     printed = preloaded.run(
-        [preloaded.ANT, "demo"], env={"HOME": "/nonexistent"}, capture_output=True, text=True, check=True
+        [preloaded.ANT, "demo"], env={"HOME": "/nonexistent"}, heavy="sdk", capture_output=True, text=True, check=True
     )
     assert printed.stderr == ""
     real = [_without_what_varies(line) for line in printed.stdout.splitlines()]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jwt.algorithms
@@ -27,6 +28,7 @@ Run = Callable[..., pytest.RunResult]
 LEFTOVERS = '''
 """Notes which threads and sockets a process of pytest has left when it ends."""
 
+import functools
 import json
 import os
 import threading
@@ -94,7 +96,7 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
         plugins: tuple[str, ...] = (),
         cache: bool = False,
         others: bool = False,
-        preload: bool = True,
+        heavy: str | None = "pytest",
     ) -> pytest.RunResult:
         if "-n" in options:
             pytest.importorskip("xdist")
@@ -102,8 +104,7 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
         loaded = [word for name in ("ant_wif", "leftovers", *plugins) for word in ("-p", name)]
         command = [sys.executable, "-m", "pytest", *([] if cache else ["-p", "no:cacheprovider"]), *loaded, *options]
         base = pytester.path / ".base"
-        # In a session of its own, so that one can ask whether anything of it still runs.
-        result = _run(pytester, [*command, f"--basetemp={base}"], Popen if preload else subprocess.Popen)
+        result = inner_run(pytester, [*command, f"--basetemp={base}"], heavy)
         for line in (*result.outlines, *result.errlines):
             assert "INTERNALERROR" not in line
         assert not list(files.iterdir()), "files were left"
@@ -117,9 +118,11 @@ def run(clean: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
     return run_it
 
 
-def _run(pytester: pytest.Pytester, command: list[str], popen: type[subprocess.Popen[str]]) -> pytest.RunResult:
+def inner_run(pytester: pytest.Pytester, command: Sequence[str], heavy: str | None = "pytest") -> pytest.RunResult:
+    """Run pytest in a session of its own, and see that no process of it is left."""
     output, errors = pytester.path / ".stdout", pytester.path / ".stderr"
     with output.open("w") as out, errors.open("w") as err:
+        popen = functools.partial(Popen, heavy=heavy) if heavy else subprocess.Popen
         process = popen(command, stdout=out, stderr=err, start_new_session=True, cwd=pytester.path)
         status = process.wait(timeout=240)
     with pytest.raises(ProcessLookupError):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
 import pytest
 
 from ant_wif.emulator import Emulator
+
+from .conftest import inner_run
 
 Run = Callable[..., pytest.RunResult]
 Say = Callable[..., str]
@@ -119,11 +122,12 @@ def test_the_plugin_may_be_loaded_twice_and_with_all_plugins_of_this_machine(
     pytester.makepyfile("def test_one(ant_token, ant_client, tmp_path): ...")
     options = ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")
     workers = ("-n", "1") if find_spec("xdist") else ()
-    pytester.runpytest_subprocess(*options, *workers, "-p", "pytest_ant_wif.plugin").assert_outcomes(passed=1)
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={pytester.path / '.base'}")
+    inner_run(pytester, [*command, *options, *workers, "-p", "pytest_ant_wif.plugin"], None).assert_outcomes(passed=1)
     pytester.makeconftest("pytest_plugins = ['pytest_ant_wif.plugin']")
     # Without the plugins that the option `-o` is for.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.runpytest_subprocess("-W", "error", "-p", "ant_wif").assert_outcomes(passed=1)
+    inner_run(pytester, [*command, "-W", "error", "-p", "ant_wif"]).assert_outcomes(passed=1)
 
 
 def test_a_token_endpoint_that_cannot_be_reached(

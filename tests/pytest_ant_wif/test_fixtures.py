@@ -301,7 +301,9 @@ def test_every_fixture_does_what_it_says_wherever_the_suite_runs(
             mark = f"import ant_wif, pytest\npytestmark = pytest.mark.{name}\n"
             pytester.makepyfile(**{f"test_{name}": mark + ASYNC.format(name)})
     home = sorted(path.relative_to(pytester.path) for path in (pytester.path / ".config").rglob("*"))
-    result = run("-W", "error", "--ant-mode", "emulator", "--ant-leaks", "redact", *options, plugins=plugins)
+    result = run(
+        "-W", "error", "--ant-mode", "emulator", "--ant-leaks", "redact", *options, plugins=plugins, heavy="sdk"
+    )
     assert [line for line in result.outlines if line.startswith("ant-wif:")] == ["ant-wif: emulator"]
     outcomes = result.parseoutcomes()
     assert outcomes.keys() - {"deselected"} == {"passed"}, result.stdout.str()

@@ -92,7 +92,7 @@ def test_every_way_to_the_credential_works_in_a_worker(
             assert ant_token not in repr(dict(os.environ))
         """
     )
-    run("-n", "1", "-W", "error").assert_outcomes(passed=8)
+    run("-n", "1", "-W", "error", heavy="sdk").assert_outcomes(passed=8)
     assert platform.exchanges == len(platform.history) == 1
     # The header is one line, shows where the credential is from, and costs no exchange.
     shown = run("--ant-mode", "live", "--collect-only", "-W", "error")
@@ -255,7 +255,7 @@ def test_workers_stay_authenticated_for_three_minutes_of_60_second_tokens(
             """
         )
         # What was imported before would go by the clock of the machine.
-        run("--ant-mode", "live", "-n", str(WORKERS), preload=False).assert_outcomes(passed=WORKERS)
+        run("--ant-mode", "live", "-n", str(WORKERS), heavy=None).assert_outcomes(passed=WORKERS)
         took = platform.history[-1].at - platform.history[0].at
         assert took > seconds / 2
         assert len(platform.history) == platform.exchanges <= (took + lifetime / 2) // (lifetime / 2) + 1

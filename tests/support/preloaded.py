@@ -1,6 +1,7 @@
 """Programs in Python that start at once: processes of their own, forked from one that has imported what they need.
 
     done = preloaded.run([ANT, "auth", "status"], env=environ)
+    done = subprocess.run(["bash", "-c", script], env={"PATH": f"{preloaded.programs()}:/usr/bin"})
 
 To import costs most programs more than to do what a test asks of them. All else is as `subprocess` has it: a process
 is a child of the one that asks for it, and is waited for, signalled and read as any other. Where the start itself
@@ -11,39 +12,46 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import marshal
 import os
-import pickle
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
-__all__ = ["ANT", "Popen", "run"]
+from support.quick_start import kind_of
+
+__all__ = ["ANT", "Popen", "programs", "run"]
 
 ANT = str(Path(sys.executable).with_name("ant"))
 _CLIENT = ["httpx", "httpcore", "pydantic", "pydantic_settings", "filelock", "click", "yaml"]
+_PYTEST = [
+    *_CLIENT, "pytest", "_pytest.pytester", "_pytest.junitxml", "_pytest.unittest", "asyncio", "anyio",
+    "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
+    "ant_wif.emulator.emulator", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens",
+]  # fmt: skip
 _IMPORTED = {
     "ant": [*_CLIENT, "ant_cli.main", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens"],
     # Not the plugin itself, which pytest rewrites.
-    "pytest": [
-        *_CLIENT, "pytest", "_pytest.pytester", "_pytest.junitxml", "_pytest.unittest", "asyncio", "anyio",
-        "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
-        "ant_wif.emulator.emulator", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens",
-    ],
-}  # fmt: skip
+    "pytest": _PYTEST,
+    "sdk": [*_PYTEST, "anthropic"],
+}
 _PR_SET_CHILD_SUBREAPER = 36
 
 # The program is the child of a child that ends: it becomes one of the process that asks for it. It begins after that.
 _PARENT = """
-import atexit, fcntl, gc, importlib, os, pickle, runpy, signal, socket, sys, termios, threading, time, warnings
+import atexit, fcntl, gc, importlib, marshal, os, runpy, select, signal, socket, sys, termios, threading, time, warnings
 
-control = socket.socket(fileno=int(sys.argv[1]))
+control, listener = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:3])
 del sys.path[0]
-for name in sys.argv[2:]:
+for name in sys.argv[3:]:
     importlib.import_module(name)
     if "_pytest.assertion.rewrite" in sys.modules:  # it warns of plugins' names that it did not import itself
         hook = sys.modules["_pytest.assertion.rewrite"].AssertionRewritingHook
@@ -55,7 +63,7 @@ gc.freeze()
 def begin(fds):
     with open(fds.pop(), "rb") as request:
         request.seek(0)
-        words, environ, cwd, new_session = pickle.load(request)
+        words, environ, cwd, new_session, umask, executable = marshal.load(request)
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
         os.close(fd)
@@ -64,6 +72,9 @@ def begin(fds):
         if os.isatty(0):
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.chdir(cwd)
+    if umask is not None:
+        os.umask(umask)
+    sys.executable = executable or sys.executable
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
@@ -79,22 +90,42 @@ def begin(fds):
 
 
 while True:
-    message, fds, _, _ = socket.recv_fds(control, 1, 4)
+    ready, _, _ = select.select([control, listener], [], [])
+    asker = listener.accept()[0] if listener in ready else control
+    message, fds, _, _ = socket.recv_fds(asker, 1, 4)
     if not message:
-        os._exit(0)
+        if asker is control:
+            os._exit(0)
+        asker.close()
+        continue
     between = os.fork()
     if between:
         os.waitpid(between, 0)
         for fd in fds:
             os.close(fd)
+        if asker is not control:
+            asker.close()
         continue
     between = os.getpid()
     if os.fork():
         os._exit(0)
     while os.getppid() == between:
         time.sleep(0.0002)
-    control.send(os.getpid().to_bytes(4, "little"))
+    if asker is control:
+        control.send(os.getpid().to_bytes(4, "little"))
+    else:  # a client waits for what this process waits for
+        begun = os.fork()
+        if begun:
+            for fd in fds:
+                os.close(fd)
+            try:
+                asker.send(begun.to_bytes(4, "little"))
+                asker.send(os.waitpid(begun, 0)[1].to_bytes(4, "little"))
+            finally:
+                os._exit(0)
+        asker.close()
     control.close()
+    listener.close()
     program, *rest = begin(fds)
     break
 
@@ -102,6 +133,8 @@ status = 0
 if rest[:2] == ["-W", "error"]:
     warnings.simplefilter("error")
     del rest[:2]
+elif rest[:1] == ["-u"]:
+    del rest[0]
 try:
     if rest[:1] == ["-m"]:
         sys.path.insert(0, os.getcwd())
@@ -140,40 +173,65 @@ _lock = threading.Lock()
 _started: dict[str, socket.socket] = {}
 
 
+@cache
+def _folder() -> str:
+    """Return the folder of the sockets on which the parents listen for shells' programs."""
+    folder = mkdtemp(prefix="ant-programs-")
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
 def _parent(kind: str) -> socket.socket:
     if kind not in _started:
         ours, theirs = socket.socketpair()
-        with theirs:
-            words = [sys.executable, "-c", _PARENT, str(theirs.fileno()), *_IMPORTED[kind]]
+        with theirs, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{_folder()}/{kind}")
+            listener.listen()
+            fds = [theirs.fileno(), listener.fileno()]
+            words = [sys.executable, "-c", _PARENT, *map(str, fds), *_IMPORTED[kind]]
             environ = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
             # It ends with the other end of its socket, that is with this process.
-            process = subprocess.Popen(
-                words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environ, cwd="/"
-            )
+            process = subprocess.Popen(words, pass_fds=fds, stdin=subprocess.DEVNULL, env=environ, cwd="/")
             process.returncode = 0  # so that it is not waited for
         atexit.register(ours.close)
         _started[kind] = ours
     return _started[kind]
 
 
-def _kind(words: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    """Return which of the parents has what a program needs, or `None` where it is to be started as ever."""
-    locale = (environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    ordinary = not {name for name in environ if name.startswith("PYTHON")} - {"PYTHONIOENCODING"} and all(
-        value in {"", "C", "POSIX"} or "UTF" in value.upper() for value in locale
-    )
-    if not ordinary or sys.platform != "linux":
-        return None
-    if words[0] == ANT:
-        return "ant"
-    options = words[3:] if words[1:3] == ["-W", "error"] else words[1:]
-    if words[0] == sys.executable and options[0] in {"-m", "-c"}:
-        return "pytest" if options[:2] == ["-m", "pytest"] else "ant"
-    return None
+def programs(heavy: str = "ant") -> Path:
+    """Return a folder for the PATH whose `ant` and `python` start at once.
+
+    `heavy` is the parent for pytest, a worker of pytest-xdist, and a program of the official SDK.
+    """
+    if sys.platform != "linux":
+        return Path(ANT).parent
+    with _lock:
+        return _programs(heavy)
+
+
+def _programs(heavy: str) -> Path:
+    for kind in ("ant", heavy):
+        _parent(kind)
+    folder = Path(_folder(), f"{heavy}-bin")
+    if not folder.exists():
+        folder.mkdir()
+        for name, program in (("ant", ANT), ("python", sys.executable)):
+            path, words = str(Path(__file__).parents[1]), repr((_folder(), heavy, program))
+            start = f"sys.path.insert(0, {path!r}); from support.quick_start import main; main(*{words})"
+            (folder / name).write_text(f"#!{sys.executable} -IS\nimport sys; {start}\n")
+            (folder / name).chmod(0o755)
+    return folder
 
 
 class Popen(subprocess.Popen[Any]):
-    """`subprocess.Popen`, quicker for `ant`, and for this interpreter with `-m` or `-c`, also behind `-W error`."""
+    """`subprocess.Popen`, quicker for `ant`, and for this interpreter with `-m` or `-c`, also behind `-W error`.
+
+    With `heavy`, what the program starts with its interpreter is quick as well; `programs` says what that names.
+    """
+
+    def __init__(self, *args: Any, heavy: str = "", **more: Any) -> None:
+        self._heavy = heavy
+        super().__init__(*args, **more)
 
     def _execute_child(
         self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
@@ -181,7 +239,7 @@ class Popen(subprocess.Popen[Any]):
     ) -> None:  # fmt: skip
         environ = dict(os.environ if env is None else env)
         words = [os.fsdecode(word) for word in args]
-        kind = _kind(words, environ)
+        kind = kind_of(words, environ, self._heavy)
         _, gid, gids, uid, umask, new_session, *_ = more
         if kind is None or preexec_fn or pass_fds or shell or (gid, gids, uid, umask) != (None, None, None, -1):
             super()._execute_child(
@@ -192,7 +250,8 @@ class Popen(subprocess.Popen[Any]):
         fds = [given if given != -1 else inherited for inherited, given in enumerate((p2cread, c2pwrite, errwrite))]
         adopt = ctypes.CDLL(None).prctl
         with open(os.memfd_create("request"), "wb") as request, _lock:
-            request.write(pickle.dumps((words, environ, os.fspath(cwd or Path.cwd()), new_session)))
+            python = str(_programs(self._heavy) / "python") if self._heavy else None
+            request.write(marshal.dumps((words, environ, os.fspath(cwd or Path.cwd()), new_session, None, python)))
             request.flush()
             control = _parent(kind)
             adopt(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
