@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -24,7 +23,6 @@ from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Login
 from support import preloaded
 from support.loopback import TokenEndpoint
-from support.other_languages import typescript_scripts
 from support.preloaded import ANT
 from support.terminal import in_a_terminal, rest
 
@@ -33,11 +31,6 @@ from .conftest import Ant
 Environ = dict[str, str]
 
 PYTHON_SDK = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
-CURL = (
-    'curl --silent --fail --header "Authorization: Bearer $(ant auth print-credentials --access-token)" '
-    '--header "anthropic-version: 2023-06-01" --header "anthropic-beta: oauth-2025-04-20" '
-    '"$ANTHROPIC_BASE_URL/v1/models?limit=1"'
-)
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def job(emulator: Emulator, tmp_path: Path) -> Environ:
     """A GitHub Actions job, with a temp folder of its own."""
     for name in ("home", "runner"):
         (tmp_path / name).mkdir()
-    path = f"{Path(ANT).parent}:{os.environ['PATH']}"
+    path = f"{preloaded.programs()}:{os.environ['PATH']}"
     return {
         **emulator.env("github"),
         "HOME": str(tmp_path / "home"),
@@ -71,30 +64,7 @@ def python(program: str) -> list[str]:
     return ["exec", "--", sys.executable, "-c", program]
 
 
-@pytest.fixture(scope="session")
-def typescript_sdk() -> Path:
-    """A script that lists models with the official TypeScript SDK."""
-    return typescript_scripts() / "list_models.js"
-
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
-
-
-@needs_curl
-def test_the_sdks_of_two_languages_and_curl_work_below_it_without_any_configuration(
-    job: Environ, emulator: Emulator, typescript_sdk: Path
-) -> None:
-    script = f"{shlex.join([sys.executable, '-W', 'error', '-c', PYTHON_SDK])}; node {typescript_sdk}; {CURL}"
-    done = run(job, "exec", "--", "bash", "-ec", script)
-    assert done.returncode == 0, done.stderr
-    python_s, node_s, curl_s = done.stdout.splitlines()
-    assert python_s.startswith("claude-")
-    assert node_s.startswith("claude-")
-    assert json.loads(curl_s)["data"]
-    assert emulator.exchanges == len(emulator.history) == 1
-
-
-@needs_curl
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 def test_thirty_two_processes_below_it_cost_one_exchange(job: Environ, emulator: Emulator) -> None:
     # A shell script that reads the file itself, a command and an SDK, all at once.
     by_hand = (
@@ -104,7 +74,7 @@ def test_thirty_two_processes_below_it_cost_one_exchange(job: Environ, emulator:
         '--header "anthropic-version: 2023-06-01" --header "anthropic-beta: oauth-2025-04-20" '
         '"$ANTHROPIC_BASE_URL/v1/models"'
     )
-    program = shlex.join([sys.executable, "-c", PYTHON_SDK])
+    program = shlex.join([str(preloaded.programs("sdk") / "python"), "-c", PYTHON_SDK])
     script = (
         f"for n in $(seq 29); do ( {by_hand} || touch failed ) & done; {program} || touch failed & "
         "for n in 1 2; do ant models list > /dev/null || touch failed & done; wait; test ! -e failed"
@@ -149,7 +119,7 @@ while len(seen) < 3 or time.time() <= min(seen.values()):
     seen[stored["access_token"]] = stored["expires_at"]
     time.sleep(0.01)
 """
-    gone = f"exec 2> >(exec true); sleep 0.3; exec {shlex.join([ANT, *python(program)])}"
+    gone = f"exec 2> >(exec true); sleep 0.3; exec {shlex.join(['ant', *python(program)])}"
     done = subprocess.run(["bash", "-c", gone], env=environ, check=False)
     assert done.returncode == 0
     times = [each.at for each in emulator.refreshes]
@@ -238,7 +208,9 @@ def test_when_it_is_killed_its_command_ends_and_the_next_one_removes_what_is_lef
 
 
 def test_it_may_be_nested(job: Environ, emulator: Emulator) -> None:
-    done = run(job, "exec", "--", ANT, "exec", "--", ANT, "models", "list", "--limit", "1", "--transform", "id", "-r")
+    done = run(
+        job, "exec", "--", "ant", "exec", "--", "ant", "models", "list", "--limit", "1", "--transform", "id", "-r"
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("claude-")
     assert emulator.exchanges == 1
@@ -452,7 +424,7 @@ def test_a_build_log_made_of_all_its_output_holds_no_token(
     kind: str, options: tuple[str, ...], job: Environ, emulator: Emulator, tmp_path: Path
 ) -> None:
     environ = {**job, "ANTHROPIC_API_KEY": emulator.api_key} if kind == "key" else job
-    build = shlex.join([ANT, "exec", *options, "--", "sh", "-c", "ant models list --limit 1 > /dev/null; echo built"])
+    build = shlex.join(["ant", "exec", *options, "--", "sh", "-c", "ant models list --limit 1 > /dev/null; echo built"])
     subprocess.run(["sh", "-c", f"{build} > build.log 2>&1"], env=environ, cwd=tmp_path, check=True)
     log = (tmp_path / "build.log").read_text()
     assert log.endswith("built\n")

@@ -32,7 +32,7 @@ def by_variables(emulator: Emulator, tmp_path: Path) -> Environ:
     for name in ("home", "runner"):
         (tmp_path / name).mkdir()
     folders = {"HOME": str(tmp_path / "home"), "RUNNER_TEMP": str(tmp_path / "runner")}
-    return {**emulator.env("github"), **folders, "PATH": f"{Path(ANT).parent}:{os.environ['PATH']}"}
+    return {**emulator.env("github"), **folders, "PATH": f"{preloaded.programs()}:{os.environ['PATH']}"}
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from support import preloaded
+
 __all__ = ["PROGRAMS", "go_ant", "typescript_scripts"]
 
 SOURCES = Path(__file__).parents[1]
@@ -52,7 +54,7 @@ def go_ant() -> str:
 
 
 def _python() -> list[str]:
-    return [sys.executable, "-W", "error", "-c", PYTHON]
+    return [str(preloaded.programs("sdk") / "python"), "-W", "error", "-c", PYTHON]
 
 
 def typescript_scripts() -> Path:
