@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from ant_wif.emulator import Emulator
+from support import preloaded
 from support.ci_repository import BIN, PROGRAM, ROOT
 
 PAGE = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
@@ -96,8 +97,8 @@ def test_a_group_may_read_what_nobody_else_may(tmp_path: Path) -> None:
         environ = {
             **emulator.env("github"), "HOME": str(tmp_path), "RUNNER_TEMP": str(tmp_path), "PATH": os.environ["PATH"],
         }  # fmt: skip
-        words = [str(BIN / "ant"), "exec", "--group", str(GID), "--", "sh", "-c", listing]
-        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+        words = [preloaded.ANT, "exec", "--group", str(GID), "--", "sh", "-c", listing]
+        done = preloaded.run(words, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = [line.split(" ")[:3] for line in done.stdout.splitlines()]
     assert len(found) == 6
@@ -154,8 +155,8 @@ def test_the_token_of_a_build_comes_from_a_variable() -> None:
     with Emulator() as emulator:
         environ = {**emulator.env("github"), "HOME": "/nonexistent", "PATH": os.environ["PATH"], "ANT_CACHE": "memory"}
         inner = 'case "$ANTHROPIC_AUTH_TOKEN" in sk-ant-oat*) echo there;; esac'
-        words = [str(BIN / "ant"), "exec", "--env", "--", "sh", "-c", inner]
-        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+        words = [preloaded.ANT, "exec", "--env", "--", "sh", "-c", inner]
+        done = preloaded.run(words, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "there\n")
 
 
@@ -178,15 +179,15 @@ def test_a_program_exchanges_what_the_sidecar_of_the_recipe_writes(tmp_path: Pat
         platform = emulator.env("github")
         ids = {name: value for name, value in platform.items() if name.startswith("ANTHROPIC_")}
         own = {name: value for name, value in platform.items() if name not in ids}
-        watch = subprocess.Popen([str(BIN / "ant"), *words], env={**own, "HOME": str(tmp_path), "PATH": "/bin"})
+        watch = preloaded.Popen([preloaded.ANT, *words], env={**own, "HOME": str(tmp_path), "PATH": "/bin"})
         try:
             while not (shared / "token").exists():  # the startup probe
                 assert watch.poll() is None
                 time.sleep(0.05)
             given = {each["name"]: each["value"].replace(mount["mountPath"], str(shared)) for each in app["env"]}
             environ = {**ids, **given, "HOME": str(tmp_path), "PATH": "/bin", "ANT_CACHE": "memory"}
-            done = subprocess.run(
-                [str(BIN / "ant"), "models", "list", "--limit", "1"], env=environ,
+            done = preloaded.run(
+                [preloaded.ANT, "models", "list", "--limit", "1"], env=environ,
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
         finally:

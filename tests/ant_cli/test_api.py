@@ -116,8 +116,8 @@ class TestModels:
 
     def test_a_reader_that_has_had_enough_ends_it_quietly(self) -> None:
         with models(10_000) as endpoint:
-            line = f'"{sys.executable}" -m ant_cli models list --transform id -r | head -1; echo "${{PIPESTATUS[0]}}"'
-            environ = {**alone(endpoint.base_url), "PATH": "/usr/bin:/bin"}
+            line = 'ant models list --transform id -r | head -1; echo "${PIPESTATUS[0]}"'
+            environ = {**alone(endpoint.base_url), "PATH": f"{preloaded.programs()}:/usr/bin:/bin"}
             done = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, check=False)
             assert (done.stdout, done.stderr) == ("0\n0\n", "")
             assert len(endpoint.requests) < 50

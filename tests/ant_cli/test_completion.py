@@ -13,6 +13,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from support import preloaded
+
 BIN = str(Path(sys.executable).parent)
 TO_THE_BEGINNING = "\x01"
 SHELLS = {
@@ -30,7 +32,7 @@ def ask(shell: str, home: Path, name: str = "ant") -> Iterator[Complete]:
         pytest.skip(f"{shell} is not installed")
     arguments, setup = SHELLS[shell]
     environ = {
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": f"{preloaded.programs()}:{BIN}:{os.environ['PATH']}",
         "HOME": str(home),
         "TERM": "xterm",
         "PS1": "$ ",
@@ -100,6 +102,6 @@ def test_what_completes_a_word_imports_click_and_little_else(home: Path) -> None
 
 
 def test_a_shell_that_there_is_no_script_for_is_named_as_such() -> None:
-    done = subprocess.run([f"{BIN}/ant", "completion", "tcsh"], capture_output=True, text=True, check=False)
+    done = preloaded.run([preloaded.ANT, "completion", "tcsh"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in done.stderr

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
+
+from support import preloaded
+from support.preloaded import ANT
 
 from .conftest import Ant
 
@@ -17,9 +19,8 @@ from .conftest import Ant
 def test_the_emulator_starts_with_what_the_seed_file_says(tmp_path: Path, options: list[str]) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text("workspaces: [{name: Engineering, id: wrkspc_seeded}]\n")
-    ant = str(Path(sys.executable).with_name("ant"))
-    command = [ant, "emulator", "--config", str(path), *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
+    command = [ANT, "emulator", "--config", str(path), *options]
+    process = preloaded.Popen(command, stderr=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"})
     try:
         assert process.stderr is not None
         url = process.stderr.readline().split()[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -154,6 +153,7 @@ def test_the_keys_of_a_profile_are_listed(ant: Ant, command: str) -> None:
 
 
 NEEDS_A_PERSON = ("ant auth login", "ant wif setup github --repo acme/app --profile admin")
+RUN_ELSEWHERE = ("ant demo",)  # tests/howto/test_howto.py
 RUNS_UNTIL_STOPPED = ("ant emulator", "ant emulator --port 8700 --config seed.yaml")
 EXAMPLES = sorted(
     {example for each in PAGES.values() if isinstance(each.command, Explained) for example in each.command.examples}
@@ -187,7 +187,7 @@ def job(
     monkeypatch.chdir(tmp_path)
     return {
         **seeded.env("github"),
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PATH": f"{preloaded.programs()}:/usr/bin:/bin",
         "GITHUB_ENV": str(tmp_path / "env"),
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
     }
@@ -205,7 +205,7 @@ def test_every_example_runs(example: str, ant: Ant, seeded: Emulator, job: dict[
         return
     inner = re.fullmatch(r'eval "\$\((.*)\)"', line)
     words = shlex.split(inner[1] if inner else line.partition(" > ")[0])[1:]
-    if example.startswith(NEEDS_A_PERSON) or example in RUNS_UNTIL_STOPPED or "--watch" in words:
+    if example.startswith(NEEDS_A_PERSON) or example in (*RUNS_UNTIL_STOPPED, *RUN_ELSEWHERE) or "--watch" in words:
         words.append("--help")  # which reads the options first
     outcome = ant(*words, **job)
     assert outcome.status == 0, outcome.err

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket as sockets
-import subprocess
 import sys
 import threading
 import time
@@ -45,6 +44,7 @@ from ant_wif.identity import (
     Url,
     read_source,
 )
+from support import preloaded
 from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN, pem, rsa_key, unusable_keys
 from support.leaks import assert_unseen
 from support.misbehaving_server import (
@@ -741,7 +741,7 @@ def test_what_debug_prints_of_a_platform_holds_no_secret(tmp_path: Path) -> None
         ids = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
         environ = {**job, **ids, "ANT_IDENTITY_AUDIENCE": "api://acme", "HOME": str(tmp_path)}
         command = [sys.executable, "-W", "error", "-m", "ant_cli", "--debug", "models", "list"]
-        ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        ran = preloaded.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (3, "")
     assert f"x-identity-header: {OPAQUE[:16]}..." in ran.stderr
     assert "returned HTTP 403" in ran.stderr
@@ -790,7 +790,7 @@ def test_a_library_that_is_not_installed_is_named_with_what_installs_it(
     tmp_path: Path, blocked: list[str], document: dict[str, object], extra: str
 ) -> None:
     command = [sys.executable, "-W", "error", "-c", BLOCKED, json.dumps(document), *blocked]
-    ran = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False)
+    ran = preloaded.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout, ran.stderr
     kind, message, hint = json.loads(ran.stdout)
     assert (kind, hint) == ("IdentitySourceError", f"pip install 'ant-wif[{extra}]'")

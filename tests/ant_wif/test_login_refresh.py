@@ -20,6 +20,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, LoginError, ProfileError
+from support import preloaded
 from support.misbehaving_server import HostileServer
 from support.processes import forked
 
@@ -137,7 +138,7 @@ def test_of_many_processes_with_an_expired_login_one_refreshes_and_all_go_on(
 def in_processes(number: int, environ: Mapping[str, str], words: Sequence[str]) -> list[subprocess.Popen[str]]:
     command = [sys.executable, *words]
     return [
-        subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        preloaded.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(number)
     ]
 
@@ -290,7 +291,7 @@ def test_a_profile_made_by_this_project_is_refreshed_by_the_official_sdk_and_bac
     environ = variables(tmp_path, emulator)
     ours = ant_wif.resolve(environ=environ).token()
     path.write_text(json.dumps({**stored(path), "expires_at": int(time.time()) - 5}))
-    done = subprocess.run([sys.executable, "-c", OFFICIAL], env=environ, capture_output=True, text=True, check=False)
+    done = preloaded.run([sys.executable, "-c", OFFICIAL], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     theirs = stored(path)["access_token"]
     assert theirs != ours

@@ -17,6 +17,7 @@ from ant_wif._config.config_dir import ConfigDir
 from ant_wif._environment import Environment
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import ProfileError
+from support import preloaded
 from support.samples import federation_profile, login_profile
 
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
@@ -133,7 +134,7 @@ while True:
 def test_a_reader_never_sees_half_a_file_and_a_killed_writer_leaves_a_whole_one(tmp_path: Path) -> None:
     directory = ConfigDir(tmp_path)
     path = directory.credentials_path("default")
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process = preloaded.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout as stdout:
         stdout.readline()

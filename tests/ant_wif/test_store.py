@@ -42,6 +42,7 @@ from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, cached_tok
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import AntWifError, ConfigurationError, ExchangeError, IdentityTokenReusedError
 from ant_wif.identity import IdentityToken
+from support import preloaded
 from support.clock import Clock
 from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
 from support.processes import forked
@@ -125,7 +126,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[int], list[str]]:
 
 
 def run(*words: str, environ: Mapping[str, str] | None = None, umask: int = -1) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return preloaded.run(
         words, env=environ, umask=umask, check=False, capture_output=True, text=True, timeout=GENEROUS_SECONDS
     )
 
@@ -468,7 +469,7 @@ def test_on_a_full_disk_the_token_is_printed_and_nothing_is_left_behind(job: Job
         "sys.argv = ['ant', 'auth', 'print-credentials', '--access-token']; "
         "runpy.run_module('ant_cli', run_name='__main__')"
     )
-    done = run(sys.executable, "-B", "-c", full, environ=job.environ)
+    done = run(sys.executable, "-c", full, environ=job.environ)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("sk-ant-oat01-")
     left = [path for path in job.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
@@ -772,7 +773,7 @@ def test_the_folders_of_jobs_that_have_long_ended_are_removed_and_no_others(job:
 
 
 def start(environ: Mapping[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(PRINT, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return preloaded.Popen(PRINT, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def printed(process: subprocess.Popen[str]) -> str:

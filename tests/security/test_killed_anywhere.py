@@ -14,6 +14,7 @@ import pytest
 
 from ant_wif._config import ConfigDir
 from ant_wif.emulator import Emulator
+from support import preloaded
 from support.login import keep_a_login
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of a process that has imported everything")
@@ -58,7 +59,7 @@ def emulator() -> Iterator[Emulator]:
 
 def after_each_kill(number: int, environ: dict[str, str], *arguments: str) -> Iterator[None]:
     """Kill `ant` with these arguments so many times, and yield after each."""
-    with subprocess.Popen(
+    with preloaded.Popen(
         [sys.executable, "-c", KILLER, str(number), *arguments],
         env=environ,
         stdin=subprocess.PIPE,
@@ -104,8 +105,8 @@ def test_an_exchange(number: int, emulator: Emulator, tmp_path: Path) -> None:
             path.unlink()
     for path in cache.rglob("*.tmp"):  # of assertions that are never used again: swept an hour later
         os.utime(path, (1, 1))
-    ant = str(Path(sys.executable).with_name("ant"))
-    subprocess.run([ant, "auth", "print-credentials", "--access-token"], env=environ, check=True, capture_output=True)
+    command = [preloaded.ANT, "auth", "print-credentials", "--access-token"]
+    preloaded.run(command, env=environ, check=True, capture_output=True)
     assert names(cache) | names(tmp_path) <= {".json", ".lock"}, "no draft is left"
 
 
@@ -131,8 +132,7 @@ def test_a_refresh_of_a_login(number: int, emulator: Emulator, tmp_path: Path) -
         granted = len(emulator.refreshes)
         assert sent or emulator.is_live_refresh_token(kept["refresh_token"])
         expire()
-    ant = str(Path(sys.executable).with_name("ant"))
-    subprocess.run([ant, *command], env=environ, check=True, capture_output=True)
+    preloaded.run([preloaded.ANT, *command], env=environ, check=True, capture_output=True)
     assert {each.name for each in path.parent.iterdir()} <= {path.name, f".{path.name}.lock"}, "no draft is left"
 
 
@@ -144,6 +144,5 @@ def test_ant_exec(number: int, emulator: Emulator, tmp_path: Path) -> None:
     environ.pop("RUNNER_TEMP", None)
     for _ in after_each_kill(number, environ, "exec", "--", "true"):
         assert_whole(temporary)
-    ant = str(Path(sys.executable).with_name("ant"))
-    subprocess.run([ant, "exec", "--", "true"], env=environ, check=True, capture_output=True)
+    preloaded.run([preloaded.ANT, "exec", "--", "true"], env=environ, check=True, capture_output=True)
     assert list(temporary.iterdir()) == []

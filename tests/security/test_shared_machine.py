@@ -79,7 +79,7 @@ def test_what_is_made_has_its_own_mode_whatever_the_umask(umask: int, tmp_path: 
 
 def log_in(environ: dict[str, str], umask: int, emulator: Emulator) -> None:
     """Log in as `person`, by the code that the page shows."""
-    with subprocess.Popen(
+    with preloaded.Popen(
         [ANT, "auth", "login", "--no-browser", "--profile", "person", "--console-url", emulator.base_url],
         env=environ,
         umask=umask,

@@ -241,7 +241,7 @@ class Popen(subprocess.Popen[Any]):
         words = [os.fsdecode(word) for word in args]
         kind = kind_of(words, environ, self._heavy)
         _, gid, gids, uid, umask, new_session, *_ = more
-        if kind is None or preexec_fn or pass_fds or shell or (gid, gids, uid, umask) != (None, None, None, -1):
+        if kind is None or preexec_fn or pass_fds or shell or (gid, gids, uid) != (None, None, None):
             super()._execute_child(
                 args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
                 p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *more,
@@ -250,8 +250,9 @@ class Popen(subprocess.Popen[Any]):
         fds = [given if given != -1 else inherited for inherited, given in enumerate((p2cread, c2pwrite, errwrite))]
         adopt = ctypes.CDLL(None).prctl
         with open(os.memfd_create("request"), "wb") as request, _lock:
+            mask = None if umask == -1 else umask
             python = str(_programs(self._heavy) / "python") if self._heavy else None
-            request.write(marshal.dumps((words, environ, os.fspath(cwd or Path.cwd()), new_session, None, python)))
+            request.write(marshal.dumps((words, environ, os.fspath(cwd or Path.cwd()), new_session, mask, python)))
             request.flush()
             control = _parent(kind)
             adopt(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from support import preloaded
 
 __all__ = ["PRINT_TOKEN", "forked"]
 
@@ -44,7 +45,7 @@ for _ in range(number):
 def forked(number: int, environ: Mapping[str, str], program: str = PRINT_TOKEN) -> list[str]:
     """Let so many processes run a program; return what each printed. Fails with what the failing ones said."""
     with TemporaryDirectory() as folder:
-        done = subprocess.run(
+        done = preloaded.run(
             [sys.executable, "-c", FORKER, str(number), folder, program],
             env=dict(environ),
             capture_output=True,
