@@ -95,6 +95,10 @@ if sys.platform == "win32":
     def give(descriptor: int, user: int, group: int) -> None:
         """Files have no owners of this kind here."""
 
+    def account_home() -> Path:
+        """Return the home that the system knows. Raises RuntimeError: it knows none."""
+        return Path.home()
+
     def group_named(name: str) -> int:
         """Groups have no IDs here. Raises KeyError."""
         raise KeyError(name)
@@ -184,6 +188,12 @@ else:
     )
     _PR_SET_PDEATHSIG = 1
     user_id, group_id, set_mode, give = os.geteuid, os.getegid, os.fchmod, os.fchown
+
+    def account_home() -> Path:
+        """Return the home in the user database. Raises KeyError: it has no entry for this user."""
+        import pwd
+
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
     def group_named(name: str) -> int:
         """Return the ID of a group. Raises KeyError or ValueError: there is none of this name."""
@@ -339,13 +349,14 @@ class Environment(Mapping[str, str]):
     def home(self) -> Path | None:
         """The user's home: `HOME` (`USERPROFILE` on Windows), else what the system says; `None` where it says none.
 
-        A container that runs under a random user id has neither.
+        A container that runs under a random user id has neither. A path that is not absolute would be another folder
+        in each working directory, with the files of others in it, and counts as not set.
         """
-        stated = self.get(HOME)
-        if stated:
+        stated = next(filter(os.path.isabs, (self.get(HOME, ""), os.environ.get(HOME, ""))), None)
+        if stated is not None:
             return Path(stated)
         with contextlib.suppress(RuntimeError, KeyError):
-            return Path.home()
+            return account_home()
         return None
 
     def user_folder(self, place: UserFolder) -> Path:
@@ -368,7 +379,7 @@ class Environment(Mapping[str, str]):
         """Return `home`. Raises ConfigurationError: there is none; `instead` says what else can be set."""
         if self.home is None:
             raise ConfigurationError(
-                f"the home directory is unknown: {HOME} is not set, and this user has no entry in the user database",
+                f"the home directory is unknown: {HOME} is not set to an absolute path, and the user database has none",
                 hint=f"set {HOME}{instead} to a directory that this user can write",
             )
         return self.home

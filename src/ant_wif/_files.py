@@ -229,7 +229,8 @@ def make_folder(path: Path, *, mode: int, owners: Collection[int] | None = None)
             _make(folder)
         except FileExistsError:
             if not os.path.isdir(folder):
-                raise
+                above = "" if folder is path else f"{sanitize_path(folder)} is "
+                raise NotADirectoryError(errno.ENOTDIR, f"{above}not a directory") from None
             continue
         if IS_POSIX:
             with _opened(folder, follow=False) as descriptor:

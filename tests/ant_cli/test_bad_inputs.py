@@ -145,7 +145,8 @@ def run(command: str, bad: Bad, folder: Path, endpoint: TokenEndpoint) -> str:
         words = [word if bad.value == word else word.replace(stand_in, value) for word in words]
         environ = {name: text.replace(stand_in, value) if text == stand_in else text for name, text in environ.items()}
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with pytest.MonkeyPatch.context() as process, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        process.setenv("HOME", str(folder / "home"))  # which is used where the input is not a home
         main(words, environ)
     return out.getvalue() + err.getvalue()
 

@@ -117,6 +117,13 @@ def test_home_is_otherwise_what_the_system_says(given_variables: dict[str, str])
     assert Environment(given_variables).home == Path.home()
 
 
+@pytest.mark.parametrize("stated", ["", "relative/home", "~", " "])
+def test_a_home_that_is_not_an_absolute_path_counts_as_not_set(stated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME, stated)
+    found = Environment().home
+    assert found is None or found.is_absolute()
+
+
 @pytest.mark.parametrize(
     ("path", "expanded"),
     [

@@ -379,7 +379,7 @@ def test_a_folder_is_tried_by_writing_and_nothing_is_left_in_it(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "new").rglob("*")] == ["folder"]
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "new/folder")] == [0o700, 0o750]
     (tmp_path / "file").touch()
-    with pytest.raises(ProfileError, match=f"^{tmp_path}/file cannot be written: File exists$") as caught:
+    with pytest.raises(ProfileError, match=f"^{tmp_path}/file cannot be written: not a directory$") as caught:
         check_writable(tmp_path / "file", folder_mode=0o700)
     assert caught.value.hint == (
         f"check owner, mode and free space of {tmp_path}/file, or set ANTHROPIC_CONFIG_DIR to another"
