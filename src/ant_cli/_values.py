@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ant_cli._request_input import LARGEST_BODY, read_file
-from ant_wif._files import is_utf16
+from ant_wif._files import UTF_16, is_utf16
 from ant_wif._strict import read_value
 
 if TYPE_CHECKING:
@@ -71,13 +71,12 @@ def read_document(content: bytes, name: str) -> dict[str, object]:
     def fail(problem: str) -> object:
         raise click.UsageError(f"{name} is neither JSON nor YAML: {problem}")
 
+    if is_utf16(content):
+        raise click.UsageError(f"{name} {UTF_16}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problem = (
-            "is UTF-16 text; save it as UTF-8" if is_utf16(content) else f"is not text in UTF-8 (byte {error.start})"
-        )
-        raise click.UsageError(f"{name} {problem}") from None
+        raise click.UsageError(f"{name} is not text in UTF-8 (byte {error.start})") from None
     found = _read(text, fail)
     if found is None:
         return {}
@@ -150,6 +149,8 @@ def _contents(reference: str) -> str:
         raise click.UsageError(f"@{reference} names no file; write \\@{reference} for the text itself")
     content = read_file(Path(path), f"the file of @{reference} (write \\@… for a text that begins so)")
     if kind != "data":
+        if is_utf16(content):
+            raise click.UsageError(f"the file of @{reference} {UTF_16}, or write @data://{path} to send it in base64")
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError:

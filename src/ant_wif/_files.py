@@ -29,10 +29,11 @@ from ant_wif._environment import (
     user_id,
 )
 from ant_wif._secrets import sanitize_path
-from ant_wif._strict import read_json
+from ant_wif._strict import kind_of, read_json
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
+    "UTF_16",
     "Draft",
     "PrivateFolder",
     "Release",
@@ -792,14 +793,17 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     try:
         parsed = reader(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        if is_utf16(raw):
-            return "is UTF-16 text; save it as UTF-8"
+        if is_utf16(raw) or not raw.strip():
+            return UTF_16 if raw.strip() else "is empty"
         if isinstance(error, UnicodeDecodeError):
             return "is binary, not JSON"
         if isinstance(error, json.JSONDecodeError):
             return f"is not JSON (line {error.lineno}, column {error.colno})"
         return "is not JSON that can be read"
-    return parsed if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, expected an object"
+    return parsed if isinstance(parsed, dict) else f"holds a JSON {kind_of(parsed)}, expected an object"
+
+
+UTF_16 = "is UTF-16 text; save it as UTF-8"
 
 
 def is_utf16(raw: bytes) -> bool:

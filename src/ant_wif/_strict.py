@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["problem_in_words", "read_json", "read_object", "read_value"]
+__all__ = ["kind_of", "problem_in_words", "read_json", "read_object", "read_value"]
 
 _MAX_DEPTH = 500
 """How deep objects and lists may be nested."""
@@ -40,6 +40,14 @@ _PROBLEMS = {
 def problem_in_words(kind: str, message: str) -> str:
     """Return what is wrong with a field of a document, from the type and the message of pydantic."""
     return _PROBLEMS.get(kind, f"cannot be used: {message}")
+
+
+_KINDS = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
+
+
+def kind_of(value: object) -> str:
+    """Return what JSON calls the kind of a value (RFC 8259 §3)."""
+    return _KINDS.get(type(value), "number")
 
 
 def read_json(text: bytes | str) -> object:

@@ -111,7 +111,7 @@ def reason(assertion: str, **options: object) -> Reason | None:
 
 ALGORITHMS = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512"
 PASSED = f"""
-2 the rule is in force | main-branch | "fdrl_01"
+2 the rule is active | main-branch | "fdrl_01"
 3 the assertion is a JWT | {len(token())} characters | a JWT of at most 16384 bytes
 4 the algorithm is allowed | "ES256" | {ALGORITHMS}
 5 the header names its key | "k1"
@@ -126,7 +126,7 @@ PASSED = f"""
 14 the condition holds | none
 15 the token was not exchanged before | "first" | not exchanged before
 16 the service account is the rule's | none asked for | svac_01
-17 the workspace is open to both | wrkspc_01 | wrkspc_01"""
+17 the workspace is enabled | wrkspc_01 | wrkspc_01"""
 
 
 def said(check: Check) -> str:
@@ -623,7 +623,7 @@ KNOWN = Knowledge(
 
 NO_RULE, NO_KEYS = "Not checked: the rule is not known here.", "Not checked: the issuer's keys are not known here."
 UNKNOWN = f"""
-2 the rule is in force | "fdrl_01" | {NO_RULE}
+2 the rule is active | "fdrl_01" | {NO_RULE}
 6 the token comes from the rule's issuer | "https://issuer.example" | Not checked: the issuer is not known here.
 7 the issuer publishes the key | "k1" | {NO_KEYS}
 8 the signature verifies | {NO_KEYS}
@@ -631,7 +631,7 @@ UNKNOWN = f"""
 13 the claims are the rule's | {NO_RULE}
 14 the condition holds | {NO_RULE}
 16 the service account is the rule's | none asked for | {NO_RULE}
-17 the workspace is open to both | none asked for | {NO_RULE}"""
+17 the workspace is enabled | none asked for | {NO_RULE}"""
 NOT_MEMBER = (
     "17? wrkspc_01 | the default workspace only | "
     "The service account (not known here) (svac_01) is not a member of wrkspc_01."

@@ -135,8 +135,8 @@ class ConfigDir:
             ProfileError: the name found is not one that a profile can have, or others could have put it there.
         """
         if explicit is not None:
-            return Active(check_name(explicit, found_in="--profile"), "flag")
-        stated = self._environ.get("ANTHROPIC_PROFILE")
+            return Active(check_name(explicit.strip(), found_in="--profile"), "flag")
+        stated = self._environ.text("ANTHROPIC_PROFILE")
         if stated:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
         pointed = None

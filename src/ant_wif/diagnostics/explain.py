@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "Registered", "explain", "explain_assertion"]
 
-_IN_FORCE = 2
+_RULE_IS_ACTIVE = 2
 _DEEPEST_CLAIM = 6
 
 
@@ -221,7 +221,7 @@ def _request_checked(federation: Federation | None, missing: str) -> Check:
 def _looked_for(check: Check, registered: Registered, federation: Federation | None) -> Check:
     """Return a check as it is, but that of a rule which the organization was asked for and has not got."""
     there = registered.organization_id
-    if check.number != _IN_FORCE or there is None or federation is None:
+    if check.number != _RULE_IS_ACTIVE or there is None or federation is None:
         return check
     if federation.organization_id.lower() != there.lower():
         sentence = (

@@ -165,7 +165,7 @@ def _check_claims(token: IdentityToken, now: float) -> None:
     missing = [name for name in ("iss", "sub") if not isinstance(token.unverified_claims.get(name), str)]
     expires_at = token.unverified_claims.get("exp")
     if isinstance(expires_at, bool) or not isinstance(expires_at, (int, float)):
-        missing.append("exp")
+        missing.append("a numeric exp" if "exp" in token.unverified_claims else "exp")
         expires_at = 0
     if missing:
         raise IdentityTokenError(

@@ -344,7 +344,7 @@ class Step(NamedTuple):
         return _check(self.number, self.title, finding)
 
 
-IN_FORCE = "the rule is in force"
+ACTIVE = "the rule is active"
 WELL_FORMED = "the assertion is a JWT"
 
 # The form of the request is check 1, and its reader's matter; 2 and 3 come before there is a case.
@@ -362,7 +362,7 @@ STEPS = (
     Step(14, "the condition holds", condition, ("rule",)),
     Step(15, "the token was not exchanged before", single_use),
     Step(16, "the service account is the rule's", service_account, ("rule", "account")),
-    Step(17, "the workspace is open to both", workspace, ("rule", "workspaces")),
+    Step(17, "the workspace is enabled", workspace, ("rule", "workspaces")),
 )
 
 
@@ -381,11 +381,11 @@ def in_force(request: ExchangeRequest, registration: Registration | None) -> Che
     else:
         found, flaw = _state(registration)
     reason: Reason | None = "rule_not_found" if flaw else None
-    return _check(2, IN_FORCE, Finding(reason, found, wanted, flaw))
+    return _check(2, ACTIVE, Finding(reason, found, wanted, flaw))
 
 
 def _state(registration: Registration) -> tuple[str, str]:
-    """Return what a rule is, and why it is not in force: nothing where it is."""
+    """Return what a rule is, and why it is not active: nothing where it is."""
     rule, account = registration.rule, registration.service_account
     kinds = {"rule": rule.archived, "issuer": registration.issuer.archived, "service account": account.archived}
     for kind, archived in kinds.items():

@@ -25,6 +25,7 @@ from ant_wif._http import (
     what_it_is,
 )
 from ant_wif._secrets import SecretStr
+from ant_wif._strict import kind_of
 from ant_wif.errors import ExchangeError, LoginError
 
 __all__ = ["Granted", "NotGranted", "read_answer", "refresh", "token_endpoint"]
@@ -52,7 +53,7 @@ class Granted(NamedTuple):
         except (ValueError, RecursionError):
             return f"its body is {what_it_is(body)}, expected a JSON object with access_token and expires_in"
         if not isinstance(fields, dict):
-            return f"its body is a JSON {type(fields).__name__}, expected an object"
+            return f"its body is a JSON {kind_of(fields)}, expected an object"
         token, expires_in, kind = (fields.get(name) for name in ("access_token", "expires_in", "token_type"))
         if kind is not None and str(kind).lower() != "bearer":
             shown = f"{kind!r}" if re.fullmatch(r"[A-Za-z]{1,16}", str(kind)) else "something else"
