@@ -117,7 +117,9 @@ def check_place(path: Path, *, top: Path | None, what: str, owners: Collection[i
     """
     for finding in findings(path, top=top, owners=owners):
         if finding.refused:
-            raise ProfileError(f"the {what} {sanitize_path(path)} is not used: {finding.problem}", hint=finding.hint)
+            shown = sanitize_path(path)
+            named = what if finding.problem.startswith(f"{shown} ") else f"{what} {shown}"
+            raise ProfileError(f"the {named} is not used: {finding.problem}", hint=finding.hint)
 
 
 def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import os
 import re
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,16 +60,24 @@ def home(tmp_path: Path) -> Path:
 @as_root
 @pytest.mark.parametrize("owner", ["own", "other's", "other's group"])
 @pytest.mark.parametrize("mode", MODES, ids=oct)
-@pytest.mark.parametrize("place", ["file", "configs", "config dir", "parent"])
-def test_a_profile_is_read_only_where_nobody_else_could_have_written_it(
-    place: str, mode: int, owner: str, home: Path
-) -> None:
+@pytest.mark.parametrize("place", ["file", "linked file", "configs", "credentials", "config dir", "parent"])
+def test_what_is_read_is_where_nobody_else_could_have_written_it(place: str, mode: int, owner: str, home: Path) -> None:
     path = {
         "file": home / "configs" / "default.json",
+        "linked file": home.parent / "linked",
         "configs": home / "configs",
+        "credentials": home / "credentials",
         "config dir": home,
         "parent": home.parent,
     }[place]
+    directory, token = ConfigDir(home), home / "credentials" / "default.json"
+    directory.write_credentials(token, {"access_token": SecretStr("x")})
+    if place == "linked file":
+        (home / "configs" / "default.json").rename(path)
+        (home / "configs" / "default.json").symlink_to(path)
+    read: Callable[[], object] = lambda: (  # noqa: E731
+        directory.read_credentials(token) if place == "credentials" else directory.read("default")
+    )
     uid, gid = {"own": (0, 0), "other's": (SOMEBODY, SOMEBODY), "other's group": (0, SOMEBODY)}[owner]
     os.chown(path, uid, gid)
     path.chmod(mode)
@@ -77,10 +86,10 @@ def test_a_profile_is_read_only_where_nobody_else_could_have_written_it(
     else:
         refused = uid != 0 or bool(mode & 0o002) or bool(mode & 0o020 and gid != 0)
     if not refused:
-        assert ConfigDir(home).read("default").name == "default"
+        assert read() is not None
         return
     with pytest.raises(ProfileError, match=f"mode {mode:04o}") as caught:
-        ConfigDir(home).read("default")
+        read()
     assert (caught.value.hint or "").startswith(("chmod", "chown"))
     assert str(path) in (caught.value.hint or "")
 
@@ -127,9 +136,7 @@ def test_what_others_could_have_changed_is_told_with_the_command_that_mends_it(
     assert (found.problem, found.hint) == (problem.format(path=path), hint.format(path=path))
     assert found.refused is refused
     if refused:
-        with pytest.raises(
-            ProfileError, match=re.escape(f"the profile {looked_at} is not used: {found.problem}")
-        ) as told:
+        with pytest.raises(ProfileError, match=re.escape(f"is not used: {found.problem}")) as told:
             check_place(looked_at, top=own, what="profile")
         assert told.value.hint == found.hint
     else:
@@ -160,6 +167,23 @@ def test_in_a_sticky_folder_the_next_name_must_be_this_users(home: Path) -> None
     os.chown(home.parent, SOMEBODY, SOMEBODY)
     with pytest.raises(ProfileError, match="everybody can write"):
         ConfigDir(home).read("default")
+
+
+@as_root
+def test_a_place_that_a_profile_names_for_its_credentials_is_judged_as_what_lies_above(home: Path) -> None:
+    path = home.parent / "elsewhere" / "token.json"
+    path.parent.mkdir()
+    directory = ConfigDir(home)
+    for mode, owner, refused in ((0o755, 0, False), (0o777, 0, True), (0o1777, 0, False), (0o755, SOMEBODY, False)):
+        path.parent.chmod(mode)
+        os.chown(path.parent, owner, -1)
+        for act in (directory.check_holder, directory.read_credentials):  # the second one finds it written
+            with contextlib.ExitStack() as stack:
+                if refused:
+                    stack.enter_context(pytest.raises(ProfileError, match=f"everybody can write {path.parent}"))
+                act(path)
+            if not refused and not path.exists():
+                directory.write_credentials(path, {"access_token": SecretStr("x")})
 
 
 @posix

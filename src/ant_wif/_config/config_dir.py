@@ -99,7 +99,7 @@ class ConfigDir:
         """Whose files are used here. Root in another user's home works for that user."""
         return owners_in(self._environ.home if self.via == "default" else None)
 
-    def check(self, folder: Path | None = None) -> None:
+    def check(self, place: Path | None = None, *, what: str = "configuration directory") -> None:
         """Refuse a place in which another user could have put a profile: profiles name commands and hosts.
 
         Raises:
@@ -113,7 +113,7 @@ class ConfigDir:
                 f"ANTHROPIC_CONFIG_DIR begins with a ~ that no shell has expanded: {sanitize_path(self.path)}",
                 hint="write the path in full; for a folder of that name write ./~",
             )
-        check_place(folder or self.path, top=self.path, what="configuration directory", owners=self.owners)
+        check_place(place or self.path, top=self.path, what=what, owners=self.owners)
 
     @property
     def pointer_path(self) -> Path:
@@ -141,7 +141,7 @@ class ConfigDir:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
         pointed = None
         if not self.is_nowhere:
-            self.check(self.pointer_path)
+            self.check(self.pointer_path, what="file")
             pointed = self.pointed()
         if pointed:
             return Active(check_name(pointed, found_in=f"the file {sanitize_path(self.pointer_path)}"), "active_config")
@@ -177,7 +177,7 @@ class ConfigDir:
             ProfileError: there is none, it is not what a profile looks like, or others could have written it.
         """
         path = self.config_path(name)
-        self.check(path.parent)
+        self.check(path, what="profile")
         found = _profile(name, path, self.owners)
         if found is None:
             raise ProfileError(
@@ -195,6 +195,7 @@ class ConfigDir:
             ProfileError: it is a symlink, others could read it, or it is not what it should be. A profile may name any
                 file of the user's: one outside the folder of credentials has to hold an access token.
         """
+        self._check_holder(path)
         found = _stored(path, self.owners)
         if isinstance(found, ProfileError):
             if self._is_elsewhere(path) and (found.hint or "").startswith(_FIXABLE):
@@ -230,10 +231,15 @@ class ConfigDir:
         Raises:
             ProfileError: others could have put it there, or it is not a credentials file.
         """
-        if not self._is_elsewhere(path):
-            self.check(path.parent)
-        elif os.path.lexists(path):
+        self._check_holder(path)
+        if self._is_elsewhere(path) and os.path.lexists(path):
             self.read_credentials(path)  # only a credentials file is replaced
+
+    def _check_holder(self, path: Path) -> None:
+        if self._is_elsewhere(path):
+            check_place(path, top=None, what="credentials file", owners=self.owners)
+        else:
+            self.check(path.parent)
 
     def write_credentials(
         self, path: Path, changes: Mapping[str, object], draft: Draft | None = None, *, mode: int = 0o600
