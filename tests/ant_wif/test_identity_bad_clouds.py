@@ -235,7 +235,8 @@ def test_credentials_of_google_that_impersonate_ask_for_the_token_of_that_accoun
             path.write_text(json.dumps(documents[way]))
             monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
         metadata_host(google)
-        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.base_url)
         own = way in {"metadata server", "service account"}
         fails(GoogleCloud(service_account_email=account if own else None), None, secrets=(key["private_key"],))
         assert len(google.requests) >= 1
@@ -273,6 +274,7 @@ def sts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HostileServ
         settings |= {"AWS_SESSION_TOKEN": OPAQUE, "AWS_ENDPOINT_URL_STS": server.base_url, "HOME": str(tmp_path)}
         # boto3 waits for real time between its attempts.
         settings["AWS_MAX_ATTEMPTS"] = "1"
+        settings["HTTP_PROXY"] = "http://127.0.0.1:1"  # a loopback host is not reached through it
         for name, value in {**settings, "AWS_EC2_METADATA_DISABLED": "true"}.items():
             monkeypatch.setenv(name, value)
         yield server

@@ -21,7 +21,7 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
-from ant_wif._http import RequestFailure, Response, is_transient, proxy_secrets
+from ant_wif._http import RequestFailure, Response, is_loopback, is_transient, proxy_secrets
 from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
 __all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]
@@ -131,6 +131,8 @@ class CheckedRequest(google.auth.transport.requests.Request):
         if urlsplit(url).path.startswith("/computeMetadata/"):
             response = self._metadata(url, *arguments, **options)
         else:
+            if is_loopback(urlsplit(url).hostname or ""):
+                options["proxies"] = {"http": "", "https": ""}  # requests would take those of the environment
             response = super().__call__(url, *arguments, **options)  # type: ignore[no-untyped-call]  # google-auth has no types
             self.status = response.status
         return response

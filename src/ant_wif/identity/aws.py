@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from ant_wif._environment import Environment
-from ant_wif._http import Flow, call, mask_foreign_logs, proxy_secrets
+from ant_wif._http import Flow, call, is_loopback, mask_foreign_logs, proxy_secrets
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
@@ -118,16 +119,15 @@ class Aws(IdentitySource):
                 unusable = _read_credentials(session, known, environ)
                 if unusable is not None:
                     return unusable
-                client = session.client(
-                    "sts",
-                    region_name=region or session.region_name or DEFAULT_REGION,
-                    config=Config(
-                        connect_timeout=TIMEOUT_SECONDS,
-                        read_timeout=TIMEOUT_SECONDS,
-                        # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
-                        retries={"mode": "standard"},
-                    ),
+                region = region or session.region_name or DEFAULT_REGION
+                # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
+                config = Config(
+                    connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"mode": "standard"}
                 )
+                client = session.client("sts", region_name=region, config=config)
+                if is_loopback(urlsplit(client.meta.endpoint_url).hostname or ""):
+                    # boto3 would take the proxy that a variable names for this machine, too.
+                    client = session.client("sts", region_name=region, config=config.merge(Config(proxies={})))
                 if not hasattr(client, "get_web_identity_token"):
                     return "this boto3 does not know sts:GetWebIdentityToken", "pip install --upgrade 'ant-wif[aws]'"
                 answer = client.get_web_identity_token(
