@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-from anthropic.types.beta import message_count_tokens_params, message_create_params
+from anthropic.types.beta import BetaUsage, message_count_tokens_params, message_create_params
 
 from ant_wif.emulator._api.example import example_of
 from ant_wif.emulator._state.blocks import SDK_TYPES
@@ -44,7 +44,7 @@ class SentBody:
         for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
             self._drop_answers(each)
         for union in (part.get("anyOf"), part.get("oneOf")) if isinstance(part, dict) else ():
-            tags = {tag for each in union or () if not self._is_answer(each) for tag in self._tags(each)}
+            tags = {tag for each in union or () if not self._is_answer(each) for tag in self._tags(each)} - {None}
             for answer in [each for each in union or () if self._is_answer(each) and self._tags(each) & tags]:
                 union.remove(answer)
         for name, answer in self._definitions.items() if part is self._definitions else ():
@@ -133,16 +133,22 @@ class SentBody:
 
 
 def types_for_the_emulator() -> str:
-    """Return what `SDK_TYPES` is to hold: the body of the SDK's `beta.messages.create`, a definition a line."""
+    """Return what `SDK_TYPES` is to hold: the body of the SDK's `beta.messages.create`, a definition a line.
+
+    With `usage`, of the answer.
+    """
     counting = SentBody(message_count_tokens_params.MessageCountTokensParams)
     known = SentBody(message_create_params.MessageCreateParamsNonStreaming)
+    usage = SentBody(BetaUsage)
     parts = {
         "type": "object",
         "properties": {name: _bare(each) for name, each in known.fields.items()} | {"stream": {"type": "boolean"}},
         "required": known.required,
         "counting": sorted(counting.fields),
+        "usage": {name: _bare(each) for name, each in usage.fields.items()},
     }
-    definitions = [f"{json.dumps(name)}: {json.dumps(_bare(each))}" for name, each in known.used().items()]
+    used = dict(sorted((usage.used() | known.used()).items()))
+    definitions = [f"{json.dumps(name)}: {json.dumps(_bare(each))}" for name, each in used.items()]
     lines = [f"{json.dumps(name)}: {json.dumps(part)}" for name, part in parts.items()]
     return "{\n" + ",\n".join([*lines, '"$defs": {\n' + ",\n".join(definitions) + "\n}"]) + "\n}\n"
 

@@ -17,7 +17,7 @@ from typing import cast
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal
-from ant_wif.emulator._state.blocks import check_block
+from ant_wif.emulator._state.blocks import check, check_block, types_of_the_sdk
 from ant_wif.emulator._state.history import RequestList
 from ant_wif.emulator._state.replies import SHOWN, Json, ScriptedReply, When
 from ant_wif.emulator._state.state import State
@@ -214,11 +214,18 @@ def _stop_reason(given: object, blocks: tuple[Json, ...]) -> str:
 
 def _usage(usage: object) -> Json:
     __tracebackhide__ = True
-    numbers = _object("usage", usage)
-    for name, value in numbers.items():
-        if name.endswith("_tokens") and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise ValueError(f"usage: {name} must be a whole number, not {value!r}")
-    return numbers
+    given = _object("usage", usage)
+    known = types_of_the_sdk()["usage"] if given else {}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"usage: {sanitize(repr(name), limit=SHOWN)} is not one of {', '.join(known)}")
+        try:
+            check(known[name], value, f"usage.{name}")
+        except Refusal as refusal:
+            raise ValueError(refusal.message) from None
+        if name.endswith("_tokens") and value is not None and value < 0:
+            raise ValueError(f"usage.{name}: must not be negative")
+    return given
 
 
 def _error(error: object) -> tuple[int, str, str]:
