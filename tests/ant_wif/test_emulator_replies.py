@@ -334,8 +334,9 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"content": [{"type": "text", "text": {1, 2}}]}, r"content\[0\]: holds a value that JSON does not have"),
     (
         {"content": [{"type": "tex", "text": "x"}]},
-        r"content\[0\].type: Input tag 'tex' .* expected tags: 'text', 'image'",
+        r"content\[0\].type: Input tag 'tex' .* expected tags: 'text', 'thinking'",
     ),
+    ({"content": [{"type": "image", "source": {"type": "url", "url": "x"}}]}, r"content\[0\].*: Input tag 'image'"),
     ({"content": [{"type": "text", "text": "x", "txet": "y"}]}, r"content\[0\].txet: Extra inputs are not permitted"),
     ({"content": [{"type": "tool_use", "input": {}}]}, r"content\[0\].name: this field is required"),
     ({"content": [{"type": "text"}]}, r"content\[0\].text: this field is required"),

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pydantic
-from anthropic.types.beta import BetaUsage, message_count_tokens_params, message_create_params
+from anthropic.types.beta import BetaContentBlock, BetaUsage, message_count_tokens_params, message_create_params
 
 from ant_wif.emulator._api.example import example_of
 from ant_wif.emulator._state.blocks import SDK_TYPES
@@ -135,7 +135,7 @@ class SentBody:
 def types_for_the_emulator() -> str:
     """Return what `SDK_TYPES` is to hold: the body of the SDK's `beta.messages.create`, a definition a line.
 
-    With `usage`, of the answer.
+    With what the answer has: the types of its blocks, and its `usage`.
     """
     counting = SentBody(message_count_tokens_params.MessageCountTokensParams)
     known = SentBody(message_create_params.MessageCreateParamsNonStreaming)
@@ -145,6 +145,11 @@ def types_for_the_emulator() -> str:
         "properties": {name: _bare(each) for name, each in known.fields.items()} | {"stream": {"type": "boolean"}},
         "required": known.required,
         "counting": sorted(counting.fields),
+        "answers": sorted(
+            kind
+            for block in get_args(get_args(BetaContentBlock)[0])
+            for kind in get_args(block.__annotations__["type"])
+        ),
         "usage": {name: _bare(each) for name, each in usage.fields.items()},
     }
     used = dict(sorted((usage.used() | known.used()).items()))

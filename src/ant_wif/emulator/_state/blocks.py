@@ -40,7 +40,10 @@ _WORDS = {
 
 @functools.cache
 def types_of_the_sdk() -> dict[str, Any]:
-    """Return the schema. `counting` has the names of the fields that a request to count tokens may have, too."""
+    """Return the schema. `counting` has the names of the fields that a request to count tokens may have, too.
+
+    `answers` has the types of blocks in an answer, and `usage` the fields of its `usage`.
+    """
     schema: dict[str, Any] = json.loads(SDK_TYPES.read_text())
     for path, limits in _LIMITS.items():
         functools.reduce(lambda found, name: found[name], path, schema).update(limits)
@@ -148,5 +151,12 @@ def _check_members(schema: Schema, value: Mapping[str, object], place: str) -> N
 
 def check_block(block: object, place: str) -> None:
     """Raises `Refusal` with what is wrong with a block of an answer."""
-    schema = types_of_the_sdk()["$defs"]["BetaAssistantMessageParam"]["properties"]["content"]
-    check(next(each for each in alternatives(schema) if "items" in each)["items"], block, place)
+    check({"anyOf": _blocks_of_answers()}, block, place)
+
+
+@functools.cache
+def _blocks_of_answers() -> tuple[Schema, ...]:
+    types = types_of_the_sdk()
+    content = types["$defs"]["BetaAssistantMessageParam"]["properties"]["content"]
+    blocks = next(each for each in alternatives(content) if "items" in each)["items"]
+    return tuple(each for each in alternatives(blocks) if not set(types["answers"]).isdisjoint(tags(each, "type")))
