@@ -129,8 +129,8 @@ def test_a_status_comes_in_the_apis_shape_at_every_endpoint(
         (404, "not_found_error"),
         (409, "conflict_error"),
         (413, "request_too_large"),
-        (418, "api_error"),
-        (499, "api_error"),
+        (418, "invalid_request_error"),
+        (499, "invalid_request_error"),
         (502, "api_error"),
         (504, "timeout_error"),
         (599, "api_error"),
@@ -312,18 +312,22 @@ def test_each_planned_fault_is_met_once_by_many_threads(emulator: Emulator) -> N
 def test_a_wish_that_cannot_be_is_an_error(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match=r"'tokens'.*token, models, messages"):
         emulator.fail("tokens", Fault.drop_before())
-    with pytest.raises(ValueError, match="times 0"):
-        emulator.fail("token", Fault.drop_before(), times=0)
+    for times in (0, "2", None, True, 1.5):
+        with pytest.raises(ValueError, match=f"times {times!r} is not a positive whole number"):
+            emulator.fail("token", Fault.drop_before(), times=times)  # type: ignore[arg-type]  # what is tested
+    for fault in (500, "status", Fault, Fault.drop_before):
+        with pytest.raises(ValueError, match=r"fault: must be one such as Fault.status\(500\), not "):
+            emulator.fail("token", fault)  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match="only happen at 'token'"):
         emulator.fail("models", Fault.wrong_token_type())
-    for status in (0, 99, 204, 399, 600):
-        with pytest.raises(ValueError, match=rf"status {status} is not .* 400 to 599"):
-            Fault.status(status)
-    for seconds in (-1.0, float("inf"), float("nan")):
+    for status in (0, 99, 204, 399, 600, "500", 500.0):
+        with pytest.raises(ValueError, match=rf"status {status!r} is not .* 400 to 599"):
+            Fault.status(status)  # type: ignore[arg-type]  # what is tested
+    for seconds in (-1.0, float("inf"), float("nan"), "1", None, True):
         with pytest.raises(ValueError, match="duration"):
-            Fault.delay(seconds)
+            Fault.delay(seconds)  # type: ignore[arg-type]  # what is tested
         with pytest.raises(ValueError, match="duration"):
-            Fault.trickle(seconds)
+            Fault.trickle(seconds)  # type: ignore[arg-type]  # what is tested
 
 
 def test_a_body_may_be_longer_than_any_memory(emulator: Emulator, client: httpx.Client) -> None:

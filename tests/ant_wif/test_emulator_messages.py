@@ -437,6 +437,9 @@ def test_ten_thousand_models_are_a_hundred_pages(emulator: Emulator) -> None:
         for wrong in (["a", "a"], [""]):
             with pytest.raises(ValueError, match="id of its own"):
                 other.serve_models(wrong)
+        for unusable in (MODEL, [7]):
+            with pytest.raises(ValueError, match="the models must be a list of ids, not "):
+                other.serve_models(unusable)  # type: ignore[arg-type]  # what is tested
     finally:
         other.stop()
 

@@ -116,8 +116,8 @@ class Fault:
         `retry_after` becomes the header of that name: seconds, or a text that is sent as it is.
         Raises ValueError for another status, and for a text that no header can have.
         """
-        if not 400 <= status <= 599:
-            raise ValueError(f"status {status} is not an error status from 400 to 599")
+        if not _is_whole(status) or not 400 <= status <= 599:
+            raise ValueError(f"status {status!r} is not an error status from 400 to 599")
         after = str(retry_after)
         if not (after.isascii() and after.isprintable() and after == after.strip()):
             raise ValueError(f"retry_after {retry_after!a} cannot stand in a header")
@@ -187,8 +187,8 @@ class Fault:
                 await answer.go_on(send, b" " * min(_PIECE_BYTES, size - start))
             await answer.end(send)
 
-        if size < 0:
-            raise ValueError(f"size {size} is not a number of bytes")
+        if not _is_whole(size) or size < 0:
+            raise ValueError(f"size {size!r} is not a number of bytes")
         return cls(f"body of {size} bytes", _spoiled(act))
 
     @classmethod
@@ -235,9 +235,13 @@ def _spoiled(act: Callable[[Scope, Answer, Send], Awaitable[None]]) -> Act:
     return process
 
 
-def _duration(seconds: float) -> float:
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _duration(seconds: object) -> float:
     # An integer has no bounds, and the event loop takes none that is beyond those of a float.
-    if not 0 <= seconds <= sys.float_info.max:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= sys.float_info.max:
         raise ValueError(f"{seconds!r} is not a duration in seconds")
     return seconds
 
@@ -278,12 +282,14 @@ class FaultPlan:
 
     def add(self, endpoint: str, fault: Fault, times: int) -> None:
         """Raises ValueError as `Emulator.fail` says."""
+        if not isinstance(fault, Fault):
+            raise ValueError(f"fault: must be one such as Fault.status(500), not {fault!r}")  # noqa: TRY004  # as below
         if endpoint not in _ENDPOINTS:
             raise ValueError(f"no endpoint {endpoint!r}; there are {', '.join(_ENDPOINTS)}")
         if fault.only_for not in {None, endpoint}:
             raise ValueError(f"the fault {fault.description!r} can only happen at {fault.only_for!r}")
-        if times < 1:
-            raise ValueError(f"times {times} is not a positive number")
+        if not _is_whole(times) or times < 1:
+            raise ValueError(f"times {times!r} is not a positive whole number")
         with self._lock:
             self._planned[endpoint].append(_Planned(fault, times))
 

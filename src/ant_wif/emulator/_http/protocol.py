@@ -50,7 +50,8 @@ class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
         self.kind = kind
 
     def payload(self, request_id: str) -> dict[str, object]:
-        error = {"type": self.kind or _ERROR_TYPES.get(self.status, "api_error"), "message": self.message}
+        usual = "api_error" if self.status >= 500 else "invalid_request_error"
+        error = {"type": self.kind or _ERROR_TYPES.get(self.status, usual), "message": self.message}
         return {"type": "error", "error": error, "request_id": request_id}
 
 

@@ -53,7 +53,9 @@ class ModelList:
     @classmethod
     def of(cls, ids: Iterable[str]) -> ModelList:
         """Return these models and no others. Raises ValueError for an id that is empty or there twice."""
-        names = list(ids)
+        names = [] if isinstance(ids, str) else list(ids)
+        if isinstance(ids, str) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"the models must be a list of ids, not {ids!r}")
         if "" in names or len(set(names)) != len(names):
             raise ValueError("every model needs an id of its own")
         return cls((_model(name, "2025-01-01", name) for name in names), serves_unlisted=False)
