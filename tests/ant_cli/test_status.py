@@ -259,6 +259,28 @@ def test_a_github_job_without_id_token_write_is_a_warning_that_says_exactly_that
     assert _codes(ant, GITHUB_ACTIONS="true") == ["identity_unavailable"]
 
 
+def test_an_identity_token_that_cannot_be_exchanged_is_shown_as_unusable(
+    ant: Ant, emulator: Emulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "token.jwt"
+    job = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
+    expired = emulator.issue(exp=1_700_000_000)
+    for text, said in (
+        (None, "token.jwt does not exist\n"),
+        ('{"value": 1}', "found a JSON document; the token is probably one of its fields\n"),
+        (expired, "expired at 2023-11-14T22:13:20+00:00 ("),
+    ):
+        if text is not None:
+            path.write_text(text, encoding="ascii")
+        out = ant("auth", "status", ANTHROPIC_IDENTITY_TOKEN_FILE=str(path), **job).out
+        (row,) = [line for line in out.splitlines(keepends=True) if "  (active) * Federation (jwt-bearer)  " in line]
+        assert "  unusable: " in row
+        assert said in row
+    found = ant("auth", "status", "--format", "json", ANTHROPIC_IDENTITY_TOKEN=expired, **job).json()
+    assert not found["credential"]["usable"]
+    assert "ready: " in ant("auth", "status", ANTHROPIC_IDENTITY_TOKEN=emulator.issue(), **job).out
+
+
 def test_both_places_of_a_base_url_have_a_row_and_one_is_active(ant: Ant, directory: ConfigDir) -> None:
     directory.write("default", {**federation_profile(), "base_url": "https://profile.example"})
     out = ant("auth", "status", ANTHROPIC_BASE_URL="https://env.example").out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
@@ -219,13 +221,13 @@ def report(
 
 def describe(resolution: Resolution) -> Report:
     """Describe one resolution."""
-    chosen = resolution.chosen
+    judged, chosen = _judged(resolution), resolution.chosen
     settings = (chosen.settings if chosen else None) or resolution.inputs.settings
     return Report(
-        profile=_profile(resolution),
+        profile=_profile(judged),
         config_dir=ConfigDirStatus(path=str(resolution.inputs.directory.path), via=resolution.inputs.directory.via),
-        credential=_credential(chosen) if chosen else None,
-        candidates=[_candidate(resolution, each, chosen) for each in resolution.candidates],
+        credential=_credential(judged.chosen) if judged.chosen else None,
+        candidates=[_candidate(judged, each, judged.chosen) for each in judged.candidates],
         base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
         organization=_organization(chosen),
         workspace=_workspace(chosen),
@@ -236,6 +238,19 @@ def describe(resolution: Resolution) -> Report:
         federation_inputs=_inputs(resolution),
         warnings=list(advice(resolution)),
     )
+
+
+def _judged(resolution: Resolution) -> Resolution:
+    """Return it with what makes an identity token unusable as the error of its tier, as `resolve` finds only later."""
+
+    def judged(each: TierCandidate) -> TierCandidate:
+        if each.identity is None or each.settings is None or each.provider is None or each.token or each.error:
+            return each
+        return replace(each, error=each.identity.unusable(resolution.inputs.context(each.settings)))
+
+    found = copy.copy(resolution)
+    found.candidates = tuple(judged(each) for each in resolution.candidates)
+    return found
 
 
 def _profile(resolution: Resolution) -> ProfileStatus:

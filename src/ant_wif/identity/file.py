@@ -14,8 +14,8 @@ from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._files import is_utf16
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize_path
-from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.errors import IdentitySourceError, IdentityTokenError
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected, refused
 from ant_wif.identity.token import IdentityToken
 
 __all__ = ["File", "InFile", "read_token", "refuse_foreign"]
@@ -63,12 +63,21 @@ class File(InFile):
             return not_detected("file", f"{VARIABLE} is not set")
         return detected(cls(path), f"{VARIABLE} is set")
 
+    def unusable(self, context: Context) -> IdentityTokenError | None:
+        with contextlib.suppress(OSError, ValueError):  # as in `at_hand`
+            path = context.environ.expand(self.path)
+            if path.is_file() or not path.exists():
+                return refused(lambda: self._read(context))
+        return None
+
     def fetch(self, context: Context) -> Flow[IdentityToken]:
+        return (yield from call(lambda: self._read(context)))
+
+    def _read(self, context: Context) -> IdentityToken:
         path = context.environ.expand(self.path)
         refuse_foreign(path, context.audience)
         named_by = VARIABLE if context.environ.text(VARIABLE) == self.path else context.path_named_by
-        raw = yield from call(lambda: read_token(path, where=named_by))
-        return context.parse(self, raw, audience=None)
+        return context.parse(self, read_token(path, where=named_by), audience=None)
 
 
 _TOKEN_FILE = "the identity token file"  # noqa: S105 - words of a message

@@ -12,7 +12,7 @@ from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._environment import Environment, steady
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, is_sendable
-from ant_wif.errors import IdentitySourceError
+from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity.token import IdentityToken, parse
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "nearly_detected",
     "none_is_set",
     "not_detected",
+    "refused",
 ]
 
 
@@ -154,6 +155,13 @@ class IdentitySource(ABC):
         del context
         return None
 
+    def unusable(self, context: Context) -> IdentityTokenError | None:
+        """What makes `fetch` fail at present, for the status: as `unmet`, or that the token at hand is refused."""
+        raw = self.at_hand(context)
+        if raw is None:
+            return self.unmet(context)
+        return self.unmet(context) or refused(lambda: context.parse(self, raw, audience=None))
+
     def asks_for(self, context: Context) -> str:
         """What it is asked for or where it looks, for a person to read."""
         return f"audience {getattr(self, 'audience', None) or context.audience}"
@@ -167,6 +175,15 @@ class IdentitySource(ABC):
 def detected(source: IdentitySource, reason: str, *, of_machine: bool = False) -> Detection:
     """Return that this machine has a source, with the reason in a few words."""
     return Detection(source.source, reason, source, of_machine=of_machine)
+
+
+def refused(read: Callable[[], object]) -> IdentityTokenError | None:
+    """Return why `read` refuses the token that is at hand, or `None`."""
+    try:
+        read()
+    except IdentityTokenError as error:
+        return error
+    return None
 
 
 def nearly_detected(name: str, reason: str, remedy: str) -> Detection:
