@@ -70,6 +70,12 @@ class TestPrintCredentials:
         assert printed == f"export ANTHROPIC_API_KEY={KEY}\n"
         assert ant("auth", "print-credentials", ANTHROPIC_API_KEY=KEY).json() == {"type": "api_key", "api_key": KEY}
         assert ant("auth", "print-credentials", "--env", "--access-token", ANTHROPIC_API_KEY=KEY).status == 2
+        for words, printed in (
+            (["--format", "yaml"], f"type: api_key\napi_key: {KEY}\n"),
+            (["--transform", "api_key", "-r"], f"{KEY}\n"),
+        ):
+            assert ant("auth", "print-credentials", *words, ANTHROPIC_API_KEY=KEY).out == printed
+        assert ant("auth", "print-credentials", "--transform", "[", ANTHROPIC_API_KEY=KEY).status == 2
 
     def test_prints_all_that_the_file_of_a_login_holds_and_a_copy_works_elsewhere(
         self, ant: Ant, emulator: Emulator, directory: ConfigDir, tmp_path: Path
