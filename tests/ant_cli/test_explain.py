@@ -63,6 +63,7 @@ def test_without_files_what_the_token_shows_is_checked(ant: Ant, emulator: Emula
     assert "".join(marks(outcome.out)[number] for number in range(1, 18)) == "✓?✓✓✓???✓?????✓??"
     assert "not verified" in outcome.out
     assert f'"{emulator.rule().subject_prefix}"' in outcome.out
+    assert "\nNo check failed, and 11 checks could not be made.\n" in outcome.out
     assert "--rule, --issuer and --jwks" in outcome.out
     assert outcome.err == ""
 

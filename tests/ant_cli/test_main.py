@@ -78,7 +78,7 @@ def test_a_denied_exchange_exits_with_4_and_says_what_was_sent(ant: Ant, emulato
         job["ANTHROPIC_FEDERATION_RULE_ID"],
         "repo:acme/app:ref:refs/heads/main",
         "request id req_",
-        "check 1: ",
+        "to check: ",
     ):
         assert known in outcome.err
 

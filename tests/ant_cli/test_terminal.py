@@ -51,7 +51,9 @@ def test_no_id_is_broken_at_any_width(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [20, 40, 60])
 def test_prose_is_wrapped_and_no_id_and_no_command_with_it(columns: int) -> None:
-    fact = f"  check 1: the rule {IDS[2]} exists in this organization and is not archived; the organization is {IDS[0]}"
+    fact = (
+        f"  to check: the rule {IDS[2]} exists in this organization and is not archived; the organization is {IDS[0]}"
+    )
     command = f"ant profile set workspace_id {IDS[1]} --profile default"
     hint = f"hint: the workspace is another one, so run `{command}` or log in again: ant auth login --profile default"
     shown = [*wrapped(fact, columns), *wrapped(hint, columns)]

@@ -511,7 +511,7 @@ def test_what_can_be_seen_is_the_first_cause_in_the_error_and_in_the_explanation
         with pytest.raises(ExchangeError) as denied:
             ant_wif.resolve(environ=job, clock=lambda: NOW).token()
         assert said in denied.value.causes[0]
-        assert f"check 1: {denied.value.causes[0]}" in str(denied.value)
+        assert f"to check: {denied.value.causes[0]}" in str(denied.value)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def _refuse_used(
             f"the identity token from {token.source} was denied before (HTTP {status}{request_id})",
             facts=[
                 f"denied: {_when(before, clock)}; a denied token is not sent again",
-                *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
+                *(f"to check: {cause}" for cause in causes),
             ],
             hint="obtain a new identity token; after the rule was corrected, `ant cache clear` lets this one be tried",
             status=status,

@@ -106,11 +106,14 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
     if found.reason:
         yield f"Denied: {found.reason}. {found.remedy}"
     else:
-        yield "No check failed."
-        if any(check.unchecked for check in found.checks):
+        unchecked = sum(check.unchecked for check in found.checks)
+        yield f"No check failed{f', and {unchecked} checks could not be made' if unchecked else ''}."
+        if unchecked:
+            yield "If the exchange is denied, the reason is probably one of those."
             if not found.registered_from:
-                yield "To check all, give --profile with the login of an administrator (scope org:admin)."
-            yield "To check more, give --rule, --issuer and --jwks; the Console's authentication history says why."
+                yield "To make all checks: ant auth explain --profile NAME, the login of an administrator (org:admin)."
+            yield "To make more of them, give --rule, --issuer and --jwks."
+            yield "The authentication history in the Console has the reason of each denial."
 
 
 def _check_lines(check: Check, marks: dict[str, str]) -> Iterator[str]:

@@ -99,7 +99,7 @@ def read_exchange(
         facts=[
             *_sent(federation, places),
             *_presented(token, now),
-            *(f"check {number}: {cause}" for number, cause in enumerate(causes, 1)),
+            *(f"to check: {cause}" for cause in causes),
         ],
         hint="run `ant auth explain` to see which check fails; the history in the Console has the reason",
         causes=causes,
