@@ -45,12 +45,12 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int | N
         for row in (titles, *rows):
             yield _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         return
-    longest = max(map(len, titles)) + 1
+    longest = max(len(title.strip()) for title in titles) + 1
     for number, row in enumerate(rows):
         if number:
             yield ""
         for title, cell in zip(titles, row, strict=True):
-            yield f"{title + ':' if title else '':<{longest}} {cell}".rstrip()
+            yield f"{title.strip() + ':':<{longest}} {cell.strip()}".rstrip()
 
 
 def fitted(lines: Sequence[str], columns: int | None) -> Iterator[str]:

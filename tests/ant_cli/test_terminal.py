@@ -102,6 +102,8 @@ def test_a_terminal_gets_tables_and_colors(seeded: Emulator, directory: ConfigDi
     head, *rows = profiles.splitlines()
     assert head.split() == ["PROFILE", "TYPE", "ORGANIZATION", "WORKSPACE", "EXPIRES"]
     assert [row[: head.index("TYPE")].split() for row in rows] == [["*", "admin"], ["default"]]
+    profiles = in_a_terminal("profile", "list", columns=80, environ={**home, "NO_COLOR": "1"})
+    assert re.match(r"PROFILE:      \* admin\nTYPE:         user_oauth\n", profiles)
     models = in_a_terminal(
         "models", "list", "--limit", "2", columns=80, environ={**home, "ANTHROPIC_PROFILE": "default"}
     )

@@ -55,11 +55,11 @@ def list_(session: Session) -> None:
         print_items(session, [{"name": name, "active": name == active} for name in names])
         return
     if names and is_terminal(sys.stdout):
-        titles = ("", "PROFILE", "TYPE", "ORGANIZATION", "WORKSPACE", "EXPIRES")
+        titles = ("  PROFILE", "TYPE", "ORGANIZATION", "WORKSPACE", "EXPIRES")
         print_table(session, titles, [_row(directory, name, active=name == active) for name in names])
         return
     for name in names:
-        say(f"{'*' if name == active else ' '} {name}")
+        say(_marked(name, active=name == active))
     if not names:
         say(f"no profiles in {directory.path / 'configs'}", err=True)
 
@@ -208,7 +208,7 @@ def _row(directory: ConfigDir, name: str, *, active: bool) -> list[str]:
     """Return the row of a profile in the table. A file that cannot be used is not an error here."""
     from ant_wif.errors import AntWifError
 
-    mark, kind, organization, workspace, expires = "*" if active else "", "-", "-", "-", "-"
+    kind, organization, workspace, expires = "-", "-", "-", "-"
     try:
         found = directory.read(name)
         kind, organization, workspace = (
@@ -220,7 +220,11 @@ def _row(directory: ConfigDir, name: str, *, active: bool) -> list[str]:
             expires = iso(stored.expires_at)
     except AntWifError:
         expires = "cannot be read"
-    return [mark, name, kind, organization, workspace, expires]
+    return [_marked(name, active=active), kind, organization, workspace, expires]
+
+
+def _marked(name: str, *, active: bool) -> str:
+    return f"{'*' if active else ' '} {name}"
 
 
 def _directory(session: Session) -> tuple[ConfigDir, str]:
