@@ -236,9 +236,13 @@ def _fall_silent() -> None:
 
 
 def _usage_hint(error: click.ClickException) -> str | None:
-    if isinstance(error, click.NoSuchOption) and error.possibilities:
-        return f"did you mean {' or '.join(error.possibilities)}?"
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption):
+        from ant_cli._click.suggesting import with_option
+
+        meant = with_option(error.option_name, context) or error.possibilities
+        if meant:
+            return f"did you mean {' or '.join(meant)}?"
     return getattr(error, "hint", None) or (f"{context.command_path} --help" if context else None)
 
 

@@ -76,6 +76,8 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("stauts", "did you mean 'ant auth status'?"),
         ("auth detect", "did you mean 'ant identity detect'?"),
         ("emulator envv", "did you mean 'ant emulator env'?"),
+        ("doctor", "did you mean 'ant auth status'?"),
+        ("auth token", "did you mean 'ant auth print-credentials' or 'ant identity token'?"),
     ],
 )
 def test_a_misspelled_command_gets_a_suggestion(ant: Ant, typed: str, meant: str) -> None:
@@ -103,6 +105,8 @@ def test_a_command_of_the_official_cli_is_recognized(ant: Ant, typed: str) -> No
         ("models list --limti 3", "--limit"),
         ("wif rules list --include-archive", "--include-archived"),
         ("emulator --prot 3", "--port"),
+        ("wif setup --repo acme/app", "'ant wif setup github --repo"),
+        ("wif --project acme/app", "'ant wif setup gitlab --project"),
     ],
 )
 def test_a_misspelled_option_gets_a_suggestion(ant: Ant, typed: str, meant: str) -> None:

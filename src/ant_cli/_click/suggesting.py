@@ -7,12 +7,22 @@ from difflib import get_close_matches
 
 import click
 
-__all__ = ["NoSuchCommandError", "commands_below"]
+__all__ = ["NoSuchCommandError", "commands_below", "with_option"]
 
 _MOST = 3
 _CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
 _OF_THE_OFFICIAL_CLI = {"completions"}
 """Its command groups that have no colon in their names and that ant-wif does not have."""
+_OF_OTHER_PROGRAMS = {
+    "check": "auth verify",
+    "config": "profile",
+    "configure": "profile",
+    "doctor": "auth status",
+    "run": "exec",
+    "token": "auth print-credentials",
+    "whoami": "auth status",
+}
+"""What other command lines call a command."""
 
 
 class NoSuchCommandError(click.UsageError):
@@ -34,13 +44,21 @@ def commands_below(context: click.Context) -> Iterator[click.Context]:
                 yield from commands_below(below)
 
 
+def with_option(option: str, context: click.Context | None) -> list[str]:
+    """Return the commands below that have the option, with it: `ant wif setup github --repo` for `ant wif setup`."""
+    below = commands_below(context) if context is not None else iter(())
+    paths = [each.command_path for each in below if any(option in known.opts for known in each.command.params)]
+    return [f"'{path} {option}'" for path in paths[:_MOST]]
+
+
 def _hint(name: str, context: click.Context) -> str | None:
     if ":" in name or name in _OF_THE_OFFICIAL_CLI:
         program = context.find_root().info_name
         return (
             f"{name} is a command of the official CLI, and this is ant-wif: `{program} api PATH` reaches every endpoint"
         )
-    found = [f"'{path}'" for path in _similar(name, context)]
+    known = [f"{context.find_root().info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
+    found = [f"'{path}'" for path in (*known, *_similar(name, context))]
     return f"did you mean {' or '.join(found)}?" if found else None
 
 
