@@ -86,7 +86,7 @@ def test_a_second_run_changes_nothing_and_says_so(setup: Setup, emulator: Emulat
 
 def test_the_workflow_is_yaml_that_github_takes(setup: Setup, github: list[str]) -> None:
     outcome = setup(*github, "--yes")
-    workflow = yaml.safe_load(outcome.out.partition("A workflow that works as it stands:\n\n")[2])
+    workflow = yaml.safe_load(outcome.out.partition("Save this file as .github/workflows/claude.yml:\n\n")[2])
     # YAML 1.1 takes `on` for a truth value, which GitHub does not.
     assert workflow[True] == {"push": {"branches": ["main"]}}
     assert workflow["permissions"] == {"contents": "read", "id-token": "write"}

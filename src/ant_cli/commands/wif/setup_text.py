@@ -53,7 +53,7 @@ def done_line(item: PlannedResource) -> str:
 
 
 def result_lines(plan: SetupPlan, *, dry_run: bool, planned: bool) -> Iterator[str]:
-    """What to do next, with the ids that are known."""
+    """What to do next, with the IDs that are known."""
     yield ""
     if dry_run and planned:
         yield "Nothing was changed: without --dry-run, this is what would be done."
@@ -72,7 +72,7 @@ def result_lines(plan: SetupPlan, *, dry_run: bool, planned: bool) -> Iterator[s
     file = pipeline(plan)
     if file is not None:
         yield ""
-        yield "A workflow that works as it stands:" if plan.wanted.trust.platform == "github" else f"{file.path}:"
+        yield f"Save this file as {file.path}:"
         yield ""
         yield file.text.rstrip("\n")
 

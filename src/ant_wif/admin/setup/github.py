@@ -289,15 +289,13 @@ def _notes(
     repository: str, settings: SubjectSettings, *, is_assumed: bool, pull_request: bool, both: bool
 ) -> list[str]:
     notes = [
-        "The ids are no secrets: they may stand in the workflow, or among the variables that the settings of "
-        f"{repository} have for Actions."
+        f"The IDs are not secrets. Keep them in the workflow, or as Actions variables in the settings of {repository}."
     ]
     if is_assumed:
         notes.append(
-            "The tokens of a repository that was created, renamed or transferred after 15 July 2026, or has chosen it, "
-            "name it with numbers, and this rule denies them. "
-            f"`{_ask(*repository.split('/'))}` prints how they name "
-            "it: where there are numbers, run this again with that as --repo."
+            "If the repository was created, renamed or transferred after 15 July 2026, or has opted in, its subjects "
+            "contain numbers and this rule denies its tokens. To find out, run "
+            f"`{_ask(*repository.split('/'))}`. If it prints numbers, run this command again with that value as --repo."
         )
     if settings.include_claim_keys:
         notes.append(
@@ -305,7 +303,7 @@ def _notes(
             "When it changes this, run this command again."
         )
     if both:
-        notes.append("When the change is over, run this again with --subject immutable and archive this rule.")
+        notes.append("After the change, run this command again with --subject immutable and archive this rule.")
     if pull_request:
         notes.append(
             "A user who can push a branch to the repository can open a pull request that changes its jobs. "
