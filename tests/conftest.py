@@ -10,6 +10,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from support.machine import trust_no_authority
+
 # The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones,
 # and for many: more of the same ones would find nothing the second time.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25)
@@ -27,6 +29,7 @@ for _name in ("SIGQUIT", "SIGHUP"):
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Have no garbage looked for in what stays to the end: all modules that are imported, and all tests."""
+    trust_no_authority()  # workers of pytest-xdist, which do so themselves, have been started by now
     gc.disable()
     try:
         return (yield)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.machine import ENVIRON
 
 SAMPLE = Path(__file__).parent / "sample_project"
 ROOT = SAMPLE.parent.parent.parent
@@ -20,7 +21,7 @@ ROOT = SAMPLE.parent.parent.parent
 
 def _run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
     done = subprocess.run(
-        [str(word) for word in command], env=env, cwd=cwd, capture_output=True, text=True, check=False
+        [str(word) for word in command], env=env or ENVIRON, cwd=cwd, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

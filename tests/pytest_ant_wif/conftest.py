@@ -21,7 +21,7 @@ from support.preloaded import Popen
 assert jwt.algorithms
 assert pydantic.BaseModel
 
-_KEPT = {"PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL"}
+_KEPT = {"PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL", "SSL_CERT_DIR"}
 
 Run = Callable[..., pytest.RunResult]
 

@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from support import preloaded
+from support.machine import ENVIRON
 
 __all__ = ["PROGRAMS", "go_ant", "typescript_scripts"]
 
@@ -38,7 +39,7 @@ def _built(name: str, tools: Sequence[str], commands: Sequence[Sequence[str]]) -
         if not stamp.exists() or stamp.read_text() != now:
             shutil.copytree(sources, folder, dirs_exist_ok=True)
             for command in commands:
-                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+                done = subprocess.run(command, cwd=folder, env=ENVIRON, capture_output=True, text=True, check=False)
                 if done.returncode:
                     pytest.skip(f"{command[0]} could not build {name}: {(done.stderr + done.stdout)[-300:]}")
             stamp.write_text(now)
