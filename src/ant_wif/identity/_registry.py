@@ -21,7 +21,6 @@ from ant_wif.identity.variables import PLATFORMS
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from pydantic import TypeAdapter
 
 __all__ = [
     "AMAZON",
@@ -272,25 +271,24 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
     Raises:
         ConfigurationError: there is no such source, or a field is missing or of the wrong kind.
     """
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
     name = document.get("source")
-    adapter = _adapter(str(name)) if isinstance(name, str) else None
-    if adapter is None:
+    try:
+        kind = _class_named(name if isinstance(name, str) else "")
+    except ConfigurationError:
         raise ConfigurationError(
             f"identity_token.source is {quoted(name, limit=64)}, expected one of {', '.join(_names())}",
             hint="`source` names the kind of identity source, the other fields are the kind's own",
-        )
+        ) from None
     try:
-        found = adapter.validate_python(dict(document))
+        found = TypeAdapter(kind).validate_python(dict(document))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
     else:
         _tell_of_unknown(document, found)
         return found
-    # The union names its member first.
-    path = first["loc"][1:] if any(listed.name == name for listed in BUILT_IN) else first["loc"]
-    where = ".".join(str(step) for step in path)
+    where = ".".join(str(step) for step in first["loc"])
     raise ConfigurationError(
         f"identity_token{f'.{where}' if where else ''} {sanitize(problem_in_words(first['type'], first['msg']))}",
         hint=f"correct the fields of the identity source {name}",
@@ -301,21 +299,6 @@ def _tell_of_unknown(document: Mapping[str, object], source: IdentitySource) -> 
     unknown = sanitize(", ".join(str(name) for name in document if name not in vars(source)))
     if unknown:
         log.debug("identity_token: fields that the source %s does not know: %s", source.source, unknown)
-
-
-def _adapter(name: str) -> TypeAdapter[IdentitySource] | None:
-    """Return what validates a profile's object: the union of our sources, or the one class of another package."""
-    from typing import Annotated, Union
-
-    from pydantic import Field, TypeAdapter
-
-    if any(each.name == name for each in BUILT_IN):
-        classes = tuple(each.load() for each in BUILT_IN)
-        return TypeAdapter(Annotated[Union[classes], Field(discriminator="source")])  # type: ignore[arg-type]  # noqa: UP007 - made at run time
-    try:
-        return TypeAdapter(_class_named(name))
-    except ConfigurationError:
-        return None
 
 
 def _class_named(name: str, place: str = "identity_token.source") -> type[IdentitySource]:
