@@ -28,8 +28,8 @@ BAD = {
     "identity_source": ("carrier-pigeon",),
     "identity_audience": ("a\tb",),
     "profile": ("../x", ".hidden", "a b"),
-    "oauth_client_id": ("a b",),
-    "scope": ('a"b',),
+    "oauth_client_id": ("a b", '"a"'),
+    "scope": ('a"b', "user:inference,org:admin", "${SCOPE}"),
 }
 """Of each setting, values that it cannot have."""
 OF_A_LOGIN = {"console_url", "oauth_client_id", "scope"}

@@ -445,7 +445,7 @@ def test_a_machine_s_socket_that_gives_no_token(
 
 
 def test_a_machine_s_socket_that_is_not_one(fails: Fail, tmp_path: Path) -> None:
-    for path, says in ((tmp_path / "absent", "does not exist"), (tmp_path, "is not a socket")):
+    for path, says in ((tmp_path / "absent", "does not exist"), (tmp_path, "is another kind of file")):
         assert says in str(fails(Fly(), {"FLY_APP_NAME": "app", "ANT_FLY_API_SOCKET": str(path)}, "mount /.fly"))
 
 
@@ -710,7 +710,7 @@ def test_a_socket_where_no_agent_listens(fails: Fail, tmp_path: Path) -> None:
     long = f"unix:///run/{'a' * 120}.sock"
     assert "has a path of" in str(fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": long}, "the agent runs"))
     path.write_text("")
-    assert "is not a socket" in str(fails(Spiffe(socket=str(path)), {}, "the agent runs"))
+    assert "is another kind of file" in str(fails(Spiffe(socket=str(path)), {}, "the agent runs"))
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ _FORMS = {
     "organization_id": ("organization ID", UUID, "a UUID without a prefix"),
     "service_account_id": ("service account ID", r"svac_[A-Za-z0-9_-]{1,128}", "svac_…"),
     "workspace_id": ("workspace ID", r"default|wrkspc_[A-Za-z0-9_-]{1,128}", "wrkspc_… or the word default"),
-    "oauth_client_id": ("OAuth client ID", r"[\x21-\x7e]{1,256}", "printable ASCII characters without blanks"),
-    # RFC 6749 §3.3
-    "scope": ("scope", r"[\x21\x23-\x5b\x5d-\x7e]+( +[\x21\x23-\x5b\x5d-\x7e]+)*", "names separated by blanks"),
+    # RFC 6749 §A.1 and §A.4, without what comes of quotation marks, commas and placeholders.
+    "oauth_client_id": ("OAuth client ID", r"[A-Za-z0-9._~:/+@=-]{1,256}", "letters, digits and . _ ~ : / + @ = -"),
+    "scope": ("scope", r"[A-Za-z0-9._:/*-]+( +[A-Za-z0-9._:/*-]+)*", "names such as user:inference, between blanks"),
     "identity_audience": ("audience", r"[^\x00-\x1f\x7f]{1,2048}", "a text without control characters"),
 }
 """Of each setting that is not a URL: what it is called, its form, and the form in words."""

@@ -128,7 +128,7 @@ def socket_problem(path: Path) -> str | None:
         return "may not be reached by this user"
     except (OSError, ValueError):
         return "does not exist"
-    return None if found else "is not a socket"
+    return None if found else "is another kind of file"
 
 
 def _field(body: bytes, path: Sequence[str]) -> SecretStr | None:
