@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,6 +196,31 @@ def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.Capt
     said = "".join(capsys.readouterr())
     assert (status, case.said in said) == (case.status, True), said
     assert case.unsaid not in said
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives a folder away")
+@pytest.mark.parametrize(
+    ("folder", "commands"),
+    [
+        (".cache/ant-wif", ("cache list", "cache clear")),
+        (".config/anthropic", ("profile list", "auth logout", "auth login --no-browser", MODELS)),
+        (".config/anthropic/configs", ("profile list", "auth logout --all", "profile activate default")),
+        (".config/anthropic/credentials", ("auth logout", "auth login --no-browser")),
+    ],
+)
+def test_a_folder_of_another_user_is_named_with_its_owner(
+    folder: str, commands: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / folder
+    for made in (tmp_path / ".config/anthropic/configs", tmp_path / ".config/anthropic/credentials", path):
+        made.mkdir(parents=True, exist_ok=True)
+    (tmp_path / ".config/anthropic/configs/default.json").write_text(json.dumps(login_profile()))
+    os.chown(path, 65534, 65534)
+    for words in commands:
+        assert main(words.split(), {"HOME": str(tmp_path)}) == (3 if words == MODELS else 1)
+        said = "".join(capsys.readouterr())
+        assert f"{path} belongs to another user (uid 65534" in said
+        assert f"hint: chown 0 {path}" in said
 
 
 @pytest.fixture(scope="module")

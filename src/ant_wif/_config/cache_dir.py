@@ -85,9 +85,10 @@ class CacheDir(NamedTuple):
         with contextlib.suppress(OSError):
             problem = _unsafe(self.path)
         if problem is not None:
+            found, remedy = problem
             raise ConfigurationError(
-                f"the cache folder {sanitize_path(self.path)} is not used: {problem}",
-                hint=f"chmod 700 {sanitize_path(self.path)}, or set ANT_CACHE_DIR to a folder of this user's own",
+                f"the cache folder {sanitize_path(self.path)} is not used: {found}",
+                hint=f"{remedy}, or set ANT_CACHE_DIR to a folder of this user's own",
             )
 
     def _create(self) -> None:
@@ -110,8 +111,9 @@ def _of_user(environ: Environment) -> Path | None:
     return environ.user_folder(CACHE) if has_place else None
 
 
-def _unsafe(path: Path) -> str | None:
-    """Say what is wrong with the folder. Raises OSError: it is not there."""
+def _unsafe(path: Path) -> tuple[str, str] | None:
+    """Say what is wrong with the folder, and what mends it. Raises OSError: it is not there."""
     if not stat.S_ISDIR(path.lstat().st_mode):
-        return "it is not a folder, or is a link to one"
-    return next((finding.problem for finding in findings(path, top=path) if finding.refused), None)
+        return "it is not a folder, or is a link to one", f"remove {sanitize_path(path)}"
+    refused = (finding for finding in findings(path, top=path) if finding.refused)
+    return next(((finding.problem, finding.hint.partition(";")[0]) for finding in refused), None)

@@ -167,7 +167,13 @@ class ConfigDir:
         return raw.decode("utf-8-sig", "replace").strip() or None
 
     def names(self) -> list[str]:
-        """The profiles there are, sorted."""
+        """The profiles there are, sorted.
+
+        Raises:
+            ProfileError: others could have put them there.
+        """
+        if not self.is_nowhere:
+            self.check(self.path / "configs")
         return profile_names.names(self.path)
 
     def read(self, name: str) -> Profile:

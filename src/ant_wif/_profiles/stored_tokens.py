@@ -46,8 +46,14 @@ class StoredToken:
 
 
 def list_stored_tokens(resolution: Resolution) -> list[StoredToken]:
-    """List the tokens of the shared folder and of federation profiles, expired ones included."""
+    """List the tokens of the shared folder and of federation profiles, expired ones included.
+
+    Raises:
+        ConfigurationError: one of the folders is another user's.
+    """
     cache = _cache(resolution)
+    if cache is not None:
+        cache.check()
     found = [
         StoredToken(
             profile=None,
