@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -319,11 +321,18 @@ def _names() -> list[str]:
     return [*(listed.name for listed in BUILT_IN), *(plugin.name for plugin in _plugins())]
 
 
-def _plugins() -> list[EntryPoint]:
+def _plugins() -> tuple[EntryPoint, ...]:
+    return _plugins_on(tuple(sys.path))
+
+
+@cache
+def _plugins_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - entry_points reads it itself
+    """Return the sources of other packages. To look for them reads a file of every package that is installed."""
     from importlib.metadata import entry_points
 
     ours = {listed.name for listed in BUILT_IN}
-    return sorted((found for found in entry_points(group=GROUP) if found.name not in ours), key=lambda each: each.name)
+    found = (each for each in entry_points(group=GROUP) if each.name not in ours)
+    return tuple(sorted(found, key=lambda each: each.name))
 
 
 def _asked(plugin: EntryPoint, context: Context) -> Detection:
