@@ -162,6 +162,8 @@ CASES: dict[str, list[Case]] = {
     ],
     "what click refuses is said as all else": [
         Case("auth status extra", 2, "error: unknown argument: extra"),
+        Case("models list --limit", 2, "requires an argument\nhint: ant models list --help"),
+        Case("completion", 2, "error: missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n"),
         Case("--hlep", 2, "error: unknown option '--hlep'\nhint: did you mean --help?"),
     ],
     "a file and a program are blamed on what names them": [

@@ -51,6 +51,14 @@ class Explained(click.Command):
             write_examples(formatter, self.examples)
         super().format_epilog(ctx, formatter)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments. click does not say of every error in which command it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
 
 class HelpfulGroup(Explained, click.Group):
     """A group that prints its help when called without any argument, and suggests commands for a misspelled one."""
