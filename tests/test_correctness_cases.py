@@ -19,6 +19,7 @@ import pytest
 import ant_wif
 from ant_cli.main import main
 from ant_wif.emulator import Emulator
+from support.loopback import TokenEndpoint
 from support.samples import ORGANIZATION, RULE, federation_profile, login_profile
 
 FILE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
@@ -184,20 +185,57 @@ CASES: dict[str, list[Case]] = {
 }  # fmt: skip
 
 
+def place(files: dict[str, object], home: Path) -> None:
+    for name, content in files.items():
+        path = home / ".config/anthropic" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        path.chmod(0o600)
+
+
 @pytest.mark.parametrize(
     "case",
     [pytest.param(each, id=f"{kind}-{number}") for kind, rows in CASES.items() for number, each in enumerate(rows)],
 )
 def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, content in case.files.items():
-        path = tmp_path / ".config/anthropic" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-        path.chmod(0o600)
+    place(case.files, tmp_path)
     status = main([*case.words.split(), *case.last], {"HOME": str(tmp_path), **case.environ})
     said = "".join(capsys.readouterr())
     assert (status, case.said in said) == (case.status, True), said
     assert case.unsaid not in said
+
+
+DENIED = {"type": "error", "error": {"type": "permission_error", "message": "Not with this scope"}}
+SCOPES = "the scope or the workspace of the login does not cover this: ant auth login"
+
+
+@pytest.mark.parametrize(
+    ("scope", "path", "status", "body", "said"),
+    [
+        ("org:admin", "", 403, DENIED, "the scope org:admin covers the Admin API: use the profile of another login"),
+        ("user:profile", "", 403, DENIED, SCOPES),
+        ("", "", 403, DENIED, SCOPES),
+        ("", "", 403, b"<html>", "check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers"),
+        ("", "", 307, b"", "check that ANTHROPIC_BASE_URL names the Claude API, and that no proxy answers"),
+        ("", "/v1", 404, b"", "remove /v1 from ANTHROPIC_BASE_URL"),
+        ("", "", 404, b"", "check the path and the id, and that ANTHROPIC_BASE_URL names the Claude API"),
+    ],
+)
+def test_a_refusal_of_the_api_names_the_login_or_the_url(
+    scope: str,
+    path: str,
+    status: int,
+    body: dict[str, object] | bytes,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place({**LOGIN, "credentials/default.json": {**STORED, "scope": scope}}, tmp_path)
+    with TokenEndpoint(status=status, body=body) as endpoint:
+        main(MODELS.split(), {"HOME": str(tmp_path), "ANTHROPIC_BASE_URL": endpoint.base_url + path})
+    err = capsys.readouterr().err
+    assert f"hint: {said}" in err
+    assert "federation rule" not in err
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives a folder away")

@@ -33,7 +33,7 @@ class Credentials:
         organization_id, workspace_id: as configured; `None` where the server chooses.
         identity_source: the name of the source of identity tokens, or `None`.
         base_url_from: the option, variable or file that names `base_url`; empty for the default and for an argument.
-        scope: what a login was granted, or `None`.
+        scope: what a login was granted, empty where that is not recorded; `None` of anything but a login.
     """
 
     def __init__(

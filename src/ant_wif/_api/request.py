@@ -129,13 +129,15 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
         )
     error = outcome.error(sent_secrets(request))
     hint = _HINTS.get(outcome.status, "run again in a minute" if outcome.status >= 500 else None)
-    if outcome.status == 404:
+    facts: tuple[str, ...] = (f"credential: {credential.origin}",) if outcome.status in {401, 403} else ()
+    if outcome.status == 403 or 300 <= outcome.status < 400:
+        hint = f"check that {base_url} names the Claude API, and that no proxy answers in its place"
+    if outcome.status == 403 and error.fields:
+        facts, hint = _forbidden(credential, for_admin="/organizations" in request.url.path)
+    elif outcome.status == 404 and request.url.path.startswith("/v1/v1/"):
+        hint = f"remove /v1 from {base_url}: it is part of the path"
+    elif outcome.status == 404:
         hint = f"check the path and the id, and that {base_url} names the Claude API"
-    facts, hint = (
-        _forbidden(credential, for_admin="/organizations" in request.url.path)
-        if outcome.status == 403
-        else ((f"credential: {credential.origin}",) if outcome.status == 401 else (), hint)
-    )
     return ApiError(
         f"{shown_request(request)} returned HTTP {outcome.status}{error.by_id}: {error.said}",
         facts=facts,
@@ -159,7 +161,7 @@ def _forbidden(credential: ApiCredential, *, for_admin: bool) -> tuple[tuple[str
             facts,
             "the credential is valid, but its scope or workspace does not cover this: check the federation rule",
         )
-    scope = sanitize(credential.scope, limit=128)
+    scope = sanitize(credential.scope, limit=128) or "not recorded with the login"
     if for_admin and ADMIN_SCOPE not in credential.scope.split():
         hint = f"this needs the scope {ADMIN_SCOPE}: ant auth login --profile admin --scope {ADMIN_SCOPE}"
     elif ADMIN_SCOPE in credential.scope.split():

@@ -109,7 +109,7 @@ class Resolution:
             origin=candidate.origin,
             base_url=settings.base_url.rstrip("/"),
             base_url_from=settings.origin("base_url").place,
-            scope=stored.scope if stored and login else None,
+            scope=(stored.scope or "") if stored and login else None,
             organization_id=settings.organization_id or (stored.organization_uuid if stored and login else None),
             workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
             identity_source=candidate.identity.source if candidate.identity else None,
