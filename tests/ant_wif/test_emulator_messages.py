@@ -172,6 +172,10 @@ def conversation(*contents: object) -> list[dict[str, object]]:
         (conversation("Hi", [USE], [RESULT], "Rain", [RESULT]), "messages.4.content.0: unexpected `tool_use_id`"),
         (conversation("Hi", [USE], "Well?"), "messages.2: `tool_use` ids were found without"),
         (conversation("Hi", [USE, {**USE, "id": "toolu_2"}], [RESULT]), "messages.2: `tool_use` ids were found"),
+        (conversation("Hi", [USE, USE], [RESULT]), "messages.1: `tool_use` ids must be unique"),
+        (conversation("Hi", [{**USE, "id": "a b"}], [RESULT]), "messages.1.content.0.id: must match"),
+        (conversation([USE]), "messages.0: `tool_use` blocks can only be in `assistant` messages"),
+        (conversation("Hi", [RESULT]), "messages.1: `tool_result` blocks can only be in `user` messages"),
     ],
 )
 def test_uses_and_results_of_tools_must_belong_together(
@@ -188,6 +192,13 @@ def test_a_result_may_follow_in_a_second_message_of_the_user(http: httpx.Client)
 
 
 TOOL = {"name": "weather", "input_schema": {"type": "object"}}
+MARK = {"cache_control": {"type": "ephemeral"}}
+MARKED = {"type": "text", "text": "a", **MARK}
+THINKING = {"type": "enabled", "budget_tokens": 1024}
+
+
+def picture(data: str) -> dict[str, object]:
+    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +232,34 @@ TOOL = {"name": "weather", "input_schema": {"type": "object"}}
             "messages.2.content.0.content.0.foo: Extra inputs are not permitted",
         ),
         ({"messages": [{"role": "user", "content": "a", "clear_at": "never"}]}, "messages.0.clear_at: Extra inputs"),
+        ({"messages": conversation(" \n")}, "messages: text content blocks must contain non-whitespace text"),
+        ({"messages": conversation([MARKED, {"type": "text", "text": " "}])}, "messages: text content blocks must"),
+        ({"messages": conversation("Hi", "So ")}, "messages: final assistant content cannot end with trailing"),
+        ({"messages": conversation("Hi", [{"type": "text", "text": "So\n"}])}, "messages: final assistant content"),
+        (
+            {"system": [MARKED], "tools": [{**TOOL, **MARK}], "messages": conversation([MARKED] * 3)},
+            "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+        ),
+        ({"messages": conversation([MARKED, picture("data:image/png;base64,AAAA")])}, "messages.0.content.1.source."),
+        ({"messages": conversation([picture("")])}, "messages.0.content.0.source.data: invalid base64 data"),
+        ({"tool_choice": {"type": "auto"}}, "tool_choice: may only be specified while providing tools"),
+        ({"tool_choice": {"type": "any"}, "tools": []}, "tool_choice: may only be specified while providing tools"),
+        ({"thinking": THINKING, "max_tokens": 1024}, "`max_tokens` must be greater than `thinking.budget_tokens`"),
+        ({"thinking": THINKING, "max_tokens": 2000, "temperature": 0}, "`temperature` may only be set to 1 when"),
+        (
+            {"thinking": THINKING, "max_tokens": 2000, "tools": [TOOL], "tool_choice": {"type": "any"}},
+            "Thinking may not be enabled when tool_choice forces tool use.",
+        ),
+        *(
+            ({"tools": [{**TOOL, "input_schema": {"type": "object", **part}}]}, "tools.0.input_schema: JSON schema is")
+            for part in (
+                {"properties": []},
+                {"properties": {"a": {"type": "strin"}}},
+                {"properties": {"a": 5}},
+                {"required": "a"},
+                {"properties": {"a": {"items": {"anyOf": [{"enum": 5}]}}}},
+            )
+        ),
     ],
 )
 def test_a_malformed_tool_or_an_unknown_field_is_refused(
@@ -229,6 +268,19 @@ def test_a_malformed_tool_or_an_unknown_field_is_refused(
     response = http.post("/v1/messages", json=asked(**changes))
     assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
     assert response.json()["error"]["message"].startswith(complaint)
+
+
+def test_what_is_at_the_limit_is_taken(http: httpx.Client) -> None:
+    interleaved = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"], "enum": ["x"]}, "b": True}}
+    for changes, headers in (
+        ({"thinking": THINKING, "max_tokens": 1024}, interleaved),
+        ({"thinking": THINKING, "max_tokens": 1025, "temperature": 1, "tools": [TOOL]}, {}),
+        ({"messages": conversation("Hi", "")}, {}),
+        ({"messages": conversation([MARKED] * 4, "So", "Hi ")}, {}),
+        ({"tools": [{**TOOL, "input_schema": schema}], "tool_choice": {"type": "none"}}, {}),
+    ):
+        assert http.post("/v1/messages", json=asked(**changes), headers=headers).status_code == 200
 
 
 def test_the_first_stop_sequence_ends_the_echo(http: httpx.Client) -> None:
@@ -260,7 +312,7 @@ def test_the_events_come_in_the_order_of_the_real_service(http: httpx.Client) ->
     assert (begun["content"], begun["stop_reason"], begun["usage"]["output_tokens"]) == ([], None, 1)
 
 
-@pytest.mark.parametrize("said", ["\n\n  ", "a\x00b\x1b[31m", "\ud800", "data: x\n\nevent: message_stop", "語" * 5000])
+@pytest.mark.parametrize("said", ["\n\nx  ", "a\x00b\x1b[31m", "\ud800", "data: x\n\nevent: message_stop", "語" * 5000])
 def test_whatever_was_said_comes_back_as_it_is(http: httpx.Client, said: str) -> None:
     body = json.dumps(asked(max_tokens=128_000, messages=[{"role": "user", "content": said}])).encode("ascii")
     headers = {"content-type": "application/json"}

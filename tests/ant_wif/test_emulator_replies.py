@@ -62,10 +62,10 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     "text": {"text": "It rains, and it will rain, as it has rained for as long as anybody can remember. ½"},
     "no text": {"text": ""},
     "thinking": {"thinking": "Where is Ulm?", "text": "In Swabia."},
-    "a tool": {"tool_use": {"name": "weather", "input": {"city": "Ulm", "days": [1, 2, {"unit": "°C"}]}}},
+    "a tool": {"tool_use": {"name": "w", "input": {"city": "Ulm", "days": [1, 2, {"unit": "°C"}]}, "id": "toolu_1"}},
     "two tools": {
         "text": "I look.",
-        "tool_use": [{"name": "weather", "input": {"city": "Ulm"}}, {"name": "time", "input": {}, "id": "toolu_1"}],
+        "tool_use": [{"name": "weather", "input": {"city": "Ulm"}, "id": "toolu_2"}, {"name": "time", "id": "toolu_1"}],
     },
     "blocks": {
         "content": [
@@ -114,6 +114,13 @@ async def _ask_twice(scripted: Emulator) -> None:
         assert said(await sdk.messages.create(model=MODEL, max_tokens=9, messages=[question])) == "It rains."
         async with sdk.messages.stream(model=MODEL, max_tokens=9, messages=[question]) as streamed:
             assert said(await streamed.get_final_message()) == "It rains."
+
+
+def test_a_tool_that_is_used_several_times_has_another_id_each_time(
+    sdk: anthropic.Anthropic, scripted: Emulator
+) -> None:
+    scripted.reply(tool_use=[{"name": "weather"}, {"name": "weather"}], times=2)
+    assert len({block.to_dict()["id"] for _ in range(2) for block in ask(sdk, tools=[WEATHER]).content}) == 4
 
 
 def test_an_agent_uses_a_tool_and_then_answers(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
@@ -352,6 +359,8 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"tool_use": {"input": {}}}, "tool_use: needs the name of a tool"),
     ({"tool_use": {"name": "x", "arguments": {}}}, "name, input and id only, and not arguments"),
     ({"tool_use": {"name": "x", "input": "{}"}}, "input must be an object, not str"),
+    ({"tool_use": {"name": "x", "id": "a b"}}, "id must be a string of letters"),
+    ({"content": [{"type": "tool_use", "id": "a b", "name": "x", "input": {}}]}, r"content\[0\].id: must match"),
     ({"tool_use": [{"name": "x"}, {"name": ""}]}, r"tool_use\[1\]: needs the name"),
     ({"text": "x", "stop_reason": "done"}, "stop_reason 'done' is not one of end_turn"),
     ({"text": "x", "stop_reason": "tool_use"}, "needs a tool_use"),

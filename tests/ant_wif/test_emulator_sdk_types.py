@@ -61,6 +61,8 @@ REGISTRATIONS: dict[str, tuple[type, type[Strict]]] = {
 # What a single field cannot say alone, and the service refuses: a choice or a result of a tool that is not there.
 _NEEDS_MORE = (
     "tool_choice.name: Tool",
+    "tool_choice: may only be specified while providing tools",
+    "blocks can only be in",
     "unexpected `tool_use_id`",
     "input_schema.type: must be object",
     "must be at least 1024",

@@ -81,9 +81,6 @@ IMPOSSIBLE: list[tuple[Any, str]] = [
     ({"properties": {"age": {"pattern": "^a$", "type": "string", "minLength": 3}}}, "no value satisfies it"),
     ({"properties": {"age": {"pattern": "((a{9999}){9999}){9999}", "type": "string"}}}, "no value was found"),
     ({"properties": {"age": {"type": "string", "pattern": "("}}}, "the pattern cannot be read: missing )"),
-    ({"properties": {"age": {"type": "strin"}}}, "type 'strin' is not one of string"),
-    ({"properties": {"age": {"type": 5}}}, "is not a valid JSON schema"),
-    ({"properties": {"age": 5}}, "is not a valid JSON schema"),
     ({"properties": {"age": {"type": "integer", "minimum": "x"}}}, "'x' is not a number"),
     ({"properties": {"age": {"type": "integer", "multipleOf": 0}}}, "multipleOf must be greater than 0"),
     ({"properties": {"age": {"allOf": [{"type": "string"}, {"type": "null"}]}}}, "type string excludes type null"),
@@ -94,6 +91,11 @@ IMPOSSIBLE: list[tuple[Any, str]] = [
         {"properties": {"age": {"type": "array", "minItems": 3, "uniqueItems": True, "items": {"type": "boolean"}}}},
         "there are no 3 different items",
     ),
+]
+INVALID: list[tuple[Any, str]] = [
+    ({"type": "strin"}, "type 'strin' is not one of string"),
+    ({"type": 5}, "is not a valid JSON schema"),
+    (5, "is not a valid JSON schema"),
 ]
 
 
@@ -199,6 +201,11 @@ def test_a_schema_that_cannot_be_satisfied_is_named_with_its_place(sdk: anthropi
         message = caught.value.body["error"]["message"]  # type: ignore[index,call-overload]  # an object
         assert message.startswith("emulator: tools.0.input_schema.properties.age"), message
         assert said in message
+    for part, said in INVALID:
+        with pytest.raises(anthropic.BadRequestError) as caught:
+            ask(sdk, **with_schema({"type": "object", "required": ["age"], "properties": {"age": part}}))
+        assert "output_config.format.schema.properties.age" in str(caught.value)
+        assert said in str(caught.value)
 
 
 def test_a_document_that_is_longer_than_max_tokens_is_cut(sdk: anthropic.Anthropic) -> None:

@@ -143,7 +143,7 @@ def count(value: object) -> int:
             total += sum(1 for _ in TOKEN.finditer(item))
         elif isinstance(item, list):
             left.extend(item)
-        elif isinstance(item, dict) and item.get("type") in {"image", "document"}:
+        elif isinstance(item, dict) and item.get("type") in ("image", "document"):  # in a schema it may be a list
             total += _PICTURE_TOKENS
         elif isinstance(item, dict):
             left.extend(item.values())
@@ -214,7 +214,7 @@ def _answer(
         raise Refusal(status, message, kind)
     return MessageAnswer(
         model=reply.model or asked.model,
-        content=reply.content,
+        content=reply.blocks(),
         input_tokens=count_input(asked),
         stop_reason=reply.stop_reason,
         stop_sequence=next(iter(asked.stop_sequences), None) if reply.stop_reason == "stop_sequence" else None,

@@ -32,6 +32,39 @@ class SchemaError(Exception):
     """A schema that cannot be satisfied, or cannot be read. The text says why."""
 
 
+_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems")
+_SINGLE = (
+    "items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not", "if", "then", "else",
+)  # fmt: skip
+
+
+def is_schema(schema: object) -> bool:
+    """Return whether the parts of a schema are what JSON Schema wants in their place."""
+    left = [schema]  # without recursion: how deep it is nested is for its sender to choose
+    while left:
+        part = left.pop()
+        if isinstance(part, bool):
+            continue
+        if not isinstance(part, dict):
+            return False
+        part = {name: each for name, each in part.items() if each is not None}  # as the SDK has `properties`
+        types = part.get("type", [])
+        named, listed = ([part[name] for name in names if name in part] for names in (_NAMED, _LISTED))
+        words = [part.get("required", []), [types] if isinstance(types, str) else types]
+        if (
+            not all(isinstance(each, dict) for each in named)
+            or not all(isinstance(each, list) for each in [*listed, *words, part.get("enum", [])])
+            or not all(isinstance(word, str) for each in words for word in each)
+            or not set(words[1]) <= _TYPES.keys()
+        ):
+            return False
+        left += [each for parts in named for each in parts.values()] + [each for parts in listed for each in parts]
+        singles = [part[name] for name in _SINGLE if name in part]
+        left += [each for single in singles for each in (single if isinstance(single, list) else [single])]
+    return True
+
+
 def exact(number: object) -> Fraction:
     """Return the number that was written: 0.1 is a tenth."""
     if not is_number(number):

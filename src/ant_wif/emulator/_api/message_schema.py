@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ant_wif._secrets import sanitize
+from ant_wif.emulator._api.json_schema import is_schema
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.blocks import Schema, check, types_of_the_sdk
 
 _FRACTION = {"type": "number", "minimum": 0.0, "maximum": 1.0}
 # What the newest SDK has no more, and the service still takes.
 _OLDER = {"temperature": _FRACTION, "top_p": _FRACTION, "top_k": {"type": "integer", "minimum": 0}}
+
+_SPEAKERS = {"tool_use": "assistant", "tool_result": "user"}
+"""Who sends a block, where a type of the SDK does not say."""
+_MOST_MARKS = 4
 
 
 @functools.cache
@@ -58,7 +64,10 @@ def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> 
         # The last message may be an empty beginning of the answer.
         if not message.get("content", "?") and (message["role"] != "assistant" or number < len(messages) - 1):
             raise Refusal(400, f"messages.{number}.content: must not be empty")
+    _check_texts(messages)
     _check_tools(body)
+    _check_thinking(body)
+    _check_marks(body)
     _check_results(messages)
     return MessageRequest(
         model=body["model"],
@@ -73,15 +82,61 @@ def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> 
     )
 
 
+def _check_texts(messages: Sequence[Mapping[str, Any]]) -> None:
+    for number, message in enumerate(messages):
+        if any(text and not text.strip() for text in _texts(message.get("content"))):
+            raise Refusal(400, "messages: text content blocks must contain non-whitespace text")
+        for place, block in enumerate(_blocks(message)):
+            source = block.get("source")
+            if isinstance(source, dict) and source.get("type") == "base64" and not _is_base64(source["data"]):
+                raise Refusal(400, f"messages.{number}.content.{place}.source.data: invalid base64 data")
+    last = messages[-1]
+    texts = list(_texts(last.get("content"))) if last["role"] == "assistant" else []
+    if texts and texts[-1] != texts[-1].rstrip():
+        raise Refusal(400, "messages: final assistant content cannot end with trailing whitespace")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
+
+
+def _check_thinking(body: Mapping[str, Any]) -> None:
+    if (body.get("thinking") or {}).get("type") != "enabled":
+        return
+    if body.get("temperature", 1) != 1:
+        raise Refusal(400, "`temperature` may only be set to 1 when thinking is enabled")
+    if (body.get("tool_choice") or {}).get("type") in {"any", "tool"}:
+        raise Refusal(400, "Thinking may not be enabled when tool_choice forces tool use.")
+
+
+def _check_marks(body: Mapping[str, Any]) -> None:
+    """What is marked for the cache: at most four blocks, of which a result of a tool can hold some."""
+    blocks = [*(body.get("system") or ()), *body.get("tools", ())]
+    for block in (block for message in body["messages"] for block in _blocks(message)):
+        inner = block.get("content")
+        blocks += [block, *(inner if isinstance(inner, list) else ())]
+    marked = sum(isinstance(block, dict) and block.get("cache_control") is not None for block in blocks)
+    if marked > _MOST_MARKS:
+        raise Refusal(400, f"A maximum of {_MOST_MARKS} blocks with cache_control may be provided. Found {marked}.")
+
+
 def _check_tools(body: Mapping[str, Any]) -> None:
     names: set[str] = set()
     for number, tool in enumerate(body.get("tools", ())):
         if tool.get("type") in {None, "custom"} and tool["input_schema"].get("type") != "object":
             raise Refusal(400, f"tools.{number}.input_schema.type: must be object")
+        if "input_schema" in tool and not is_schema(tool["input_schema"]):
+            sentence = "JSON schema is invalid. It must match JSON Schema draft 2020-12."
+            raise Refusal(400, f"tools.{number}.input_schema: {sentence}")
         if tool.get("name") in names:
             raise Refusal(400, "tools: Tool names must be unique.")
         names |= {tool["name"]} if "name" in tool else set()
     choice = body.get("tool_choice") or {}
+    if choice and not body.get("tools") and not _adds_tools(body["messages"]):
+        raise Refusal(400, "tool_choice: may only be specified while providing tools")
     if choice.get("type") == "tool" and choice.get("name") not in names and not _adds_tools(body["messages"]):
         wanted = sanitize(str(choice.get("name")), limit=64)
         raise Refusal(400, f"tool_choice.name: Tool '{wanted}' not found in provided tools")
@@ -96,9 +151,18 @@ def _check_results(messages: Sequence[Mapping[str, object]]) -> None:
     open_uses: set[str] = set()
     turns = [(number, message) for number, message in enumerate(messages) if message["role"] != "system"]
     for position, (number, message) in enumerate(turns):
+        for block in _blocks(message):
+            if _SPEAKERS.get(str(block["type"]), message["role"]) != message["role"]:
+                raise Refusal(
+                    400,
+                    f"messages.{number}: `{block['type']}` blocks can only be in "
+                    f"`{_SPEAKERS[str(block['type'])]}` messages",
+                )
         is_first = position == 0 or turns[position - 1][1]["role"] != message["role"]
         if message["role"] == "assistant":
             found = [block.get("id") for block in _blocks(message) if block["type"] == "tool_use"]
+            if len(set(found)) < len(found):
+                raise Refusal(400, f"messages.{number}: `tool_use` ids must be unique")
             open_uses = {str(each) for each in found} | (set() if is_first else open_uses)
             continue
         results = [

@@ -123,6 +123,11 @@ def read_generation(state: State, body: Mapping[str, Any], headers: Headers) -> 
     if asked.max_tokens > most:
         sentence = f"{min(asked.max_tokens, 10**18)} > {most}, which is the maximum allowed number of output tokens"
         raise Refusal(400, f"max_tokens: {sentence} for {sanitize(asked.model, limit=64)}")
+    thinking = body.get("thinking") or {}
+    if thinking.get("budget_tokens", -1) >= asked.max_tokens and not any(
+        flag.startswith("interleaved-thinking-") for flag in listed(headers, "anthropic-beta")
+    ):
+        raise Refusal(400, "`max_tokens` must be greater than `thinking.budget_tokens`")
     return asked
 
 

@@ -28,6 +28,7 @@ _LIMITS: Mapping[tuple[str, ...], Mapping[str, object]] = {
     ("$defs", "BetaTextBlockParam", "properties", "text"): {"minLength": 1},
     ("$defs", "BetaThinkingConfigEnabledParam", "properties", "budget_tokens"): {"minimum": 1024},
     ("$defs", "BetaToolParam", "properties", "name"): {"pattern": r"^[a-zA-Z0-9_-]{1,128}$"},
+    ("$defs", "BetaToolUseBlockParam", "properties", "id"): {"pattern": r"^[a-zA-Z0-9_-]+$"},
 }
 _KINDS = {
     dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ant_wif._secrets import sanitize
+from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._state.history import RecordedRequest
 
 When: TypeAlias = Callable[[RecordedRequest], object] | str | Mapping[str, object] | None
@@ -15,6 +16,8 @@ When: TypeAlias = Callable[[RecordedRequest], object] | str | Mapping[str, objec
 
 Json: TypeAlias = dict[str, Any]
 
+IDS = {"tool_use": "toolu", "server_tool_use": "srvtoolu", "mcp_tool_use": "mcptoolu"}
+"""How the ids of blocks begin, by type."""
 _MOST_USED = 1_000
 SHOWN = 60
 """How many characters of a value a description has."""
@@ -39,6 +42,13 @@ class ScriptedReply:
     times_left: int | None = 1
     """How many requests can still get this reply; `None` for any number."""
     times_used: int = 0
+
+    def blocks(self) -> tuple[Json, ...]:
+        """Return the content of an answer: a use of a tool has another id in each, unless the test gave one."""
+        return tuple(
+            {"type": block["type"], "id": tagged_id(IDS[block["type"]]), **block} if block["type"] in IDS else block
+            for block in self.content
+        )
 
     def __str__(self) -> str:
         condition = "" if self.when is None else f" when {_condition(self.when)}"

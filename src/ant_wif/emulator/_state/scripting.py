@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from ant_wif.emulator._http.ids import tagged_id
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.blocks import check, check_block, types_of_the_sdk
 from ant_wif.emulator._state.history import RequestList
-from ant_wif.emulator._state.replies import SHOWN, Json, ScriptedReply, When
+from ant_wif.emulator._state.replies import IDS, SHOWN, Json, ScriptedReply, When
 from ant_wif.emulator._state.state import State
 
 _STOP_REASONS = (
@@ -32,7 +33,6 @@ _STOP_REASONS = (
     "refusal",
     "model_context_window_exceeded",
 )
-_IDS = {"tool_use": "toolu", "server_tool_use": "srvtoolu", "mcp_tool_use": "mcptoolu"}
 _LONGEST_DELAY = 86_400.0
 
 
@@ -164,12 +164,10 @@ def _blocks(text: object, content: object, tool_use: object, thinking: object) -
         for number, block in enumerate(_list("content", content)):
             plain = _object(f"content[{number}]", block)
             kind = plain.get("type")
-            if kind in _IDS:
-                plain.setdefault("id", tagged_id(_IDS[kind]))
-            elif kind == "thinking":
+            if kind == "thinking":
                 plain.setdefault("signature", tagged_id("signature"))
             try:
-                check_block(plain, f"content[{number}]")
+                check_block({"id": "later", **plain} if kind in IDS else plain, f"content[{number}]")
             except Refusal as refusal:
                 raise ValueError(refusal.message) from None
             blocks.append(plain)
@@ -195,9 +193,9 @@ def _tool_use(place: str, use: object) -> Json:
     given.setdefault("input", {})
     if not isinstance(given["input"], dict):
         raise ValueError(f"{place}: input must be an object, not {_kind(given['input'])}")
-    if not isinstance(given.setdefault("id", tagged_id("toolu")), str):
-        raise ValueError(f"{place}: id must be a string")
-    return {"type": "tool_use", "id": given["id"], "name": given["name"], "input": given["input"]}
+    if "id" in given and not (isinstance(given["id"], str) and re.fullmatch(r"[a-zA-Z0-9_-]+", given["id"])):
+        raise ValueError(f"{place}: id must be a string of letters, digits, hyphens and underscores")
+    return {"type": "tool_use", **given}
 
 
 def _stop_reason(given: object, blocks: tuple[Json, ...]) -> str:
