@@ -18,7 +18,7 @@ __all__ = ["completion"]
         "ant completion fish > ~/.config/fish/completions/ant.fish",
     ),
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print a shell completion script.
