@@ -1,5 +1,5 @@
 # Calls the Claude API from a run of HCP Terraform without a stored key.
-# Set TFC_WORKLOAD_IDENTITY_AUDIENCE_ANTHROPIC and the four ids as environment variables of the workspace. They are not
+# Set TFC_WORKLOAD_IDENTITY_AUDIENCE_ANTHROPIC and the four IDs as environment variables of the workspace. They are not
 # secrets. See README.md beside this file.
 resource "terraform_data" "claude" {
   triggers_replace = [timestamp()]
