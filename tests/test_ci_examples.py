@@ -526,7 +526,7 @@ def test_the_pod_mounts_a_token_for_the_audience_where_the_source_looks() -> Non
     assert container["envFrom"] == [{"configMapRef": {"name": "anthropic"}}]
 
 
-def test_the_pod_s_account_may_mint_its_own_token_and_nothing_else() -> None:
+def test_the_pod_s_account_may_request_its_own_token_and_nothing_else() -> None:
     account = KUBERNETES["ServiceAccount"]["metadata"]
     assert POD["serviceAccountName"] == account["name"]
     assert KUBERNETES["Role"]["rules"] == [

@@ -91,7 +91,7 @@ def test_a_container_of_another_user_has_a_credential_by_the_recipe(docker: Path
 
 
 @as_root
-def test_a_group_may_read_what_nobody_else_may(tmp_path: Path) -> None:
+def test_a_group_may_read_what_other_users_may_not(tmp_path: Path) -> None:
     listing = 'find "$ANTHROPIC_CONFIG_DIR" -printf "%m %g %y %P\\n"'
     with Emulator() as emulator:
         environ = {

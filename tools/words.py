@@ -1,4 +1,4 @@
-"""`make lint`: find phrases that a reader stumbles over, in the documentation and in the strings and comments of code.
+"""`make lint`: find phrases that a reader stumbles over: in documentation, in strings and comments, in names of tests.
 
 `PHRASES` has each with what to write in its place. Keep the list short: a phrase belongs here when it came back.
 """
@@ -44,16 +44,17 @@ PHRASES = {
 
 DOCUMENTATION = ("*.md", "docs/*.md", "ci-examples/**/*.md")
 CODE = ("src/**/*.py", "pytest_plugin/**/*.py", "tools/*.py")
+TESTS = ("tests/**/*.py",)
 
 
 def findings(root: Path = ROOT) -> Iterator[str]:
     """Yield each place where a phrase stands: file, line, phrase and replacement."""
-    for pattern in (*DOCUMENTATION, *CODE):
+    for pattern in (*DOCUMENTATION, *CODE, *TESTS):
         for path in sorted(root.glob(pattern)):
             name = path.relative_to(root).as_posix()
             if path == Path(__file__):
                 continue
-            for line, text in _texts(path):
+            for line, text in _names(path) if pattern in TESTS else _texts(path):
                 for phrase, instead in PHRASES.items():
                     for found in re.finditer(phrase.replace(" ", r"\s+"), text, re.IGNORECASE):
                         at = line + text.count("\n", 0, found.start())
@@ -72,6 +73,13 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
+
+
+def _names(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the sentence that the name of each test in a file is, with its line."""
+    source = path.read_text(encoding="utf-8")
+    for found in re.finditer(r"def test_(\w+)", source):
+        yield source.count("\n", 0, found.start()) + 1, found[1].replace("_", " ")
 
 
 if __name__ == "__main__":

@@ -156,14 +156,14 @@ class TestMessages:
         assert (outcome.status, outcome.out) == (2, "")
         assert says in outcome.err
 
-    def test_a_pipe_that_nobody_writes_to_is_not_waited_for_in_silence(self, emulator: Emulator) -> None:
+    def test_a_pipe_without_a_writer_is_not_waited_for_in_silence(self, emulator: Emulator) -> None:
         environ = alone(emulator.base_url, emulator.api_key)
         with in_a_pipe(*CREATE, "--message", HELLO, "--transform", "role", environ=environ) as child:
             child.expect("waiting for a body on stdin; add < /dev/null where there is none")
             end_input(child)
             assert rest(child) == (0, '\n"assistant"\n')
 
-    def test_a_body_that_is_no_text_is_refused(self, emulator: Emulator) -> None:
+    def test_a_body_that_is_not_text_is_refused(self, emulator: Emulator) -> None:
         environ = {"ANTHROPIC_API_KEY": emulator.api_key, "HOME": "/nonexistent"}
         words = [sys.executable, "-m", "ant_cli", "messages", "create"]
         done = preloaded.run(words, input=b"\xc3\x28", env=environ, capture_output=True, check=False)
@@ -326,7 +326,7 @@ class TestForms:
         assert "\n" not in found["error"]["message"]
 
     @pytest.mark.parametrize("words", [("models", "list"), ("auth", "status"), ("api", "/v1/models")])
-    def test_an_output_that_takes_nothing_is_no_mistake_of_ours(
+    def test_an_output_that_takes_nothing_is_not_reported_as_a_bug(
         self, emulator: Emulator, words: tuple[str, ...]
     ) -> None:
         environ = alone(emulator.base_url, emulator.api_key)
@@ -397,7 +397,7 @@ class TestAnyEndpoint:
         assert sent.headers["anthropic-beta"] == "one,oauth-2025-04-20"
         assert sent.headers["anthropic-version"] == "2023-06-01"
 
-    def test_what_is_no_number_and_no_json_is_a_text_to_the_letter(self, ant: Ant, wire: TokenEndpoint) -> None:
+    def test_what_is_neither_a_number_nor_json_is_an_unchanged_text(self, ant: Ant, wire: TokenEndpoint) -> None:
         fields = {
             "a": ("Fix #12", "Fix #12"), "b": ("#12", "#12"), "c": ("fix: the build", "fix: the build"),
             "d": ("a\nb", "a\nb"), "e": ("007", "007"), "f": ("1e3", 1000.0), "g": ("-0.5", -0.5), "h": ("null", None),
@@ -424,7 +424,7 @@ class TestAnyEndpoint:
             outcome = ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
         assert (outcome.status, outcome.out) == (0, "1\n2\n")
 
-    def test_what_is_no_json_cannot_be_transformed(self, ant: Ant) -> None:
+    def test_what_is_not_json_cannot_be_transformed(self, ant: Ant) -> None:
         with Scripted(lambda _: (200, {"Content-Type": "text/csv", "Content-Length": "4"}, b"a,b\n")) as endpoint:
             words = ("api", "/v1/x", "--transform", "a")
             outcome = ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
@@ -454,12 +454,12 @@ class TestAnyEndpoint:
         assert pages == run("models", "list", "--transform", "id", "-r").out.split()
         assert run("api", "/v1/models?limit=2", "--paginate", "--limit", "3").out.count("\n") == 3
 
-    def test_what_is_no_json_is_printed_as_it_came(self, ant: Ant) -> None:
+    def test_what_is_not_json_is_printed_unchanged(self, ant: Ant) -> None:
         with Scripted(lambda _: (200, {"Content-Type": "text/csv", "Content-Length": "4"}, b"a,b\n")) as endpoint:
             outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
         assert (outcome.status, outcome.out) == (0, "a,b\n")
 
-    def test_a_text_is_no_command_to_a_build_system(self, ant: Ant) -> None:
+    def test_a_text_is_not_a_command_to_a_build_system(self, ant: Ant) -> None:
         body = b"##vso[task.setvariable variable=x]y\n::set-env name=x::y\n\x1b]52;c;eA==\x07\n"
         for kind, shown in (
             ("text/plain", b"# #vso[task.setvariable variable=x]y\n: :set-env name=x::y\n\\x1b]52;c;eA==\\x07\n"),

@@ -105,7 +105,7 @@ def short_login(job: Environ, emulator: Emulator, lifetime: int) -> tuple[Enviro
     return {**job, "ANTHROPIC_PROFILE": "short"}, login
 
 
-def test_a_command_that_outlives_its_token_never_reads_an_expired_one_though_nobody_reads_what_is_said(
+def test_a_command_that_outlives_its_token_never_reads_an_expired_one_with_a_closed_stderr_or_not(
     job: Environ, emulator: Emulator
 ) -> None:
     environ, _ = short_login(job, emulator, 4)

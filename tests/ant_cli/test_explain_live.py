@@ -112,7 +112,7 @@ def test_times_are_judged_by_the_clock_of_the_api(ant: Ant, emulator: Emulator, 
         emulator.reset_clock()
 
 
-def test_an_authority_that_is_no_text_is_not_used(ant: Ant, emulator: Emulator) -> None:
+def test_an_authority_that_is_not_text_is_not_used(ant: Ant, emulator: Emulator) -> None:
     issued_with(emulator, {"type": "discovery", "ca_cert_pem": "\ud800"})
     outcome = ant(*ADMIN, **emulator.env("github"))
     assert (outcome.status, outcome.err) == (0, "")
@@ -147,7 +147,9 @@ def test_keys_are_had_in_every_way_that_they_are_registered(ant: Ant, emulator: 
 @pytest.mark.parametrize(
     "url", ["https://10.0.0.1/keys", "http://127.0.0.1:1/keys", "{}/github/nothing", "{}/_emulator/"]
 )
-def test_keys_that_cannot_be_had_from_here_say_nothing_of_the_platform(ant: Ant, emulator: Emulator, url: str) -> None:
+def test_keys_that_cannot_be_fetched_from_here_say_nothing_of_the_platform(
+    ant: Ant, emulator: Emulator, url: str
+) -> None:
     issued_with(emulator, {"type": "explicit_url", "url": url.format(emulator.base_url)})
     outcome = ant(*ADMIN, **emulator.env("github"))
     assert (outcome.status, all_marks(outcome)) == (0, "✓" * 6 + "??" + "✓" * 9)
@@ -163,7 +165,9 @@ def test_files_say_otherwise_than_what_is_registered(ant: Ant, emulator: Emulato
     assert all_marks(outcome) == "✓" * 5 + "✗??" + "✓" * 9
 
 
-def test_a_login_without_the_scope_is_no_administrator_s(ant: Ant, emulator: Emulator, directory: ConfigDir) -> None:
+def test_a_login_without_the_scope_is_not_an_administrator_s(
+    ant: Ant, emulator: Emulator, directory: ConfigDir
+) -> None:
     keep_a_login(directory, emulator, "mine")
     outcome = ant("auth", "explain", "--profile", "mine", **emulator.env("github"))
     assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓?????✓??")

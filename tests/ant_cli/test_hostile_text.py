@@ -54,7 +54,7 @@ def assert_harmless(outcome: Outcome) -> Outcome:
 
 @hostile
 @pytest.mark.parametrize("form", ["json", "jsonl", "yaml", "raw"])
-def test_an_answer_says_in_every_form_what_it_said_and_harms_nobody(ant: Ant, text: str, form: str) -> None:
+def test_a_response_is_printed_in_every_form_and_is_harmless(ant: Ant, text: str, form: str) -> None:
     said = {text: [text, f"a {text}", {"a": f"{'long ' * 40}{text}"}], "number": 7, "nothing": None}
     with TokenEndpoint(body=said) as endpoint:
         outcome = ant("api", "/v1/x", "--format", form, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=endpoint.base_url)

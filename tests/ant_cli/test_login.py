@@ -202,7 +202,7 @@ ANSWERS: dict[str, tuple[Tamper, str, str]] = {
 
 
 @pytest.mark.parametrize("how", ANSWERS)
-def test_an_answer_that_logs_nobody_in_has_its_page_and_its_sentence_and_leaves_the_login_that_there_is(
+def test_a_response_without_a_login_has_its_page_and_sentence_and_keeps_the_earlier_login(
     how: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
@@ -328,7 +328,7 @@ def test_clients_that_send_a_byte_now_and_then_do_not_keep_the_browser_out(
 WRONG = ("code#another", "http://[", "https://console.example/?code=1", "#")
 
 
-def test_what_is_no_code_of_this_login_is_asked_for_again(
+def test_what_is_not_a_code_of_this_login_is_asked_for_again(
     words: list[str], environ: Environ, emulator: Emulator
 ) -> None:
     with in_a_pipe(*words, "--no-browser", environ=environ) as ant:
@@ -360,7 +360,7 @@ def test_pasting_ends_with_a_sentence(last: str, words: list[str], environ: Envi
     assert "unexpected" not in text
 
 
-def test_closed_output_is_no_failure_and_a_reader_that_goes_is_no_success(
+def test_closed_output_is_not_a_failure_and_a_reader_that_goes_is_not_a_success(
     words: list[str], environ: Environ, emulator: Emulator
 ) -> None:
     shell = 'exec "$@" >&-'

@@ -67,7 +67,7 @@ def test_a_profile_s_workspace_organization_client_and_scope_are_asked_for(
     assert sent["scope"] == "user:profile"
 
 
-def test_scopes_of_an_administrator_are_asked_for_outright_and_kept_in_a_profile_of_their_own(
+def test_scopes_of_an_administrator_are_requested_explicitly_and_kept_in_a_profile_of_their_own(
     words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
@@ -141,7 +141,7 @@ def test_a_duration_is_written_as_other_tools_write_it(text: str, expected: int)
 
 
 @pytest.mark.parametrize("text", ["", "0", "0m0s", "s", "5s5m", "-1s", "1.5h", "5 m", "1d", "1h30", "\u0665m"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_what_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         seconds(text)
 
@@ -339,7 +339,7 @@ def test_a_port_in_use_is_named(words: list[str], environ: Environ, ant: Ant) ->
     assert "hint: choose another with --callback-port" in outcome.err
 
 
-def test_a_closed_standard_input_is_no_way_to_paste_a_code(words: list[str], environ: Environ) -> None:
+def test_a_closed_standard_input_is_not_a_way_to_paste_a_code(words: list[str], environ: Environ) -> None:
     with in_a_pipe(*words, "--no-browser", environ=environ) as ant:
         printed_url(ant)
         end_input(ant)

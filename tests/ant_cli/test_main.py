@@ -32,7 +32,7 @@ def test_options_may_stand_before_and_after_the_command(ant: Ant) -> None:
     assert credential["origin"] == "--api-key"
 
 
-def test_what_stands_after_the_command_beats_what_stands_before(ant: Ant) -> None:
+def test_an_option_after_the_command_overrides_the_one_before_it(ant: Ant) -> None:
     found = ant(
         "--base-url", "https://a.example", "auth", "status", "--base-url", "https://b.example", "--format", "json"
     )

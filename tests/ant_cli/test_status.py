@@ -304,7 +304,7 @@ def test_status_exits_0_whatever_it_finds(ant: Ant, environ: dict[str, str]) -> 
     assert ant("auth", "status", "--format", "json", **environ).status == 0
 
 
-def test_no_colour_where_stdout_is_no_terminal(ant: Ant) -> None:
+def test_no_colour_where_stdout_is_not_a_terminal(ant: Ant) -> None:
     assert "\x1b" not in ant("auth", "status").out
 
 

@@ -77,7 +77,7 @@ def test_the_file_is_rewritten_before_each_expiry_until_it_is_stopped(emulator: 
     assert [path.name for path in tmp_path.iterdir() if ".tmp" in path.name] == []
 
 
-def test_what_cannot_be_had_at_all_is_an_error_at_once(ant: Ant, tmp_path: Path) -> None:
+def test_a_token_that_can_never_be_fetched_is_an_error_at_once(ant: Ant, tmp_path: Path) -> None:
     outcome = ant("identity", "token", "--watch", "--output", str(tmp_path / "output"))
     assert outcome.status == 3
     assert "hint: " in outcome.err

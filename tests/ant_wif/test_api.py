@@ -84,7 +84,7 @@ def test_an_end_comes_to_every_patience(api: Api, emulator: Emulator, waits: Wai
     assert len(waits) == 3
 
 
-def test_a_server_may_say_that_it_is_no_use(waits: Waits) -> None:
+def test_a_server_may_say_that_a_retry_is_useless(waits: Waits) -> None:
     with (
         Scripted(lambda _: (500, {"x-should-retry": "false", "Content-Length": "2"}, b"{}")) as endpoint,
         client(endpoint, waits) as api,
@@ -162,7 +162,7 @@ def test_a_server_may_say_in_other_ways_how_long_to_wait(headers: dict[str, str]
 
 
 @pytest.mark.parametrize("stated", ["", "soon", "Mon, 99 Nov 2026 12:00:00 GMT", "-5", "1e9"])
-def test_a_time_to_wait_that_is_none_is_as_if_there_were_none(stated: str, waits: Waits) -> None:
+def test_an_invalid_time_to_wait_is_ignored(stated: str, waits: Waits) -> None:
     answers = iter([(429, {"retry-after": stated, "Content-Length": "2"}, b"{}"), {"data": []}])
     with Scripted(lambda _: next(answers)) as endpoint, client(endpoint, waits) as api:
         api.get("/v1/models")
@@ -321,14 +321,14 @@ def test_a_list_that_leads_in_a_circle_is_left(waits: Waits) -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, {"data": None}, {"data": {"id": "a"}}, {"data": ["a"]}, [], "text", None])
-def test_what_is_no_list_is_said_to_be_none(answer: object, waits: Waits) -> None:
+def test_a_page_that_is_not_a_list_is_an_error(answer: object, waits: Waits) -> None:
     with answering(answer, waits) as api, pytest.raises(ApiError) as caught:
         list(api.items("/v1/models"))
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b'{"a":', b"[" * 100_000, b"\xff", b'{"a": NaN}', b'{"a": 1e999}'])
-def test_a_page_that_is_no_json_is_an_error_with_a_hint(body: bytes, waits: Waits) -> None:
+def test_a_page_that_is_not_json_is_an_error_with_a_hint(body: bytes, waits: Waits) -> None:
     answer = (200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
     with answering(answer, waits) as api, pytest.raises(ApiError, match="not a JSON object") as caught:
         api.get("/v1/models")
@@ -385,7 +385,7 @@ def test_json_lines_are_read_line_by_line(body: bytes, waits: Waits) -> None:
         assert len(list(json_lines(response))) == 2
 
 
-def test_a_line_that_is_no_json_is_an_error_after_those_before(waits: Waits) -> None:
+def test_a_line_that_is_not_json_is_an_error_after_those_before(waits: Waits) -> None:
     body = b'{"a": 1}\nnope\n'
     answer = (200, {"Content-Length": str(len(body))}, body)
     found: list[object] = []

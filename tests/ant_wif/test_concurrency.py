@@ -326,7 +326,7 @@ def test_a_cancelled_leader_does_not_strand_the_others(backend: str, server: Hos
 
 
 @BACKENDS
-def test_a_cancelled_follower_disturbs_nobody(backend: str, server: HostileServer) -> None:
+def test_a_cancelled_follower_does_not_disturb_others(backend: str, server: HostileServer) -> None:
     release = threading.Event()
     server.behaviour = held(release, reply(grant("sk-ant-oat01-one")))
     credentials = credentials_at(server)

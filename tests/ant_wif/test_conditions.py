@@ -80,7 +80,7 @@ def test_a_condition_sees_the_claims(condition: str, *, holds: bool) -> None:
         ("claims.nothing", "null, which is not a boolean"),
     ],
 )
-def test_an_error_and_what_is_no_boolean_deny_and_say_what_happened(condition: str, said: str) -> None:
+def test_an_error_and_a_result_that_is_not_a_boolean_deny_and_say_what_happened(condition: str, said: str) -> None:
     holds, words = evaluate_condition(condition, CLAIMS)
     assert not holds
     assert said in words
@@ -110,7 +110,7 @@ def test_an_error_and_what_is_no_boolean_deny_and_say_what_happened(condition: s
         ("[1, 2].exists(x, x == 1)", "whatever"),
     ],
 )
-def test_what_does_not_compile_and_what_is_always_true_is_no_condition(condition: str, said: str) -> None:
+def test_what_does_not_compile_and_what_is_always_true_is_not_a_condition(condition: str, said: str) -> None:
     with pytest.raises(ConditionError, match=said):
         check_condition(condition)
 

@@ -135,7 +135,7 @@ def test_an_issuer_that_answers_nonsense_denies(
     assert found["next_poll_at"] > found["last_fetched_at"]
 
 
-def test_an_issuer_that_nobody_answers_for_denies(emulator: Emulator, admin: Administrator) -> None:
+def test_an_issuer_that_does_not_respond_denies(emulator: Emulator, admin: Administrator) -> None:
     with Idp() as gone:
         assert isinstance(gone, Idp)
         url = gone.base_url
@@ -188,7 +188,7 @@ def test_the_emulators_own_issuers_can_be_registered_however_they_are_spelled(
     assert outcome(admin, rule["id"], emulator.issue()) is None
 
 
-def test_what_is_no_token_asks_nobody_for_keys(emulator: Emulator, admin: Administrator, idp: Idp) -> None:
+def test_what_is_not_a_token_fetches_no_keys(emulator: Emulator, admin: Administrator, idp: Idp) -> None:
     rule = rule_for(admin, issuer_url=idp.base_url)
     assert outcome(admin, rule, "not.a.token") == "malformed_assertion"
     admin.post(f"federation_rules/{rule}/archive")

@@ -271,7 +271,7 @@ def test_a_cursor_is_good_for_its_own_list_only_and_survives_archiving(admin: Ad
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_a_body_that_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     admin: Administrator, content: bytes, content_type: str, reason: str
 ) -> None:
     answer = admin.ask("POST", "service_accounts", content=content, headers={"content-type": content_type})

@@ -59,7 +59,7 @@ def test_the_control_route_refuses_what_it_cannot_sign(emulator: Emulator, body:
     assert httpx.post(f"{emulator.base_url}/_emulator/jenkins/sign", json={"claims": {}}).status_code == 400
 
 
-def test_signing_adds_issuer_and_times_by_the_emulators_clock_and_leaves_out_what_is_none() -> None:
+def test_signing_adds_issuer_and_times_by_the_emulators_clock_and_leaves_out_null_claims() -> None:
     now = time.time() - 1000
     with Emulator(clock=lambda: now) as emulator:
         token = emulator.sign_as("aws", {"sub": "someone", "exp": None})

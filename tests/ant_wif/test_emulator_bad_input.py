@@ -108,7 +108,7 @@ def denied(client: httpx.Client, emulator: Emulator, assertion: str) -> str | No
         '{"protected":"e30","payload":"e30","signature":""}',
     ],
 )  # fmt: skip
-def test_what_is_no_jwt_is_denied_as_malformed(emulator: Emulator, client: httpx.Client, assertion: str) -> None:
+def test_what_is_not_a_jwt_is_denied_as_malformed(emulator: Emulator, client: httpx.Client, assertion: str) -> None:
     assert denied(client, emulator, assertion) == "malformed_assertion"
 
 
@@ -135,7 +135,7 @@ def test_what_is_no_jwt_is_denied_as_malformed(emulator: Emulator, client: httpx
     ],
     ids=lambda content: repr(content)[:24],
 )
-def test_a_body_that_is_no_json_object_of_known_fields_is_refused(emulator: Emulator, content: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_of_known_fields_is_refused(emulator: Emulator, content: bytes) -> None:
     assert sent(emulator, JSON, ("anthropic-beta", BETA), content=content) == 400
 
 
@@ -209,7 +209,7 @@ def test_a_body_that_has_no_end_is_refused_while_it_comes(emulator: Emulator) ->
     ],
     ids=lambda raw: repr(raw)[-24:],
 )
-def test_what_is_no_http_gets_an_error_or_no_answer(emulator: Emulator, raw: bytes) -> None:
+def test_what_is_not_http_gets_an_error_or_no_response(emulator: Emulator, raw: bytes) -> None:
     assert spoken(emulator, raw) in {400, 431, 501, None}
 
 

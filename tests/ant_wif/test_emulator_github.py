@@ -46,7 +46,7 @@ def test_the_published_keys_are_public(emulator: Emulator) -> None:
     assert set(jwks["keys"][0]) == {"kty", "use", "kid", "n", "e"}
 
 
-def test_every_request_mints_a_token_of_its_own(job: httpx.Client, url: str) -> None:
+def test_every_request_issues_a_token_of_its_own(job: httpx.Client, url: str) -> None:
     claims = [jwt.decode(job.get(url).json()["value"], options={"verify_signature": False}) for _ in range(2)]
     assert claims[0]["jti"] != claims[1]["jti"]
     assert claims[0]["aud"] == "https://github.com/acme"
@@ -60,7 +60,7 @@ def test_without_the_request_token_there_is_no_token(url: str, authorization: st
     assert response.json()["type"] == "error"
 
 
-def test_an_issued_token_takes_claims_and_headers_and_leaves_out_what_is_none(emulator: Emulator) -> None:
+def test_an_issued_token_takes_claims_and_headers_and_leaves_out_null_ones(emulator: Emulator) -> None:
     token = emulator.issue(sub="someone", jti=None, headers={"typ": None, "x5t": "y"}, lifetime=60)
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["sub"], claims["exp"] - claims["iat"]) == ("someone", 60)

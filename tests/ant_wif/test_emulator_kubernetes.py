@@ -69,7 +69,7 @@ def test_the_kubelet_replaces_a_token_in_its_file(emulator: Emulator, tmp_path: 
     assert [file.name for file in path.parent.iterdir()] == ["token"]
 
 
-def test_a_token_request_mints_a_new_token_each_time(emulator: Emulator, ask: Ask) -> None:
+def test_a_token_request_issues_a_new_token_each_time(emulator: Emulator, ask: Ask) -> None:
     first, second = ask(), ask()
     assert first.status_code == 201
     token = first.json()["status"]["token"]
@@ -80,7 +80,7 @@ def test_a_token_request_mints_a_new_token_each_time(emulator: Emulator, ask: As
     assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(str(claims["exp"])))) == expires
 
 
-def test_a_service_account_that_may_not_mint_is_told_so(emulator: Emulator, ask: Ask) -> None:
+def test_a_service_account_that_may_not_request_tokens_is_told_so(emulator: Emulator, ask: Ask) -> None:
     emulator.allow_token_requests = False
     refused = ask()
     assert refused.status_code == refused.json()["code"] == 403
@@ -91,7 +91,7 @@ def test_a_service_account_that_may_not_mint_is_told_so(emulator: Emulator, ask:
 
 
 @pytest.mark.parametrize("path", [BUILDER.replace("builder", "admin"), BUILDER.replace("/ci/", "/kube-system/")])
-def test_a_service_account_mints_for_itself_only(ask: Ask, path: str) -> None:
+def test_a_service_account_requests_tokens_for_itself_only(ask: Ask, path: str) -> None:
     assert ask(path).status_code == 403
 
 

@@ -96,7 +96,7 @@ def test_a_form_that_makes_no_sense_is_refused(
     assert (refused.status_code, refused.json()["error"]) == (status, error)
 
 
-def test_what_is_no_form_is_refused(url: str, client: tuple[str, str]) -> None:
+def test_what_is_not_a_form_is_refused(url: str, client: tuple[str, str]) -> None:
     assert httpx.post(url, json=GRANT, auth=client).json()["error"] == "invalid_request"
     form = {"content-type": "application/x-www-form-urlencoded"}
     for content in (b"grant_type=a&grant_type=b", b"grant_type", b"\xff=\xff"):
@@ -148,7 +148,7 @@ def test_a_client_of_ones_own_is_not_the_one_that_the_rule_accepts(emulator: Emu
     assert claims["sub"] == registered.client_id != emulator.rule("oauth").subject_prefix
 
 
-def test_a_public_key_that_is_none_cannot_be_registered(emulator: Emulator) -> None:
+def test_what_is_not_a_public_key_cannot_be_registered(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="public key"):
         emulator.oauth_client(public_key="-----BEGIN NONSENSE-----")
 

@@ -134,7 +134,7 @@ def test_every_denial_is_the_same_invalid_grant(emulator: Emulator, client: http
     assert [reasons[response.headers["request-id"]] for response in denied.values()] == list(denied)
 
 
-def test_an_access_token_is_no_refresh_token(emulator: Emulator, client: httpx.Client, login: Login) -> None:
+def test_an_access_token_is_not_a_refresh_token(emulator: Emulator, client: httpx.Client, login: Login) -> None:
     assert refresh(client, login, refresh_token=login.access_token).status_code == 400
     assert list_models(client, login.refresh_token).status_code == 401
     assert not emulator.is_live_refresh_token(login.access_token)

@@ -182,7 +182,7 @@ def test_an_error_says_where_it_is_and_what_belongs_there(config: dict[str, obje
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_a_file_that_is_no_seed_file_is_an_error_that_names_it(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_seed_file_is_an_error_that_names_it(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"seed\.yaml") as caught:

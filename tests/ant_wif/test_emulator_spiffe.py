@@ -26,7 +26,7 @@ def test_spiffe_helper_writes_a_svid_that_the_seeded_rule_accepts(tmp_path: Path
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256"])
-def test_whoever_serves_the_workload_api_signs_as_spiffe(alg: str) -> None:
+def test_the_server_of_the_workload_api_signs_as_spiffe(alg: str) -> None:
     with Emulator() as emulator:
         token = emulator.sign_as("spiffe", {"sub": "spiffe://acme.example/x", "aud": ["a"]}, alg)
         issuer = emulator.issuer("spiffe").issuer_url

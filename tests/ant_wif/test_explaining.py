@@ -618,7 +618,7 @@ def test_inline_keys_that_the_cluster_has_rotated_away_are_called_stale(emulator
 @pytest.mark.parametrize(
     ("outcome", "failed", "said"), [(GRANTED, True, "works once"), (UNKNOWN, False, "lost"), (DENIED, False, "")]
 )
-def test_an_earlier_use_is_told_by_whom(emulator: Emulator, outcome: str, said: str, *, failed: bool) -> None:
+def test_an_earlier_use_is_told_with_its_process(emulator: Emulator, outcome: str, said: str, *, failed: bool) -> None:
     explanation = explained(emulator.issue(), None, Registered(), before=presented(outcome))
     assert (explanation.reason == "jti_reused") is failed
     assert said in "".join(explanation.causes)
@@ -733,7 +733,7 @@ def test_rule_and_issuer_are_read_as_the_admin_api_writes_them(tmp_path: Path) -
     assert (found.key_set, found.inline_keys) == (None, False)
 
 
-def test_rule_and_issuer_that_somebody_wrote_by_hand_need_no_ids(emulator: Emulator, tmp_path: Path) -> None:
+def test_rule_and_issuer_written_by_hand_need_no_ids(emulator: Emulator, tmp_path: Path) -> None:
     subject = emulator.rule().subject_prefix
     for wanted, reason in ((subject, None), ("repo:acme/other:*", "match_subject_prefix")):
         rule = written(tmp_path / "r", {"match": {"subject_prefix": wanted}})

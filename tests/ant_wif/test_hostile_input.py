@@ -823,7 +823,7 @@ def test_an_expired_login_is_a_login_error_however_long_ago(expires_at: int) -> 
 
 @pytest.mark.parametrize("name", ["configs", "credentials"])
 @pytest.mark.parametrize("kind", ["directory", "fifo", "socket path"])
-def test_what_is_no_regular_file_in_a_files_place_is_a_profile_error(name: str, kind: str) -> None:
+def test_what_is_not_a_regular_file_in_a_files_place_is_a_profile_error(name: str, kind: str) -> None:
     with config_dir(LOGIN_PROFILE, credentials=stored(), active=b"default") as root:
         path = root / name / "default.json"
         path.unlink()
@@ -919,7 +919,7 @@ def test_unknown_fields_of_a_profile_are_ignored_whatever_their_names(
         (denial(529, "overloaded_error", "Overloaded"), "HTTP 529"),
     ],
 )
-def test_an_answer_that_is_no_grant_is_an_exchange_error(
+def test_an_answer_that_is_not_a_grant_is_an_exchange_error(
     answer: bytes, word: str, server: HostileServer, tmp_path: Path
 ) -> None:
     server.behaviour = answer

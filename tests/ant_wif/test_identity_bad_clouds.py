@@ -165,7 +165,7 @@ def test_a_metadata_server_of_google_that_answers_byte_by_byte_is_left_when_time
     assert metadata_server.connections == 1
 
 
-def test_a_number_in_what_google_says_is_no_status(
+def test_a_number_in_what_google_says_is_not_a_status(
     fails: Fail, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, metadata_host: object, tmp_path: Path
 ) -> None:
     key = Path(emulator.google_service_account(tmp_path / "key.json"))
@@ -191,7 +191,7 @@ def test_a_number_in_what_google_says_is_no_status(
         ([OPAQUE], "gcloud"),
     ],
 )
-def test_a_google_credentials_file_that_cannot_mint(
+def test_a_google_credentials_file_that_cannot_issue_tokens(
     fails: Fail, monkeypatch: pytest.MonkeyPatch, metadata_host: object, tmp_path: Path, document: object, hint: str
 ) -> None:
     path = tmp_path / "key.json"

@@ -199,7 +199,7 @@ def test_an_endpoint_that_fails_for_a_moment_and_is_slow_is_asked_again(
         (OPAQUE, "OIDC token", "expected a signed JWT"),
     ],
 )
-def test_an_endpoint_whose_answer_is_no_token_or_one_for_somebody_else(
+def test_an_endpoint_whose_response_is_not_a_token_or_one_for_another_audience(
     fails: Fail, tmp_path: Path, endpoint: Endpoint, token: str, hint: str, says: str
 ) -> None:
     if not endpoint.audience and token == ELSEWHERE:
@@ -208,7 +208,7 @@ def test_an_endpoint_whose_answer_is_no_token_or_one_for_somebody_else(
         assert says in str(fails(*endpoint.job(server.base_url, tmp_path), hint))
 
 
-def test_an_endpoint_that_nobody_serves(fails: Fail, tmp_path: Path) -> None:
+def test_an_endpoint_that_does_not_exist(fails: Fail, tmp_path: Path) -> None:
     for endpoint in (github, imds):
         error = fails(*endpoint("http://127.0.0.1:1", tmp_path))
         assert "could not be reached" in str(error)
@@ -366,7 +366,7 @@ def test_a_url_in_a_profile_that_cannot_be_used(fields: dict[str, object], says:
         read_source({"source": "url", **fields})
 
 
-def test_what_is_no_secret_may_stand_in_a_profile() -> None:
+def test_what_is_not_a_secret_is_allowed_in_a_profile() -> None:
     read_source(
         {
             "source": "url", "url": "https://x.example/v1/token?audience=https://api.anthropic.com&token_type=jwt&key=",
@@ -553,7 +553,7 @@ def test_a_long_token_that_a_failing_program_printed_is_masked_to_its_end(
 
 
 @pytest.mark.parametrize(("name", "source", "_"), PROGRAMS)
-def test_a_program_whose_token_is_for_somebody_else(
+def test_a_program_whose_token_is_for_another_audience(
     fails: Fail, tmp_path: Path, name: str, source: IdentitySource, _: str
 ) -> None:
     error = fails(source, script(tmp_path, name, f"echo {ELSEWHERE}"), "ANT_IDENTITY_AUDIENCE")
@@ -725,7 +725,7 @@ def test_a_socket_where_no_agent_listens(fails: Fail, tmp_path: Path) -> None:
         ("relative.sock", "is not the address of a Unix socket"),
     ],
 )
-def test_a_workload_api_that_is_no_unix_socket_is_refused_by_name(fails: Fail, spelling: str, says: str) -> None:
+def test_a_workload_api_that_is_not_a_unix_socket_is_refused_by_name(fails: Fail, spelling: str, says: str) -> None:
     error = fails(Spiffe(), {"SPIFFE_ENDPOINT_SOCKET": spelling}, "unix:///run/spire/sockets/agent.sock")
     assert says in str(error)
     assert spelling in str(error)

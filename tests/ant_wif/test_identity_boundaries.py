@@ -83,7 +83,7 @@ def test_an_expiry_that_no_calendar_has_is_refused(expires_at: float) -> None:
 
 
 @pytest.mark.parametrize("how", ["//var/run", "/var/run/../run", "a link"])
-def test_the_token_of_a_pod_for_somebody_else_is_refused_by_whatever_name(how: str, tmp_path: Path) -> None:
+def test_the_token_of_a_pod_for_another_service_is_refused_under_every_name(how: str, tmp_path: Path) -> None:
     mounted = "secrets/kubernetes.io/serviceaccount/token"
     path = Path(how, mounted)
     if how == "a link":

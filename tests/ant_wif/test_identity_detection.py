@@ -174,7 +174,7 @@ def test_what_is_enough_to_recognise_a_platform(root: Path, variables: dict[str,
     [("service_account", True), ("external_account", True), ("authorized_user", False), ("", False)],
 )
 @pytest.mark.parametrize("place", ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "HOME"])
-def test_google_credentials_count_if_they_can_mint(root: Path, kind: str, expected: bool, place: str) -> None:
+def test_google_credentials_count_if_they_can_issue_tokens(root: Path, kind: str, expected: bool, place: str) -> None:
     folder = root / "home" / ("" if place != "HOME" else ".config/gcloud")
     path = write(folder / "application_default_credentials.json", json.dumps({"type": kind} if kind else [kind]))
     variables = {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_CONFIG": str(folder), "HOME": str(root / "home")}
@@ -515,7 +515,7 @@ def test_a_platform_that_refuses_is_the_error_and_the_next_is_not_tried(tmp_path
         (("--identity-token-file", "/token"), {"ANT_IDENTITY_SOURCE": "buildkite"}, "file"),
     ],
 )
-def test_a_source_is_named_outright(
+def test_a_source_is_named_explicitly(
     ant: Ant, tmp_path: Path, words: tuple[str, ...], variables: dict[str, str], expected: str | None
 ) -> None:
     environ = {**AMBIENT, "HOME": str(tmp_path), "GITHUB_ACTIONS": "true", **variables}
@@ -678,7 +678,7 @@ def test_a_broken_source_of_another_package_is_explained_and_breaks_nothing(ant:
 
 
 @pytest.mark.parametrize("name", ["absent", "gone", "other", "raising"])
-def test_a_broken_source_that_is_named_outright_is_an_error_that_names_its_package(
+def test_a_broken_source_that_is_named_explicitly_is_an_error_that_names_its_package(
     ant: Ant, installed: Install, name: str
 ) -> None:
     environ = installed(ENTRY_POINTS + BROKEN) | RULE_SET

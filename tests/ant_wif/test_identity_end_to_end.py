@@ -332,7 +332,7 @@ def projected(pod: Path) -> Path:
     return pod / "var/run/secrets/anthropic.com/token"
 
 
-def test_a_pod_exchanges_what_is_mounted_and_then_what_its_cluster_mints(emulator: Emulator, pod: Path) -> None:
+def test_a_pod_exchanges_the_mounted_token_and_then_what_its_cluster_issues(emulator: Emulator, pod: Path) -> None:
     emulator.kubernetes_pod(pod)
     creds = in_pod(emulator, pod)
     tokens = {creds.token()}
@@ -351,7 +351,7 @@ def test_a_pod_waits_out_a_cluster_that_is_busy(emulator: Emulator, pod: Path) -
     assert creds.token()
 
 
-def test_a_token_that_the_kubelet_has_replaced_needs_no_minting(emulator: Emulator, pod: Path) -> None:
+def test_a_token_that_the_kubelet_has_replaced_needs_no_token_request(emulator: Emulator, pod: Path) -> None:
     emulator.kubernetes_pod(pod)
     emulator.allow_token_requests = False
     creds = in_pod(emulator, pod)
@@ -363,7 +363,9 @@ def test_a_token_that_the_kubelet_has_replaced_needs_no_minting(emulator: Emulat
 
 
 @pytest.mark.parametrize("why", ["HTTP 403", "no access to the cluster's API"])
-def test_a_pod_that_may_not_mint_is_told_when_its_file_rotates(emulator: Emulator, pod: Path, why: str) -> None:
+def test_a_pod_that_may_not_request_tokens_is_told_when_its_file_rotates(
+    emulator: Emulator, pod: Path, why: str
+) -> None:
     emulator.kubernetes_pod(pod)
     emulator.allow_token_requests = False
     outside = {"ANT_KUBERNETES_API_URL": "", "KUBERNETES_SERVICE_HOST": ""}

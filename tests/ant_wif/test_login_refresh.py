@@ -251,7 +251,7 @@ def test_a_login_that_still_lasts_is_served_when_its_refresh_fails(
     assert "used while it lasts" in caplog.text
 
 
-def test_an_endpoint_that_is_down_is_no_reason_to_log_in_again(emulator: Emulator, tmp_path: Path) -> None:
+def test_an_endpoint_that_is_down_is_not_a_reason_to_log_in_again(emulator: Emulator, tmp_path: Path) -> None:
     logged_in(tmp_path, emulator)
     emulator.fail("token", Fault.status(503, retry_after=300), times=9)
     with pytest.raises(ExchangeError) as caught:

@@ -102,7 +102,7 @@ PASSES = pytest.mark.parametrize(
 
 @BOTH
 @PASSES
-def test_a_source_that_mints_gets_through_with_a_fresh_assertion_each_time(
+def test_a_source_that_issues_tokens_gets_through_with_a_fresh_assertion_each_time(
     asynchronous: bool, failure: bytes | Act, emulator: Emulator, server: HostileServer
 ) -> None:
     server.behaviour = in_turn(failure, failure, GRANTED)
@@ -112,7 +112,7 @@ def test_a_source_that_mints_gets_through_with_a_fresh_assertion_each_time(
 
 @BOTH
 @pytest.mark.parametrize("fault", [Fault.drop_before(), Fault.drop_after()], ids=["before", "after"])
-def test_a_source_that_mints_survives_a_dropped_connection_whether_or_not_its_assertion_was_spent(
+def test_a_source_that_issues_tokens_survives_a_dropped_connection_before_and_after_the_exchange(
     asynchronous: bool, fault: Fault, emulator: Emulator
 ) -> None:
     emulator.fail("token", fault, times=2)
@@ -187,7 +187,7 @@ class Refused(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 @BOTH
-def test_a_refused_connection_is_tried_again_with_the_same_assertion_which_nobody_received(
+def test_a_refused_connection_is_retried_with_the_same_unused_assertion(
     asynchronous: bool, server: HostileServer, tmp_path: Path
 ) -> None:
     jwt, transport = forged_jwt(), Refused(times=2)

@@ -265,7 +265,7 @@ def test_a_rule_of_another_organization_is_not_found() -> None:
         token().replace(".", "\n.", 1),
     ],
 )
-def test_what_is_no_jwt_is_malformed(assertion: str) -> None:
+def test_what_is_not_a_jwt_is_malformed(assertion: str) -> None:
     assert reason(assertion) == "malformed_assertion"
 
 
@@ -282,7 +282,7 @@ def test_what_is_no_jwt_is_malformed(assertion: str) -> None:
         ("e30.W10.", "its payload is not a well-formed JSON object"),
     ],
 )
-def test_what_is_no_jwt_says_what_is_wrong_with_it(assertion: str, flaw: str) -> None:
+def test_what_is_not_a_jwt_says_what_is_wrong_with_it(assertion: str, flaw: str) -> None:
     assert judged(assertion).checks[-1].sentence == f"The assertion is not a JWT: {flaw}."
 
 
@@ -317,7 +317,7 @@ def test_the_issuer_must_be_equal_in_every_byte(iss: object) -> None:
     assert reason(token(iss=iss)) == "issuer_mismatch"
 
 
-def test_a_key_set_that_cannot_be_had_is_told_from_a_key_that_is_not_in_it() -> None:
+def test_a_key_set_that_cannot_be_fetched_is_told_from_a_key_that_is_not_in_it() -> None:
     def unavailable() -> KeySet:
         raise KeySetUnavailableError("timed out")
 
@@ -338,7 +338,7 @@ def test_an_altered_payload_is_invalid() -> None:
 
 
 @pytest.mark.parametrize("alg", ["ES384", "ES512", "RS256", "PS512"])
-def test_a_key_of_another_kind_than_the_algorithm_is_no_match(alg: str) -> None:
+def test_a_key_of_another_kind_than_the_algorithm_is_not_a_match(alg: str) -> None:
     assert reason(signed({"alg": alg, "kid": "k1"}, CLAIMS)) == "signature_invalid"
 
 
@@ -452,7 +452,7 @@ def test_a_rule_may_want_another_audience() -> None:
         (None, True),
     ],
 )
-def test_a_subject_is_equal_or_begins_with_what_stands_before_the_star(pattern: str | None, *, matches: bool) -> None:
+def test_a_subject_is_equal_or_begins_with_the_text_before_the_star(pattern: str | None, *, matches: bool) -> None:
     found = reason(token(), rule={"subject_prefix": pattern})
     assert found == (None if matches else "match_subject_prefix")
 
@@ -559,7 +559,7 @@ def test_a_key_set_document_is_read_and_what_is_unusable_in_it_passed_over() -> 
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"keys": {}}, "keys"])
-def test_a_document_without_keys_is_no_key_set(document: object) -> None:
+def test_a_document_without_keys_is_not_a_key_set(document: object) -> None:
     with pytest.raises(KeySetUnavailableError, match="the document has no list `keys`"):
         read_key_set(document)
 

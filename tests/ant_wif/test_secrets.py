@@ -314,7 +314,7 @@ def test_an_echo_that_is_cut_in_a_jwt_is_masked_to_its_end(cut: int) -> None:
         st.sampled_from(["::", "set-output", "##", "#", "[", "vso[", "TeamCity[", " ", "\n", "\u200e", "\U000e0041"])
     )
 )
-def test_sanitized_text_is_no_command_of_a_build_system(pieces: list[str]) -> None:
+def test_sanitized_text_is_not_a_command_of_a_build_system(pieces: list[str]) -> None:
     shown = sanitize("".join(pieces))
     assert not re.search(r"(?i)^\s*::[a-z]|##(vso|teamcity)?\[|[\u061c\u200e\u200f\U000e0000-\U000e007f]", shown)
 

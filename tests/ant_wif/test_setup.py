@@ -157,7 +157,7 @@ def test_a_rule_that_has_the_usual_audience_without_naming_it_is_kept(emulator: 
 
 
 @pytest.mark.parametrize("difference", ["account", "workspace", "scope", "archived", "subject"])
-def test_a_rule_for_somebody_else_is_left_alone(emulator: Emulator, admin: Admin, difference: str) -> None:
+def test_a_rule_for_another_workload_is_not_changed(emulator: Emulator, admin: Admin, difference: str) -> None:
     trust, account = github(emulator), "ci"
     emulator.update_rule("github", claims=trust.claims)
     if difference == "account":
@@ -310,7 +310,7 @@ def test_what_a_rule_asks_that_is_not_known_here_is_not_lost_in_an_update(emulat
 
 
 @pytest.mark.parametrize("identifier", ["fdrl_01;id", "fdrl_01\nX=1", "${{ github.token }}", "svac_01x"])
-def test_an_id_that_is_none_does_not_get_into_the_variables_of_a_job(
+def test_an_invalid_id_does_not_get_into_the_variables_of_a_job(
     emulator: Emulator, admin: Admin, identifier: str
 ) -> None:
     def hostile(document: dict[str, Any]) -> None:
@@ -429,7 +429,7 @@ def test_a_rule_that_the_server_would_refuse_is_refused_here(emulator: Emulator,
         setup.plan(admin, wanted(admin, github(emulator), lifetime=lifetime))
 
 
-def test_an_answer_that_is_no_registration_is_an_error_of_its_own(emulator: Emulator, tmp_path: Path) -> None:
+def test_an_answer_that_is_not_a_registration_is_an_error_of_its_own(emulator: Emulator, tmp_path: Path) -> None:
     trust = github(emulator, issuer_url="https://git.acme.example")
     with TokenEndpoint(body={"data": [{"issuer_url": trust.issuer_url}]}) as endpoint:
         credentials = ant_wif.resolve(

@@ -200,7 +200,7 @@ def test_who_gives_no_numbers_is_told_how_to_ask_github_whether_there_are_any() 
 @pytest.mark.parametrize(
     "name", ["pro\u202eduction", "pro\u2028d", "pro\ufeffd", "a\x85b", "\ud800", "${{ github.token }}"]
 )
-def test_a_name_that_nobody_can_read_or_that_a_workflow_would_evaluate_is_refused(name: str) -> None:
+def test_a_name_that_is_unreadable_or_that_a_workflow_would_evaluate_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="is not an environment"):
         github.trust(repository="acme/app", environment=name)
     for kind in () if "$" in name else ("branch", "tag"):
@@ -216,7 +216,7 @@ def test_a_name_that_nobody_can_read_or_that_a_workflow_would_evaluate_is_refuse
         "äcme/app", "",
     ],
 )  # fmt: skip
-def test_what_is_no_repository_is_refused(repository: str) -> None:
+def test_what_is_not_a_repository_is_refused(repository: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a repository"):
         github.trust(repository=repository)
 
@@ -225,7 +225,7 @@ def test_what_is_no_repository_is_refused(repository: str) -> None:
     "name", ["*", "feature/*", "a b", "a..b", "a:b", "/a", "a/", "a~1", "a^", "a\\b", "a@{1}", "x.lock", ""]
 )
 @pytest.mark.parametrize("option", ["branch", "tag"])
-def test_what_is_no_name_in_git_is_refused(option: str, name: str) -> None:
+def test_what_is_not_a_name_in_git_is_refused(option: str, name: str) -> None:
     with pytest.raises(ConfigurationError, match="expected one name, as git has it"):
         github.trust(repository="acme/app", **{option: name})
 

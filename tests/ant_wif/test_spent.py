@@ -173,7 +173,7 @@ def test_an_assertion_that_a_proxy_kept_from_the_api_is_not_taken_for_used(job: 
 
 
 @pytest.mark.parametrize("lasts", [1200, 500], ids=["the identity token lasts", "the identity token has expired too"])
-def test_while_its_access_token_lasts_a_spent_assertion_is_no_failure(lasts: int, job: Job) -> None:
+def test_while_its_access_token_is_valid_a_used_assertion_is_not_a_failure(lasts: int, job: Job) -> None:
     job.rotate(exp=int(job.clock.now) + lasts)
     credentials = job.credentials()
     first, expires_at = credentials.token(), credentials.expires_at or 0

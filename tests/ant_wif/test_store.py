@@ -808,7 +808,7 @@ def test_twelve_processes_with_one_single_use_token_all_succeed_with_one_exchang
     assert json.loads(kept.read_text())["access_token"] == tokens[0]
 
 
-def test_a_holder_of_the_lock_that_is_killed_blocks_nobody(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_holder_of_the_lock_that_is_killed_does_not_block_others(emulator: Emulator, tmp_path: Path) -> None:
     environ = {**emulator.env(), "ANT_CACHE_DIR": str(tmp_path / "cache")}
     emulator.fail("token", Fault.delay(GENEROUS_SECONDS))
     holder = start(environ)
@@ -851,7 +851,7 @@ def test_what_a_killed_writer_left_is_swept_under_the_lock_or_where_there_is_non
 
 @pytest.mark.parametrize("days", [-1, 1])
 @pytest.mark.parametrize("everywhere", [True, False], ids=["both clocks", "the client's clock"])
-def test_a_clock_that_jumps_by_a_day_leaves_a_job_that_mints_with_a_token(
+def test_a_clock_that_jumps_by_a_day_leaves_a_job_with_a_renewable_source_a_token(
     everywhere: bool, days: int, tmp_path: Path
 ) -> None:
     def clock() -> float:

@@ -145,7 +145,7 @@ def test_another_profile_is_activated_and_credentials_written_again(ant_env, ant
     assert ant_wif.resolve().origin == "profile:other" and ant_wif.resolve().token() == "of-other"
 
 
-def test_a_profile_that_is_none_is_refused(ant_env):
+def test_an_invalid_name_of_a_profile_is_refused(ant_env):
     with pytest.raises(ant_wif.AntWifError):
         ant_env.write_profile("../../outside", authentication={"type": "user_oauth"})
 

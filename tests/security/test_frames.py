@@ -456,7 +456,7 @@ def test_redeeming_the_code_of_a_login(failure: str, world: World) -> None:
     assert not bare_in_frames(error, verifier, state)
 
 
-def test_what_is_no_answer_to_a_login(world: World) -> None:
+def test_what_is_not_an_answer_to_a_login(world: World) -> None:
     attempt = AuthorizationRequest(world.server.base_url, "client", "scope")
     state = attempt.state.get_secret_value()
     for pasted in (f"{CODE}#another", f"https://x.example/?code={CODE}", f"http://[?code={CODE}", f"#{state}"):

@@ -92,7 +92,7 @@ def test_both_addresses_of_loopback_are_the_logins_own(waiting: Waiting) -> None
     assert "Logged in" in waiting.get("/callback?code=1&state=ours").text
 
 
-def test_a_port_that_is_somebody_elses_on_one_address_is_not_used() -> None:
+def test_a_port_that_another_program_has_on_one_address_is_not_used() -> None:
     family, host = (socket.AF_INET6, "::1") if has_ipv6() else (socket.AF_INET, "127.0.0.1")
     with socket.create_server((host, 0), family=family) as taken, pytest.raises(LoginError, match="cannot be used"):
         Listener(taken.getsockname()[1], print, lambda _: True)

@@ -140,7 +140,7 @@ def test_no_proxy_is_read_as_curl_and_go_read_it(no_proxy: str, url: str, *, exe
     assert (proxy_for(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}) is None) is exempt
 
 
-def test_an_entry_that_nobody_understands_is_ignored_with_a_debug_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_entry_is_ignored_with_a_debug_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "ant_wif.http")
     assert proxy_for("https://api.example", {"HTTPS_PROXY": PROXY, "NO_PROXY": f"http://joe:{PASSWORD}@x/"}) == PROXY
     assert "NO_PROXY" in caplog.text

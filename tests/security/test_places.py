@@ -61,7 +61,9 @@ def home(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("owner", ["own", "other's", "other's group"])
 @pytest.mark.parametrize("mode", MODES, ids=oct)
 @pytest.mark.parametrize("place", ["file", "linked file", "configs", "credentials", "config dir", "parent"])
-def test_what_is_read_is_where_nobody_else_could_have_written_it(place: str, mode: int, owner: str, home: Path) -> None:
+def test_a_profile_is_read_only_where_no_other_user_could_have_written_it(
+    place: str, mode: int, owner: str, home: Path
+) -> None:
     path = {
         "file": home / "configs" / "default.json",
         "linked file": home.parent / "linked",
@@ -259,7 +261,7 @@ def test_a_full_disk_is_found_before_there_is_anything_to_lose(tmp_path: Path) -
 
 
 @posix
-def test_a_draft_is_swept_by_whoever_has_the_lock_and_what_it_replaced_stays(tmp_path: Path) -> None:
+def test_a_draft_is_swept_by_the_holder_of_the_lock_and_what_it_replaced_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     Draft(path, mode=0o600, folder_mode=0o700)
     Draft(tmp_path / "b.json", mode=0o600, folder_mode=0o700)
@@ -285,7 +287,7 @@ def test_what_others_planted_is_neither_taken_over_nor_followed(tmp_path: Path) 
 
 
 @as_root
-def test_a_folder_of_somebody_elses_is_not_swept(tmp_path: Path) -> None:
+def test_a_folder_of_another_user_is_not_swept(tmp_path: Path) -> None:
     theirs = tmp_path / ("ant-exec-" + 32 * "c")
     theirs.mkdir(mode=0o700)
     os.chown(theirs, SOMEBODY, SOMEBODY)
@@ -573,7 +575,7 @@ def test_text_of_sixteen_bits_is_known_by_its_mark_or_by_its_halves(raw: bytes, 
     assert is_utf16(raw) is found
 
 
-def test_a_file_that_is_no_credentials_file_is_left_alone_by_a_logout(home: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_credentials_file_is_left_alone_by_a_logout(home: Path, tmp_path: Path) -> None:
     other = tmp_path / "thesis.json"
     other.write_text('{"chapters": 3}')
     other.chmod(0o600)

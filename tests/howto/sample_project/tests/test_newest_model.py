@@ -10,7 +10,7 @@ def test_the_newest_model_is_one_of_them(ant_client: httpx.Client) -> None:
     assert newest_model(ant_client).startswith("claude-")
 
 
-def test_a_token_of_somebody_else_is_refused(ant_credentials: ant_wif.Credentials) -> None:
+def test_a_token_of_another_repository_is_refused(ant_credentials: ant_wif.Credentials) -> None:
     headers = {"authorization": "Bearer no-token"}
     with httpx.Client(base_url=ant_credentials.base_url, headers=headers) as client, pytest.raises(httpx.HTTPError):
         newest_model(client)
