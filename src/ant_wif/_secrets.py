@@ -475,9 +475,15 @@ def _ways_to_write(value: str) -> set[str]:
 def _mask_shape(found: re.Match[str]) -> str:
     secret = found.group()
     if secret.startswith("eyJ"):
-        return f"[JWT of {len(secret)} characters]"
+        return secret if _is_of_id(found) else f"[JWT of {len(secret)} characters]"
     already = len(secret) == _SHOWN + 3 and secret.endswith("...")
     return secret if already else mask(secret)
+
+
+def _is_of_id(found: re.Match[str]) -> bool:
+    """Whether this is the end of an ID of the platform, whose random part may hold the letters that a JWT begins with."""
+    before = re.search(r"(?<!\w)[a-z]{2,16}_01[A-Za-z0-9]*\Z", found.string[max(0, found.start() - 48) : found.start()])
+    return before is not None and re.fullmatch(r"[a-z]+_01[A-Za-z0-9]{22}", before.group() + found.group()) is not None
 
 
 def _mask_certain(found: re.Match[str]) -> str:

@@ -272,7 +272,7 @@ def test_each_known_code_of_entra_id_has_its_remedy(fails: Fail, code: str, tmp_
     assert f"AADSTS{code}: Something is wrong" in str(error)
 
 
-def test_a_pod_token_that_is_none_is_not_sent_to_entra_id_and_a_closed_port_is_no_fault_of_its_credential(
+def test_a_pod_token_that_is_not_a_jwt_is_not_sent_to_entra_id_and_a_closed_port_does_not_blame_its_credential(
     fails: Fail, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"

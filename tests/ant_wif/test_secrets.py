@@ -244,6 +244,20 @@ def test_anything_can_be_cleaned(value: object) -> None:
     assert sanitize(value) == str(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rule fdrl_01KCCjeyJjN7wTFRv4iQ2abc", None),
+        ("wrkspc_01eyJaaaaaaaaaaaaaaaaaaa, svac_01aaaaaaaaaaaeyJaaaaaaaa", None),
+        ("fdrl_01KCCjeyJjN7wTFRv4iQ2abcd", "fdrl_01KCCj[JWT of 19 characters]"),
+        ("fdrl_01KCCjeyJjN7wTFRv4iQ2ab.eyJaaaaaaaa.a", "fdrl_01KCCj[JWT of 31 characters]"),
+        ("eyJjN7wTFRv4iQ2abc", "[JWT of 18 characters]"),
+    ],
+)
+def test_an_id_whose_random_part_holds_the_letters_of_a_jwt_is_shown(text: str, shown: str | None) -> None:
+    assert sanitize(text) == (shown or text)
+
+
 def test_long_text_is_cut_and_says_so() -> None:
     assert sanitize("x" * 300) == "x" * 256 + "..."
     assert sanitize("x" * 256) == "x" * 256
