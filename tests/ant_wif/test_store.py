@@ -702,7 +702,22 @@ def test_what_became_of_an_assertion_is_known_to_this_process_and_the_next(
     assert log.find(assertion) == use
     clock.now += 1
     log.forget_expired()
-    assert (log.find(assertion), log.paths()) == (None, [])
+    assert (log.find(assertion), list(cache.spent.iterdir())) == (None, [])
+
+
+def test_of_many_expired_records_each_exchange_removes_some(tmp_path: Path) -> None:
+    cache, clock = CacheDir(tmp_path / "cache", "env"), Clock(NOW)
+    log = AssertionLog(cache, clock)
+    presented(200, log, SecretStr(forged_jwt()))
+    (record,) = cache.spent.iterdir()
+    for number in range(249):
+        record.with_name(f"{number:064x}.json").write_bytes(record.read_bytes())
+    clock.now += 161
+    left = []
+    for _ in range(3):
+        log.forget_expired()
+        left.append(len(list(cache.spent.iterdir())))
+    assert left == [150, 50, 0]
 
 
 @pytest.mark.parametrize(

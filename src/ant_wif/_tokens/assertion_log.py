@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import random
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ _OUTCOMES = {200: GRANTED, 401: DENIED, 403: DENIED}
 _LATEST = 2.5e11  # the last year that a date can have
 _LEEWAY_SECONDS = 60
 _LONGEST_SECONDS = 48 * 3600
+_MOST_READ = 100
 
 
 class AssertionUse(NamedTuple):
@@ -113,19 +115,21 @@ class AssertionLog:
             _forget(self._cache.spent / _name(token.assertion))
 
     def forget_expired(self) -> None:
-        """Remove the records of assertions that have expired, and what killed processes left."""
-        if self._cache is not None and self._cache.is_safe():
-            sweep(self._cache.spent)
-            for path in self.paths():
+        """Remove records of assertions that have expired, and what killed processes left.
+
+        Of many records it reads some, at random: each exchange adds one and may remove more, so a folder that many
+        processes share stays small without a process that reads all of it.
+        """
+        if self._cache is None or not self._cache.is_safe():
+            return
+        sweep(self._cache.spent)
+        with suppress(OSError):
+            names = [name for name in os.listdir(self._cache.spent) if name.endswith(".json")]
+            for name in random.sample(names, min(len(names), _MOST_READ)):
+                path = self._cache.spent / name
                 record = _read(path)
                 if record is None or record.until < self._clock():
                     _forget(path)
-
-    def paths(self) -> list[Path]:
-        """The files of the records."""
-        with suppress(OSError):
-            return sorted(self._cache.spent.glob("*.json")) if self._cache is not None else []
-        return []
 
 
 def _name(assertion: SecretStr) -> str:

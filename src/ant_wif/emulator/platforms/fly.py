@@ -78,7 +78,7 @@ class EmulatedFly(IdentityProvider):
 def _server_at(path: str, handler: type[BaseHTTPRequestHandler]) -> socketserver.BaseServer:
     # Made here, because `socketserver` has no Unix sockets on Windows.
     if sys.platform == "win32":  # for mypy, which checks for Windows too
-        raise NotImplementedError
+        raise OSError("this system has no Unix sockets, on which a Fly Machine asks for its token")
     else:  # noqa: RET506  # mypy would check what follows
 
         class SocketServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
