@@ -389,11 +389,11 @@ NAMED = [
     Row("a name with a backslash", BROKEN, named("team\\work"), config("team\\work", federated())),
     Row("a name that starts with a dot", BROKEN, named(".work"), config(".work", federated())),
     Row("two dots for a name", BROKEN, named(".."), config("..", federated())),
-    Row("a name with a space after it", BROKEN, named("work "), config("work", federated())),
-    Row("a name with a space before it", BROKEN, named(" work"), config("work", federated())),
+    Row("a name with a space after it", WORK, named("work "), config("work", federated())),
+    Row("a name with a space before it", WORK, named(" work"), config("work", federated())),
     Row("a blank name is a name, and none that can be", BROKEN, named(" ") | federation(),
         config("default", federated())),
-    Row("a name with a newline after it", BROKEN, named("work\n"), config("work", federated())),
+    Row("a name with a newline after it", WORK, named("work\n"), config("work", federated())),
     Row("a name with a space in it", BROKEN, named("my work"), config("my work", federated())),
     Row("a name with an umlaut", BROKEN, named("büro"), config("büro", federated())),
     Row("a name with an at sign", BROKEN, named("me@work"), config("me@work", federated())),
@@ -725,6 +725,11 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "What a later major version means is not known; the official SDK does not look at it.": {
         "a profile of a later major version": WORK,
         "a default profile of a later major version": WORK,
+    },
+    "Settings are trimmed, names of profiles as well.": {
+        "a name with a space after it": "error",
+        "a name with a space before it": "error",
+        "a name with a newline after it": "error",
     },
     "The official SDK fills a profile from the file variable alone; both variables mean the same thing.": {
         "an identity token that the profile lacks comes from the literal variable": "error",
