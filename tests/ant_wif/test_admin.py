@@ -204,5 +204,5 @@ def test_what_cannot_be_understood_of_an_answer_is_an_error_of_its_own(tmp_path:
         credentials = ant_wif.resolve(
             auth_token="some-bearer-token", base_url=endpoint.base_url, environ={"HOME": str(tmp_path)}
         )
-        with Admin(credentials) as admin, pytest.raises(ApiError, match="is not valid: `id` is not"):
+        with Admin(credentials) as admin, pytest.raises(ApiError, match="is not valid: `id` is missing"):
             admin.workspace_id("Twin")

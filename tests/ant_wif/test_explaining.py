@@ -741,6 +741,9 @@ def test_rule_and_issuer_written_by_hand_need_no_ids(emulator: Emulator, tmp_pat
         explanation = explained(emulator.issue(), federation_of(emulator), Registered.load(rule=rule, issuer=issuer))
         assert explanation.reason == reason
         assert {check.number for check in explanation.checks if check.unchecked} == {2, 7, 8, 15, 16, 17}
+    nulls = {"token_lifetime_seconds": None, "applies_to_all_workspaces": None, "archived_at": "2026-01-01T00:00:00Z"}
+    archived = Registered.load(rule=written(tmp_path / "r", {"match": {"subject_prefix": "repo:*"}, **nulls}))
+    assert explained(emulator.issue(), federation_of(emulator), archived).reason == "rule_not_found"
     for document in ({}, {"id": "fdrl_01"}, {"match": "x"}, {"match": {}, "id": 7}):
         with pytest.raises(ConfigurationError):
             Registered.load(rule=written(tmp_path / "r", document))
@@ -766,13 +769,18 @@ def test_keys_are_those_of_the_file_or_else_those_registered_inline(tmp_path: Pa
         ("rule", "[" * 100_000, "is not JSON"),
         ("rule", [], "holds a JSON list, expected an object"),
         ("rule", " " * (1 << 20) + "{}", "rule file .* is larger than 1048576 bytes"),
-        ("rule", ISSUER, "`match`"),
+        ("rule", ISSUER, "`match` is missing"),
+        (
+            "rule",
+            {"match": {"subject": "repo:acme/app:*"}},
+            "`match` has the unknown field 'subject'; it has `subject_",
+        ),
         ("rule", {**RULE, "id": 5}, "`id`"),
         ("rule", {**RULE, "match": {"claims": {"a": 1}}}, "`match.claims`"),
         ("rule", {**RULE, "match": {"condition": ["x"]}}, "`condition`"),
         ("rule", {**RULE, "workspace_ids": "wrkspc_01"}, "`workspace_ids`"),
         ("rule", {**RULE, "applies_to_all_workspaces": "no"}, "`applies_to_all_workspaces`"),
-        ("issuer", RULE, "`issuer_url`"),
+        ("issuer", RULE, "`issuer_url` is missing"),
         ("issuer", {**ISSUER, "max_jwt_lifetime_seconds": True}, "`max_jwt_lifetime_seconds`"),
         ("jwks", {"kid": "x"}, "`keys`"),
     ],

@@ -48,6 +48,9 @@ def read_rule(document: Mapping[str, object], *, whole: bool = True) -> Rule:
     """
     read = text_of if whole else _text_if_any
     match = _object(document, "match")
+    unknown = next((name for name, value in match.items() if name not in _CONDITIONS and value is not None), None)
+    if unknown is not None and not whole:
+        raise ValueError(f"`match` has the unknown field {quoted(unknown, limit=64)}; it has {_NAMED}")
     target = _object(document, "target") if whole or "target" in document else {}
     claims = match.get("claims") or {}
     if not isinstance(claims, dict) or not all(isinstance(value, str) for value in claims.values()):
@@ -70,6 +73,10 @@ def read_rule(document: Mapping[str, object], *, whole: bool = True) -> Rule:
         oauth_scope=_optional(document, "oauth_scope") or Rule.oauth_scope,
         archived=is_archived(document),
     )
+
+
+_CONDITIONS = ("subject_prefix", "audience", "claims", "condition")
+_NAMED = ", ".join(f"`{name}`" for name in _CONDITIONS)
 
 
 def read_issuer(document: Mapping[str, object], *, whole: bool = True) -> Issuer:
@@ -120,14 +127,14 @@ def text_of(document: Mapping[str, object], name: str) -> str:
     """Return a field that is there. Raises ValueError where it is not, is empty or no string."""
     value = document.get(name)
     if not isinstance(value, str) or not value:
-        raise ValueError(f"`{name}` is not a non-empty string")
+        raise ValueError(f"`{name}` is {'not a non-empty string' if name in document else 'missing'}")
     return value
 
 
 def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
     value = document.get(name)
     if not isinstance(value, dict):
-        raise ValueError(f"`{name}` is not an object")  # noqa: TRY004  # callers handle one kind of error
+        raise ValueError(f"`{name}` {'is not an object' if name in document else 'is missing'}")  # noqa: TRY004 - callers handle one kind
     return value
 
 
@@ -140,14 +147,14 @@ def _text_if_any(document: Mapping[str, object], name: str) -> str:
 
 
 def _number(document: Mapping[str, object], name: str) -> int:
-    value = document.get(name, 3600)
+    value = 3600 if document.get(name) is None else document[name]
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"`{name}` is not a whole number")  # noqa: TRY004  # as above
     return value
 
 
 def _flag(document: Mapping[str, object], name: str, *, default: bool) -> bool:
-    value = document.get(name, default)
+    value = default if document.get(name) is None else document[name]
     if not isinstance(value, bool):
         raise ValueError(f"`{name}` is neither true nor false")  # noqa: TRY004  # as above
     return value

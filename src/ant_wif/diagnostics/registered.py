@@ -155,7 +155,7 @@ def _read(path: Path | None, what: str, reader: Callable[[Mapping[str, object]],
         return reader(document)
     except ValueError as error:
         raise ConfigurationError(
-            f"the {what} file {sanitize_path(path)} is not the JSON of one: {error}", hint=_hint(what)
+            f"the {what} file {sanitize_path(path)} is not valid: {error}", hint=_hint(what)
         ) from None
 
 

@@ -208,15 +208,15 @@ def _in_force(case: Case, known: Knowledge) -> Check:
     asked = case.request.federation_rule_id
     if known.rule is None:
         return _unchecked(2, steps.ACTIVE, f"Not checked: {_LACKING['rule']}.", shown(asked) if asked else "")
-    if not known.rule.id:
-        return _unchecked(2, steps.ACTIVE, "Not checked: the rule at hand has no id.", shown(asked) if asked else "")
-    if known.rule.id != asked:
+    if known.rule.id not in {"", asked}:
         sentence = f"The request names {shown(asked)}, and the rule at hand is {shown(known.rule.id)}."
         return Check(2, steps.ACTIVE, "rule_not_found", known.rule.id, shown(asked), sentence)
     if known.issuer is not None and _is_another_issuer(known):
         sentence = f"The rule is for the issuer {known.rule.issuer_id}, and the issuer at hand is {known.issuer.id}."
         return _unchecked(2, steps.ACTIVE, sentence)
     check = steps.in_force(case.request, case.registration)
+    if check.passed and not known.rule.id:
+        return _unchecked(2, steps.ACTIVE, "Not checked: the rule at hand has no id.", shown(asked) if asked else "")
     if check.passed and (known.issuer is None or known.service_account is None):
         lacking = "issuer" if known.issuer is None else "service account"
         return _unchecked(2, steps.ACTIVE, f"Not checked: the {lacking} is not known here.", check.found)
