@@ -178,6 +178,9 @@ CASES: dict[str, list[Case]] = {
     ],
     "a place that is none": [
         Case("profile list", 0, "default", {**LOGIN, "configs/sub.json/x": b""}, unsaid="sub"),
+        Case("profile list", 0, "default", {**LOGIN, "configs/.x.json.swp": b"", "configs/x.json~": b""}, unsaid="x"),
+        Case("auth logout --all", 0, "2 files removed", {
+            **LOGGED_IN, "configs/sub.json/x": b"", "credentials/a.json/x": b""}),
         Case("auth login --no-browser", 1, "/dev/null is not a directory", environ={"HOME": "/dev/null"}),
         Case("profile list", 1, "ANTHROPIC_CONFIG_DIR begins with a ~", environ={"ANTHROPIC_CONFIG_DIR": "~/x"}),
         Case("auth status", 0, "ANTHROPIC_CONFIG_DIR begins with a ~", environ={"ANTHROPIC_CONFIG_DIR": "~"}),

@@ -317,7 +317,7 @@ class ConfigDir:
         gone: list[Path] = []
         for folder in (self.path / "credentials", self.path / "configs"):
             if folder.is_dir() and not folder.is_symlink():
-                found = sorted(folder.iterdir())
+                found = [entry for entry in sorted(folder.iterdir()) if entry.is_symlink() or not entry.is_dir()]
                 gone += [entry for entry in found if entry.suffix == ".json" and remove(entry)]
                 for lock in found:
                     if lock.name.startswith(".") and lock.name.endswith(".json.lock"):

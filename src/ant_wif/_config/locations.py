@@ -40,8 +40,8 @@ def locate(environ: Environment, explicit: str | os.PathLike[str] | None = None)
 def names(directory: Path) -> list[str]:
     """Return the profiles there are, sorted."""
     with contextlib.suppress(OSError):
-        found = (
-            entry.stem for entry in (directory / "configs").iterdir() if entry.suffix == ".json" and not entry.is_dir()
-        )
+        there = (entry for entry in (directory / "configs").iterdir() if entry.suffix == ".json" and not entry.is_dir())
+        # A link that leads nowhere is a broken profile; a pipe or a socket is not a profile.
+        found = (entry.stem for entry in there if entry.is_file() or entry.is_symlink())
         return sorted(name for name in found if is_name(name))
     return []
