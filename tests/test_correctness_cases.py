@@ -80,11 +80,15 @@ CASES: dict[str, list[Case]] = {
     "a value of a profile is trimmed, and an empty one refused": [
         Case("profile set workspace_id", 0, "is now wrkspc_x", LOGIN, last=(" wrkspc_x\r",)),
         Case("profile set workspace_id", 1, "ant profile unset workspace_id", LOGIN, last=(" \t",)),
+        Case("profile set console_url https:/x", 1, "expected: a URL such as https://host.example", LOGIN),
+        Case("profile set client_id", 1, "is not a valid OAuth client ID", LOGIN, last=('"c1"',)),
         Case("profile set workspace_id", 1, "'\\u200bwrkspc_x'", LOGIN, last=("\u200bwrkspc_x",), unsaid="\\\\u"),
     ],
     "what is not set is an empty line": [
         Case("profile get workspace_id", 0, "\n", LOGIN),
         Case("profile get scope", 0, "\n", LOGIN),
+        Case("profile get xyz", 1, "hint: the keys are authentication, workspace_id,", LOGIN),
+        Case("profile set workspace-id wrkspc_x", 1, "hint: did you mean workspace_id?", LOGIN),
         Case("profile get authentication", 0, '"type": "user_oauth"', LOGIN),
     ],
     "a profile that is passed over is said": [

@@ -380,7 +380,7 @@ def test_a_code_that_was_used_is_refused_and_the_login_that_there_is_stays(
 
 
 @pytest.mark.parametrize(
-    ("fault", "sentence"), [(Fault.status(500), "answered HTTP 500"), (Fault.not_json(), "HTML")], ids=["down", "html"]
+    ("fault", "sentence"), [(Fault.status(500), "returned HTTP 500"), (Fault.not_json(), "HTML")], ids=["down", "html"]
 )
 def test_an_endpoint_that_answers_nonsense_leaves_the_login_that_there_is(
     fault: Fault, sentence: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir

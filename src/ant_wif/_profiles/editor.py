@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def get_value(profile: Profile, key: str) -> str | None:
     Raises:
         ProfileError: there is no such key.
     """
-    _check_key(key)
+    _check_key(key, ("authentication", *KEYS))
     value = getattr(profile.known if key not in LOGIN_KEYS else profile.known.authentication, key, None)
     return value if isinstance(value, str) else None
 
@@ -182,9 +182,13 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
     return document, [] if name == "file" else notes
 
 
-def _check_key(key: str) -> None:
-    if key not in KEYS:
-        raise ProfileError(f"there is no key {quoted(key, limit=64)}", hint=f"the keys are {', '.join(KEYS)}")
+def _check_key(key: str, known: Sequence[str] = KEYS) -> None:
+    if key not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(key.lower().replace("-", "_").partition("=")[0], known, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ProfileError(f"there is no key {quoted(key, limit=64)}", hint=f"{hint}the keys are {', '.join(known)}")
 
 
 def _filled(document: Mapping[str, object]) -> dict[str, object]:

@@ -117,7 +117,7 @@ def read_answer(
     if flaw:
         error = error._replace(fields={}, said=flaw)
     separator = ", " if flaw else ": "
-    message = f"{url} answered HTTP {answer.status}{error.by_id}{separator}{error.said}"
+    message = f"{url} returned HTTP {answer.status}{error.by_id}{separator}{error.said}"
     return NotGranted(message, _hint(answer, error, named_by or "the base URL"), answer.status, error)
 
 
