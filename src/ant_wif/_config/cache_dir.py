@@ -81,9 +81,12 @@ class CacheDir(NamedTuple):
         Raises:
             ConfigurationError: what was found.
         """
-        problem = None
-        with contextlib.suppress(OSError):
+        try:
             problem = _unsafe(self.path)
+        except PermissionError as error:
+            problem = str(error.strerror), "check the owner and mode of the folders above it"
+        except OSError:
+            problem = None
         if problem is not None:
             found, remedy = problem
             raise ConfigurationError(

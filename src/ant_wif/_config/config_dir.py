@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ant_wif._config import locations as profile_names
-from ant_wif._environment import NOWHERE, Environment
+from ant_wif._environment import HOME, NOWHERE, Environment
 from ant_wif._files import (
     Draft,
     check_place,
@@ -170,10 +170,20 @@ class ConfigDir:
         """The profiles there are, sorted.
 
         Raises:
-            ProfileError: others could have put them there.
+            ProfileError: others could have put them there, or the folder cannot be read.
         """
+        folder = self.path / "configs"
         if not self.is_nowhere:
-            self.check(self.path / "configs")
+            self.check(folder)
+        try:
+            os.scandir(folder).close()
+        except PermissionError as error:
+            raise ProfileError(
+                f"{sanitize_path(folder)} cannot be read: {error.strerror}",
+                hint=f"check its owner and mode, or set {HOME} or ANTHROPIC_CONFIG_DIR to a folder of this user's own",
+            ) from None
+        except OSError:
+            return []
         return profile_names.names(self.path)
 
     def read(self, name: str) -> Profile:
