@@ -122,6 +122,7 @@ def _any_label() -> str:
         rf"(?:(?:{one}|(?P<rest>{several})){blank})?"
         rf"|{alone}(?:set-)?cookie(?:{mark}\s*(?:{quoted}|,\s*b?(?={mark}))|(?P<cookies>\s*{colon}\s*)(?=[\w.-]+=))"
         rf"|{alone}bearer{blank}"
+        rf"|{alone}(?:{labels})(?:{mark})?(?P<spaced>[ \t]{{1,4}})"
     )
 
 
@@ -141,7 +142,12 @@ def _values() -> tuple[re.Pattern[str], ...]:
 def _shapes(*, certain: bool) -> re.Pattern[str]:
     """What is a secret by its form alone. The text before a JWT may be an escape, of a URL or a line break."""
     start = r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))" if certain else ""
-    return re.compile(rf"sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.)?|{start}eyJ[\w\-]{{8,}}(?:\.[\w\-]*)*", re.ASCII)
+    # The next line, where it holds such a run as words are not.
+    line = r"(?:(?=[\w.\-]{0,60}\d)[\w.\-]{20,}|[\w.\-]{40,})"
+    more = "" if certain else rf"(?:(?:=?\r?\n|(?:\\r)?\\n)[ \t>|]{{0,8}}{line})*"
+    return re.compile(
+        rf"sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.|{more})|{start}eyJ[\w\-]{{8,}}(?:\.[\w\-]*)*{more}", re.ASCII
+    )
 
 
 @functools.cache
@@ -339,7 +345,8 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
     """Return `text` with every secret masked: those in `known`, and whatever has the shape or the label of one.
 
     Of a known secret also each dot-separated part is removed, because a server may echo a JWT's
-    payload or signature alone, the ways to write it in JSON, in a URL and in base64, and its long pieces.
+    payload or signature alone, the ways to write it in JSON, in a URL, in base64 and in hex, and its long pieces,
+    whatever their case, what splits them and how their characters are escaped.
 
     With `certain`, prose and source code that only speak of secrets stay: a JWT must have a header that is JSON,
     a private key must have lines, and a labelled value must be long and random.
@@ -374,7 +381,7 @@ def labelled_values(text: str) -> Iterator[str]:
 def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
     """Where what follows a label begins and ends. A label is looked for by its name: that costs least."""
     lowered = text.replace("\u0130", "I").lower()  # the one character that has another length in lower case
-    if "bearer" not in lowered and not any(sign in text for sign in _SIGNS):
+    if certain and "bearer" not in lowered and not any(sign in text for sign in _SIGNS):
         return
     label = _label(certain=certain)
     quoted, plain, random, _, rest = _values()
@@ -382,9 +389,11 @@ def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
     for at in _places(lowered, (*_HEADERS, *LABELS, "bearer", *_WORDS, *(() if certain else _OTHERS))):
         if at < done or (found := label.match(text, at)) is None:
             continue
-        if certain:
+        if certain or found["spaced"]:
             value = random.match(text, found.end())
-            wanted = value is not None and _is_random(text, value)
+            wanted = (
+                value is not None and _is_random(text, value) and not (_ID.fullmatch(value["value"]) and not certain)
+            )
         else:
             lasts = found["rest"] is not None or found["cookies"] is not None
             value = rest.match(text, found.end()) if lasts else None
@@ -404,6 +413,9 @@ def _places(text: str, words: Iterable[str]) -> list[int]:
             places.add(at)
             at = text.find(word, at + len(word))
     return sorted(places)
+
+
+_ID = re.compile(r"(?:fdrl|fdis|svac|wrkspc|org|user|req|msg)_\w+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
 
 def _is_random(text: str, value: re.Match[str]) -> bool:
@@ -427,22 +439,68 @@ def _is_word(label: re.Match[str], value: str) -> bool:
 
 
 def _without_pieces(text: str, ways: Iterable[str]) -> str:
-    """Mask every run of characters that stands in a way to write a secret, too, and holds a whole block of it."""
-    # The first block may be shown, and begins many a secret of the same kind.
-    blocks = {way[at : at + _BLOCK]: (way, at) for way in ways for at in range(_BLOCK, len(way) - _BLOCK + 1, _BLOCK)}
-    if len(blocks) < len(text) and not any(block in text for block in blocks):  # the fast way of most texts
+    """Mask every run of letters and digits that stands in a way to write a secret, too, and holds a block of it.
+
+    Neither case matters, nor what is between: line breaks, blanks, and escapes of URLs, JSON, Python and HTML.
+    """
+    blocks: dict[str, tuple[str, int]] = {}
+    for way in ways:
+        whole = _NOT_PLAIN.sub("", way).lower()
+        # The first block may be shown, and begins many a secret of the same kind.
+        first = len(_NOT_PLAIN.sub("", way[:_BLOCK]))
+        blocks |= {whole[at : at + _BLOCK]: (whole, at) for at in range(first, len(whole) - _BLOCK + 1, _BLOCK)}
+    may_be_escaped = len(text) <= _LONGEST_ESCAPED and any(sign in text for sign in "%\\&<")
+    plain = _NOT_PLAIN.sub("", text).lower()
+    if not blocks or not (may_be_escaped or any(block in plain for block in blocks)):  # the fast way of most texts
         return text
+    plain, starts, ends = _flattened(text)
     done, parts, place = 0, [], 0
-    while blocks and place <= len(text) - _BLOCK:
-        way, at = blocks.get(text[place : place + _BLOCK], ("", 0))
+    while place <= len(plain) - _BLOCK:
+        way, at = blocks.get(plain[place : place + _BLOCK], ("", 0))
         if not way:
             place += 1
             continue
-        before = _in_common(way[:at][::-1], text[max(done, place - at) : place][::-1])
-        after = _in_common(way[at:], text[place : place + len(way) - at])
-        parts.append(f"{text[done : place - before]}[masked]")
-        done = place = place + after
+        start = place - _in_common(way[:at][::-1], plain[max(0, place - at) : place][::-1])
+        place += _in_common(way[at:], plain[place : place + len(way) - at])
+        if starts[start] >= done:
+            parts.append(f"{text[done : starts[start]]}[masked]")
+        done = ends[place - 1]
     return "".join([*parts, text[done:]])
+
+
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
+_LONGEST_ESCAPED = 1 << 20
+
+
+@functools.cache
+def _units() -> re.Pattern[str]:
+    """Letters and digits, one of them in an escape, or what only stands between."""
+    code = r"([0-9a-f]{2})"
+    return re.compile(
+        rf"([a-z0-9]+)|%(?:25)?{code}|\\{{1,8}}u00{code}|\\{{1,8}}x{code}|&#x{code};|&#(\d{{2,3}});|\\{{1,8}}[nrtb]|&[a-z]{{2,6}};|<[^<>]{{1,20}}>",
+        re.ASCII | re.IGNORECASE,
+    )
+
+
+def _flattened(text: str) -> tuple[str, list[int], list[int]]:
+    """Return the letters and digits of a text in lower case, unescaped, and where each of them begins and ends."""
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for unit in _units().finditer(text):
+        run, *codes, decimal = unit.groups()
+        start, end = unit.span()
+        if run:
+            parts.append(run.lower())
+            starts.extend(range(start, end))
+            ends.extend(range(start + 1, end + 1))
+        elif code := next(filter(None, codes), None) or decimal:
+            meant = chr(int(code, 10 if decimal else 16))
+            if not _NOT_PLAIN.match(meant):
+                parts.append(meant.lower())
+                starts.append(start)
+                ends.append(end)
+    return "".join(parts), starts, ends
 
 
 def _in_common(one: str, other: str) -> int:
@@ -463,7 +521,7 @@ def _in_base64(value: str) -> Iterator[str]:
 def _ways_to_write(value: str) -> set[str]:
     ways = {value, *value.split(".")}
     if len(value) >= _SHORTEST_SEGMENT:
-        ways.update(_in_base64(value))
+        ways.update((*_in_base64(value), value.encode("utf-8", "replace").hex()))
     if re.fullmatch(r"[A-Za-z0-9._~-]*", value) is None:
         escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
         ways |= escaped | {way.replace("/", "\\/") for way in escaped}

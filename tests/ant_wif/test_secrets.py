@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import assume, given
@@ -183,6 +185,7 @@ def test_a_known_secret_that_the_cut_divides_does_not_get_through_in_part(
         'Authorization: Digest username="x", response="S3cretS3cretS3cret"',
         "Cookie: a=b; session=S3cretS3cretS3cret", '"set-cookie": "sid=S3cretS3cretS3cret; Path=/"',
         "('cookie', 'sid=S3cretS3cretS3cret')", "cannot reach http://user:S3cretS3cretS3cret@proxy:3128/",
+        "the access token S3cretS3cretS3cret01 was refused", "password\tS3cretS3cretS3cret01",
         "postgres://u:S3cretS3cretS3cret@[::1]/x", "token=S3cretS3cretS3cret...",
     ],
 )  # fmt: skip
@@ -200,7 +203,8 @@ def test_what_a_label_calls_a_secret_does_not_get_through(text: str) -> None:
         "-----BEGIN CERTIFICATE-----", "a code, a value and a secret", "status_code=401, exit_code=7",
         "max_tokens=1024",
         "https://[::1]:8443/a@b", "http://127.0.0.1:8080/x?y=z@w", "use <token> here", "token_type: Bearer",
-        "cookies: none",
+        "cookies: none", "the token fdrl_01ABCDEFGHIJKLMNOPQR is not a rule",
+        "the token 123e4567-e89b-12d3-a456-426614174000 was used",
     ],
 )  # fmt: skip
 def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
@@ -314,6 +318,49 @@ def test_a_label_is_known_to_both_users_of_the_table(label: str, form: str, *, c
     text = form.format(label, "S3cretS3cretS3cretS3cret")
     assert "S3cretS3cret" not in redact(text, certain=certain)
     assert may_hold_secret(text)
+
+
+def lines_of(text: str, width: int) -> list[str]:
+    return [text[at : at + width] for at in range(0, len(text), width)]
+
+
+SPLITS = ["\n", "\r\n    ", "\\n", "=\n", "%0A", "&#10;", "<br>", " ", "\n> ", '"\n"', "\u200b", "' + '"]
+WRITINGS: dict[str, Callable[[str], str]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "spaced": " ".join,
+    "list": lambda text: repr(list(text)),
+    "percent": lambda text: "".join(f"%{ord(each):02x}" for each in text),
+    "unicode": lambda text: "".join(f"\\u{ord(each):04x}" for each in text),
+    "entities": lambda text: "".join(f"&#{ord(each)};" for each in text),
+    "bytes": lambda text: "".join(f"\\x{ord(each):02x}" for each in text),
+    "hex": lambda text: text.encode().hex(":").upper(),
+    **{
+        f"{width} {split!r}": lambda text, width=width, split=split: split.join(lines_of(text, width))  # type: ignore[misc]  # of the loop
+        for width in (16, 76)
+        for split in SPLITS
+    },
+}
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_a_known_secret_is_seen_however_it_is_written(writing: str) -> None:
+    opaque = "".join(hashlib.sha256(bytes([each])).hexdigest() for each in range(3))
+    for secret in (opaque, f"sk-ant-oat01-{opaque}"):
+        shown = redact(f'{{"x": "{WRITINGS[writing](secret)}"}} and more', [SecretStr(secret)])
+        seen = re.sub("[^a-z0-9]", "", shown.lower())
+        assert leaked(re.sub("[^a-z0-9]", "", secret), seen, shown=16, window=12) is None
+        assert leaked(re.sub("[^a-z0-9]", "", WRITINGS[writing](secret).lower()), seen, shown=24, window=12) is None
+        assert shown.endswith("and more")
+
+
+@pytest.mark.parametrize("split", ["\n", "\r\n  ", "\\n", "=\n", "\n> "])
+def test_a_token_that_goes_on_in_the_next_line_is_masked_to_its_end(split: str) -> None:
+    whole = "".join(hashlib.sha256(bytes([each])).hexdigest() for each in range(3))
+    for token in (f"sk-ant-oat01-{whole}", jwt({"sub": whole}, bytes(64))):
+        shown = redact(f"refused: {split.join(lines_of(token, 64))}{split}hint: log in")
+        assert not any(line in shown for line in lines_of(token, 64)[1:-1])
+        assert shown.endswith(f"{split}hint: log in")
 
 
 @pytest.mark.parametrize("cut", range(40, 200, 7))
