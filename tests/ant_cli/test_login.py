@@ -325,7 +325,7 @@ def test_clients_that_send_a_byte_now_and_then_do_not_keep_the_browser_out(
             dripping.join()
 
 
-WRONG = ("code#another", "http://[", "https://console.example/?code=1", "#")
+WRONG = ("code#another", "http://[", "https://console.example/?code=1", "of-another-page")
 
 
 def test_what_is_not_a_code_of_this_login_is_asked_for_again(

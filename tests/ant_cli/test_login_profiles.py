@@ -371,6 +371,8 @@ def test_a_code_that_was_used_is_refused_and_the_login_that_there_is_stays(
     with in_a_pipe(*words, "--no-browser", environ=environ) as second:
         printed_url(second)
         second.sendline(code.partition("#")[0])
+        second.expect_exact("Paste the code that the page above shows:")
+        end_input(second)
         status, text = rest(second)
     assert status == 1
     assert "error: the code was refused (HTTP 400" in text

@@ -81,6 +81,7 @@ _PAGES: dict[AuthorizationFailure, Page] = {
     "denied": Page.DENIED,
     "code": Page.CODE,
     "refused": Page.FAILED,
+    "rejected": Page.FAILED,
 }
 
 Deliver = Callable[[dict[str, str]], None]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TextIO
 
@@ -99,6 +99,9 @@ def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | Non
     from ant_wif._http import run
     from ant_wif.errors import LoginError
 
+    def finish(answer: AuthorizationResponse) -> LoggedIn:
+        return run(plan.finish(attempt, answer), environ=session.environ)
+
     attempt = plan.attempt()
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     with ExitStack() as stack:
@@ -110,13 +113,13 @@ def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | Non
             loopback = attempt.loopback_uri(listener.port)
         _invite(session, attempt, loopback, listener if browser else None)
         threading.Thread(target=_read_pasted, args=(session.stdin, outcomes), daemon=True).start()
-        answer = _wait(outcomes, attempt, loopback, _Indicator(session, time.monotonic() + timeout))
-        if answer is None:
+        indicator = _Indicator(session, time.monotonic() + timeout)
+        found = _wait(outcomes, attempt, loopback, indicator, finish)
+        if found is None:
             raise LoginError(
                 f"the login timed out after {span(timeout)}",
                 hint="run the command again; --timeout gives more time",
             )
-        found = run(plan.finish(attempt, answer), environ=session.environ)
     _tell(found, plan)
     _say_what_is_used_instead(session, plan)
     if found.replaced:
@@ -180,14 +183,18 @@ def _read_pasted(stdin: TextIO | None, outcomes: queue.SimpleQueue[Outcome]) -> 
 
 
 def _wait(
-    outcomes: queue.SimpleQueue[Outcome], attempt: AuthorizationRequest, loopback: str | None, indicator: _Indicator
-) -> AuthorizationResponse | None:
-    """Wait for whichever comes first; what is pasted wrongly is asked for again.
+    outcomes: queue.SimpleQueue[Outcome],
+    attempt: AuthorizationRequest,
+    loopback: str | None,
+    indicator: _Indicator,
+    finish: Callable[[AuthorizationResponse], LoggedIn],
+) -> LoggedIn | None:
+    """Wait for whichever comes first, and `finish` the login; what is pasted wrongly is asked for again.
 
     Raises:
         LoginError: the login was refused, or nothing that was pasted belongs to this attempt.
     """
-    from ant_wif._tokens import AuthorizationResponse
+    from ant_wif._tokens import AuthorizationResponse, AuthorizationResponseError
     from ant_wif.errors import LoginError
 
     wrong: LoginError | None = None
@@ -208,9 +215,12 @@ def _wait(
             )
             del outcome  # it holds the code, and this frame may raise
             if isinstance(found, AuthorizationResponse):
-                return found
+                try:
+                    return finish(found)
+                except AuthorizationResponseError as error:
+                    found = error
             pastes -= 1
-            if not is_pasted or not pastes or found.reason not in {"state", "code"}:
+            if not is_pasted or not pastes or found.reason not in {"state", "code", "rejected"}:
                 raise found
             wrong = found
             say(f"Not used: {found.summary}. Paste the code that the page above shows:", err=True)

@@ -41,7 +41,7 @@ def redeem(
     """Trade a code for tokens; return them with who and what they are bound to, by the names in `ACCOUNT_FIELDS`.
 
     Raises:
-        LoginError: the code was refused.
+        AuthorizationResponseError: the code was refused.
         ExchangeError: the endpoint failed, or could not be reached.
     """
     request = Request(
@@ -61,8 +61,10 @@ def redeem(
     if isinstance(found, Granted):
         return found, _about(reply)
     if found.status in {400, 401, 403}:
-        raise LoginError(
-            f"the code was refused ({found.brief})", hint="log in again; a code works once, and for a minute only"
+        raise AuthorizationResponseError(
+            f"the code was refused ({found.brief})",
+            hint="log in again; a code works once, and for a minute only",
+            reason="rejected",
         )
     raise found.as_error(
         f"the login could not be completed: {found.message}", hint=f"{found.hint}; a code works once: log in anew"
@@ -87,8 +89,8 @@ def _about(reply: Response | RequestFailure) -> dict[str, str]:
     return found
 
 
-AuthorizationFailure = Literal["state", "denied", "refused", "code"]
-"""What is wrong with an answer: another run's state, a person's no, the Console's no, or no code in it."""
+AuthorizationFailure = Literal["state", "denied", "refused", "code", "rejected"]
+"""What is wrong with an answer: another run's state, a person's no, the Console's no, no code in it, or a wrong one."""
 
 _AGAIN = "run the command again, and use the page that this run opens"
 
