@@ -345,6 +345,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ),
     ({"content": [{"type": "image", "source": {"type": "url", "url": "x"}}]}, r"content\[0\].*: Input tag 'image'"),
     ({"content": [{"type": "text", "text": "x", "txet": "y"}]}, r"content\[0\].txet: Extra inputs are not permitted"),
+    ({"content": [{"type": ["text"], "text": "x"}]}, r"content\[0\].type: must be a string"),
     ({"content": [{"type": "tool_use", "input": {}}]}, r"content\[0\].name: this field is required"),
     ({"content": [{"type": "text"}]}, r"content\[0\].text: this field is required"),
     ({"text": "x", "usage": {"output_tokens": "many"}}, "usage.output_tokens: must be a whole number"),

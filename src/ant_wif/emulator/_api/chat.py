@@ -41,7 +41,7 @@ def chat_routes(state: State) -> list[Route]:
 
 def _as_message_request(body: Mapping[str, Any]) -> Json:
     """Return what the request is as one to messages. Fields that the layer does not know are ignored."""
-    if body.get("n") not in {None, 1}:
+    if body.get("n", 1) not in (None, 1):  # whatever it is, also what has no hash
         raise Refusal(400, "n: must be 1")
     messages, system = _messages(body.get("messages"))
     stop = body.get("stop")
@@ -68,7 +68,7 @@ def _messages(given: object) -> tuple[list[Json], list[str]]:
     system: list[str] = []
     for number, message in enumerate(given):
         role = message.get("role") if isinstance(message, dict) else None
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise Refusal(400, f"messages.{number}.role: must be {' or '.join(sorted(_ROLES))}")
         text = _text(message.get("content"), f"messages.{number}.content")
         if role in _SYSTEM:
@@ -135,7 +135,7 @@ def _frame(message: Json, created: int, kind: str) -> Json:
 
 
 def _finish_reason(message: Json) -> str:
-    return _FINISHED.get(message.get("stop_reason", ""), "stop")
+    return _FINISHED.get(str(message.get("stop_reason")), "stop")
 
 
 def _usage(message: Json) -> Json:

@@ -163,7 +163,7 @@ def _blocks(text: object, content: object, tool_use: object, thinking: object) -
     if content is not None:
         for number, block in enumerate(_list("content", content)):
             plain = _object(f"content[{number}]", block)
-            kind = plain.get("type")
+            kind = str(plain.get("type"))
             if kind == "thinking":
                 plain.setdefault("signature", tagged_id("signature"))
             try:
