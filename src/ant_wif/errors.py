@@ -18,6 +18,7 @@ Messages are for people and may be logged as they are: whatever comes from outsi
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ class AntWifError(Exception):
         super().__init__(summary)
         self.hint = hint
         self.facts = tuple(facts)
+        if hint is not None and sys.version_info >= (3, 11):
+            self.add_note(f"hint: {hint}")  # for the traceback of a program that does not catch the error
 
     @property
     def summary(self) -> str:

@@ -6,7 +6,9 @@ import copy
 import json
 import os
 import pickle
+import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +93,8 @@ def test_a_spent_assertion_whose_token_is_gone_is_refused_with_who_used_it_and_w
     assert error.used_by in str(error)
     assert error.hint is not None
     assert "ant exec" in error.hint
+    shown = "".join(traceback.format_exception_only(error))
+    assert shown.endswith(f"\nhint: {error.hint}\n") or sys.version_info < (3, 11)
     assert len(job.emulator.history) == 1
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(other) is IdentityTokenReusedError
