@@ -156,7 +156,7 @@ def test_a_changed_federation_profile_leaves_a_login_and_foreign_files_alone(
 def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(ant: Ant, profile: Path) -> None:
     assert profile.exists()
     err = ant("profile", "set", "workspace_id", WORKSPACE).err
-    assert "the issued credentials keep their workspace until: ant auth login --profile default" in err
+    assert "the present login keeps its workspace; to change it too: ant auth login --profile default" in err
 
 
 def test_a_file_that_others_could_write_is_never_left_behind(ant: Ant, directory: ConfigDir, profile: Path) -> None:

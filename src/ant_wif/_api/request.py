@@ -138,6 +138,8 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
         hint = f"remove /v1 from {base_url}: it is part of the path"
     elif outcome.status == 404:
         hint = f"check the path and the id, and that {base_url} names the Claude API"
+    elif outcome.status == 401 and credential.source in {"api_key", "auth_token"}:
+        hint = f"correct {credential.origin}, or leave it out: `ant auth status` shows what is used then"
     return ApiError(
         f"{shown_request(request)} returned HTTP {outcome.status}{error.by_id}: {error.said}",
         facts=facts,

@@ -94,8 +94,8 @@ def _change(directory: ConfigDir, profile: Profile, key: str, value: str | None)
         yield "without a client_id nothing here refreshes the login; another tool must keep its credentials file fresh"
     if changed and profile.type == "user_oauth" and key in {"workspace_id", "organization_id"}:
         yield (
-            f"the issued credentials keep their {key.removesuffix('_id')} until: "
-            f"ant auth login --profile {profile.name}"
+            f"the present login keeps its {key.removesuffix('_id')}; "
+            f"to change it too: ant auth login --profile {profile.name}"
         )
 
 
