@@ -123,8 +123,14 @@ def test_a_key_that_shadows_federation_is_named_with_the_command_that_mends_it(a
     out = ant("auth", "status", ANTHROPIC_API_KEY=KEY, **emulator.env("github")).out
     assert "  (active) * ANTHROPIC_API_KEY                              sk-ant-api03-EXA...\n" in out
     assert "           * Federation (jwt-bearer)" in out
-    assert "warning: ANTHROPIC_API_KEY is used, so this is not: federation from the environment\n" in out
+    assert "warning: ANTHROPIC_API_KEY is used and overrides federation from the environment\n" in out
     assert "         unset ANTHROPIC_API_KEY\n" in out
+
+
+def test_a_refused_key_is_named_in_the_hint(ant: Ant, emulator: Emulator) -> None:
+    outcome = ant("models", "list", ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=emulator.base_url)
+    assert outcome.status == 4
+    assert "\nhint: correct ANTHROPIC_API_KEY, or leave it out: `ant auth status` shows" in outcome.err
 
 
 def test_each_missing_input_of_federation_is_a_warning(ant: Ant) -> None:
@@ -200,7 +206,7 @@ def test_without_a_usable_login_the_active_row_says_what_is_wrong_and_which_comm
     assert active.endswith(f" {value}: ant auth login --profile work")
     for section in ("Organization", "Workspace"):
         body = out.split(f"\n{section}\n")[1].split("\n\n")[0].splitlines()
-        assert body[-1].strip() == "none"
+        assert body[-1] == "  unknown: the active credential cannot be used"
         assert not [line for line in body if "(active)" in line]
     found = ant("auth", "status", "--format", "json", ANTHROPIC_PROFILE="work").json()
     assert [found["organization"]["id"], found["workspace"]["id"]] == [None, None]  # type: ignore[index]  # objects

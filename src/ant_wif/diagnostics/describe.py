@@ -59,9 +59,9 @@ def _shadowed(resolution: Resolution, chosen: TierCandidate | None) -> Iterator[
         return
     shadowed = [each for each in resolution.candidates if each is not chosen and each.matches]
     if shadowed:
-        names = ", ".join(dict.fromkeys(_described(each) for each in shadowed))
+        names = " and ".join(dict.fromkeys(_described(each) for each in shadowed))
         fix = f"unset {chosen.origin}" if chosen.tier == 2 else f"leave out {chosen.origin}"
-        yield _warn("shadowed", f"{chosen.origin} is used, so this is not: {names}", fix)
+        yield _warn("shadowed", f"{chosen.origin} is used and overrides {names}", fix)
 
 
 def _described(candidate: TierCandidate) -> str:
@@ -344,8 +344,10 @@ def _workspace(chosen: TierCandidate | None) -> WorkspaceStatus:
 
 def _binding(kind: type[Status], chosen: TierCandidate | None, key: str, bound_key: str, name_key: str) -> Status:
     """What the token is for counts, where it is known; configuration is what the next exchange asks for."""
-    if chosen is None or not chosen.usable or chosen.settings is None:
+    if chosen is None:
         return kind(note="none")
+    if not chosen.usable or chosen.settings is None:
+        return kind(note="unknown: the active credential cannot be used")
     configured: str | None = getattr(chosen.settings, key)
     bound = _stored(chosen, bound_key)
     if bound:
