@@ -165,7 +165,7 @@ def test_marks_that_the_terminal_does_not_have_are_replaced() -> None:
     screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     print_explanation(found, screen)
     screen.seek(0)
-    assert "x  3  the assertion is a JWT" in screen.read()
+    assert "x  3  the identity token is a JWT" in screen.read()
 
 
 def test_a_denied_verification_is_explained_after_the_error(ant: Ant, emulator: Emulator) -> None:

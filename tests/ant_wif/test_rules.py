@@ -112,9 +112,9 @@ def reason(assertion: str, **options: object) -> Reason | None:
 ALGORITHMS = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512"
 PASSED = f"""
 2 the rule is active | main-branch | "fdrl_01"
-3 the assertion is a JWT | {len(token())} characters | a JWT of at most 16384 bytes
+3 the identity token is a JWT | {len(token())} characters | a JWT of at most 16384 bytes
 4 the algorithm is allowed | "ES256" | {ALGORITHMS}
-5 the header names its key | "k1"
+5 the header names the key | "k1"
 6 the token comes from the rule's issuer | "https://issuer.example" | "https://issuer.example"
 7 the issuer publishes the key | "k1" | "k1"
 8 the signature verifies | verifies
@@ -172,9 +172,9 @@ SAID: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({"aud": ["a", ["b"], {}]}, {}, 'match_audience: ["a", an object] | "https://api.anthropic.com" | '
         'The token is meant for ["a", an object]; the rule wants the audience "https://api.anthropic.com".'),
     ({"sub": "repo:x"}, {}, f'match_subject_prefix: "repo:x" | "{RULE.subject_prefix}" | `sub` is "repo:x"; the rule '
-        f'wants it to be "{RULE.subject_prefix}". Upper and lower case differ.'),
+        f'wants it to be "{RULE.subject_prefix}". The comparison is case-sensitive.'),
     ({"sub": "repo:x"}, {"rule": {"subject_prefix": "repo:acme/*"}}, 'match_subject_prefix: "repo:x" | "repo:acme/*" | '
-        '`sub` is "repo:x"; the rule wants it to begin with "repo:acme/". Upper and lower case differ.'),
+        '`sub` is "repo:x"; the rule wants it to begin with "repo:acme/". The comparison is case-sensitive.'),
     ({"branch": 1}, {"rule": {"claims": {"iss": "https://issuer.example", "branch": "main"}}}, "match_claims: "
         'branch: 1 | branch: "main" | The claim `branch` is 1; the rule wants the string "main".'),
     ({}, {"seen": frozenset({"first"})}, 'jti_reused: "first" | not exchanged before | '

@@ -324,7 +324,7 @@ class Admin:
         if found is None:
             raise ApiError(
                 f"there is no workspace named {quoted(wanted, limit=128)}",
-                hint="give its id, wrkspc_…, or its name as the Console shows it; upper and lower case differ",
+                hint="give its id, wrkspc_…, or its name as the Console shows it; the comparison is case-sensitive",
             )
         return found
 

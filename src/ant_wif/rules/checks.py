@@ -228,7 +228,7 @@ def subject(case: Case) -> Finding:
         "match_subject_prefix",
         shown(found),
         shown(pattern),
-        f"`sub` is {shown(found)}; the rule wants it {wish}. Upper and lower case differ.",
+        f"`sub` is {shown(found)}; the rule wants it {wish}. The comparison is case-sensitive.",
     )
 
 
@@ -345,12 +345,12 @@ class Step(NamedTuple):
 
 
 ACTIVE = "the rule is active"
-WELL_FORMED = "the assertion is a JWT"
+WELL_FORMED = "the identity token is a JWT"
 
 # The form of the request is check 1, and its reader's matter; 2 and 3 come before there is a case.
 STEPS = (
     Step(4, "the algorithm is allowed", algorithm),
-    Step(5, "the header names its key", key_named),
+    Step(5, "the header names the key", key_named),
     Step(6, "the token comes from the rule's issuer", issuer, ("issuer",)),
     Step(7, "the issuer publishes the key", key_published, ("keys", "kid")),
     Step(8, "the signature verifies", signature, ("keys", "kid", "alg", "key")),

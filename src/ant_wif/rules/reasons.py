@@ -84,7 +84,7 @@ REASONS: Mapping[Reason, Meaning] = {
     "match_subject_prefix": Meaning(
         12,
         "`sub` does not match the rule's subject, or its prefix before `*`.",
-        "Compare both values. The comparison is case-sensitive.",
+        "Correct the rule's subject, or run the job that the rule is for.",
     ),
     "match_claims": Meaning(
         13,

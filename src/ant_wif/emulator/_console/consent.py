@@ -148,7 +148,7 @@ def _complaint(values: _Query) -> tuple[str, str] | None:
 
 def consent_page(state: State, consent: Consent, ticket: str) -> Response:
     """Return the page that asks. Its form holds the ticket, and answers to nothing but this consent."""
-    rows = {"Program": escape(consent.client_id), "Person": escape(state.user.email)}
+    rows = {"Program": escape(consent.client_id), "User": escape(state.user.email)}
     rows["Organization"] = f"{escape(state.organization_name)}<br><code>{escape(state.organization_id)}</code>"
     if consent.workspace is not None:
         rows["Workspace"] = _workspace(consent.workspace)
@@ -158,12 +158,12 @@ def consent_page(state: State, consent: Consent, ticket: str) -> Response:
     answers_to = urlsplit(consent.redirect_uri)
     origin = f"{answers_to.scheme}://{answers_to.netloc}"
     if consent.shows_code:
-        leads_to = "the next page shows a code to paste into the terminal"
+        leads_to = "The next page shows a code to paste into the terminal"
     else:
-        leads_to = f"the answer goes to the program on this computer that listens at <code>{escape(origin)}</code>"
+        leads_to = f"The response is sent to the program on this machine that listens at <code>{escape(origin)}</code>"
     return page(
         "Log in to the Claude Platform?",
-        f"<p>A program asks to act in your name; {leads_to}. Approve only if you have just started it.</p>"
+        f"<p>A program requests access to your account. {leads_to}. Approve only if you have just started it.</p>"
         + (_note("You are not in the organization that was asked for.") if consent.other_organization else "")
         + f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows.items())}</dl>"
         + f"<h2>What it may do</h2><ul>{allowed}</ul>"
@@ -182,7 +182,7 @@ def code_page(code: str, client_state: str) -> Response:
     pasted = f"{code}#{client_state}" if client_state else code
     return page(
         "Paste this code into the terminal",
-        "<p>It is good for one login, and for a minute.</p>"
+        "<p>It is valid for one login, for one minute.</p>"
         f'<p><code id="code" translate="no">{escape(pasted)}</code></p>',
     )
 
