@@ -168,7 +168,7 @@ CASES: dict[str, list[Case]] = {
     "what click refuses is said as all else": [
         Case("auth status extra", 2, "error: unknown argument: extra"),
         Case("models list --limit", 2, "requires an argument\nhint: ant models list --help"),
-        Case("completion", 2, "error: missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n"),
+        Case("completion", 2, "error: missing argument 'SHELL'. Choose from: bash, zsh, fish\n"),
         Case("--hlep", 2, "error: unknown option '--hlep'\nhint: did you mean --help?"),
     ],
     "a file and a program are blamed on what names them": [
@@ -231,7 +231,7 @@ def test_a_home_that_this_user_may_not_read_is_said(
 
 
 DENIED = {"type": "error", "error": {"type": "permission_error", "message": "Not with this scope"}}
-SCOPES = "the scope or the workspace of the login does not cover this: ant auth login"
+SCOPES = "the scope or the workspace of the login does not cover this: "
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ant_wif._secrets import harmless, harmless_json, harmless_pieces, sanitize
 
 __all__ = [
     "check_transformation",
+    "form",
     "print_bytes",
     "print_item",
     "print_items",
@@ -37,8 +38,14 @@ def say(text: str, *, lines: bool = False, err: bool = False, to: TextIO | None 
 
 def print_item(session: Session, item: object) -> None:
     """Print one document: JSON unless another format was asked for."""
+    _print(f"{form(session)(item)}\n")
+
+
+def form(session: Session) -> Callable[[object], str]:
+    """Return what writes a document in the form that was asked for. Its frame is gone when the text is printed."""
     kind = "json" if session.format == "auto" else session.format
-    _print(f"{written(_transformation(session)(item), kind, raw=bool(session.options.get('raw_output')))}\n")
+    raw, transformed = bool(session.options.get("raw_output")), _transformation(session)
+    return lambda item: written(transformed(item), kind, raw=raw)
 
 
 def print_items(session: Session, items: Iterable[object]) -> None:

@@ -537,7 +537,7 @@ PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
         (forged_jwt(header={"kid": None}).encode(), "kid"),
         (forged_jwt({"iss": None}).encode(), "lacks iss"),
         (forged_jwt({"sub": 7}).encode(), "lacks sub"),
-        (forged_jwt({"exp": None}).encode(), "lacks a numeric exp"),
+        (forged_jwt({"exp": None}).encode(), "lacks exp"),
         (forged_jwt({"exp": True}).encode(), "lacks a numeric exp"),
         (forged_jwt({"exp": 1}).encode(), "expired"),
         (forged_jwt({"exp": float("nan")}).encode(), "expired"),
@@ -719,7 +719,7 @@ def test_a_url_that_is_taken_means_the_same_to_the_http_library(pieces: list[str
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "not JSON"),
+        (b"", "is empty"),
         (b"not json", "not JSON"),
         (b"\xff\xfe", "is UTF-16 text"),
         (b"\xff\x00", "binary"),
@@ -798,7 +798,7 @@ def test_a_symlinked_credentials_file_is_neither_read_nor_replaced(federates: bo
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "not JSON"),
+        (b"", "is empty"),
         (b"\xff\xff", "binary"),
         (b"[]", "JSON list"),
         (encoded(stored(type="api_key")), "type"),

@@ -10,7 +10,7 @@ import click
 
 from ant_cli import _github as github
 from ant_cli._click.groups import AntCommand
-from ant_cli._output import check_transformation, print_item, say
+from ant_cli._output import form, say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
@@ -44,7 +44,7 @@ def print_credentials(session: Session, *, token_only: bool, as_variables: bool)
     """
     if token_only and as_variables:
         raise click.UsageError("--access-token and --env exclude each other")
-    check_transformation(session)
+    as_asked = form(session)
     resolution, chosen = session.choose(_passing_over(session, bearer_only=token_only))
     credentials = resolution.credentials(chosen)
     with waiting("Getting an access token", session.environ):
@@ -65,7 +65,7 @@ def print_credentials(session: Session, *, token_only: bool, as_variables: bool)
         for secret in secrets_in(document):
             if secret != token.secret:
                 github.mask(session.environ, secret)
-        print_item(session, reveal(document))
+        click.echo(as_asked(reveal(document)))  # no variable holds the text: a traceback has the variables
 
 
 def _token(resolution: Resolution, chosen: TierCandidate, credentials: Credentials) -> AccessToken:
