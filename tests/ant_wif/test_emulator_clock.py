@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator
+from ant_wif.emulator._issuers import SigningKey
 from support.consent_page import list_models, refresh
 from support.federation_grant import exchange
 
@@ -117,6 +118,15 @@ def test_many_threads_move_the_time_by_what_each_asked_for() -> None:
 
 def published(client: httpx.Client, platform: str = "github") -> list[str]:
     return [key["kid"] for key in client.get(f"/{platform}/.well-known/jwks").json()["keys"]]
+
+
+def test_no_two_issuers_have_an_rsa_key_in_common_and_one_that_is_gone_leaves_its_own_to_the_next() -> None:
+    gone, other = SigningKey(), SigningKey()
+    numbers = [next(iter(each.key_set().values())).public_key.public_numbers() for each in (gone, other)]
+    assert numbers[0] != numbers[1]
+    del gone
+    (key,) = SigningKey().key_set().values()
+    assert key.public_key.public_numbers() == numbers[0]
 
 
 def test_after_a_rotation_the_old_key_is_not_found(emulator: Emulator, client: httpx.Client) -> None:

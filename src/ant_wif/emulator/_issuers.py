@@ -36,6 +36,8 @@ KeyChoice = Literal["own", "other"]
 _RSA = "RSA"
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+# RSA keys that nothing has any longer: to make one takes 60 ms of a processor, and some suites start many emulators.
+_unused: list[RSAPrivateKey] = []
 
 
 class SigningKey:
@@ -49,6 +51,8 @@ class SigningKey:
         self._kids = {_CURVES.get(alg, _RSA): uuid.uuid4().hex for alg in algorithms}
         self._lock = threading.RLock()
         self._private: dict[tuple[str, KeyChoice], RSAPrivateKey | EllipticCurvePrivateKey] = {}
+        self._rsa: list[RSAPrivateKey] = []
+        weakref.finalize(self, _unused.extend, self._rsa).atexit = False
         self._published: dict[str, VerificationKey] = {}
         self._retired: dict[str, VerificationKey] = {}
 
@@ -135,7 +139,7 @@ class SigningKey:
         return jwt.get_algorithm_by_name(alg).sign(signing_input, private)
 
     def _key(self, kind: str, choice: KeyChoice) -> RSAPrivateKey | EllipticCurvePrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+        from cryptography.hazmat.primitives.asymmetric import ec
 
         curves: dict[str, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1]] = {
             "P-256": ec.SECP256R1,
@@ -145,11 +149,19 @@ class SigningKey:
         with self._lock:
             if (kind, choice) not in self._private:
                 self._private[kind, choice] = (
-                    rsa.generate_private_key(public_exponent=65537, key_size=2048)
-                    if kind == _RSA
-                    else ec.generate_private_key(curves[kind]())
+                    self._rsa_key() if kind == _RSA else ec.generate_private_key(curves[kind]())
                 )
             return self._private[kind, choice]
+
+    def _rsa_key(self) -> RSAPrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        try:
+            key = _unused.pop()
+        except IndexError:
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._rsa.append(key)
+        return key
 
 
 def _jwk(kid: str, key: RSAPublicKey | EllipticCurvePublicKey) -> dict[str, object]:
