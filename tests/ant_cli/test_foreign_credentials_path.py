@@ -89,3 +89,43 @@ def test_a_credentials_file_elsewhere_is_removed_by_logout_and_left_by_logout_al
         directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
         assert ant(*words).status == 0
         assert path.exists() is stays
+
+
+@pytest.mark.parametrize("place", ["credentials/person.json", "configs/../credentials/person.json", "../backup.json"])
+def test_a_login_is_neither_replaced_nor_removed_by_a_federation_profile_that_names_its_file(
+    ant: Ant, directory: ConfigDir, running: Emulator, place: str
+) -> None:
+    directory.write("person", login_profile(base_url=running.base_url))
+    path = directory.path / place
+    directory.write_credentials(path, {"access_token": SecretStr(TOKEN), "refresh_token": SecretStr("opaque")})
+    content = path.read_text()
+    platform = {name: value for name, value in running.env("github").items() if not name.startswith("ANTHROPIC")}
+    for command in COMMANDS:
+        if "--all" in command or "login" in command:
+            continue
+        directory.write("default", _profile(running, "federation", path))
+        directory.activate("default")
+        outcome = ant(*command, **platform)
+        assert path.exists(), command
+        assert path.read_text() == content, command
+        if command in {("auth", "logout"), ("cache", "clear", "--profile", "default")}:
+            assert outcome.status != 0
+            assert "is left alone" in outcome.err
+        if command == ("auth", "print-credentials"):
+            assert outcome.status == 0
+            assert TOKEN not in outcome.out
+
+
+def test_the_login_of_another_profile_is_not_removed_with_the_profile_that_shares_it(
+    ant: Ant, directory: ConfigDir, running: Emulator
+) -> None:
+    path = directory.credentials_path("person")
+    directory.write("person", login_profile(base_url=running.base_url))
+    for command in (("auth", "logout"), ("profile", "delete", "default", "--yes")):
+        directory.write("default", _profile(running, "login", path))
+        directory.write_credentials(path, {"access_token": SecretStr(TOKEN)})
+        said = ant(*command).err
+        assert "profile" in command or "holds the credentials of the profile 'person' and is left alone" in said
+        assert path.exists()
+    assert ant("auth", "logout", "--profile", "person").status == 0
+    assert not path.exists()

@@ -307,8 +307,25 @@ class ConfigDir:
         path = self.secrets_path(name)
         self.check_holder(path)
         if path != self.credentials_path(name) and os.path.lexists(path):
-            _refuse_other_files(path, self.read_credentials(path))
+            stored = self.read_credentials(path)
+            _refuse_other_files(path, stored)
+            self._refuse_anothers(path, name, stored)
         return path if remove(path) else None
+
+    def _refuse_anothers(self, path: Path, name: str, stored: StoredCredentials | None) -> None:
+        """Refuse a file that a profile names and that holds the credentials of another, or a login it does not use."""
+        real, whose = Path(os.path.realpath(path)), ""
+        with contextlib.suppress(ProfileError):
+            if stored is not None and stored.is_login and self.read(name).type != "user_oauth":
+                whose = "a login"
+        if real.parent == Path(os.path.realpath(self.path / "credentials")) and real.stem in {*self.names()} - {name}:
+            whose = f"the credentials of the profile {real.stem!r}"
+        if whose:
+            raise ProfileError(
+                f"{sanitize_path(path)} holds {whose} and is left alone",
+                facts=(f"named by: authentication.credentials_path of the profile {name!r}",),
+                hint=_CORRECT_PATH,
+            )
 
     def delete(self, name: str) -> list[Path]:
         """Remove a profile with its secrets, and the pointer if it pointed there. Return what went."""

@@ -125,6 +125,11 @@ class StoredCredentials(BaseModel):
     ant_wif: dict[str, object] | None = None
     """This project's own note of what the token was issued for; see `ant_wif._tokens.store`."""
 
+    @property
+    def is_login(self) -> bool:
+        """Whether a person logged in: a federation's token has neither successor nor account."""
+        return self.refresh_token is not None or self.account_email is not None
+
     @classmethod
     def parse(cls, path: Path, document: Mapping[str, object]) -> StoredCredentials | ProfileError:
         """Return the error instead of raising it: this frame holds the bare secrets."""

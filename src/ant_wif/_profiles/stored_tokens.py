@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ant_wif._config import CacheDir
+from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._files import read_object
 from ant_wif._resolution import Resolution, TierCandidate
 from ant_wif._secrets import wrap_secrets
@@ -86,9 +86,14 @@ def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
     gone = forget_cached_tokens(cache) if cache is not None else []
     for name in directory.names():
         with suppress(ConfigurationError):
-            if resolution.inputs.federation_of(name) is not None:
+            if resolution.inputs.federation_of(name) is not None and not _has_login(directory, name):
                 gone += filter(None, [directory.forget(name)])
     return gone
+
+
+def _has_login(directory: ConfigDir, name: str) -> bool:
+    stored = directory.read_credentials(directory.secrets_path(name))
+    return stored is not None and stored.is_login
 
 
 def log_out(resolution: Resolution, profile: str) -> list[Path]:
@@ -153,7 +158,7 @@ def _of_profile(resolution: Resolution, name: str) -> list[StoredToken]:
         federation: Federation | None = resolution.inputs.federation_of(name)
         path = resolution.inputs.directory.secrets_path(name)
         stored = resolution.inputs.directory.read_credentials(path) if federation is not None else None
-        if federation is not None and stored is not None and stored.access_token is not None:
+        if federation is not None and stored is not None and stored.access_token is not None and not stored.is_login:
             return [
                 StoredToken(
                     profile=name,

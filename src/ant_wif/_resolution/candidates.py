@@ -5,6 +5,7 @@ What a profile offers is a login, or a federation of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import Active, ConfigDir, Settings, Via
 from ant_wif._environment import Environment, steady
+from ant_wif._secrets import sanitize_path
 from ant_wif._tokens import (
     AccessToken,
     FederatedProvider,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from ant_wif.identity import IdentitySource
 
 __all__ = ["ResolutionContext", "TierCandidate", "profile_tier", "shared_token"]
+
+log = logging.getLogger("ant_wif.profiles")
 
 
 class ResolutionContext:
@@ -228,6 +232,12 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
         cache = cache_of(settings, inputs.environ)
         store = ProfileStore(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
         stored = inputs.directory.read_credentials(path) if store else None
+        own = candidate.profile is None or path == inputs.directory.credentials_path(candidate.profile.name)
+        if stored is not None and stored.is_login and not own:
+            log.warning(
+                "%s holds a login: it is neither used nor replaced by a federation profile", sanitize_path(path)
+            )
+            store, stored = None, None
         context = inputs.context(settings)
         provider = FederatedProvider(
             federation,

@@ -112,9 +112,7 @@ class ProfileStore:
         note = _note_of(stored)
         if note:
             return note.get("fingerprint") != self._fingerprint
-        # Nothing of ours says so, but a federation's token has neither successor nor account.
-        is_login = stored.refresh_token is not None or stored.account_email is not None
-        return self._fingerprint is not None and is_login
+        return self._fingerprint is not None and stored.is_login
 
     def write(self, token: AccessToken) -> None:
         try:
