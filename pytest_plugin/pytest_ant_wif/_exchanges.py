@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
 
 import httpx
 import pydantic
@@ -18,6 +19,9 @@ from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenReq
 from ant_wif.credentials import Credentials
 from ant_wif.identity import Context, GitHubActions
 
+if TYPE_CHECKING:
+    from ant_wif.emulator import Emulator
+
 __all__ = ["emulated_credentials"]
 
 # pydantic loads its parts on first use, and fails if one is imported again, as in the second inner run of pytester.
@@ -26,13 +30,13 @@ _ = pydantic.BaseModel
 _SECONDS = 30
 
 
-def emulated_credentials(variables: dict[str, str]) -> Credentials:
-    """Return what `ant_wif.resolve` finds in these variables of a job, whose backend is on loopback.
+def emulated_credentials(emulator: Emulator) -> Credentials:
+    """Return what `ant_wif.resolve` finds in the variables of a job on GitHub, whose backend is the emulator.
 
     Without a look at settings, profiles and a cache for other processes, of which the job has none: what reads them
-    takes longer to import than the exchange takes.
+    takes longer to import than the exchange takes. Time is that of the emulator's clock, which a test may freeze.
     """
-    environ = Environment(variables)
+    environ = Environment(emulator.env("github"))
     federation = Federation(
         environ["ANTHROPIC_BASE_URL"],
         environ["ANTHROPIC_FEDERATION_RULE_ID"],
@@ -41,14 +45,16 @@ def emulated_credentials(variables: dict[str, str]) -> Credentials:
         environ["ANTHROPIC_WORKSPACE_ID"],
     )
     source = GitHubActions()
+    context = Context(environ, clock=emulator.clock)
     return Credentials(
-        _Exchanging(FederatedProvider(federation, source, Context(environ)), environ),
+        _Exchanging(FederatedProvider(federation, source, context), environ),
         source="federation",
         origin="environment",
         base_url=federation.base_url,
         organization_id=federation.organization_id,
         workspace_id=federation.workspace_id,
         identity_source=source.source,
+        clock=context.clock,
         environ=environ,
     )
 

@@ -84,8 +84,7 @@ def ant_credentials(request: pytest.FixtureRequest) -> Credentials:
                 pytest.fail(f"ant_mode is live, and there is no credential: {error}", pytrace=False)
     from pytest_ant_wif._exchanges import emulated_credentials
 
-    emulator = cast("Emulator", request.getfixturevalue("ant_emulator_session"))
-    return emulated_credentials(emulator.env("github"))
+    return emulated_credentials(cast("Emulator", request.getfixturevalue("ant_emulator_session")))
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
+    # `dir()` does not list these names: freezegun asks each module for all that it lists, and would load them halfway.
     __getattr__ = loader(
         __name__,
         {
@@ -78,7 +79,3 @@ if not TYPE_CHECKING:
             "errors": __all__,
         },
     )
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -15,10 +15,9 @@ import ant_wif
 from ant_wif import errors
 
 
-def test_every_exported_name_can_be_had_and_is_listed() -> None:
+def test_every_exported_name_can_be_had() -> None:
     for name in ant_wif.__all__:
         assert getattr(ant_wif, name) is not None
-    assert dir(ant_wif) == sorted(ant_wif.__all__)
     assert set(errors.__all__) <= set(ant_wif.__all__)
 
 
@@ -41,7 +40,9 @@ def test_the_report_function_survives_importing_the_modules_around_it() -> None:
 
 
 def test_importing_the_package_alone_imports_neither_httpx_nor_pydantic() -> None:
-    script = "import sys, ant_wif; print(*(name.partition('.')[0] for name in sys.modules))"
+    # freezegun, for one, asks each module for all that it lists.
+    asking = "import sys, ant_wif; [getattr(ant_wif, name) for name in dir(ant_wif)]"
+    script = f"{asking}; print(*(name.partition('.')[0] for name in sys.modules))"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not set(outcome.stdout.split()) & {"httpx", "pydantic", "pydantic_settings", "anyio", "click", "yaml"}
 

@@ -215,3 +215,45 @@ def test_a_mock_of_httpx_does_not_get_the_exchange_whichever_test_comes_first(
     if reverse:
         pytester.makeconftest("def pytest_collection_modifyitems(items): items.reverse()")
     run("-W", "error", plugins=("anyio", plugin)).assert_outcomes(passed=7)
+
+
+PRETENDING = """
+import datetime
+
+import pytest
+
+QUESTION = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+
+def ask(client):
+    assert client.post("/v1/messages", json=QUESTION).json()["content"][0]["text"] == "Hello"
+
+def test_the_time_is_frozen_first(freezer, ant_client, ant_token):
+    freezer.move_to("2020-01-01")
+    ask(ant_client)
+
+def test_the_time_is_frozen_last(ant_emulator, ant_client, freezer):
+    freezer.move_to("2040-01-01")
+    ant_emulator.reply("Hello", delay=0.01)
+    ask(ant_client)
+
+@pytest.mark.parametrize("year", [1999, 2040])
+def test_the_time_goes_on_from_elsewhere(year, time_machine, ant_client, ant_token):
+    time_machine.move_to(datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc))
+    ask(ant_client)
+
+def test_the_time_is_right_again(ant_client):
+    ask(ant_client)
+
+def test_the_files_are_hidden(fs, ant_client):
+    ask(ant_client)
+"""
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "in reverse"])
+def test_another_time_and_other_files_do_not_keep_a_token_from_being_obtained(
+    reverse: bool, pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(PRETENDING)
+    if reverse:
+        pytester.makeconftest("def pytest_collection_modifyitems(items): items.reverse()")
+    run("-W", "error", plugins=("freezer", "time_machine", "fakefs"), others=True).assert_outcomes(passed=6)

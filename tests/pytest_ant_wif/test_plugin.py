@@ -13,7 +13,7 @@ LOADED = "import sys, pytest_ant_wif.plugin"
 STARTED = "import sys; from ant_wif.emulator import Emulator; emulator = Emulator().start()"
 CREDENTIAL = """
 from pytest_ant_wif._exchanges import emulated_credentials
-assert emulated_credentials(emulator.env("github")).token()
+assert emulated_credentials(emulator).token()
 emulator.stop()
 """
 

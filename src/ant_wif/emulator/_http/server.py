@@ -7,6 +7,8 @@ import contextlib
 import ipaddress
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -102,9 +104,14 @@ class ServerThread:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve([self._listener]))
+            asyncio.run(self._serve())
         finally:
             self._server.ready.set()
+
+    async def _serve(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        # Where a test freezes the time (freezegun replaces the clock in modules, not in defaults), delays still end.
+        asyncio.get_running_loop().time = monotonic  # type: ignore[method-assign]
+        await self._server.serve([self._listener])
 
 
 class _Server(uvicorn.Server):

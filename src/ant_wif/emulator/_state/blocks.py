@@ -19,6 +19,8 @@ from ant_wif.emulator._http.protocol import Refusal
 Schema: TypeAlias = Mapping[str, Any]
 
 SDK_TYPES = Path(__file__).with_name("sdk_types.json")
+_TYPES = SDK_TYPES.read_bytes()
+"""Read at once: a test may hide the files of this machine, as with pyfakefs."""
 # What the service refuses beyond what a type of the SDK says, by the place of the type.
 _LIMITS: Mapping[tuple[str, ...], Mapping[str, object]] = {
     ("properties", "max_tokens"): {"minimum": 0},
@@ -45,7 +47,7 @@ def types_of_the_sdk() -> dict[str, Any]:
 
     `answers` has the types of blocks in an answer, and `usage` the fields of its `usage`.
     """
-    schema: dict[str, Any] = json.loads(SDK_TYPES.read_text())
+    schema: dict[str, Any] = json.loads(_TYPES)
     for path, limits in _LIMITS.items():
         functools.reduce(lambda found, name: found[name], path, schema).update(limits)
     return schema
