@@ -122,7 +122,7 @@ def _append(environ: Mapping[str, str], variable: str, text: Callable[[], str]) 
     if not path:
         raise ConfigurationError(
             f"{variable} is not set, so this is not a step of a GitHub Actions job",
-            hint="leave the option out elsewhere than in GitHub Actions",
+            hint="use the option in GitHub Actions only",
         )
     try:
         with Path(path).open("a+b") as file:

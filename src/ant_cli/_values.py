@@ -46,7 +46,7 @@ class Value(_ParamType):
         is_file = value.startswith("@")
         found = _read(_contents(value[1:]), fail) if is_file else inlined(_read(value, fail))
         if self._kinds and not isinstance(found, self._kinds):
-            self.fail(f"found {_shown(found)}, expected {self._hint}", param, ctx)
+            self.fail(f"{_shown(found)} cannot be used here; write {self._hint}", param, ctx)
         return found
 
 

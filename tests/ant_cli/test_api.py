@@ -174,7 +174,7 @@ class TestMessages:
         ("words", "says"),
         [
             ((), "missing: --model, --max-tokens, --message"),
-            (("--message", "hello"), "found a text, expected '{role: user, content: "),
+            (("--message", "hello"), "a text cannot be used here; write '{role: user, content: "),
             (("--message", "{role: user"), "line 1, column 12"),
             (("--message", HELLO, "--messages", "[]"), "--message and --messages are two ways"),
             (("--temprature", "1"), "--temprature"),

@@ -51,7 +51,7 @@ def test_list_shows_the_token_of_a_federation_profile_too(ant: Ant, emulator: Em
 
 def test_nothing_kept_is_said_so(ant: Ant) -> None:
     outcome = ant("cache", "list")
-    assert (outcome.status, outcome.out, outcome.err) == (0, "", "no tokens are kept\n")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "", "no cached tokens\n")
 
 
 def test_clear_forgets_everything_but_logins(ant: Ant, emulator: Emulator, directory: ConfigDir, home: Path) -> None:

@@ -100,6 +100,13 @@ def test_unknown_keys_list_the_known_ones(ant: Ant, profile: Path) -> None:
         assert "workspace_id, base_url, organization_id, scope, client_id, console_url" in outcome.err
 
 
+def test_a_misspelled_profile_gets_a_suggestion(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("staging", login_profile())
+    hint = "hint: did you mean 'staging'? `ant profile list` lists the profiles\n"
+    assert ant("--profile", "stagin", "models", "list").err.endswith(hint)
+    assert "hint: `ant auth login --profile other` or" in ant("--profile", "other", "models", "list").err
+
+
 @pytest.mark.parametrize("words", [("set", "workspace_id", "default"), ("unset", "workspace_id")], ids=["set", "unset"])
 def test_a_missing_profile_names_the_login(ant: Ant, words: tuple[str, ...]) -> None:
     outcome = ant("profile", *words, "--profile", "gone")

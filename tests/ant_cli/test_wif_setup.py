@@ -79,7 +79,7 @@ def test_a_second_run_changes_nothing_and_says_so(setup: Setup, emulator: Emulat
     before = registrations(emulator)
     again = setup(*github)
     assert (again.status, again.err) == (0, "")
-    assert "Everything is there already: nothing was changed." in again.out
+    assert "Everything exists already. Nothing was changed." in again.out
     assert variables(again) == variables(first)
     assert registrations(emulator) == before
 
@@ -121,7 +121,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(setup: Setup, emulator: Em
     outcome = setup(*github, "--dry-run")
     assert (outcome.status, outcome.err) == (0, "")
     assert "+ rule             github-acme-app-main\n" in outcome.out
-    assert "Nothing was changed: without --dry-run, this is what would be done." in outcome.out
+    assert "Nothing was changed. Run the command without --dry-run to apply the plan." in outcome.out
     assert "ANTHROPIC_" not in outcome.out
     assert registrations(emulator) == before
 
@@ -208,7 +208,7 @@ def test_what_failed_can_be_run_again(setup: Setup, emulator: Emulator, github: 
     broken = setup(*github, "--yes")
     assert (broken.status, registrations(emulator)) == (1, before)
     assert setup(*github, "--yes").status == 0
-    assert "nothing was changed" in setup(*github).out
+    assert "Nothing was changed" in setup(*github).out
 
 
 @pytest.mark.parametrize(
@@ -439,4 +439,4 @@ def test_an_api_key_sets_up_nothing(ant: Ant, emulator: Emulator, github: list[s
     key = {"ANTHROPIC_API_KEY": emulator.api_key, "ANTHROPIC_BASE_URL": emulator.base_url}
     outcome = ant("wif", "setup", *github, "--yes", **key)
     assert (outcome.status, outcome.out) == (3, "")
-    assert "takes no keys" in outcome.err
+    assert "does not accept keys" in outcome.err

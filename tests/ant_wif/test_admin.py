@@ -168,7 +168,7 @@ def test_an_api_key_is_refused_before_it_is_sent(prefix: str, argument: str, tmp
             api_key=key if argument == "api_key" else None,
             auth_token=key if argument == "auth_token" else None,
         )
-        with pytest.raises(ConfigurationError, match="takes no keys") as caught:
+        with pytest.raises(ConfigurationError, match="does not accept keys") as caught:
             Admin(credentials)
         assert endpoint.requests == []
     assert HINT in (caught.value.hint or "")

@@ -1040,7 +1040,7 @@ AUTH = {"type": "oidc_federation", "federation_rule_id": "fdrl_01",
         "identity_token": {"source": "file", "path": "/nowhere/jwt"}}  # fmt: skip
 ENV = {"ANTHROPIC_FEDERATION_RULE_ID": "fdrl_01", "ANTHROPIC_ORGANIZATION_ID": ORGANIZATIONS["org_env"]}
 IN_CI = "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run `ant auth login`; " \
-    "`ant auth status` shows what is seen"  # fmt: skip
+    "`ant auth status` shows what was found"  # fmt: skip
 IN_PART = {"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}
 
 

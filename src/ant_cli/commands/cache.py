@@ -71,7 +71,7 @@ def list_(session: Session) -> None:
             if value:
                 say(f"  {name + ':':17}{value}")
     if not found:
-        say("no tokens are kept", err=True)
+        say("no cached tokens", err=True)
 
 
 @cache.command(examples=("ant cache clear",))

@@ -73,8 +73,8 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     with running:
         click.echo(f"listening on {running.base_url}", err=True)
-        click.echo(f"requests, exchanges and why they were denied: {running.base_url}/_emulator/", err=True)
-        click.echo("point a shell at it, in the role of a GitHub Actions job:", err=True)
+        click.echo(f"requests, exchanges and reasons of denials: {running.base_url}/_emulator/", err=True)
+        click.echo("to act as a GitHub Actions job in another shell, run there:", err=True)
         click.echo(f'  eval "$(ant emulator env --platform github --url {running.base_url})"', err=True)
         threading.Event().wait()
 

@@ -70,7 +70,7 @@ def detect(session: Session) -> None:
     if selected is None and any(each.near_miss for each in detections):
         say("no identity source: complete what is configured in part, or set ANT_IDENTITY_SOURCE", err=True)
     elif selected is None:
-        say("no identity source: nothing here issues an identity token", err=True)
+        say("no identity source was detected", err=True)
     elif selected not in {each.name for each in detections if each.detected}:
         say(f"* {selected:<16} {'-':<4} named explicitly")
 

@@ -166,6 +166,14 @@ class ConfigDir:
             )
         return raw.decode("utf-8-sig", "replace").strip() or None
 
+    def _like(self, name: str) -> str:
+        """Return the hint for a profile that does not exist: the one with a similar name, or how to create it."""
+        from difflib import get_close_matches
+
+        found = get_close_matches(name, self.names(), 1)
+        create = f"`ant auth login --profile {name}` or `ant profile create` creates it"
+        return f"{f'did you mean {found[0]!r}?' if found else f'{create};'} `ant profile list` lists the profiles"
+
     def names(self) -> list[str]:
         """The profiles there are, sorted.
 
@@ -198,7 +206,7 @@ class ConfigDir:
         if found is None:
             raise ProfileError(
                 f"the profile {quoted(name, limit=64)} does not exist: there is no file {sanitize_path(path)}",
-                hint="`ant profile list` shows which there are; `ant profile create` makes one, and so does a login",
+                hint=self._like(name),
             )
         if isinstance(found, ProfileError):
             raise found

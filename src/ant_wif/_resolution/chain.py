@@ -69,8 +69,8 @@ class Resolution:
         if candidate.error is not None:
             raise candidate.error
         raise IdentitySourceError(
-            "this machine offers no identity token: no variable names one, and no platform was recognised",
-            hint="`ant identity detect` says what was looked for; in CI set ANTHROPIC_IDENTITY_TOKEN_FILE",
+            "no identity token was found: no variable is set, and no platform was detected",
+            hint="`ant identity detect` lists the platforms and variables; in CI set ANTHROPIC_IDENTITY_TOKEN_FILE",
         )
 
     def require(self, passing_over: Callable[[TierCandidate], bool] = lambda _: False) -> TierCandidate:
@@ -130,7 +130,7 @@ class Resolution:
             return f"set {' and '.join(missing)}"
         return (
             "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
-            "`ant auth login`; `ant auth status` shows what is seen"
+            "`ant auth login`; `ant auth status` shows what was found"
         )
 
     def _static(self, tier: int, source: str, via: str) -> TierCandidate:

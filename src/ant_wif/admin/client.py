@@ -262,8 +262,8 @@ class Admin:
     def __init__(self, credentials: Credentials, api: Api | None = None) -> None:
         if _is_key(credentials):
             raise ConfigurationError(
-                f"{credentials.origin} holds an API key, and the Admin API for federation takes no keys: "
-                f"it wants a bearer token with the scope {ADMIN_SCOPE}",
+                f"{credentials.origin} is an API key, and the Admin API for federation does not accept keys: "
+                f"it requires a bearer token with the scope {ADMIN_SCOPE}",
                 hint=LOGIN_HINT,
             )
         self.credentials = credentials

@@ -41,7 +41,7 @@ _REMEDIES = {
         "switch it on once for the account: aws iam enable-outbound-web-identity-federation",
     ),
     "AccessDenied": (
-        "the AWS role may not ask for an identity token",
+        "the AWS role is not allowed to request an identity token",
         "allow the action sts:GetWebIdentityToken in the role's policy",
     ),
     "ExpiredToken": ("the AWS credentials have expired", "obtain new AWS credentials, then run again"),

@@ -44,10 +44,10 @@ class GitHubActions(IdentitySource):
         if not missing:
             return None
         return IdentitySourceError(
-            "this GitHub Actions job may not ask for an identity token: "
+            "this GitHub Actions job cannot request an identity token: "
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             hint="add `permissions: {id-token: write}` to the job or the workflow (with `contents: read` "
-            "beside it for checkout); a pull request from a fork never gets it",
+            "beside it for checkout); a pull request from a fork gets no identity token",
         )
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:

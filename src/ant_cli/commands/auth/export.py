@@ -26,7 +26,7 @@ def export(session: Session, *, to_github: bool) -> None:
     from ant_wif._export import variables_of
 
     if not to_github:
-        raise click.UsageError("say where to: --github")
+        raise click.UsageError("missing option '--github'")
     credentials = session.credentials()
     with waiting("Getting an access token", session.environ):
         token = credentials.access_token()

@@ -43,7 +43,7 @@ def logout(session: Session, *, everything: bool) -> None:
             directory.read(active.name)
         gone = log_out(resolution, active.name)
         said = f"the profile {active.name!r} " + (
-            "itself stays" if gone else "has no stored credentials, nothing to remove"
+            "was kept" if gone else "has no stored credentials, nothing to remove"
         )
     for path in gone:
         say(f"removed {path}", err=True)

@@ -56,10 +56,10 @@ def result_lines(plan: SetupPlan, *, dry_run: bool, planned: bool) -> Iterator[s
     """What to do next, with the IDs that are known."""
     yield ""
     if dry_run and planned:
-        yield "Nothing was changed: without --dry-run, this is what would be done."
+        yield "Nothing was changed. Run the command without --dry-run to apply the plan."
         return
     if not planned:
-        yield "Everything is there already: nothing was changed."
+        yield "Everything exists already. Nothing was changed."
         yield ""
     yield "Variables of the job:"
     for name, value in plan.variables.items():

@@ -56,7 +56,7 @@ def gitlab(
         told_apart_by=frozenset({"environment"}),
         job={kind: name, **({"environment": environment} if environment is not None else {})},
         notes=(
-            "Anyone who may push to this ref can run a job with this identity: protect it in the project's settings.",
+            "A user who can push to this ref can run a job with this identity: protect it in the project's settings.",
             "A project can change its subjects (ci_id_token_sub_claim_components): `ant identity claims` in a job "
             "prints `sub`.",
         ),
