@@ -212,24 +212,6 @@ def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.Capt
     assert case.unsaid not in said
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root takes another user's id")
-@pytest.mark.parametrize("words", ["cache list", "profile list", "auth login --no-browser", "auth status"])
-def test_a_home_that_this_user_may_not_read_is_said(
-    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    place(LOGGED_IN, tmp_path)
-    tmp_path.chmod(0o700)
-    os.seteuid(65534)
-    try:
-        status = main(words.split(), {"HOME": str(tmp_path)})
-    finally:
-        os.seteuid(0)
-    said = "".join(capsys.readouterr())
-    assert status == (0 if words == "auth status" else 1)
-    assert words == "auth status" or "Permission denied" in said
-    assert "a bug in ant-wif" not in said
-
-
 DENIED = {"type": "error", "error": {"type": "permission_error", "message": "Not with this scope"}}
 SCOPES = "the scope or the workspace of the login does not cover this: "
 

@@ -155,6 +155,10 @@ def test_root_that_may_not_read_a_users_files_is_told_which(environ: dict[str, s
     refused = run(there, "models", "list", prefix=squashed)
     assert refused.returncode == 3
     assert "configs/default.json (Permission denied)" in refused.stderr
+    assert run(there, "auth", "status", prefix=squashed).returncode == 0
+    for command in (("cache", "list"), ("profile", "list"), ("auth", "login", "--no-browser")):
+        refused = run(there, *command, prefix=squashed)
+        assert (refused.returncode, "Permission denied" in refused.stderr) == (1, True), refused.stderr
 
 
 # A file may not grow beyond so many bytes, for every such number: the system's own limit stands in for a full disk.
