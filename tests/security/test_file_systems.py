@@ -33,6 +33,15 @@ fcntl.flock = fcntl.lockf = refuse
 from ant_cli.main import main
 sys.exit(main())
 """
+# One process for all commands: each is short, and to start it is not.
+EACH = """
+import json, sys
+from ant_cli.main import main
+def status_of(words):
+    sys.argv = ["ant", *words]
+    return main()
+print([status_of(words) for words in json.loads(sys.argv[1])])
+"""
 
 
 @pytest.fixture
@@ -120,12 +129,14 @@ def test_a_user_whose_home_is_the_root_folder_can_do_all_that_writes_nothing(env
         pytest.skip("this Python is not open to a second user")
     # pytest's own folder is closed to that user, and so is what lies in it.
     there = {**environ, "HOME": "/", "TMPDIR": "/tmp"}
-    for command in (("models", "list", "--limit", "1"), ("auth", "status"), ("exec", "--", "true"), ("cache", "list")):
-        assert run(there, *command, prefix=user).returncode == 0
-    refused = run(there, "profile", "create", "ci", "--federation", "--identity-token-file", "/t", prefix=user)
-    assert refused.returncode == 1
-    assert "/.config/anthropic/configs" in refused.stderr
-    assert "hint: " in refused.stderr
+    commands = [
+        ["profile", "create", "ci", "--federation", "--identity-token-file", "/t"],
+        *(["models", "list", "--limit", "1"], ["auth", "status"], ["cache", "list"], ["exec", "--", "true"]),
+    ]
+    done = run(there, json.dumps(commands), ant=[sys.executable, "-c", EACH], prefix=user)
+    assert done.stdout.splitlines()[-1] == "[1, 0, 0, 0, 0]"
+    assert "/.config/anthropic/configs" in done.stderr
+    assert "hint: " in done.stderr
 
 
 @pytest.mark.skipif(not ROOT or shutil.which("setpriv") is None, reason="takes root's power away, which takes root")
@@ -161,8 +172,8 @@ def test_root_that_may_not_read_a_users_files_is_told_which(environ: dict[str, s
         assert (refused.returncode, "Permission denied" in refused.stderr) == (1, True), refused.stderr
 
 
-# A file may not grow beyond so many bytes, for every such number: the system's own limit stands in for a full disk.
-EVERY_SIZE = """
+# A file may not grow beyond so many bytes, for many such numbers: the system's own limit stands in for a full disk.
+MANY_SIZES = """
 import json, resource, signal, sys
 from pathlib import Path
 import ant_wif
@@ -172,7 +183,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 before = path.read_bytes()
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 refused = renewed = 0
-for size in [*range(len(before) + 64), *range(16 << 10, (16 << 10) + 2 * len(before), 7)]:
+for size in [*range(0, len(before) + 64, 5), *range(16 << 10, (16 << 10) + 2 * len(before), 7)]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         ant_wif.resolve(environ=environ).token()
@@ -197,7 +208,7 @@ def test_a_disk_that_is_full_after_any_number_of_bytes_costs_no_login(tmp_path: 
         path = directory.credentials_path("default")
         path.write_text(json.dumps({**json.loads(path.read_text()), "expires_at": 1}))
         done = preloaded.run(
-            [sys.executable, "-c", EVERY_SIZE, str(path), json.dumps(environ)],
+            [sys.executable, "-c", MANY_SIZES, str(path), json.dumps(environ)],
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
@@ -205,7 +216,7 @@ def test_a_disk_that_is_full_after_any_number_of_bytes_costs_no_login(tmp_path: 
         )
         assert done.returncode == 0, done.stderr
         size, refused, renewed = map(int, done.stdout.split())
-        assert refused > size
+        assert refused > size / 5
         assert renewed == 1
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert len(emulator.refreshes) == 1, "no refresh was sent whose answer could not have been kept"
