@@ -118,7 +118,7 @@ PASSED = f"""
 6 the token comes from the rule's issuer | "https://issuer.example" | "https://issuer.example"
 7 the issuer publishes the key | "k1" | "k1"
 8 the signature verifies | verifies
-9 the token is valid now | 290 s left | 1800000000, give or take 30 s
+9 the token is valid now | 290 s left | 2027-01-15T08:00:00+00:00, give or take 30 s
 10 the token is short-lived enough | 300 s | at most 3600 s
 11 the audience is the rule's | "https://api.anthropic.com" | "https://api.anthropic.com"
 12 the subject is the rule's | "{RULE.subject_prefix}" | "{RULE.subject_prefix}"
@@ -164,8 +164,10 @@ SAID: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({"nbf": None}, {}, "claim_missing: none | a number of seconds, or absent | "
         "The claim `nbf` is none; it must be a number of seconds, or absent."),
     ({"jti": 5}, {}, "claim_missing: 5 | a string, or absent | The claim `jti` is 5; it must be a string, or absent."),
-    ({"exp": NOW - 31}, {}, "expired: exp 1799999969 | 1800000000, give or take 30 s | The token expired 31 s ago."),
-    ({"nbf": NOW + 31}, {}, "not_yet_valid: nbf 1800000031 | 1800000000, give or take 30 s | "
+    ({"exp": NOW - 31}, {}, "expired: exp 2027-01-15T07:59:29+00:00 | 2027-01-15T08:00:00+00:00, give or take 30 s | "
+        "The token expired 31 s ago."),
+    ({"nbf": NOW + 31}, {}, "not_yet_valid: nbf 2027-01-15T08:00:31+00:00 | 2027-01-15T08:00:00+00:00, give or take "
+        "30 s | "
         "The token's `nbf` is 31 s ahead: one of the clocks is wrong."),
     ({"exp": NOW + 3600}, {}, "lifetime_exceeded: 3610 s | at most 3600 s | "
         "The token lives 3610 s from `iat` to `exp`; the issuer is registered with at most 3600 s."),

@@ -6,6 +6,7 @@ accept it, and for which workspace?
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -179,15 +180,23 @@ def times(case: Case) -> Finding:
 
 def _on_time(case: Case) -> Finding:
     now, exp = case.now, case.time("exp") or 0
-    wanted = f"{now:.0f}, give or take {LEEWAY_SECONDS} s"
+    wanted = f"{_utc(now)}, give or take {LEEWAY_SECONDS} s"
     if exp + LEEWAY_SECONDS <= now:
-        return Finding("expired", f"exp {exp:.0f}", wanted, f"The token expired {now - exp:.0f} s ago.")
+        return Finding("expired", f"exp {_utc(exp)}", wanted, f"The token expired {now - exp:.0f} s ago.")
     for name in ("iat", "nbf"):
         begins = case.time(name)
         if begins is not None and begins - LEEWAY_SECONDS > now:
             sentence = f"The token's `{name}` is {begins - now:.0f} s ahead: one of the clocks is wrong."
-            return Finding("not_yet_valid", f"{name} {begins:.0f}", wanted, sentence)
+            return Finding("not_yet_valid", f"{name} {_utc(begins)}", wanted, sentence)
     return Finding(None, f"{exp - now:.0f} s left", wanted)
+
+
+def _utc(at: float) -> str:
+    """Return unix seconds as a time in UTC; unchanged if the calendar does not have it."""
+    try:
+        return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{at:.0f}"
 
 
 def lifetime(case: Case) -> Finding:
