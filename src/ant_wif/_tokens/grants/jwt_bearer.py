@@ -101,7 +101,8 @@ def read_exchange(
             *_presented(token, now),
             *(f"to check: {cause}" for cause in causes),
         ],
-        hint="run `ant auth explain` to see which check fails; the history in the Console has the reason",
+        hint="`ant auth explain --profile NAME` with the login of an administrator shows which check fails; "
+        "the history in the Console has the reason",
         causes=causes,
         unverified_claims=claims,
     )
