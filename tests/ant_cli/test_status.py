@@ -281,6 +281,7 @@ def test_an_identity_token_that_cannot_be_exchanged_is_shown_as_unusable(
         out = ant("auth", "status", ANTHROPIC_IDENTITY_TOKEN_FILE=str(path), **job).out
         (row,) = [line for line in out.splitlines(keepends=True) if "  (active) * Federation (jwt-bearer)  " in line]
         assert "  unusable: " in row
+        assert "  identity token     ANTHROPIC_IDENTITY_TOKEN_FILE          /" in out
         assert said in row
     found = ant("auth", "status", "--format", "json", ANTHROPIC_IDENTITY_TOKEN=expired, **job).json()
     assert not found["credential"]["usable"]

@@ -415,12 +415,15 @@ def _inputs(resolution: Resolution) -> list[InputStatus]:
         return []
     inputs: list[InputStatus] = []
     if candidate.identity is not None:
-        told = settings.identity is candidate.identity
-        where = f"profile:{candidate.profile.name}" if told and candidate.profile else "detected"
+        told = candidate.profile if settings.identity is candidate.identity else None
+        where = f"profile:{told.name}" if told else "detected"
+        is_named = told is None and candidate.identity.source == "file" and settings.identity_token_file
         inputs.append(
             InputStatus(
                 name="identity token",
-                origin=f"{candidate.identity.title} ({where})",
+                origin=settings.origin("identity_token_file").name
+                if is_named
+                else f"{candidate.identity.title} ({where})",
                 value=candidate.identity.asks_for(resolution.inputs.context(settings)),
             )
         )
