@@ -167,6 +167,8 @@ CASES: dict[str, list[Case]] = {
     ],
     "what click refuses is said as all else": [
         Case("auth status extra", 2, "error: unknown argument: extra"),
+        Case("api", 2, "is empty; give it a value", environ=KEY, last=("",)),
+        Case("identity token --output", 2, "invalid value for '--output': is empty", last=("",)),
         Case("models list --limit", 2, "requires an argument\nhint: ant models list --help"),
         Case("completion", 2, "error: missing argument 'SHELL'. Choose from: bash, zsh, fish\n"),
         Case("--hlep", 2, "error: unknown option '--hlep'\nhint: did you mean --help?"),

@@ -39,7 +39,7 @@ _PROBLEMS = {
 
 def problem_in_words(kind: str, message: str) -> str:
     """Return what is wrong with a field of a document, from the type and the message of pydantic."""
-    return _PROBLEMS.get(kind, f"cannot be used: {message}")
+    return _PROBLEMS.get(kind, f"cannot be used: {message.replace('Input should', 'it should', 1)}")
 
 
 _KINDS = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}

@@ -31,7 +31,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
         "ant api /v1/messages/count_tokens -f model=claude-opus-5-5 -f 'messages=[{role: user, content: Hi}]'",
     ),
 )
-@click.argument("path")
+@click.argument("path", callback=not_empty)
 @click.option(
     "-X", "--method", type=click.Choice(_METHODS, case_sensitive=False), help="Default: GET, or POST with a body."
 )

@@ -10,6 +10,7 @@ import click
 from ant_cli import _github as github
 from ant_cli import _logging as logs
 from ant_cli._click.groups import AntGroup
+from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
@@ -85,6 +86,7 @@ def detect(session: Session) -> None:
 @click.option("--audience", metavar="A", help="Audience to request. Default: the configured one.")
 @click.option(
     "--output",
+    callback=not_empty,
     metavar="FILE",
     type=click.Path(dir_okay=False),
     help="Write to FILE, with mode 0600, instead of stdout.",
