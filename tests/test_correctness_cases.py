@@ -1,8 +1,17 @@
 """Who is blamed and what is said: each kind of mistake with two neighbours, in one table. Other files hold the rest.
 
-The kinds that take a login, a browser, another user or a platform's own tools are in `ant_cli/test_login_profiles.py`,
-`ant_cli/test_exec_tools.py`, `ant_wif/test_foreign_failures.py` and `security/`; why an exchange is denied is in
-`ant_wif/test_explaining.py`, bad values by each way of setting them in `ant_cli/test_blame.py`.
+| kind | file |
+| --- | --- |
+| a bad value, by each way of setting it; a static key before a profile | `ant_cli/test_blame.py` |
+| logins: adopted profiles, durations, the active profile | `ant_cli/test_login_profiles.py` |
+| official tools below `ant exec`, signals | `ant_cli/test_exec_tools.py`, `ant_cli/test_exec.py` |
+| proxies, certificates, request IDs, the beta header | `security/test_network.py` |
+| platforms and their programs | `ant_wif/test_foreign_failures.py`, `ant_wif/test_identity_bad_*.py` |
+| why an exchange is denied, files of rules and issuers | `ant_wif/test_explaining.py` |
+| no home, unknown users, encodings | `ant_cli/test_odd_machines.py` |
+| owners and modes | `security/test_places.py` |
+| misspelled commands, and those of the official CLI | `ant_cli/test_help.py` |
+| sizes, widths and limits | `ant_cli/test_terminal.py`, `ant_cli/test_values.py` |
 """
 
 from __future__ import annotations

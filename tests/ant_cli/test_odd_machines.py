@@ -102,7 +102,7 @@ def test_a_terminal_of_any_encoding_is_written_to_without_an_error(encoding: str
     for words in (
         ["auth", "status"], ["auth", "status", "--format", "json"], ["auth", "explain"], ["identity", "claims"],
         ["identity", "claims", "--format", "yaml"], ["identity", "detect"], ["profile", "list"], ["cache", "list"],
-        ["profile", "get"],
+        ["profile", "get"], ["--help"], ["api", "--help"], ["messages", "create", "--help"], ["emulator", "--help"],
     ):  # fmt: skip
         out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
         err = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
