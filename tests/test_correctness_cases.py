@@ -197,6 +197,9 @@ CASES: dict[str, list[Case]] = {
         Case("auth logout --all", 0, "2 files removed", {
             **LOGGED_IN, "configs/sub.json/x": b"", "credentials/a.json/x": b""}),
         Case("auth login --no-browser", 1, "/dev/null is not a directory", environ={"HOME": "/dev/null"}),
+        Case("profile list", 1, "ANTHROPIC_CONFIG_DIR is not a directory: /dev/null", environ={
+            "ANTHROPIC_CONFIG_DIR": "/dev/null"}, unsaid="chmod"),
+        Case(MODELS, 3, "ANTHROPIC_CONFIG_DIR is not a directory", environ={"ANTHROPIC_CONFIG_DIR": "/dev/null"}),
         Case("profile list", 1, "ANTHROPIC_CONFIG_DIR begins with a ~", environ={"ANTHROPIC_CONFIG_DIR": "~/x"}),
         Case("auth status", 0, "ANTHROPIC_CONFIG_DIR begins with a ~", environ={"ANTHROPIC_CONFIG_DIR": "~"}),
     ],

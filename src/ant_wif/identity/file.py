@@ -124,7 +124,7 @@ def read_token(path: Path, *, where: str = "the profile", what: str = _TOKEN_FIL
     except PermissionError:
         problem, hint = "may not be read by this user", f"run `ls -l {sanitize_path(path)}` and check owner and mode"
     except (OSError, ValueError) as error:
-        problem = f"could not be read ({type(error).__name__})"
+        problem = f"could not be read ({getattr(error, 'strerror', None) or type(error).__name__})"
     raise IdentitySourceError(f"{what} {sanitize_path(path)} {problem}", hint=hint)
 
 

@@ -122,7 +122,9 @@ def _what_it_is(assertion: SecretStr) -> str | None:
         f"{size} bytes, more than the {MAX_ASSERTION_BYTES} that a token may have": size > MAX_ASSERTION_BYTES,
         "an encrypted JWT (five parts); a signed one has three": len(parts) == 5 and len(text.split()) == 1,
         f"a text of {len(text)} characters in {len(parts)} dot-separated part(s); a JWT has three": len(parts) != 3,
-        "three parts with characters that base64url does not have": not all(re.fullmatch(_PART, part) for part in parts),
+        "three parts with characters that base64url does not have": not all(
+            re.fullmatch(_PART, part) for part in parts
+        ),
     }
     return next((found for found, holds in checks.items() if holds), None)
 
