@@ -394,7 +394,7 @@ def test_what_a_person_named_is_read_up_to_a_limit_or_the_error_says_why_not(tmp
             ("gone", 8, r"cannot be read \(No such file or directory\)"),
             ("a\0b", 8, r"cannot be read \(ValueError\)"),
         ):
-            with pytest.raises(ConfigurationError, match=f"^the key .*/.* {why}$") as caught:
+            with pytest.raises(ConfigurationError, match=f"(?m)^the key .*/.* {why}$") as caught:
                 read(tmp_path / name, what="key", hint="h", limit=limit)
             assert caught.value.hint == "h"
 
@@ -405,7 +405,7 @@ def test_a_folder_is_tried_by_writing_and_nothing_is_left_in_it(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "new").rglob("*")] == ["folder"]
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "new/folder")] == [0o700, 0o750]
     (tmp_path / "file").touch()
-    with pytest.raises(ProfileError, match=f"^{tmp_path}/file cannot be written: not a directory$") as caught:
+    with pytest.raises(ProfileError, match=f"(?m)^{tmp_path}/file cannot be written: not a directory$") as caught:
         check_writable(tmp_path / "file", folder_mode=0o700)
     assert caught.value.hint == (
         f"check owner, mode and free space of {tmp_path}/file, or set ANTHROPIC_CONFIG_DIR to another"
