@@ -336,7 +336,7 @@ def request_body(
             body[name] = {**there, **value} if merge and isinstance(there, dict) and isinstance(value, dict) else value
     missing = [option for name, option in required.items() if body.get(name) is None]
     if missing:
-        raise click.UsageError(f"what is missing: {'; '.join(missing)}")
+        raise click.UsageError(f"missing: {'; '.join(missing)}")
     return body
 
 
