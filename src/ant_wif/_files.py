@@ -306,7 +306,21 @@ def try_lock(path: Path) -> Release | None:
         return None
     except NotImplementedError as error:
         raise OSError(f"{path.name}: {type(error).__name__}") from None
+    if IS_POSIX and user_id() == 0:
+        with contextlib.suppress(OSError):
+            _leave_to_owner(path)
     return lock.release
+
+
+def _leave_to_owner(path: Path) -> None:
+    """Give what root made to the owner of the folder that it is in, who could not open it otherwise."""
+    descriptor = os.open(path, os.O_RDONLY | NOFOLLOW | NONBLOCK)
+    try:
+        holder, made = os.stat(path.parent), os.fstat(descriptor)
+        if made.st_uid == 0 and (made.st_size, made.st_nlink) == (0, 1):
+            give(descriptor, holder.st_uid, holder.st_gid)
+    finally:
+        os.close(descriptor)
 
 
 def read_object(
@@ -399,7 +413,12 @@ class Draft:
             raise
 
     def reserve(self, size: int) -> None:
-        """Fill the draft up to a size. Raises OSError: there is no room."""
+        """Fill the draft up to a size. Raises OSError: there is no room, or the old file cannot be replaced."""
+        try:
+            os.close(self._open_old())
+        except (FileNotFoundError, PermissionError) as error:
+            if error.errno == errno.EPERM:  # an immutable file; one without the right to write is replaced
+                raise
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         _write(self._descriptor, b"\0" * size)
         os.fsync(self._descriptor)
@@ -412,11 +431,28 @@ class Draft:
         if self._folder is None:
             os.close(self._descriptor)
             self._descriptor = -1
-        replace(self._at(self._name), self._at(self._path.name), self._folder)
-        self._name = ""
+        try:
+            replace(self._at(self._name), self._at(self._path.name), self._folder)
+            self._name = ""
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            self._write_in_place(content)
         if self._folder is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self._folder)
+
+    def _open_old(self) -> int:
+        return os.open(self._at(self._path.name), os.O_WRONLY | NOFOLLOW | NONBLOCK, dir_fd=self._folder)
+
+    def _write_in_place(self, content: Callable[[], bytes]) -> None:
+        """Write into a file that is a mount of its own, as containers have it, and cannot be replaced."""
+        descriptor = self._open_old()
+        try:
+            os.ftruncate(descriptor, _write(descriptor, content()))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def discard(self) -> None:
         """Remove what was not put in place. May be called at any time, also after `replace`."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import errno
+import json
 import os
 import re
+import shutil
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -470,6 +473,50 @@ def test_of_what_killed_writers_left_only_what_is_old_or_drafts_of_one_file_are_
     sweep(tmp_path, of="b")
     assert not (tmp_path / ".b.0f.tmp").exists()
     sweep(tmp_path / "gone")
+
+
+@as_root
+@pytest.mark.skipif(shutil.which("mount") is None, reason="mounts a file")
+def test_a_credentials_file_that_is_a_mount_of_its_own_is_written_in_place(tmp_path: Path) -> None:
+    """As `docker run -v login.json:…/credentials/default.json` has it."""
+    directory = ConfigDir(tmp_path / "config")
+    path, real = directory.credentials_path("default"), tmp_path / "login.json"
+    for each in (path, real):
+        directory.write_credentials(each, {"access_token": SecretStr("x" * 500)})
+    if subprocess.run(["mount", "--bind", real, path], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine mounts no file")
+    try:
+        with directory.draft_credentials(path) as draft:
+            directory.write_credentials(path, {"access_token": SecretStr("new")}, draft)
+    finally:
+        subprocess.run(["umount", path], check=True)
+    assert json.loads(real.read_text())["access_token"] == "new"
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@as_root
+def test_what_cannot_be_replaced_is_found_out_before_its_successor_is_asked_for(tmp_path: Path) -> None:
+    directory = ConfigDir(tmp_path / "config")
+    path = directory.credentials_path("default")
+    directory.write_credentials(path, {"access_token": SecretStr("x")})
+    if shutil.which("chattr") is None or subprocess.run(["chattr", "+i", path], check=False).returncode != 0:
+        pytest.skip("this file system has no files that cannot be changed")
+    try:
+        with pytest.raises(ProfileError, match="could not be written: Operation not permitted"):
+            directory.draft_credentials(path)
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+    path.chmod(0o400)
+    directory.draft_credentials(path).discard()
+
+
+@as_root
+def test_a_lock_that_root_makes_in_another_users_folder_is_that_users(tmp_path: Path) -> None:
+    os.chown(tmp_path, SOMEBODY, SOMEBODY)
+    release = try_lock(tmp_path / "lock")
+    assert release is not None
+    release()
+    assert (tmp_path / "lock").stat().st_uid == SOMEBODY
 
 
 @as_root
