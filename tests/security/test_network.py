@@ -101,6 +101,18 @@ def test_a_proxy_that_opens_no_tunnel_is_named_and_quotes_nothing(
             assert "##vso[" not in str(failure)
 
 
+def test_a_client_of_the_api_names_such_a_proxy_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with HostileServer(f"HTTP/1.1 407 {BASIC}, or {PASSWORD}\r\n\r\n".encode()) as proxy:
+        port = proxy.base_url.rpartition(":")[2]
+        environ = {"HTTPS_PROXY": f"http://bob:{PASSWORD}@127.0.0.1:{port}", "HOME": "/gone", "ANTHROPIC_API_KEY": KEY}
+        with Api(ant_wif.resolve(environ=environ)) as client, pytest.raises(ApiError) as caught:
+            client.get("/v1/models")
+        assert len(proxy.requests) == 1
+    assert f"the proxy http://127.0.0.1:{port} (HTTPS_PROXY) returned HTTP 407" in str(caught.value)
+    assert not [each for each in (PASSWORD, BASIC, KEY) if each in f"{caplog.text}{caught.value}{caught.value.hint}"]
+
+
 def test_a_proxy_that_is_not_there_is_named() -> None:
     with HostileServer() as gone:
         environ = {"ALL_PROXY": gone.base_url}

@@ -34,6 +34,7 @@ from ant_wif._http import (
     log_response,
     mask_foreign_logs,
     masked_headers,
+    proxy_secrets,
     request_failure,
     request_id_of,
     sent_secrets,
@@ -110,6 +111,7 @@ class Api:
         self._sleep = sleep
         self._deadline = Deadline()
         self._environ = credentials.environ
+        self._of_proxies = list(proxy_secrets(credentials.environ))
         self._client = client_for(
             credentials.base_url,
             credentials.environ,
@@ -236,7 +238,8 @@ class Api:
         """Send a request, and return the open answer of a success."""
         self._deadline.until = time.monotonic() + float(request.extensions["timeout"]["read"])
         try:
-            response = self._client.send(request, stream=True)
+            with mask_foreign_logs(self._of_proxies):
+                response = self._client.send(request, stream=True)
             if response.is_success:
                 return response
             with contextlib.closing(response):
