@@ -539,7 +539,7 @@ def _mask_shape(found: re.Match[str]) -> str:
 
 
 def _is_of_id(found: re.Match[str]) -> bool:
-    """Whether this is the end of an ID of the platform, whose random part may hold the letters that a JWT begins with."""
+    """Whether this is the end of an ID of the platform, which may hold the letters that a JWT begins with."""
     before = re.search(r"(?<!\w)[a-z]{2,16}_01[A-Za-z0-9]*\Z", found.string[max(0, found.start() - 48) : found.start()])
     return before is not None and re.fullmatch(r"[a-z]+_01[A-Za-z0-9]{22}", before.group() + found.group()) is not None
 
