@@ -254,6 +254,18 @@ def test_a_file_mode_that_would_be_refused_is_a_warning_with_its_chmod(ant: Ant,
     assert f"chmod 600 ~/{path.relative_to(directory.path.parent.parent)}" in ant("auth", "status").out
 
 
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_a_cache_folder_that_is_not_used_is_a_warning_with_its_chmod(
+    ant: Ant, emulator: Emulator, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    job = {**emulator.env("github"), "ANT_CACHE_DIR": str(folder)}
+    assert _codes(ant, **job) == ["file_mode"]
+    assert f"chmod go-w {folder}" in ant("auth", "status", **job).out
+
+
 def test_another_config_home_of_the_go_cli_is_a_warning(ant: Ant, tmp_path: Path) -> None:
     (tmp_path / "xdg" / "anthropic").mkdir(parents=True)
     assert _codes(ant, XDG_CONFIG_HOME=str(tmp_path / "xdg")) == ["xdg_config_home"]

@@ -14,6 +14,7 @@ from ant_wif._environment import Environment, steady
 from ant_wif._files import findings, is_there
 from ant_wif._resolution import IDENTITY_MISSING, Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, as_secret, mask
+from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.report import (
     Advice,
     BaseUrlStatus,
@@ -49,6 +50,7 @@ def advice(resolution: Resolution) -> Iterator[Advice]:
         if candidate.matches:
             yield from _about_candidate(candidate)
     yield from _loose_places(resolution)
+    yield from _unused_cache(resolution, chosen)
     yield from _other_config_home(resolution)
     yield from _job_without_permission(resolution)
 
@@ -101,6 +103,18 @@ def _loose_places(resolution: Resolution) -> Iterator[Advice]:
     for finding in dict.fromkeys(itertools.chain.from_iterable(judged)):
         if not finding.refused:
             yield _warn("loose_place", finding.problem, finding.hint)
+
+
+def _unused_cache(resolution: Resolution, chosen: TierCandidate | None) -> Iterator[Advice]:
+    """Warn that tokens are not shared, because others could write where they are kept."""
+    if chosen is None or chosen.identity is None or chosen.settings is None:
+        return
+    cache = cache_of(chosen.settings, resolution.inputs.environ)
+    try:
+        if cache is not None:
+            cache.check()
+    except ConfigurationError as error:
+        yield _warn("file_mode", error.summary, (error.hint or "").split(", or ")[0])
 
 
 def _about_candidate(candidate: TierCandidate) -> Iterator[Advice]:
