@@ -165,6 +165,27 @@ def test_a_file_is_uploaded_read_and_deleted(sdk: anthropic.Anthropic) -> None:
             sdk.beta.files.download(file.id)
 
 
+def test_a_message_names_files_that_are_there(sdk: anthropic.Anthropic, elsewhere: anthropic.Anthropic) -> None:
+    file = sdk.files.upload(file=("a.txt", b"a"))
+    use: Any = {"type": "tool_use", "id": "toolu_1", "name": "read", "input": {}}
+    document: Any = {"type": "document", "source": {"type": "file", "file_id": file.id}}
+    result: Any = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [document]}
+    asked: list[Any] = [
+        [{"role": "user", "content": [document]}],
+        [{"role": "user", "content": [{"type": "container_upload", "file_id": file.id}]}],
+        [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}],
+    ]
+    for messages in asked:
+        assert sdk.beta.messages.create(model=MODEL, max_tokens=9, messages=messages).stop_reason == "end_turn"
+        assert sdk.beta.messages.count_tokens(model=MODEL, messages=messages).input_tokens
+        with pytest.raises(anthropic.NotFoundError, match=f"File not found: {file.id}"):
+            elsewhere.beta.messages.create(model=MODEL, max_tokens=9, messages=messages)
+    sdk.files.delete(file.id)
+    for messages in asked:
+        with pytest.raises(anthropic.NotFoundError, match=f"File not found: {file.id}"):
+            sdk.beta.messages.count_tokens(model=MODEL, messages=messages)
+
+
 def test_files_are_listed_page_by_page_or_by_id(sdk: anthropic.Anthropic) -> None:
     for old in sdk.files.list():
         sdk.files.delete(old.id)

@@ -137,7 +137,7 @@ def _result(state: State, request: Request, batch: StoredBatch, params: Mapping[
     if state.clock() > batch.expires_at:
         return {"type": "expired"}
     try:
-        asked = read_generation(state, params, request.headers)
+        asked = read_generation(state, params, request.headers, batch.workspace_id)
         if asked.stream:
             return _errored(Refusal(400, "stream: a request of a batch cannot have a stream"))
         record = RecordedRequest("POST", "/v1/messages", QueryParams(), Headers(), state.clock())

@@ -25,9 +25,9 @@ _FINISHED = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "conte
 
 def chat_routes(state: State) -> list[Route]:
     async def complete(request: Request) -> Response:
-        authenticate(state, request, with_version=frozenset())
+        workspace_id = authenticate(state, request, with_version=frozenset()).workspace_id
         body = await read_json(request, limit=MAX_BYTES)
-        asked = read_generation(state, _as_message_request(body), request.headers)
+        asked = read_generation(state, _as_message_request(body), request.headers, workspace_id)
         message = whole(await taken(state, request, asked), asked, lambda: unscripted(asked))
         created = int(state.clock())
         if not body.get("stream"):

@@ -55,6 +55,17 @@ class MessageRequest:
                 return text
         return ""
 
+    def file_ids(self) -> Iterator[str]:
+        """Yield the files that the messages name, also in the result of a tool."""
+        left = [block for message in self.messages for block in _blocks(message)]
+        while left:
+            block = left.pop()
+            source, content = block.get("source"), block.get("content")
+            named = source if isinstance(source, dict) and source.get("type") == "file" else block
+            if named is source or block.get("type") == "container_upload":
+                yield str(named["file_id"])
+            left += [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+
 
 def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> MessageRequest:
     """Raises `Refusal` (400) that names the place of what is wrong."""

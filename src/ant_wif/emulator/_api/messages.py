@@ -98,11 +98,14 @@ def _up_to(stop_sequences: tuple[str, ...], text: str) -> tuple[str, str | None]
 
 def message_routes(state: State) -> list[Route]:
     async def generate(request: Request) -> Response:
-        asked = read_generation(state, await _read(state, request), request.headers)
+        workspace_id = authenticate(state, request).workspace_id
+        body = await read_json(request, limit=MAX_BYTES)
+        asked = read_generation(state, body, request.headers, workspace_id)
         return await respond(state, request, asked, lambda: unscripted(asked))
 
     async def count(request: Request) -> Response:
-        asked = _served(state, await _read(state, request), counting=True)
+        workspace_id = authenticate(state, request).workspace_id
+        asked = _served(state, await read_json(request, limit=MAX_BYTES), workspace_id, counting=True)
         return json_response({"input_tokens": count_input(asked)})
 
     return [
@@ -111,14 +114,9 @@ def message_routes(state: State) -> list[Route]:
     ]
 
 
-async def _read(state: State, request: Request) -> dict[str, object]:
-    authenticate(state, request)
-    return await read_json(request, limit=MAX_BYTES)
-
-
-def read_generation(state: State, body: Mapping[str, Any], headers: Headers) -> MessageRequest:
+def read_generation(state: State, body: Mapping[str, Any], headers: Headers, workspace_id: str) -> MessageRequest:
     """Return what a body asks to generate. Raises `Refusal` (400, 404)."""
-    asked = _served(state, body)
+    asked = _served(state, body, workspace_id)
     most = _MOST_TOKENS_LONG if _LONG_OUTPUT in listed(headers, "anthropic-beta") else MOST_TOKENS
     if asked.max_tokens > most:
         sentence = f"{min(asked.max_tokens, 10**18)} > {most}, which is the maximum allowed number of output tokens"
@@ -131,10 +129,14 @@ def read_generation(state: State, body: Mapping[str, Any], headers: Headers) -> 
     return asked
 
 
-def _served(state: State, body: Mapping[str, Any], *, counting: bool = False) -> MessageRequest:
+def _served(state: State, body: Mapping[str, Any], workspace_id: str, *, counting: bool = False) -> MessageRequest:
     asked = read_message_request(body, counting=counting)
     if asked.model not in state.models:
         raise unknown_model(asked.model)
+    for file_id in asked.file_ids():
+        file = state.files.get(file_id)
+        if file is None or file.workspace_id != workspace_id:
+            raise Refusal(404, f"File not found: {sanitize(file_id, limit=64)}")
     return asked
 
 
