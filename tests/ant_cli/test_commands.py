@@ -349,12 +349,21 @@ class TestEmulator:
     def test_env_names_the_platforms_that_there_are(self, ant: Ant, emulator: Emulator) -> None:
         outcome = ant("emulator", "env", "--platform", "jenkins", "--url", emulator.base_url)
         assert outcome.status == 1
-        assert "github" in outcome.err
+        first, known, hint = outcome.err.splitlines()
+        assert (first, hint) == ("error: unknown platform 'jenkins'", "hint: correct --platform")
+        assert known.startswith("  known are github, ")
+        assert known.endswith(", spiffe")
 
     def test_env_says_when_no_emulator_answers(self, ant: Ant) -> None:
         outcome = ant("emulator", "env", "--url", "http://127.0.0.1:9")
         assert outcome.status == 1
         assert "start one with `ant emulator`" in outcome.err
+
+    def test_a_port_that_is_in_use_is_named_with_its_option(self, ant: Ant, emulator: Emulator) -> None:
+        port = emulator.base_url.rpartition(":")[2]
+        outcome = ant("emulator", "--port", port)
+        said = f"error: cannot listen on 127.0.0.1:{port}: Address already in use\nhint: use another --port or --host\n"
+        assert (outcome.status, outcome.err) == (1, said)
 
     def test_another_address_than_loopback_is_refused(self, ant: Ant) -> None:
         outcome = ant("emulator", "--host", "0.0.0.0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import threading
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
     """
     if context.invoked_subcommand is not None:
         return
-    from ant_wif.errors import ConfigurationError
+    from ant_wif.errors import AntWifError, ConfigurationError
 
     Emulator = load_emulator()  # noqa: N806 - a class
     try:
@@ -70,7 +71,9 @@ def emulator(context: click.Context, host: str, port: int, config: str | None, *
     try:
         running.start()
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        # The text of asyncio repeats the address; an error of the resolver has a negative number.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        raise AntWifError(f"cannot listen on {host}:{port}: {reason}", hint="use another --port or --host") from None
     with running:
         click.echo(f"listening on {running.base_url}", err=True)
         click.echo(f"requests, exchanges and reasons of denials: {running.base_url}/_emulator/", err=True)
@@ -103,19 +106,19 @@ def env(session: Session, platform: str, url: str | None) -> None:
 
     base_url = url or session.environ.get("ANT_EMULATOR_URL")
     if not base_url:
-        raise click.UsageError("which emulator? add --url with the address that `ant emulator` printed")
+        raise click.UsageError("missing option '--url': the address that `ant emulator` printed")
     base_url = check_url(base_url, what="--url", environ=session.environ)
     answer = run(send(Request("GET", f"{base_url}/_emulator/env/{platform}")))
     if isinstance(answer, RequestFailure):
-        raise AntWifError(f"no emulator answers at {base_url}: {answer.reason}", hint="start one with `ant emulator`")
-    if answer.status != 200:
         raise AntWifError(
-            f"no such platform, says the emulator: {sanitize(answer.body.decode('utf-8', 'replace'))}",
-            hint="try --platform github",
+            f"the emulator at {base_url} could not be reached: {answer.reason}", hint="start one with `ant emulator`"
         )
     variables = None
     with contextlib.suppress(ValueError):
         variables = json.loads(answer.body)
+    if answer.status == 404 and isinstance(variables, dict) and isinstance(variables.get("error"), dict):
+        summary, _, known = sanitize(variables["error"].get("message"), limit=1024).partition("; ")
+        raise AntWifError(summary, facts=[known] if known else [], hint="correct --platform")
     if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
         raise AntWifError(f"{base_url} is not an emulator of this version", hint="start one with `ant emulator`")
     if session.format == "json":
