@@ -69,9 +69,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(tryfirst=True)
 @never_raises
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Where nothing is captured, cover the streams before a conftest can give them to a handler of logs."""
-    known = early_config.known_args_namespace
-    if getattr(known, "capture", "no") == "no" and known.ant_leaks != "off":
+    """Cover the streams before a conftest can print to them or give them to a handler of logs."""
+    if (early_config.known_args_namespace.ant_leaks or early_config.getini("ant_leaks")) != "off":
         _guard_of(early_config).cover_streams()
 
 

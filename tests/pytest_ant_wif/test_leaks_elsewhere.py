@@ -190,3 +190,20 @@ def test_what_another_plugin_adds_to_a_report_without_text_holds_no_secret(pytes
     written = Path("report.json").read_text()
     assert "of the call" in written
     assert "EXAMPLE-EXAMPLE" not in written
+
+
+BETWEEN_TESTS = """
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+def pytest_configure(): print("configured with", SEEN)
+def pytest_sessionstart(): print("started with", SEEN)
+def pytest_sessionfinish(): print("finished with", SEEN)
+"""
+
+
+def test_what_a_conftest_prints_between_tests_shows_no_secret(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(BETWEEN_TESTS)
+    pytester.makepyfile("def test_one(): pass")
+    result = run()
+    for moment in ("configured", "started", "finished"):
+        result.stdout.fnmatch_lines([f"*{moment} with sk-ant-oat01-EXA..."])
+    result.stdout.no_fnmatch_line("*EXAMPLE*")

@@ -269,9 +269,25 @@ class LeakGuard:
 
     @never_raises
     def cover_streams(self) -> None:
-        """Clean standard output and error where pytest captures neither, also for handlers that keep them."""
-        for name in ("stdout", "stderr"):
-            self._replace(sys, name, self._stream(getattr(sys, name)))
+        """Clean standard output and error where they are not captured, also for handlers that keep them.
+
+        That is with `-s`, for `capsys.disabled()` and between tests, or what is captured and shown.
+        """
+        capturing = getattr(self._config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+        for name, file in (("out", "stdout"), ("err", "stderr")):
+            capture = getattr(capturing, name, None)
+            if capture is None:
+                self._cover(sys, file)
+                continue
+            for owner in filter(None, (capture, getattr(capture, "syscapture", None))):
+                self._cover(owner, "_old")
+            self._cover(getattr(capture, "tmpfile", None), "_other")  # as `--capture=tee-sys` has it
+
+    def _cover(self, owner: Any, name: str) -> None:
+        file = getattr(owner, name, None)
+        if file is not None and not isinstance(file, CleanStream):
+            self._streams.append(CleanStream(file, self.clean))
+            self._replace(owner, name, self._streams[-1])
 
     @never_raises
     def cover_trace(self) -> None:
@@ -288,7 +304,7 @@ class LeakGuard:
         manager = self._config.pluginmanager
         if manager.has_plugin("terminalreporter"):
             self._clean_terminal()
-        self._clean_capture(getattr(manager.get_plugin("capturemanager"), "_global_capturing", None))
+        self.cover_streams()  # again, for a guard that is loaded by a conftest
         plugin = manager.get_plugin("logging-plugin")
         for name in ("log_cli_handler", "log_file_handler"):
             handler = getattr(plugin, name, None)
@@ -339,26 +355,6 @@ class LeakGuard:
         # Not the stream that stands in its place: what it is about to write is shown at once.
         file = writer._file.shown if isinstance(writer._file, CleanStream) else writer._file
         self._replace(writer, "_file", CleanFile(file, self.clean))
-
-    @never_raises
-    def _clean_capture(self, capturing: Any) -> None:
-        """Clean what is printed while nothing is captured, for `capsys.disabled()`, or captured and shown."""
-        for name, file in (("out", "stdout"), ("err", "stderr")):
-            capture = getattr(capturing, name, None)
-            if capture is None:
-                if not isinstance(getattr(sys, file), CleanStream):
-                    self._replace(sys, file, self._stream(getattr(sys, file)))
-                continue
-            for owner in filter(None, (capture, getattr(capture, "syscapture", None))):
-                if getattr(owner, "_old", None) is not None:
-                    self._replace(owner, "_old", self._stream(owner._old))
-            shown = getattr(getattr(capture, "tmpfile", None), "_other", None)
-            if shown is not None:  # as `--capture=tee-sys` does
-                self._replace(capture.tmpfile, "_other", self._stream(shown))
-
-    def _stream(self, file: Any) -> CleanStream:
-        self._streams.append(CleanStream(file, self.clean))
-        return self._streams[-1]
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
