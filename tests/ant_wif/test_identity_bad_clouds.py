@@ -283,7 +283,7 @@ def sts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HostileServ
 @pytest.mark.parametrize(
     ("answer", "says", "hint"),
     [
-        (sts_error("AccessDenied", f"not with {TOKEN}", 403), "may not ask", "sts:GetWebIdentityToken"),
+        (sts_error("AccessDenied", f"not with {TOKEN}", 403), "is not allowed to request", "sts:GetWebIdentityToken"),
         (sts_error("Throttling", "Rate exceeded", 400), "Throttling", "run again in a minute"),
         (
             sts_error("OutboundWebIdentityFederationDisabledException", "not enabled for this account", 403),
