@@ -311,13 +311,12 @@ def test_a_masked_secret_stays_as_it_is() -> None:
 # --- one table for the library and the pytest plugin --------------------------------------------------
 
 
-@pytest.mark.parametrize("label", [*LABELS, "code"])
 @pytest.mark.parametrize("form", ['{{"{}": "{}"}}', "{}={}", "{} = '{}'", "{}: '{}'", "x&{}%3D{}"])
-@pytest.mark.parametrize("certain", [False, True])
-def test_a_label_is_known_to_both_users_of_the_table(label: str, form: str, *, certain: bool) -> None:
-    text = form.format(label, "S3cretS3cretS3cretS3cret")
-    assert "S3cretS3cret" not in redact(text, certain=certain)
-    assert may_hold_secret(text)
+def test_a_label_is_known_to_both_users_of_the_table(form: str) -> None:
+    for label in (*LABELS, "code"):
+        text = form.format(label, "S3cretS3cretS3cretS3cret")
+        assert not [each for each in (False, True) if "S3cretS3cret" in redact(text, certain=each)], label
+        assert may_hold_secret(text), label
 
 
 def lines_of(text: str, width: int) -> list[str]:
@@ -422,10 +421,10 @@ def test_what_holds_no_mark_of_a_secret_is_not_searched(text: str) -> None:
     assert redact(text, certain=True) == text
 
 
-@pytest.mark.parametrize("mark", [*LABELS, "code", "bearer", "authorization", "x-api-key", "x-identity-header"])
-def test_a_mark_of_a_secret_is_seen_alone(mark: str) -> None:
-    assert may_hold_secret(f"{mark}='1a2A3a4A5a6A7a8A9a0A'")
-    assert may_hold_secret(f"{mark.upper()}: 1A2A3A4A5A6A7A8A9A0A")
+def test_a_mark_of_a_secret_is_seen_alone() -> None:
+    for mark in (*LABELS, "code", "bearer", "authorization", "x-api-key", "x-identity-header"):
+        assert may_hold_secret(f"{mark}='1a2A3a4A5a6A7a8A9a0A'"), mark
+        assert may_hold_secret(f"{mark.upper()}: 1A2A3A4A5A6A7A8A9A0A"), mark
 
 
 @pytest.mark.parametrize(

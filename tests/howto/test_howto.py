@@ -47,23 +47,17 @@ def _blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_python_example_is_a_file_that_runs(page: Path) -> None:
-    files = {path.read_text() for path in HERE.glob("*.py")}
-    for block in _blocks(page, "python"):
-        assert block in files, f"{page.name} shows Python that no file in tests/howto holds:\n{block}"
+@pytest.mark.parametrize(("language", "suffix"), [("python", "py"), ("bash", "sh")])
+def test_every_example_is_a_file_that_runs(language: str, suffix: str) -> None:
+    files = {path.read_text() for path in HERE.glob(f"*.{suffix}")}
+    for page in PAGES:
+        for block in _blocks(page, language):
+            assert block in files, f"{page.name} shows {language} that no file in tests/howto holds:\n{block}"
 
 
-@pytest.mark.parametrize("example", sorted(HERE.glob("*.*")), ids=lambda path: path.name)
-def test_every_example_names_the_model_that_the_tests_name(example: Path) -> None:
-    assert set(re.findall(r"claude-[a-z]+-[\w-]+", example.read_text())) <= {MODEL}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_shell_example_is_a_file_that_runs(page: Path) -> None:
-    files = {path.read_text() for path in HERE.glob("*.sh")}
-    for block in _blocks(page, "bash"):
-        assert block in files, f"{page.name} shows shell commands that no file in tests/howto holds:\n{block}"
+def test_every_example_names_the_model_that_the_tests_name() -> None:
+    for example in HERE.glob("*.*"):
+        assert set(re.findall(r"claude-[a-z]+-[\w-]+", example.read_text())) <= {MODEL}, example
 
 
 def test_the_api_is_called_as_is_said(tmp_path: Path) -> None:
@@ -173,11 +167,8 @@ def test_the_readme_s_workflow_is_the_example_s() -> None:
     assert all(step["run"] in runs for step in shown["steps"])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_line_of_a_page_is_one_that_ant_understands(
-    page: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown = "".join(_blocks(page, "console")).replace("\\\n", "")
+def test_every_command_line_of_a_page_is_one_that_ant_understands(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = "".join(block for page in PAGES for block in _blocks(page, "console")).replace("\\\n", "")
     lines = [line for line in shown.splitlines() if line.startswith("$ ")]
     for line in lines:
         for words in _calls_of_ant(line.removeprefix("$ ")):
@@ -217,8 +208,8 @@ def test_the_guides_to_gitlab_and_kubernetes_show_the_token_of_the_examples() ->
     assert f"{mount['mountPath']}/{source['serviceAccountToken']['path']}" == Kubernetes().path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
-        generated = target.startswith(("api/", "commands/"))  # `make site` checks these
-        assert generated or (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+            generated = target.startswith(("api/", "commands/"))  # `make site` checks these
+            assert generated or (page.parent / target).exists(), f"{page.name} links to {target}"
