@@ -83,7 +83,7 @@ BASIC = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
 def test_a_proxy_that_opens_no_tunnel_is_named_and_quotes_nothing(
     answer: bytes | Act, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "ant_wif")  # httpcore logs the response as it came
+    caplog.set_level(logging.DEBUG)
     with HostileServer(answer) as proxy:
         port = proxy.base_url.rpartition(":")[2]
         environ = {"HTTPS_PROXY": f"http://bob:{PASSWORD}@127.0.0.1:{port}"}
