@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 
 import httpx
@@ -92,3 +94,26 @@ def test_a_client_of_the_user_s_own_logs_no_token_of_ours(caplog: pytest.LogCapt
         client.get("http://127.0.0.1:1/v1/models")
     assert "Adding" in caplog.text
     assert_unseen(caplog.text, token)
+
+
+FIRST_REQUEST = """
+import asyncio, logging, sys
+logging.basicConfig(level=logging.DEBUG)
+from ant_wif._http import Request, arun, run, send
+request = Request("GET", "https://api.example/x")
+if sys.argv[2] == "sync":
+    run(send(request), environ={"HTTPS_PROXY": sys.argv[1]})
+else:
+    asyncio.run(arun(send(request), environ={"HTTPS_PROXY": sys.argv[1]}))
+"""
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_the_first_request_of_a_process_is_masked_in_a_log_that_its_library_gets_only_then(way: str) -> None:
+    with HostileServer(f"HTTP/1.1 407 {OPAQUE}\r\n\r\n".encode()) as proxy:
+        where = proxy.base_url.replace("://", f"://bob:{OPAQUE}@")
+        outcome = subprocess.run(
+            [sys.executable, "-c", FIRST_REQUEST, where, way], capture_output=True, text=True, check=True
+        )
+    assert "receive_response_headers.complete" in outcome.stderr
+    assert_unseen(outcome.stderr, OPAQUE)

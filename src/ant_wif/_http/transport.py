@@ -90,12 +90,12 @@ def _send(
 
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
+    sender = None if _is_special(request) else client
+    if sender is None:  # before the logs are masked: only of what is imported are they found
+        from ant_wif._http.connection import Transport
     try:
         with mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]), contextlib.ExitStack() as stack:
-            sender = None if _is_special(request) else client
             if sender is None:
-                from ant_wif._http.connection import Transport
-
                 transport = Transport(request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct)
                 sender = httpx.Client(transport=transport, trust_env=False)
                 stack.enter_context(sender)
@@ -135,13 +135,13 @@ async def _asend(
 
     deadline = Deadline.after(request.timeout)
     environ = Environment() if environ is None else environ
+    sender = None if _is_special(request) else client
+    if sender is None:  # as above
+        from ant_wif._http.connection import AsyncTransport
     try:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]))
-            sender = None if _is_special(request) else client
             if sender is None:
-                from ant_wif._http.connection import AsyncTransport
-
                 transport = AsyncTransport(
                     request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct
                 )
