@@ -28,9 +28,18 @@ emulator.stop()
     ids=["the plugin is loaded", "a credential of the emulator is used", "the emulator is started"],
 )
 def test_nothing_heavy_is_imported_where(script: str, heavy: str) -> None:
+    assert not _imported_by(script) & (set(heavy.split()) - _of_httpx(heavy))
+
+
+def _of_httpx(heavy: str) -> set[str]:
+    """Return what httpx imports itself, as older releases do of httpcore, where it may be imported at all."""
+    return set() if "httpx" in heavy else _imported_by("import sys, httpx")
+
+
+def _imported_by(script: str) -> set[str]:
     script += "\nprint(*(name.partition('.')[0] for name in sys.modules))"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not set(outcome.stdout.split()) & set(heavy.split())
+    return set(outcome.stdout.split())
 
 
 def test_the_public_types_can_be_imported_and_are_all_declared() -> None:

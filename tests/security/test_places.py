@@ -515,8 +515,8 @@ def test_a_lock_that_root_makes_in_another_users_folder_is_that_users(tmp_path: 
     os.chown(tmp_path, SOMEBODY, SOMEBODY)
     release = try_lock(tmp_path / "lock")
     assert release is not None
-    release()
     assert (tmp_path / "lock").stat().st_uid == SOMEBODY
+    release()
 
 
 @as_root
