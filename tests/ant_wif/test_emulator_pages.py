@@ -54,9 +54,17 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def narrow(chromium: Browser) -> Iterator[Page]:
+def narrow_window(chromium: Browser) -> Iterator[Page]:
     with window(chromium, width=400) as page:
         yield page
+
+
+@pytest.fixture
+def narrow(narrow_window: Page, emulator: Emulator) -> Iterator[Page]:
+    """Leave the page before its emulator ends: a browser may ask for an icon late."""
+    del emulator
+    yield narrow_window
+    narrow_window.goto("about:blank")
 
 
 @pytest.fixture
