@@ -300,11 +300,12 @@ def _on_proxy(error: ProxyFailure) -> str:
 def with_issuer(
     failure: RequestFailure, url: str, environ: Mapping[str, str], *, direct: bool = False
 ) -> RequestFailure:
-    """Name the proxy that failed, or who issued the certificate that is not trusted, where one is why nothing came."""
+    """Name who issued the certificate that is not trusted, where one is why nothing was sent."""
+    if not failure.reason.startswith(_UNTRUSTED_WORDS):
+        return failure
     from ant_wif._http.connection import certificate_issuer
 
-    untrusted = failure.reason.startswith(_UNTRUSTED_WORDS)
-    issuer = certificate_issuer(url, environ, direct=direct) if untrusted else None
+    issuer = certificate_issuer(url, environ, direct=direct)
     return failure._replace(reason=f"{failure.reason}; it was issued by {sanitize(issuer)}") if issuer else failure
 
 
