@@ -94,12 +94,17 @@ def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = N
     if not IS_POSIX:
         return
     trusted = owners if owners is not None else owners_in()
+    steps = list(_steps(path))
+    if all(status.st_uid in trusted and not status.st_mode & 0o022 for _, _, status in steps):
+        return  # as nearly all are: nothing else needs to be asked
     own, strictly = "", set[str]()
     if top is not None:
-        own = os.path.realpath(top)
-        strictly = {own, os.path.join(os.path.realpath(top.parent), top.name), os.path.realpath(path)}
+        linked = any(stat.S_ISLNK(status.st_mode) for _, _, status in steps) or not path.is_relative_to(top)
+        real = os.path.realpath if linked else os.path.abspath  # which asks nothing of the system
+        own = real(top)
+        strictly = {own, os.path.join(real(top.parent), top.name), real(path)}
     seen: dict[str, os.stat_result] = {}
-    for holder, name, status in _steps(path):
+    for holder, name, status in steps:
         seen[name] = status
         if name in strictly or (own and name.startswith(own.rstrip("/") + "/")):
             yield from _about_own(name, status, trusted)
