@@ -403,7 +403,7 @@ FOLDERS = pytest.mark.parametrize(
         pytest.param(with_mode(0o1777), id="sticky"),
         pytest.param(a_file, id="a file"),
         pytest.param(lambda root: a_file(root) / "below", id="below a file"),
-        pytest.param(lambda root: Path("/proc") / root.name, id="where nothing can be made"),
+        pytest.param(lambda _root: Path("/proc") / uuid.uuid4().hex, id="where nothing can be made"),
     ],
 )
 
