@@ -29,7 +29,7 @@ from ant_wif._environment import (
     user_id,
 )
 from ant_wif._secrets import sanitize_path
-from ant_wif._strict import kind_of, read_json
+from ant_wif._strict import kind_of, read_json, read_value
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
@@ -379,9 +379,12 @@ def _content(path: Path, limit: int) -> bytes | str:
     return content if len(content) <= limit else f"is larger than {limit} bytes"
 
 
-def read_document(path: Path, *, what: str, hint: str, limit: int = LARGEST_FILE) -> dict[str, object]:
+def read_document(
+    path: Path, *, what: str, hint: str, limit: int = LARGEST_FILE, may_be_yaml: bool = False
+) -> dict[str, object]:
     """Read a JSON object as `read_limited` reads a file. Raises ConfigurationError, which never quotes it."""
-    document = _decoded(read_limited(path, what=what, hint=hint, limit=limit), read_json)
+    raw = read_limited(path, what=what, hint=hint, limit=limit)
+    document = _decoded(raw, read_value if may_be_yaml else read_json)
     if isinstance(document, dict):
         return document
     raise ConfigurationError(f"the {what} {sanitize_path(path)} {document}", hint=hint)
@@ -833,16 +836,18 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     """Parse a file, or say in words what is wrong with it: the decoder's own error would quote it."""
     if len(raw) > LARGEST_FILE:
         return f"is larger than {LARGEST_FILE} bytes"
+    if not raw.strip():
+        return "is empty"
     try:
         parsed = reader(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        if is_utf16(raw) or not raw.strip():
-            return UTF_16 if raw.strip() else "is empty"
+        if is_utf16(raw):
+            return UTF_16
         if isinstance(error, UnicodeDecodeError):
             return "is binary, not JSON"
         if isinstance(error, json.JSONDecodeError):
             return f"is not JSON (line {error.lineno}, column {error.colno})"
-        return "is not JSON that can be read"
+        return "is not JSON that can be read" if reader is not read_value else f"is not JSON or YAML ({error})"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {kind_of(parsed)}, expected an object"
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import httpx
 import pytest
+import yaml
 
 import ant_wif
 from ant_wif._environment import Environment
@@ -733,6 +734,18 @@ def test_rule_and_issuer_are_read_as_the_admin_api_writes_them(tmp_path: Path) -
     assert (found.key_set, found.inline_keys) == (None, False)
 
 
+def test_rule_issuer_and_keys_are_read_from_yaml_too(tmp_path: Path, emulator: Emulator) -> None:
+    jwks = httpx.get(f"{emulator.base_url}/github/.well-known/jwks").json()
+    files = {
+        "rule": "# by hand\nmatch:\n  subject_prefix: repo:acme/*\n  claims: {ref: x}\n",
+        "issuer": f"issuer_url: {emulator.issuer().issuer_url}\ncheck_jti: false\n",
+        "jwks": yaml.safe_dump(jwks),
+    }
+    found = Registered.load(**{what: written(tmp_path / what, text) for what, text in files.items()})
+    assert (found.rule and found.rule.subject_prefix, found.rule and found.rule.claims) == ("repo:acme/*", {"ref": "x"})
+    assert (found.issuer and found.issuer.check_jti, found.key_set is not None) == (False, True)
+
+
 def test_rule_and_issuer_written_by_hand_need_no_ids(emulator: Emulator, tmp_path: Path) -> None:
     subject = emulator.rule().subject_prefix
     for wanted, reason in ((subject, None), ("repo:acme/other:*", "match_subject_prefix")):
@@ -768,6 +781,11 @@ def test_keys_are_those_of_the_file_or_else_those_registered_inline(tmp_path: Pa
         ("rule", "{", "is not JSON"),
         ("rule", "[" * 100_000, "is not JSON"),
         ("rule", [], "holds a JSON list, expected an object"),
+        ("rule", "match: {a: 1}\n  x: 2\n", r"is not JSON or YAML \(line 2, column 3: "),
+        ("rule", "match: &a\n  x: *a\n", r"is not JSON or YAML \(line 2, column 6: an alias "),
+        ("issuer", "match: !!python/name:os.system\n", "is not JSON or YAML"),
+        ("jwks", "eyJhbGciOiJSUzI1NiJ9.e30.x", "holds a JSON string, expected an object"),
+        ("issuer", " \n", "is empty"),
         ("rule", " " * (1 << 20) + "{}", "rule file .* is larger than 1048576 bytes"),
         ("rule", ISSUER, "`match` is missing"),
         (

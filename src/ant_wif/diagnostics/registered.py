@@ -150,7 +150,7 @@ def _published(document: Mapping[str, object]) -> Callable[[], KeySet]:
 def _read(path: Path | None, what: str, reader: Callable[[Mapping[str, object]], T]) -> T | None:
     if path is None:
         return None
-    document = read_document(path, what=f"{what} file", hint=_hint(what))
+    document = read_document(path, what=f"{what} file", hint=_hint(what), may_be_yaml=True)
     try:
         return reader(document)
     except ValueError as error:
@@ -162,7 +162,7 @@ def _read(path: Path | None, what: str, reader: Callable[[Mapping[str, object]],
 def _hint(what: str) -> str:
     if what == "key set":
         return "give --jwks the JSON that the issuer publishes, at `jwks_uri` of its discovery document"
-    return f"give --{what} the JSON of one {what} as the Admin API returns it"
+    return f"give --{what} the JSON or YAML of one {what} as the Admin API returns it"
 
 
 _PATIENCE_SECONDS = 10.0

@@ -40,8 +40,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
         "ant auth explain --format json",
     ),
 )
-@click.option("--rule", type=_FILE, metavar="FILE", help="Federation rule, in the JSON of the Admin API.")
-@click.option("--issuer", type=_FILE, metavar="FILE", help="Issuer, in the JSON of the Admin API.")
+@click.option("--rule", type=_FILE, metavar="FILE", help="Federation rule of the Admin API, in JSON or YAML.")
+@click.option("--issuer", type=_FILE, metavar="FILE", help="Issuer of the Admin API, in JSON or YAML.")
 @click.option("--jwks", type=_FILE, metavar="FILE", help="JWKS of the issuer.")
 @pass_session
 def explain(session: Session, *, rule: Path | None, issuer: Path | None, jwks: Path | None) -> int:
