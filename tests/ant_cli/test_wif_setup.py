@@ -54,6 +54,67 @@ def variables(outcome: Outcome) -> dict[str, str]:
     return dict(re.findall(r"^  (ANT\w+)=(\S+)$", outcome.out, re.MULTILINE))
 
 
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        ("github --repo https://github.com/acme/app", "repo:acme/app:"),
+        ("github --repo https://github.com/acme/app.git/", "repo:acme/app:"),
+        ("github --repo git@github.com:acme/app.git", "repo:acme/app:"),
+        ("github --repo ssh://git@github.com:22/acme/app.git", "repo:acme/app:"),
+        ("github --repo https://someone:hidden@GitHub.com/acme/app", "repo:acme/app:"),
+        ("github --repo github.com/acme/app", "repo:acme/app:"),
+        ("github --repo https://github.com/acme@1/app@2", "repo:acme@1/app@2:"),
+        ("github --repo acme@1/app@2", "repo:acme@1/app@2:"),
+        (
+            "github --repo git@git.acme.example:acme/app --issuer-url https://git.acme.example/_services/token",
+            "repo:acme/app:",
+        ),
+        (
+            "github --repo https://acme.ghe.com/acme/app --issuer-url https://token.actions.acme.ghe.com",
+            "repo:acme/app:",
+        ),
+        ("gitlab --project https://gitlab.com/acme/web/app/-/tree/main", "project_path:acme/web/app:"),
+        ("gitlab --project git@gitlab.com:acme/app.git", "project_path:acme/app:"),
+        ("gitlab --project gitlab.com/acme/app", "project_path:acme/app:"),
+        ("gitlab --project https://x.example/git/acme/app --issuer-url https://x.example/git", "project_path:acme/"),
+    ],
+)  # fmt: skip
+def test_a_repository_is_named_by_its_url_too(setup: Setup, words: str, subject: str) -> None:
+    outcome = setup(*words.split(), "--dry-run", "--format", "json")
+    assert outcome.status == 0, outcome.err
+    rule = next(each for each in outcome.json()["plan"] if each["kind"] == "rule")  # type: ignore[attr-defined]  # a list
+    assert json.dumps(rule).count(f'"{subject}') == 1
+    assert "hidden" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "github --repo https://gitlab.com/acme/app",
+            "the repository is on gitlab.com, and the issuer is that of github.com\n"
+            "hint: give --issuer-url https://gitlab.com/_services/token, if that is GitHub Enterprise Server",
+        ),
+        ("github --repo git@github.com:acme/app.git --issuer-url https://token.actions.acme.ghe.com", "acme.ghe.com\n"),
+        ("github --repo https://github.com/acme", "'acme' is not a repository: expected OWNER/NAME"),
+        ("github --repo https://github.com/acme/app/pull/1", "'acme/app/pull/1' is not a repository"),
+        (
+            "gitlab --project https://git.acme.example/acme/app",
+            "hint: give --issuer-url https://git.acme.example, if that is a self-managed GitLab",
+        ),
+        ("gitlab --project https://gitlab.com/acme", "'acme' is not a project: expected GROUP/NAME"),
+        ("buildkite --organization acme --pipeline https://buildkite.com/acme/app", "expected its slug, as in the "),
+        ("spacelift --account acme.app.spacelift.io --space s --stack t", "expected its subdomain"),
+    ],
+)  # fmt: skip
+def test_a_url_that_names_no_repository_of_the_issuer_is_refused_with_the_form_to_use(
+    setup: Setup, words: str, said: str
+) -> None:
+    outcome = setup(*words.split(), "--dry-run")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.err
+
+
 def test_the_plan_is_carried_out_and_the_job_may_call_the_api(
     ant: Ant, setup: Setup, emulator: Emulator, github: list[str]
 ) -> None:

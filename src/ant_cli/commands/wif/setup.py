@@ -105,10 +105,18 @@ def _trust_of(name: str) -> Trust:
 def _github(session: Session, stated: dict[str, Any]) -> WorkloadIdentity:
     from ant_wif.admin.setup import github
 
+    stated["repository"] = github.repository_of(stated["repository"], stated.get("issuer_url", github.ISSUER_URL))
     owner, name, numbers = github.split_repository(stated["repository"])
     if stated.get("form") != "classic" and numbers is None:
         stated["settings"] = _github_settings(session, owner, name, stated.get("issuer_url", github.ISSUER_URL))
     return github.trust(**stated)
+
+
+def _gitlab(_: Session, stated: dict[str, Any]) -> WorkloadIdentity:
+    from ant_wif.admin.setup import ci
+
+    stated["project"] = ci.gitlab_project_of(stated["project"], stated.get("issuer_url", ci.GITLAB_URL))
+    return ci.gitlab(**stated)
 
 
 def _github_settings(session: Session, owner: str, name: str, issuer_url: str) -> SubjectSettings | None:
@@ -196,7 +204,7 @@ _platform(
     """,
     _option(
         "--repo", "repository", required=True, metavar="OWNER/NAME",
-        text="Repository, or OWNER@ID/NAME@ID if `sub` has this form.",
+        text="Repository, or its URL; OWNER@ID/NAME@ID if `sub` has this form.",
     ),
     _BRANCH,
     _TAG,
@@ -270,11 +278,12 @@ _platform(
 _platform(
     "gitlab",
     "Set up the jobs of a GitLab project.",
-    _option("--project", required=True, metavar="GROUP/NAME", text="Project, with all its groups."),
+    _option("--project", required=True, metavar="GROUP/NAME", text="Project with all its groups, or its URL."),
     _BRANCH,
     _TAG,
     _option("--environment", metavar="NAME", text="Only jobs of this environment."),
     _issuer_url("Self-managed GitLab: its URL."),
+    trust=_gitlab,
     examples=(
         "ant wif setup gitlab --project acme/app --dry-run --profile admin",
         "ant wif setup gitlab --project acme/app --issuer-url https://gitlab.acme.example --dry-run --profile admin",

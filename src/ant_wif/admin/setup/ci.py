@@ -8,10 +8,28 @@ from urllib.parse import urlsplit
 
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._secrets import quoted, sanitize
-from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, public_keys, required, slug
+from ant_wif.admin.setup.models import (
+    WorkloadIdentity,
+    issuer_address,
+    path_of_address,
+    public_keys,
+    required,
+    slug,
+)
 from ant_wif.errors import ConfigurationError
 
-__all__ = ["azure_pipelines", "bitbucket", "buildkite", "circleci", "gitlab", "oidc", "spacelift", "terraform_cloud"]
+__all__ = [
+    "GITLAB_URL",
+    "azure_pipelines",
+    "bitbucket",
+    "buildkite",
+    "circleci",
+    "gitlab",
+    "gitlab_project_of",
+    "oidc",
+    "spacelift",
+    "terraform_cloud",
+]
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SLUG = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9_])?"
@@ -20,8 +38,16 @@ _REF = r"(?!/)(?!.*(?:\.\.|//|@\{|\.lock(?:/|$)|/$|\.$))[^\x00-\x20\x7f~^:?*\[\]
 # A part of a subject, in which a colon would begin the next part.
 _NAME = r"[^\s:*?/\"'`$\\{}]+(?: [^\s:*?/\"'`$\\{}]+)*"
 
+GITLAB_URL = "https://gitlab.com"
+
 Ref = tuple[str, str]
 """`branch` or `tag`, and its name."""
+
+
+def gitlab_project_of(text: str, issuer_url: str = GITLAB_URL) -> str:
+    """Return GROUP/NAME of a project whose address is given; any other text unchanged. Raises ConfigurationError."""
+    own = "give --issuer-url https://HOST, if that is a self-managed GitLab"
+    return path_of_address(text, issuer_address(issuer_url), elsewhere=own)
 
 
 def gitlab(
@@ -30,7 +56,7 @@ def gitlab(
     branch: str | None = None,
     tag: str | None = None,
     environment: str | None = None,
-    issuer_url: str = "https://gitlab.com",
+    issuer_url: str = GITLAB_URL,
 ) -> WorkloadIdentity:
     """Return what accepts the jobs of a project for one branch or tag: https://docs.gitlab.com/ci/secrets/id_token_authentication/
 
@@ -372,7 +398,7 @@ def _ref(branch: str | None, tag: str | None) -> Ref:
 
 
 def _uuid(text: str, what: str) -> str:
-    return required(text.lower(), _UUID, what=what, expected="a UUID")
+    return required(text.lower(), _UUID, what=what, expected="a UUID, as its settings show it")
 
 
 def _issuer_name(platform: str, url: str) -> str:

@@ -13,10 +13,19 @@ from urllib.parse import urlsplit
 
 from ant_wif._http import Flow, Request, RequestFailure, check_url, send
 from ant_wif._secrets import SecretStr, quoted, sanitize
-from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, required, slug
+from ant_wif.admin.setup.models import WorkloadIdentity, issuer_address, path_of_address, required, slug
 from ant_wif.errors import ConfigurationError
 
-__all__ = ["ISSUER_URL", "SubjectForm", "SubjectSettings", "api_url", "read_settings", "split_repository", "trust"]
+__all__ = [
+    "ISSUER_URL",
+    "SubjectForm",
+    "SubjectSettings",
+    "api_url",
+    "read_settings",
+    "repository_of",
+    "split_repository",
+    "trust",
+]
 
 ISSUER_URL = "https://token.actions.githubusercontent.com"
 """The issuer of the identity tokens of GitHub Actions on github.com."""
@@ -64,6 +73,14 @@ def split_repository(repository: str) -> tuple[str, str, tuple[str, str] | None]
             hint="give both numbers or none",
         )
     return owner, name, None if owner_id is None or name_id is None else (owner_id, name_id)
+
+
+def repository_of(text: str, issuer_url: str = ISSUER_URL) -> str:
+    """Return OWNER/NAME of a repository whose address is given; any other text unchanged. Raises ConfigurationError."""
+    api = api_url(issuer_url)
+    host = "" if api is None else (urlsplit(api).hostname or "").removeprefix("api.")
+    server = "give --issuer-url https://HOST/_services/token, if that is GitHub Enterprise Server"
+    return path_of_address(text, f"https://{host}", elsewhere=server)
 
 
 def trust(

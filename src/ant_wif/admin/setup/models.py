@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 from ant_wif._config import DEFAULT_BASE_URL
 from ant_wif._constants import DEFAULT_AUDIENCE
@@ -22,12 +23,15 @@ __all__ = [
     "SetupRequest",
     "WorkloadIdentity",
     "issuer_address",
+    "path_of_address",
     "public_keys",
     "required",
     "slug",
 ]
 
 _LONGEST_NAME = 60
+# As a browser shows it, or as git takes it: https://HOST/PATH, ssh://git@HOST:22/PATH, git@HOST:PATH.
+_ADDRESS = r"(?:(?:https?|ssh|git)://(?:[^@/]*@)?([\w.-]+)(?::\d+)?/|[\w.-]+@([\w.-]+):)(.*)"
 _PUBLIC_MEMBERS = {"RSA": ("kty", "kid", "use", "alg", "n", "e"), "EC": ("kty", "kid", "use", "alg", "crv", "x", "y")}
 
 
@@ -100,6 +104,30 @@ def issuer_address(url: str, *, what: str = "an issuer's URL") -> str:
         ConfigurationError: it is not valid.
     """
     return required(url, r"https?://[^\s*?#@\\]{1,400}", what=what, expected="its URL, https://…, as tokens have it")
+
+
+def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
+    """Return the path of a repository whose address is given, as a browser or git has it; any other text unchanged.
+
+    `issuer` is the URL of what issues its tokens, as far as repositories have the same host and path before theirs.
+    `elsewhere` says what to do for another host, which it names as HOST.
+
+    Raises:
+        ConfigurationError: the address is of another host.
+    """
+    url = urlsplit(issuer)
+    host, before = (url.hostname or "").lower(), f"{url.path.strip('/')}/".lstrip("/")
+    bare = f"https://{text}" if host and text.lower().startswith(f"{host}/") else text
+    found = re.fullmatch(_ADDRESS, bare, re.ASCII | re.IGNORECASE)
+    if found is None:
+        return text
+    other = (found[1] or found[2]).lower()
+    if other != host and host:
+        raise ConfigurationError(
+            f"the repository is on {other}, and the issuer is that of {host}", hint=elsewhere.replace("HOST", other)
+        )
+    path = found[3].strip("/").removeprefix(before).partition("/-/")[0]
+    return path.rstrip("/").removesuffix(".git")
 
 
 def public_keys(jwks: Mapping[str, object]) -> list[dict[str, object]]:
