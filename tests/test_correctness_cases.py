@@ -156,6 +156,8 @@ CASES: dict[str, list[Case]] = {
         Case(MODELS, 3, "json is UTF-16 text", {"configs/default.json": "{}".encode("utf-16")}, unsaid="column"),
         Case("auth print-credentials --access-token", 0, TOKEN, LOGGED_IN, {"ANTHROPIC_PROFILE": "default\r\n"}),
         Case("auth print-credentials --access-token --profile", 0, TOKEN, LOGGED_IN, last=(" default ",)),
+        Case(MODELS, 3, "json is not text in UTF-8", {"configs/default.json": '{"a": "\xe9"}'.encode("latin-1")},
+            unsaid="binary"),
         Case(MODELS, 3, "json is empty", {"configs/default.json": b"\r\n"}, unsaid="line 1"),
         Case(MODELS, 3, "json holds a JSON null, expected an object", {"configs/default.json": b"null"}),
         Case(MODELS, 3, "active_config is UTF-16 text", {"active_config": "default".encode("utf-16-le")}),

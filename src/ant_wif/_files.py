@@ -841,10 +841,8 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     try:
         parsed = reader(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        if is_utf16(raw):
-            return UTF_16
-        if isinstance(error, UnicodeDecodeError):
-            return "is binary, not JSON"
+        if is_utf16(raw) or isinstance(error, UnicodeDecodeError):
+            return UTF_16 if is_utf16(raw) else "is not text in UTF-8"
         if isinstance(error, json.JSONDecodeError):
             return f"is not JSON (line {error.lineno}, column {error.colno})"
         return "is not JSON that can be read" if reader is not read_value else f"is not JSON or YAML ({error})"

@@ -207,6 +207,11 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
         with pytest.raises(ConfigurationError, match=r"cannot be read") as caught:
             Emulator(config=path)
         assert str(path) in str(caught.value)
+    for text, encoding, said in (("rules: []", "utf-16", "is UTF-16 text"), ("# \xe9", "latin-1", "UTF-8 (byte 2)")):
+        path = tmp_path / "other.yaml"
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            Emulator(config=path)
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (1024 * 1024 + 1))
     with pytest.raises(ConfigurationError, match="larger than 1048576 bytes"):
