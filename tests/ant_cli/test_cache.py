@@ -61,9 +61,29 @@ def test_clear_forgets_everything_but_logins(ant: Ant, emulator: Emulator, direc
     assert ant("cache", "clear", **job).status == 0
     assert ant("cache", "list", **job).out == ""
     assert directory.credentials_path("person").exists()
-    assert not [path for path in (home / ".cache").rglob("*") if path.suffix != ".lock" and path.is_file()]
+    kept = [path for path in (home / ".cache").rglob("*") if path.suffix != ".lock" and path.is_file()]
+    assert {path.parent.name for path in kept} == {"spent"}
     assert used(ant, emulator)[1] != token
     assert emulator.exchanges == 2
+
+
+def test_after_clear_a_used_identity_token_is_still_known_as_used_and_a_denied_one_is_tried_again(
+    ant: Ant, emulator: Emulator, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    job = {name: value for name, value in emulator.env().items() if name.startswith("ANTHROPIC_")}
+    job |= {"ANTHROPIC_IDENTITY_TOKEN_FILE": str(file), "ANT_IDENTITY_SOURCE": "file"}
+    token = ("auth", "print-credentials", "--access-token")
+    accepted = emulator.rule().subject_prefix
+    file.write_text(emulator.issue())
+    for prefix, status in (("repo:acme/other:*", 4), (str(accepted), 0)):
+        emulator.update_rule("github", subject_prefix=prefix)
+        assert ant(*token, **job).status == status
+        assert ant("cache", "clear", **job).status == 0
+    outcome = ant(*token, **job)
+    assert outcome.status == 3
+    assert "was exchanged already" in outcome.err
+    assert len(emulator.history) == 2
 
 
 def test_clear_of_a_profile_leaves_the_others(ant: Ant, emulator: Emulator, directory: ConfigDir) -> None:

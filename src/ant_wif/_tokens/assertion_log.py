@@ -26,7 +26,7 @@ from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
 from ant_wif.identity.token import trimmed
 
-__all__ = ["AssertionLog", "AssertionUse", "earlier_use"]
+__all__ = ["AssertionLog", "AssertionUse", "earlier_use", "retryable"]
 
 log = logging.getLogger("ant_wif.store")
 
@@ -66,6 +66,15 @@ def earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -> st
         if before.outcome == UNKNOWN:
             return f"the token was presented by {before.used_by}, and the answer was lost: it may be used already"
     return ""
+
+
+def retryable(cache: CacheDir) -> list[Path]:
+    """Return the records without which an assertion can be tried again: it was denied, and the rule may be corrected.
+
+    That one was used, or may have been, stays true whatever is forgotten here.
+    """
+    found = {path: _read(path) for path in sorted(cache.spent.glob("*.json"))}
+    return [path for path, record in found.items() if record is None or record.outcome == DENIED]
 
 
 class AssertionLog:

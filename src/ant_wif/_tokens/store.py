@@ -15,6 +15,7 @@ from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._files import Draft, make_folder, read_object, remove, sweep, write_atomically
 from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif._tokens.access_token import AccessToken
+from ant_wif._tokens.assertion_log import retryable
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 
@@ -251,14 +252,17 @@ def cached_tokens(cache: CacheDir) -> list[tuple[Path, CacheKey, AccessToken]]:
 
 
 def forget_cached_tokens(cache: CacheDir, federation: Federation | None = None) -> list[Path]:
-    """Remove the entries of one federation, or everything but locks that others may hold. Return what went."""
+    """Remove the entries of one federation, or all of them and what keeps a denied assertion from being sent again.
+
+    Locks stay, which others may hold. Return what went.
+    """
     if federation is not None:
         doomed = [path for path, entry, _ in cached_tokens(cache) if entry.federation == federation]
     else:
         cache.check()
         sweep(cache.path)
         sweep(cache.spent)
-        doomed = [*_entry_paths(cache.path), *_entry_paths(cache.spent)]
+        doomed = [*_entry_paths(cache.path), *retryable(cache)]
     return [path for path in doomed if remove(path)]
 
 
