@@ -1,6 +1,32 @@
-"""`python -m ant_cli`."""
+"""Where the programs `ant` and `ant-wif` begin, and `python -m ant_cli`: Ctrl-C is quiet from here on."""
 
-from ant_cli.main import main
+import os
+
+try:
+    import signal
+except KeyboardInterrupt:
+    os._exit(130)
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run `ant` and return its exit status.
+
+    Ctrl-C while Python imports or ends would print a traceback, or be lost: it comes to whatever code runs just then.
+    """
+    is_asked = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_asked:  # and not ignored, as in the background of a script
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from ant_cli.main import main as run
+
+    if is_asked:
+        quietly = signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = run()
+    if is_asked:
+        signal.signal(signal.SIGINT, quietly)
+    return status
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -127,6 +127,40 @@ def test_an_interrupt_exits_with_130(emulator: Emulator) -> None:
         assert process.wait(timeout=30) == 130
 
 
+INTERRUPTED = """
+import atexit, os, signal, sys
+place, *sys.argv[1:] = sys.argv[1:]
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+class Finder:
+    def find_spec(self, name, *_):
+        if name == place:
+            interrupt()
+if place == "ignored":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place = "click"
+sys.meta_path.insert(0, Finder())
+if place == "exit":
+    atexit.register(interrupt)
+sys.argv[0] = "ant"
+from ant_cli.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [
+        ("ant_cli.main", 130), ("click", 130), ("ant_wif.errors", 130), ("ant_cli.commands.version", 130),
+        ("exit", 130), ("none", 0), ("ignored", 0),
+    ],
+)  # fmt: skip
+def test_ctrl_c_is_quiet_from_the_first_import_to_the_exit(place: str, status: int) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, place, "version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (status, "")  # click ends the line that says ^C
+
+
 @pytest.mark.parametrize("name", ["ant", "ant-wif"])
 def test_it_is_installed_under_both_names(name: str) -> None:
     command = [str(Path(sys.executable).with_name(name)), "--version"]
