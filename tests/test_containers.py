@@ -118,7 +118,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @as_root
-def test_the_group_keeps_its_access_when_the_token_is_renewed_and_a_killed_run_is_swept(open_folder: Path) -> None:
+def test_the_group_keeps_its_access_when_the_token_is_refreshed_and_a_killed_run_is_swept(open_folder: Path) -> None:
     from ant_wif import resolve
     from ant_wif._environment import Environment
     from ant_wif._export import PROFILE, ExportedProfile

@@ -39,6 +39,7 @@ PHRASES = {
     r"\bis to be had\b": "is available",
     r"\bof (its|their|your) own accord\b": "automatically",
     r"\bthe whole story\b": "an end-to-end demo",
+    r"\brenew(s|ed|al)?\b(?!\sthe\b)": "refresh; rotate, of a file or a key",
 }
 """What to look for, as regular expressions without regard to case, and what to write."""
 

@@ -30,12 +30,12 @@ AHEAD_SECONDS = 45
 From 30 seconds before expiry the official Go SDK (1.60, `MandatoryRefreshThreshold` in `internal/auth/constants.go`),
 the Go `ant` (1.20, by that SDK) and the TypeScript SDK (1.12, `lib/credentials/user-oauth`) refuse a token that they
 cannot refresh themselves. The Python SDK (2.14, `lib/credentials/_providers.py`) and the Java SDK (2.57,
-`UserOAuthCredentials.kt`) take what the file holds. The time between is for the renewal, and for trying it again.
+`UserOAuthCredentials.kt`) take what the file holds. The time between is for the refresh, and for trying it again.
 """
 _PREFIX = "ant-exec-"
 # Not a secret. The Go `ant` gives a login without client id one, and then wants a refresh token beside it, which it
 # sends only from 30 seconds before expiry on, or after a 401. Every other tool leaves it alone without a client id.
-_PLACEHOLDER = SecretStr("none: ant exec renews this file")
+_PLACEHOLDER = SecretStr("none: ant exec refreshes this file")
 
 # What would win over the profile, or be taken for a part of it.
 _CREDENTIAL_VARIABLES = (
@@ -201,8 +201,8 @@ RETRY_SECONDS = 5.0
 class TokenRenewer:
     """Hands each new token that `obtain` returns to `put`, until it is closed.
 
-    `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does, and renews a
-    token `ahead` seconds before expiry if that is sooner. `put` raises AntWifError where it cannot take a token; that
+    `obtain` keeps to the schedule of `ant_wif._tokens.access_token`, as `Credentials.access_token` does, and refreshes
+    a token `ahead` seconds before expiry if that is sooner. `put` raises AntWifError where it cannot take a token; that
     is tried again, after `retry_seconds` to twice as many: `draw` gives numbers between 0 and 1. After
     `close` it is not called.
     """
@@ -244,7 +244,7 @@ class TokenRenewer:
         if token.expires_at is None:
             return _LONGEST_SECONDS
         left = fresh_between(token, self._ahead)[1] - self._clock()
-        # When a renewal is due, several attempts are made before the token must not be used any more.
+        # When a refresh is due, several attempts are made before the token must not be used any more.
         return min(max(left, min(self._retry_seconds, token.mandatory / 2)), _LONGEST_SECONDS)
 
     def run(self) -> None:
@@ -254,7 +254,7 @@ class TokenRenewer:
             try:
                 wait = self.step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
-                log.warning("the token could not be renewed: %s", sanitize(error))
+                log.warning("the token could not be refreshed: %s", sanitize(error))
                 wait = self._retry_seconds * (1 + self._draw())
 
     def start(self) -> None:

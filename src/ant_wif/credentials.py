@@ -121,12 +121,12 @@ class Credentials:
         """
         self._cache.invalidate(rejected)
 
-    def renew_ahead(self, seconds: float) -> None:
-        """Renew a token so many seconds before it expires at the latest: what it is handed to may stop using it then.
+    def refresh_ahead(self, seconds: float) -> None:
+        """Refresh a token so many seconds before it expires at the latest: what it is handed to may stop using it then.
 
         Without this it is 120 seconds, or half its lifetime if that is less.
         """
-        self._cache.renew_ahead(seconds)
+        self._cache.refresh_ahead(seconds)
 
     @property
     def expires_at(self) -> int | None:

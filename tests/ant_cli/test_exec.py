@@ -414,7 +414,9 @@ def test_an_exported_token_that_stands_in_front_of_a_federation_is_named(job: En
     token = run(job, "auth", "print-credentials", "--access-token").stdout.strip()
     done = run({**job, "ANTHROPIC_AUTH_TOKEN": token}, "exec", "--", "true")
     assert done.returncode == 0
-    assert "note: ANTHROPIC_AUTH_TOKEN is handed on as it is, and never renewed; without it, environment" in done.stderr
+    assert (
+        "note: ANTHROPIC_AUTH_TOKEN is handed on as it is, and never refreshed; without it, environment" in done.stderr
+    )
     assert token not in done.stderr
 
 

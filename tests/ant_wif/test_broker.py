@@ -65,7 +65,7 @@ def read_for(
 ) -> Iterator[float]:
     """Read each second, and find a token that has not expired. Yields until when it lasts."""
     child, end, renewed = None, clock.now + seconds, 0.0
-    credentials.renew_ahead(AHEAD_SECONDS)
+    credentials.refresh_ahead(AHEAD_SECONDS)
     with TokenRenewer(credentials.access_token, handover.put, ahead=AHEAD_SECONDS, clock=clock) as broker:
         while clock.now < end:
             if clock.now >= renewed:
@@ -134,7 +134,7 @@ def test_an_outage_of_a_minute_before_each_expiry_is_not_noticed_by_readers(
     assert bool(outage.lost) == (before == 120)
 
 
-def test_a_renewal_that_fails_is_tried_again_while_the_token_lasts(
+def test_a_refresh_that_fails_is_tried_again_while_the_token_lasts(
     emulator: Emulator, environ: Environment, credentials: ant_wif.Credentials, handover: ExportedProfile, clock: Clock
 ) -> None:
     emulator.update_rule("github", token_lifetime_seconds=300)
@@ -182,7 +182,7 @@ def test_what_cannot_be_handed_over_is_tried_again() -> None:
     assert handed == [token, token]
 
 
-def test_after_closing_nothing_is_handed_over_though_a_renewal_was_under_way() -> None:
+def test_after_closing_nothing_is_handed_over_though_a_refresh_was_under_way() -> None:
     asked, go_on = threading.Event(), threading.Event()
     handed: list[AccessToken] = []
 

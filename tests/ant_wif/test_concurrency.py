@@ -590,7 +590,7 @@ def test_a_cache_asks_for_what_its_caller_needs_and_serves_what_it_has_meanwhile
         assert cache.get() is (second if asked == 5 else first), asked
         assert len(source.wanted) == asked
     assert source.wanted[1:] == [TokenRequest(has_spare=True)] * 4
-    cache.renew_ahead(300)
+    cache.refresh_ahead(300)
     assert cache.fresh() is None
     assert cache.get() is second
     cache.invalidate(SecretStr("another"))

@@ -89,7 +89,7 @@ def test_a_managed_identity_gets_the_same_token_unless_the_cache_is_bypassed(
     assert first["uti"] != third["uti"]
 
 
-def test_a_cached_token_is_renewed_before_the_day_is_over() -> None:
+def test_a_cached_token_is_refreshed_before_the_day_is_over() -> None:
     now = time.time()
     with Emulator(clock=lambda: now) as emulator:
         env = emulator.env("azure")

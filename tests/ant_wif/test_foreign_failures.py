@@ -240,7 +240,7 @@ def test_what_github_says_of_a_refusal_is_shown(
 
 ENTRA = {
     "700016": "correct AZURE_CLIENT_ID or AZURE_TENANT_ID",
-    "700024": "let the kubelet renew the file that AZURE_FEDERATED_TOKEN_FILE names",
+    "700024": "let the kubelet rotate the file that AZURE_FEDERATED_TOKEN_FILE names",
     "700211": "OIDC issuer URL",
     "700212": "api://AzureADTokenExchange",
     "700213": "case-sensitive",

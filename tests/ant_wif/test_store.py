@@ -563,7 +563,7 @@ def test_a_process_takes_what_is_kept_or_obtains_another_under_the_lock(
     except AntWifError as error:
         found = error.summary
     assert (found, spares, store.swept) == (served, asked, len(asked))
-    said = "the stored token could not be renewed and is used while it lasts: "
+    said = "the stored token could not be refreshed and is used while it lasts: "
     kept_on = isinstance(outcome, AntWifError) and served == "kept"
     assert lines(logging.WARNING) == ([f"{said}{outcome}"] if kept_on else [])
     free = try_lock(store.lock_path)

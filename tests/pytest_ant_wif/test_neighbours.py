@@ -156,7 +156,7 @@ def test_in_the_other_order(ant_client, ant_credentials, respx_mock):
 def test_a_token(respx_mock, ant_token):
     assert ant_token
 
-def test_the_token_is_renewed(respx_mock, ant_credentials):
+def test_the_token_is_refreshed(respx_mock, ant_credentials):
     before = ant_credentials.token()
     ant_credentials.invalidate()
     assert ant_credentials.token() != before
@@ -185,7 +185,7 @@ def test_in_the_other_order(ant_client, ant_credentials, httpx_mock):
 def test_a_token(httpx_mock, ant_token):
     assert ant_token
 
-def test_the_token_is_renewed(httpx_mock, ant_credentials):
+def test_the_token_is_refreshed(httpx_mock, ant_credentials):
     before = ant_credentials.token()
     ant_credentials.invalidate()
     assert ant_credentials.token() != before

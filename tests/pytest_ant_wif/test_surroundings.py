@@ -38,7 +38,7 @@ def test_the_credential_works_in_an_isolated_environment(ant_env, ant_credential
     assert ant_credentials.token()
 
 @pytest.mark.ant_platform("github")
-def test_it_is_renewed_on_a_pretended_platform(ant_platform, ant_credentials, ant_client):
+def test_it_is_refreshed_on_a_pretended_platform(ant_platform, ant_credentials, ant_client):
     ant_credentials.invalidate()
     assert ant_client.get("/v1/models").status_code == 200
 """

@@ -93,12 +93,12 @@ def exec_(
     credentials = session.credentials()
     token = credentials.access_token()
     if token.expires_at is None and credentials.source in {"api_key", "auth_token"}:
-        _say_what_would_be_renewed(session, credentials)
+        _say_what_would_be_refreshed(session, credentials)
         return _replace(command, session, credentials, token, as_api_key=as_api_key, by_mask=by_mask)
     if by_variable or as_api_key:
         from ant_cli.commands.auth.status import expiry
 
-        say(f"note: the token {expiry(token.expires_at)} and is not renewed", err=True)
+        say(f"note: the token {expiry(token.expires_at)} and is not refreshed", err=True)
         return _replace(command, session, credentials, token, as_api_key=as_api_key, by_mask=by_mask)
     with session.scope(on_failure=1):
         return _run(command, session, credentials, by_mask=by_mask, group=group)
@@ -113,7 +113,7 @@ def _run(
 
     logs.warn_now_and_then()
     session.at_end.callback(logs.stop)
-    credentials.renew_ahead(AHEAD_SECONDS)
+    credentials.refresh_ahead(AHEAD_SECONDS)
     masked: list[SecretStr] = []
 
     def obtain() -> AccessToken:
@@ -167,14 +167,14 @@ def _replace(
         return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
 
 
-def _say_what_would_be_renewed(session: Session, credentials: Credentials) -> None:
+def _say_what_would_be_refreshed(session: Session, credentials: Credentials) -> None:
     """A static credential in front of one that could be kept fresh is mostly an exported token, which ends."""
     from ant_wif.errors import AntWifError
 
     with contextlib.suppress(AntWifError):
         other = session.resolution().require(lambda candidate: candidate.source in {"api_key", "auth_token"})
         say(
-            f"note: {credentials.origin} is handed on as it is, and never renewed; "
+            f"note: {credentials.origin} is handed on as it is, and never refreshed; "
             f"without it, {other.origin} would be kept fresh",
             err=True,
         )

@@ -146,8 +146,8 @@ class TokenCache:
         self._failures = 0
         self._ahead = 0.0
 
-    def renew_ahead(self, seconds: float) -> None:
-        """From now on, renew a token so long before it expires, if that is before its advisory time."""
+    def refresh_ahead(self, seconds: float) -> None:
+        """From now on, refresh a token so long before it expires, if that is before its advisory time."""
         with self._lock:
             self._ahead = seconds
             self._fresh = (0.0, 0.0, None)

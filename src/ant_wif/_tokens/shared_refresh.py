@@ -39,7 +39,7 @@ def refresh_shared(
 
     `obtain` is run with the lock held, and writes what it obtains to the store. Where no lock can be
     had, it is run without, after one warning. A token that is soon due is returned when another
-    caller renews it, or when the renewal fails.
+    caller refreshes it, or when the refresh fails.
 
     Raises:
         AntWifError: there is no usable token, and obtaining one failed.
@@ -57,7 +57,7 @@ def refresh_shared(
     except AntWifError as error:
         if not kept.outlasts(error):
             raise
-        log.warning("the stored token could not be renewed and is used while it lasts: %s", error.summary)
+        log.warning("the stored token could not be refreshed and is used while it lasts: %s", error.summary)
         return kept.usable()
     finally:
         turn.end()

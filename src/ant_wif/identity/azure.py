@@ -199,7 +199,7 @@ _ERRORS = {
     ),
     "700024": (
         "says that the pod's token is stale",
-        "let the kubelet renew the file that AZURE_FEDERATED_TOKEN_FILE names (no copy of it, no subPath mount), and "
+        "let the kubelet rotate the file that AZURE_FEDERATED_TOKEN_FILE names (no copy of it, no subPath mount), and "
         "check the clock of the node",
     ),
     "700211": (

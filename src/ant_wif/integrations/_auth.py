@@ -68,7 +68,7 @@ class CredentialFlow:
 
     A request that already has `Authorization` or `x-api-key` is left alone. The credential goes to
     the host of its own `base_url` only. A body that was streamed cannot be sent twice: after a 401
-    the token is renewed and `ApiError` raised.
+    the token is refreshed and `ApiError` raised.
     """
 
     _whole_bodies: type
@@ -168,7 +168,7 @@ def _not_replayed(response: Any) -> ApiError:
     return ApiError(
         "the API rejected the token (HTTP 401), and the request could not be sent again: its body was streamed, "
         "and is spent",
-        hint="send the request again, the token has been renewed; or give the body as bytes, which are sent again "
+        hint="send the request again, the token has been refreshed; or give the body as bytes, which are sent again "
         "by themselves",
         status=401,
         request_id=request_id_of(response.headers, sent_secrets(response.request)),

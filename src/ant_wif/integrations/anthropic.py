@@ -51,7 +51,7 @@ class HostBoundToken(str):
 
 
 class AnthropicCredentials:
-    """The SDK's token provider over a credential of ours, which decides alone when to renew.
+    """The SDK's token provider over a credential of ours, which decides alone when to refresh.
 
     It serves both clients of the SDK (the asynchronous one calls it in a thread). It opens nothing
     that outlives a call, so there is nothing to close.
