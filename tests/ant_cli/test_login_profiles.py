@@ -114,11 +114,13 @@ def test_a_login_that_changes_no_active_profile_says_nothing_of_it(
     assert "active profile" not in text
 
 
+@pytest.mark.parametrize("written", [{}, {"client_id": ""}, {"client_id": None}])
 def test_a_profile_without_a_client_id_is_adopted_by_the_login(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
+    written: dict[str, object], words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
 ) -> None:
     """Official tools refresh a login with the client id of its profile."""
-    document = {"authentication": {"type": "user_oauth", "own": 1}, "base_url": emulator.base_url, "kept": [2]}
+    authentication = {"type": "user_oauth", "own": 1, **written}
+    document = {"authentication": authentication, "base_url": emulator.base_url, "kept": [2]}
     directory.write("default", document)
     expired = {"access_token": SecretStr("an-old-token"), "expires_at": 1, "refresh_token": SecretStr("an-old-one")}
     directory.write_credentials(directory.credentials_path("default"), expired)
@@ -315,13 +317,20 @@ def test_a_moment_s_overload_does_not_cost_the_code(words: list[str], environ: E
     assert status == 0, text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "used"),
+    [
+        ("ANTHROPIC_API_KEY", "a-key", "ANTHROPIC_API_KEY"),
+        ("ANTHROPIC_AUTH_TOKEN", "a-token", "ANTHROPIC_AUTH_TOKEN"),
+        ("ANTHROPIC_PROFILE", "gone", "profile:gone"),
+    ],
+)
 def test_what_would_be_used_in_place_of_the_login_is_named(
-    words: list[str], environ: Environ, emulator: Emulator
+    name: str, value: str, used: str, words: list[str], environ: Environ, emulator: Emulator
 ) -> None:
-    status, text, _ = log_in(emulator, *words, environ={**environ, "ANTHROPIC_API_KEY": emulator.api_key})
+    status, text, _ = log_in(emulator, *words, "--profile", "mine", environ={**environ, name: value})
     assert status == 0
-    assert "note: commands use ANTHROPIC_API_KEY and not this login" in text
-    assert "or unset ANTHROPIC_API_KEY" in text
+    assert f"note: commands use {used} and not this login; to use it: ant --profile mine …, or unset {name}\n" in text
 
 
 def test_logging_out_of_a_profile_that_is_not_there_is_an_error(ant: Ant, environ: Environ) -> None:

@@ -296,13 +296,15 @@ def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
     from ant_wif.errors import AntWifError
 
     try:
-        origin = Resolution(ResolutionContext({}, Environment(session.environ))).require().origin
+        chosen = Resolution(ResolutionContext({}, Environment(session.environ))).chosen
     except AntWifError:
         return
-    if origin != f"profile:{plan.active.name}":
-        unset = f", or unset {origin}" if origin.isupper() else ""
+    name = plan.active.name
+    if chosen is not None and chosen.origin != f"profile:{name}":
+        variable = "ANTHROPIC_PROFILE" if chosen.tier == 3 else chosen.origin
+        unset = f", or unset {variable}" if variable.isupper() else ""
         say(
-            f"note: commands use {origin} and not this login; to use it: ant --profile {plan.active.name} …{unset}",
+            f"note: commands use {chosen.origin} and not this login; to use it: ant --profile {name} …{unset}",
             err=True,
         )
 
