@@ -206,7 +206,7 @@ def test_without_a_usable_login_the_active_row_says_what_is_wrong_and_which_comm
     assert active.endswith(f" {value}: ant auth login --profile work")
     for section in ("Organization", "Workspace"):
         body = out.split(f"\n{section}\n")[1].split("\n\n")[0].splitlines()
-        assert body[-1] == "  unknown: the active credential cannot be used"
+        assert body[-1] == "  none: the active credential cannot be used"
         assert not [line for line in body if "(active)" in line]
     found = ant("auth", "status", "--format", "json", ANTHROPIC_PROFILE="work").json()
     assert [found["organization"]["id"], found["workspace"]["id"]] == [None, None]  # type: ignore[index]  # objects

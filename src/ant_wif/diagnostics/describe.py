@@ -361,7 +361,7 @@ def _binding(kind: type[Status], chosen: TierCandidate | None, key: str, bound_k
     if chosen is None:
         return kind(note="none")
     if not chosen.usable or chosen.settings is None:
-        return kind(note="unknown: the active credential cannot be used")
+        return kind(note="none: the active credential cannot be used")
     configured: str | None = getattr(chosen.settings, key)
     bound = _stored(chosen, bound_key)
     if bound:
