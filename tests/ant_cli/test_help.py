@@ -76,6 +76,9 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("stauts", "did you mean 'ant auth status'?"),
         ("auth detect", "did you mean 'ant identity detect'?"),
         ("emulator envv", "did you mean 'ant emulator env'?"),
+        ("wif rules delete fdrl_x", "did you mean 'ant wif rules archive'?"),
+        ("profile rm x", "did you mean 'ant profile delete'?"),
+        ("models get x", "did you mean 'ant models retrieve'?"),
         ("doctor", "did you mean 'ant auth status'?"),
         ("auth token", "did you mean 'ant auth print-credentials' or 'ant identity token'?"),
     ],
@@ -88,7 +91,7 @@ def test_a_misspelled_command_gets_a_suggestion(ant: Ant, typed: str, meant: str
 
 
 @pytest.mark.parametrize(
-    "typed", ["beta:agents list", "messages:batches list", "completions create", "auth beta:files"]
+    "typed", ["beta:agents list", "messages:batches list", "completions create", "auth beta:files", "@manpages"]
 )
 def test_a_command_of_the_official_cli_is_recognized(ant: Ant, typed: str) -> None:
     outcome = ant(*typed.split())

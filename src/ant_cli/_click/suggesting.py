@@ -11,7 +11,7 @@ __all__ = ["NoSuchCommandError", "commands_below", "with_option"]
 
 _MOST = 3
 _CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
-_OF_THE_OFFICIAL_CLI = {"completions"}
+_OF_THE_OFFICIAL_CLI = {"completions", "@manpages"}
 """Its command groups that have no colon in their names and that ant-wif does not have."""
 _OF_OTHER_PROGRAMS = {
     "check": "auth verify",
@@ -23,6 +23,14 @@ _OF_OTHER_PROGRAMS = {
     "whoami": "auth status",
 }
 """What other command lines call a command."""
+_ALIKE = (
+    {"archive", "delete", "remove", "rm"},
+    {"create", "add", "new"},
+    {"get", "retrieve", "show", "describe", "view"},
+    {"list", "ls"},
+    {"update", "set", "edit"},
+)
+"""What means the same in different groups and command lines."""
 
 
 class NoSuchCommandError(click.UsageError):
@@ -70,6 +78,9 @@ def _similar(name: str, context: click.Context) -> list[str]:
     here = [
         each.rpartition(" ")[2] for found in paths.values() for each in found if _parent(each) == context.command_path
     ]
+    alike = [each for each in here if any({each, name.lower()} <= words for words in _ALIKE)]
+    if alike:
+        return [f"{context.command_path} {each}" for each in alike]
     close = get_close_matches(name.lower(), here, _MOST)
     elsewhere = get_close_matches(name.lower(), paths, _MOST, _CLOSE_ELSEWHERE)
     # `stauts` is a little like `auth`, and nearly `status`.
