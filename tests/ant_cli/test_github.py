@@ -85,13 +85,14 @@ def test_an_api_key_is_exported_as_one(ant: Ant, job: Environ, emulator: Emulato
 )
 @pytest.mark.parametrize("how", ["unset", "unwritable"])
 def test_a_file_of_the_runner_that_is_not_there_is_named(
-    how: str, words: tuple[str, ...], variable: str, ant: Ant, job: Environ, tmp_path: Path
+    how: str, words: tuple[str, ...], variable: str, ant: Ant, job: Environ, tmp_path: Path, emulator: Emulator
 ) -> None:
     job[variable] = "" if how == "unset" else str(tmp_path / "nowhere" / "file")
     outcome = ant(*words, **job)
     assert outcome.status == 1
     assert f"error: {variable} " in outcome.err
     assert "hint: " in outcome.err
+    assert (emulator.exchanges, "add-mask" in outcome.err) == (0, False)
 
 
 def test_export_has_to_be_told_where_to(ant: Ant, job: Environ, emulator: Emulator) -> None:

@@ -27,6 +27,8 @@ def export(session: Session, *, to_github: bool) -> None:
 
     if not to_github:
         raise click.UsageError("missing option '--github'")
+    with session.scope(on_failure=1):
+        github.export(session.environ, {})  # so that no identity token is spent where the file cannot be written
     credentials = session.credentials()
     with waiting("Getting an access token", session.environ):
         token = credentials.access_token()
