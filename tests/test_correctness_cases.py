@@ -19,6 +19,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -226,6 +227,28 @@ def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.Capt
     said = "".join(capsys.readouterr())
     assert (status, case.said in said) == (case.status, True), said
     assert case.unsaid not in said
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (502, b"Bad gateway", "its body is 11 bytes that are not JSON"),
+        (500, b'{"detail": "none"}', "its body is a JSON object that names no error"),
+        (429, b'["slow"]', "its body is a JSON list that names no error"),
+        (401, {"error": "invalid_grant"}, "invalid_grant"),
+    ],
+)
+def test_a_login_that_still_lasts_is_printed_with_a_warning_and_refreshed_by_one_request(
+    status: int, body: dict[str, object] | bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place({**LOGIN, "credentials/default.json": {**STORED, "expires_at": int(time.time()) + 60}}, tmp_path)
+    words = ["auth", "print-credentials", "--access-token"]
+    with TokenEndpoint(status=status, body=body) as endpoint:
+        assert main(words, {"HOME": str(tmp_path), "ANTHROPIC_BASE_URL": endpoint.base_url}) == 0
+    out, err = capsys.readouterr()
+    assert (out, len(endpoint.requests)) == (f"{TOKEN}\n", 1)
+    assert err.startswith("warning: the login of profile 'default' could not be refreshed: ")
+    assert said in err
 
 
 DENIED = {"type": "error", "error": {"type": "permission_error", "message": "Not with this scope"}}

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from ant_wif._environment import elapsed
 from ant_wif._secrets import SecretBytes, SecretStr, redact, sanitize
-from ant_wif._strict import read_json
+from ant_wif._strict import kind_of, read_json
 
 __all__ = [
     "EMPTY",
@@ -156,7 +156,10 @@ class Response:
         with contextlib.suppress(ValueError):
             document = read_json(self.body)
         found = read_error(document, self.headers, known)
-        return found if found.fields else found._replace(said=f"its body is {what_it_is(self.body)}")
+        if found.fields:
+            return found
+        read = what_it_is(self.body) if document is None else f"a JSON {kind_of(document)} that names no error"
+        return found._replace(said=f"its body is {read}")
 
 
 class ErrorAnswer(NamedTuple):
