@@ -229,6 +229,7 @@ def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.Capt
     assert case.unsaid not in said
 
 
+@pytest.mark.parametrize("left", [20, 60])
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
@@ -239,16 +240,23 @@ def test_the_right_one_is_blamed(case: Case, tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_a_login_that_still_lasts_is_printed_with_a_warning_and_refreshed_by_one_request(
-    status: int, body: dict[str, object] | bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    status: int,
+    body: dict[str, object] | bytes,
+    said: str,
+    left: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    place({**LOGIN, "credentials/default.json": {**STORED, "expires_at": int(time.time()) + 60}}, tmp_path)
+    place({**LOGIN, "credentials/default.json": {**STORED, "expires_at": int(time.time()) + left}}, tmp_path)
     words = ["auth", "print-credentials", "--access-token"]
     with TokenEndpoint(status=status, body=body) as endpoint:
         assert main(words, {"HOME": str(tmp_path), "ANTHROPIC_BASE_URL": endpoint.base_url}) == 0
     out, err = capsys.readouterr()
     assert (out, len(endpoint.requests)) == (f"{TOKEN}\n", 1)
-    assert err.startswith("warning: the login of profile 'default' could not be refreshed: ")
+    assert err.startswith("warning: the ")
+    assert "of profile 'default' " in err
     assert said in err
+    assert err.count("warning") == err.count("\n") == 1
 
 
 DENIED = {"type": "error", "error": {"type": "permission_error", "message": "Not with this scope"}}

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import click
 
-__all__ = ["NowAndThen", "debug", "fall_silent", "stop", "try_to_say", "warn_now_and_then"]
+__all__ = ["NowAndThen", "debug", "fall_silent", "stop", "try_to_say", "warn", "warn_now_and_then"]
 
 _WARNING_SECONDS = 60
 _LOGGER = logging.getLogger("ant_wif")
@@ -32,6 +32,11 @@ def stop() -> None:
         _LOGGER.handlers[:] = handlers
 
 
+def warn() -> None:
+    """Print warnings, until `stop`. Python would print them too, but as they are."""
+    _print_with(NowAndThen(seconds=0), "warning: %(message)s")
+
+
 def warn_now_and_then() -> None:
     """Print warnings, one a minute at most, for what runs long beside a program whose log this is."""
     _print_with(NowAndThen(), "ant: warning: %(message)s")
@@ -39,6 +44,7 @@ def warn_now_and_then() -> None:
 
 def _print_with(handler: logging.Handler, form: str) -> None:
     _before.append((_LOGGER.level, _LOGGER.handlers[:]))
+    _LOGGER.handlers[:] = [other for other in _LOGGER.handlers if not isinstance(other, NowAndThen)]
     if not _LOGGER.handlers:
         handler.setFormatter(_Formatter(form))
         _LOGGER.addHandler(handler)
@@ -68,10 +74,11 @@ class _Formatter(logging.Formatter):
 
 
 class NowAndThen(logging.Handler):
-    """Prints a warning to stderr unless one was printed less than a minute ago. `clock` counts seconds."""
+    """Prints a warning to stderr unless one was printed less than `seconds` ago, by `clock`."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = _WARNING_SECONDS) -> None:
         super().__init__(logging.WARNING)
+        self._seconds = seconds
         self._clock = clock
         self._again_at = float("-inf")
 
@@ -79,5 +86,5 @@ class NowAndThen(logging.Handler):
         """Print it, or not."""
         now = self._clock()
         if now >= self._again_at:
-            self._again_at = now + _WARNING_SECONDS
+            self._again_at = now + self._seconds
             try_to_say(self.format(record))

@@ -104,13 +104,15 @@ class Session:
         self, passing_over: Callable[[TierCandidate], bool] = lambda _: False
     ) -> tuple[Resolution, TierCandidate]:
         """Find the credential to use, and say on stderr which options it ignores. Raises as `ant_wif.resolve` does."""
-        from ant_cli._logging import try_to_say
+        from ant_cli import _logging as logs
         from ant_wif._secrets import harmless
 
+        logs.warn()
+        self.at_end.callback(logs.stop)
         resolution = self.resolution()
         chosen = resolution.require(passing_over)
         for note in self._ignored(chosen):
-            try_to_say(f"note: {harmless(note)}")
+            logs.try_to_say(f"note: {harmless(note)}")
         return resolution, chosen
 
     def _ignored(self, chosen: TierCandidate) -> Iterator[str]:
