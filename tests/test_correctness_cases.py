@@ -1,18 +1,4 @@
-"""Who is blamed and what is said: each kind of mistake with two neighbours, in one table. Other files hold the rest.
-
-| kind | file |
-| --- | --- |
-| a bad value, by each way of setting it; a static key before a profile | `ant_cli/test_blame.py` |
-| logins: adopted profiles, durations, the active profile | `ant_cli/test_login_profiles.py` |
-| official tools below `ant exec`, signals | `ant_cli/test_exec_tools.py`, `ant_cli/test_exec.py` |
-| proxies, certificates, request IDs, the beta header | `security/test_network.py` |
-| platforms and their programs | `ant_wif/test_foreign_failures.py`, `ant_wif/test_identity_bad_*.py` |
-| why an exchange is denied, files of rules and issuers | `ant_wif/test_explaining.py` |
-| no home, unknown users, encodings | `ant_cli/test_odd_machines.py` |
-| owners and modes | `security/test_places.py` |
-| misspelled commands, and those of the official CLI | `ant_cli/test_help.py` |
-| sizes, widths and limits | `ant_cli/test_terminal.py`, `ant_cli/test_values.py` |
-"""
+"""Who is blamed and what is said: each kind of mistake with two neighbours; `ELSEWHERE` names what other files hold."""
 
 from __future__ import annotations
 
@@ -46,6 +32,76 @@ FOREIGN = {
     "credentials/default.json": {"access_token": TOKEN, "expires_at": 4_000_000_000},
 }
 MODELS = "models list --limit 1"
+ELSEWHERE = {
+    "ant_cli/test_exec_tools.py": [
+        "test_each_official_tool_makes_three_calls_on_one_exchange",
+    ],
+    "ant_cli/test_profile.py": [
+        "test_a_changed_federation_profile_loses_its_cached_token",
+        "test_a_file_that_others_could_write_is_never_left_behind",
+    ],
+    "ant_cli/test_login_profiles.py": [
+        "test_a_profile_without_a_client_id_is_adopted_by_the_login",
+        "test_a_named_profile_becomes_the_active_one_and_the_last_line_says_so",
+        "test_what_would_be_used_in_place_of_the_login_is_named",
+    ],
+    "ant_cli/test_blame.py": [
+        "test_a_bad_flag_is_blamed_and_not_the_profile_or_variable_beside_it",
+        "test_a_bad_variable_is_blamed",
+        "test_a_bad_value_in_a_profile_is_blamed_with_the_path_of_the_file",
+        "test_white_space_around_every_value_is_left_aside",
+    ],
+    "ant_cli/test_status.py": [
+        "test_drift_names_what_names_the_other_and_offers_to_follow_either",
+    ],
+    "security/test_network.py": [
+        "test_only_the_platforms_own_tokens_come_with_its_beta_flag",
+        "test_a_variable_that_cannot_be_used_is_named_before_anything_is_sent",
+        "test_no_proxy_is_read_as_curl_and_go_read_it",
+        "test_a_certificate_that_is_not_trusted_is_told_with_its_issuer_and_gets_no_request",
+        "test_a_request_id_is_found_under_either_name",
+    ],
+    "ant_wif/test_foreign_failures.py": [
+        "test_what_github_says_of_a_refusal_is_shown",
+        "test_a_file_that_aws_credentials_need_and_that_is_absent_is_named",
+        "test_an_external_account_of_google_that_cannot_be_used_is_told_with_its_file",
+        "test_each_known_code_of_entra_id_has_its_remedy",
+        "test_what_the_metadata_service_of_azure_says_has_its_remedy",
+        "test_a_program_of_a_ci_system_that_fails_once_is_run_again",
+    ],
+    "ant_wif/test_identity_bad_input.py": [
+        "test_a_workload_api_that_is_not_a_unix_socket_is_refused_by_name",
+    ],
+    "ant_wif/test_identity_detection.py": [
+        "test_a_platform_that_is_configured_in_part_is_named_and_the_machine_is_not_used_in_its_place",
+    ],
+    "ant_wif/test_explaining.py": [
+        "test_no_audience_is_ticked_while_the_rule_is_unknown",
+        "test_what_can_be_seen_is_the_first_cause_in_the_error_and_in_the_explanation",
+        "test_rule_and_issuer_written_by_hand_need_no_ids",
+    ],
+    "ant_cli/test_odd_machines.py": [
+        "test_without_a_home_directory_everything_works_that_needs_none_and_the_rest_says_set_home",
+        "test_a_terminal_of_any_encoding_is_written_to_without_an_error",
+    ],
+    "ant_cli/test_help.py": [
+        "test_a_misspelled_command_gets_a_suggestion",
+        "test_a_command_of_the_official_cli_is_recognized",
+    ],
+    "ant_cli/test_exec.py": [
+        "test_many_signals_while_it_starts_leave_nothing_behind",
+    ],
+    "ant_cli/test_main.py": [
+        "test_ctrl_c_is_quiet_from_the_first_import_to_the_exit",
+    ],
+    "ant_cli/test_terminal.py": [
+        "test_no_id_is_broken_at_any_width",
+    ],
+    "ant_cli/test_values.py": [
+        "test_the_limit_of_a_body_is_one_of_bytes",
+    ],
+}
+"""The tests of other files, each with three cases or more of its kind."""
 
 
 @dataclass(frozen=True)
@@ -358,3 +414,21 @@ def test_an_argument_that_does_not_exist_is_a_type_error(name: str) -> None:
     for function in (ant_wif.report, ant_wif.resolve):
         with pytest.raises(TypeError):
             function(**{name: "x"})
+
+
+@pytest.mark.parametrize("limit", [1, 3, 1000, 99_999, 10**20])
+@pytest.mark.parametrize("words", ["models list", "api /v1/models --paginate"])
+def test_a_limit_beyond_what_exists_lists_what_exists(
+    limit: int, words: str, emulator: Emulator, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    emulator.serve_models(f"claude-{number}" for number in range(3))
+    environ = {"HOME": str(tmp_path), "ANTHROPIC_API_KEY": emulator.api_key, "ANTHROPIC_BASE_URL": emulator.base_url}
+    assert main([*words.split(), "--limit", str(limit), "--format", "jsonl"], environ) == 0
+    assert capsys.readouterr().out.count("\n") == min(limit, 3)
+
+
+def test_each_kind_has_two_neighbours() -> None:
+    assert [kind for kind, cases in CASES.items() if len(cases) < 3] == []
+    for file, names in ELSEWHERE.items():
+        source = (Path(__file__).parent / file).read_text(encoding="utf-8")
+        assert [name for name in names if f"\ndef {name}(" not in source] == []

@@ -166,8 +166,11 @@ def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(an
     assert "the present login keeps its workspace; to change it too: ant auth login --profile default" in err
 
 
-def test_a_file_that_others_could_write_is_never_left_behind(ant: Ant, directory: ConfigDir, profile: Path) -> None:
-    before = os.umask(0o002)
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+def test_a_file_that_others_could_write_is_never_left_behind(
+    umask: int, ant: Ant, directory: ConfigDir, profile: Path
+) -> None:
+    before = os.umask(umask)
     try:
         assert ant("profile", "set", "workspace_id", WORKSPACE).status == 0
     finally:
