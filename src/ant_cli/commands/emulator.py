@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click.groups import AntCommand, AntGroup
+from ant_cli._click.options import not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
@@ -33,7 +34,7 @@ INSTALL = "pip install 'ant-wif[emulator]'"
         "ant emulator env --platform github --url http://127.0.0.1:8700",
     ),
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", callback=not_empty, default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     default=0,
@@ -95,8 +96,10 @@ def _print_line(line: str) -> None:
         "ant emulator env --platform gitlab --url http://127.0.0.1:8700 --format json",
     ),
 )
-@click.option("--platform", default="github", show_default=True, help="Platform to emulate.")
-@click.option("--url", metavar="URL", help="URL of the running emulator. Default: ANT_EMULATOR_URL.")
+@click.option("--platform", callback=not_empty, default="github", show_default=True, help="Platform to emulate.")
+@click.option(
+    "--url", callback=not_empty, metavar="URL", help="URL of the running emulator. Default: ANT_EMULATOR_URL."
+)
 @pass_session
 def env(session: Session, platform: str, url: str | None) -> None:
     """Print the variables that select a running emulator."""

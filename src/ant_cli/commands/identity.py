@@ -83,7 +83,7 @@ def detect(session: Session) -> None:
         "ant identity token --watch --output token.jwt",
     )
 )
-@click.option("--audience", metavar="A", help="Audience to request. Default: the configured one.")
+@click.option("--audience", callback=not_empty, metavar="A", help="Audience to request. Default: the configured one.")
 @click.option(
     "--output",
     callback=not_empty,
@@ -124,7 +124,7 @@ def token(session: Session, *, audience: str | None, output: str | None, watch: 
         "ant identity claims --transform claims.sub -r",
     )
 )
-@click.option("--audience", metavar="A", help="Audience to request. Default: the configured one.")
+@click.option("--audience", callback=not_empty, metavar="A", help="Audience to request. Default: the configured one.")
 @pass_session
 def claims(session: Session, audience: str | None) -> None:
     """Print the claims of the identity token.
