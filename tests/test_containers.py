@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -19,6 +20,7 @@ import yaml
 from ant_wif.emulator import Emulator
 from support import preloaded
 from support.ci_repository import BIN, PROGRAM, ROOT
+from support.other_languages import PROGRAMS, PYTHON
 
 PAGE = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
 GID = 1000
@@ -74,10 +76,16 @@ def docker(tmp_path: Path) -> Path:
     return tools
 
 
+SDK = (ROOT / "ci-examples" / "program.py").read_text(encoding="utf-8")
+
+
 @as_root
-def test_a_container_of_another_user_has_a_credential_by_the_recipe(docker: Path, tmp_path: Path) -> None:
-    (recipe,) = re.findall(r"^```sh\n(ant exec --group .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    (tmp_path / "program.py").write_text(PROGRAM)
+@pytest.mark.parametrize(("option", "program"), [("-- sh", SDK), ("--group", PROGRAM)], ids=["sdk", "reader"])
+def test_a_container_of_another_user_has_a_credential_by_the_recipe(
+    option: str, program: str, docker: Path, tmp_path: Path
+) -> None:
+    (recipe,) = re.findall(rf"^```sh\n(ant exec {option} .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "program.py").write_text(program)
     with Emulator() as emulator:
         path = os.pathsep.join((str(docker), str(BIN), os.environ["PATH"]))
         environ = {**emulator.env("github"), "HOME": str(tmp_path / "home"), "TMPDIR": "/tmp", "PATH": path}
@@ -88,6 +96,114 @@ def test_a_container_of_another_user_has_a_credential_by_the_recipe(docker: Path
         assert done.returncode == 0, done.stderr
         assert "claude-" in done.stdout
         assert emulator.exchanges == 1
+
+
+def by_a_member(owner: int, words: list[str]) -> list[str]:
+    """Return the words that run a program as a member of the group below `ant exec` of the user `owner`.
+
+    In its mount namespace they reach the interpreter and the packages that are in the home of the suite's user.
+    """
+    places = {sys.prefix: "/mnt/environment", sys.base_prefix: "/mnt/base"}
+    mounts = ["mount -t tmpfs -o mode=755 tmpfs /mnt", "mkdir /mnt/environment /mnt/base /mnt/src"]
+    for here, there in {sys.prefix: "/mnt/environment", sys.base_prefix: "/mnt/base", ROOT / "src": "/mnt/src"}.items():
+        mounts.append(f"mount --bind {shlex.quote(str(here))} {there}")
+
+    def reached(words: list[str]) -> str:
+        for here, there in places.items():
+            words = [word.replace(here, there) for word in words]
+        return shlex.join(words)
+
+    # The owner's `ant` says where the folder is, and waits; only root could start a program of another user below it.
+    shown = ["sh", "-c", 'env | grep ^ANTHROPIC_ | sed "s/^/export /"; echo; exec sleep 100']
+    exported = reached(ant("exec", "--group", str(GID), "--", *shown))
+    run = f"setpriv --reuid {owner} --regid {owner} --groups {GID} {exported}"
+    member = f"setpriv --reuid 54321 --regid {GID} --clear-groups {reached(words)}"
+    lines = [
+        *mounts,
+        "export PYTHONPATH=/mnt/environment/lib/python{}.{}/site-packages:/mnt/src".format(*sys.version_info),
+        "export LD_LIBRARY_PATH=/mnt/base/lib",
+        f"{run} > $TMPDIR/variables & started=$!",
+        "until grep -q '^$' $TMPDIR/variables; do kill -0 $started; sleep 0.05; done",
+        'variables=$(cat $TMPDIR/variables); unset ${!ANTHROPIC_*}; eval "$variables"',
+        f"HOME=/nonexistent {member} && status=0 || status=$?",
+        "kill $started; wait $started || true; exit $status",
+    ]
+    return ["unshare", "--mount", "bash", "-e", "-c", "\n".join(lines)]
+
+
+def ant(*words: str) -> list[str]:
+    return [f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}", "-m", "ant_cli", *words]
+
+
+Started = Callable[[int, list[str]], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def member(open_folder: Path) -> Iterator[Started]:
+    """Runs a program as a member of the group below `ant exec` of a user."""
+    for name in ("home", "tmp"):
+        (open_folder / name).mkdir()
+    with Emulator() as emulator:
+        environ = {
+            **emulator.env("github"), "HOME": str(open_folder / "home"), "TMPDIR": str(open_folder / "tmp"),
+            "PATH": os.environ["PATH"],
+        }  # fmt: skip
+
+        def run(owner: int, words: list[str]) -> subprocess.CompletedProcess[str]:
+            for name in ("home", "tmp"):
+                os.chown(open_folder / name, owner, owner)
+            (open_folder / "tmp").chmod(0o711)
+            return subprocess.run(
+                by_a_member(owner, words), env=environ, input="\n", capture_output=True, text=True, check=False
+            )
+
+        yield run
+        assert emulator.exchanges == 1
+
+
+@as_root
+def test_ant_uses_the_credential_that_ant_exec_of_root_lets_its_group_read(member: Started) -> None:
+    done = member(0, ant("models", "list", "--limit", "1"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "claude-" in done.stdout
+
+
+@as_root
+@pytest.mark.parametrize(("words", "status"), [(["auth", "status"], 0), (["models", "list"], 3)])
+def test_ant_below_ant_exec_of_another_user_says_how_to_have_the_credential(
+    words: list[str], status: int, member: Started
+) -> None:
+    done = member(4711, ant(*words))
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "belongs to another user (uid 4711, mode 0710)" in said
+    assert "run this program as the user of `ant exec`, or pass it the token: `ant exec --env`" in said
+    assert "ant-exec-" not in "".join(line for line in said.splitlines() if "chown" in line)
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("python", "is accessible by group or others"),
+        ("typescript", "is group/world-readable"),
+        pytest.param("go", "has unsafe permissions", marks=pytest.mark.long),
+        pytest.param("java", None, marks=pytest.mark.long),
+        pytest.param("go ant", "has unsafe permissions", marks=pytest.mark.long),
+    ],
+)
+def test_what_a_group_may_read_is_refused_by_each_official_tool_or_used(
+    tool: str, said: str | None, member: Started
+) -> None:
+    """A fact about the tools, which docs/containers.md tells: one that behaves otherwise is to be heard of here."""
+    program = [*ant()[:1], "-c", PYTHON] if tool == "python" else PROGRAMS[tool]()
+    done = member(0, program)
+    if said is None:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("claude-")
+    else:
+        assert done.returncode != 0
+        assert said in done.stderr
 
 
 @as_root
@@ -166,6 +282,7 @@ def test_compose_hands_on_what_a_container_needs() -> None:
     assert app["volumes"] == ["${ANTHROPIC_CONFIG_DIR}:/run/anthropic:ro"]
     assert set(app["environment"]) == {"ANTHROPIC_CONFIG_DIR", "ANTHROPIC_PROFILE", "ANTHROPIC_BASE_URL"}
     assert app["environment"]["ANTHROPIC_CONFIG_DIR"] == "/run/anthropic"
+    assert app["user"] == "${APP_USER}", "the official SDKs refuse a token that is not for its owner alone"
 
 
 def test_a_program_exchanges_what_the_sidecar_of_the_recipe_writes(tmp_path: Path) -> None:

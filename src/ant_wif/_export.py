@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ant_wif._config import DEFAULT_BASE_URL, CacheDir, ConfigDir
+from ant_wif._config import DEFAULT_BASE_URL, EXPORTED, CacheDir, ConfigDir
 from ant_wif._environment import IS_POSIX, Environment, steady
 from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in, share
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AHEAD_SECONDS", "PROFILE", "ExportedProfile", "TokenRenewer", "in_variables", "variables_of"]
 
-PROFILE = "ant-exec"
+PROFILE = EXPORTED
 AHEAD_SECONDS = 45
 """Seconds before expiry from which a token in the folder is replaced, at the latest.
 

@@ -114,17 +114,19 @@ def findings(path: Path, *, top: Path | None, owners: Collection[int] | None = N
             yield from _about_next(holder, seen[holder], name, status, trusted)
 
 
-def check_place(path: Path, *, top: Path | None, what: str, owners: Collection[int] | None = None) -> None:
+def check_place(
+    path: Path, *, top: Path | None, what: str, owners: Collection[int] | None = None, hint: str = ""
+) -> None:
     """Refuse a place in which another user could have put or could replace a file.
 
     Raises:
-        ProfileError: what was found, with the command that mends it.
+        ProfileError: what was found, with the command that mends it, or the `hint` where no command can.
     """
     for finding in findings(path, top=top, owners=owners):
         if finding.refused:
             shown = sanitize_path(path)
             named = what if finding.problem.startswith(f"{shown} ") else f"{what} {shown}"
-            raise ProfileError(f"the {named} is not used: {finding.problem}", hint=finding.hint)
+            raise ProfileError(f"the {named} is not used: {finding.problem}", hint=hint or finding.hint)
 
 
 def _steps(path: Path) -> Iterator[tuple[str, str, os.stat_result]]:
@@ -821,7 +823,8 @@ def _refuse(path: Path, status: os.stat_result, *, what: str, secret: bool, owne
         )
     if not IS_POSIX:
         return
-    if secret and mode & 0o077:
+    # What root lets a group read is for this user to read, who is in it, and not to narrow.
+    if secret and mode & (0o037 if status.st_uid == 0 != user_id() else 0o077):
         raise ProfileError(
             f"the {what} {sanitize_path(path)} can be read or written by group or others (mode {mode:04o}), "
             "expected 0600",

@@ -12,13 +12,14 @@ from ant_wif._lazy import loader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif._config.cache_dir import CacheDir
-    from ant_wif._config.config_dir import Active, ConfigDir, Via, check_name
+    from ant_wif._config.config_dir import EXPORTED, Active, ConfigDir, Via, check_name
     from ant_wif._config.documents import Profile, StoredCredentials
     from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings, check_value, flag
 
 __all__ = [
     "DEFAULT_BASE_URL",
     "DEFAULT_CONSOLE_URL",
+    "EXPORTED",
     "KEYS",
     "LOGIN_KEYS",
     "Active",
@@ -40,7 +41,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "cache_dir": ("CacheDir",),
-            "config_dir": ("Active", "ConfigDir", "Via", "check_name"),
+            "config_dir": ("EXPORTED", "Active", "ConfigDir", "Via", "check_name"),
             "documents": ("Profile", "StoredCredentials"),
             "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "check_value", "flag"),
         },

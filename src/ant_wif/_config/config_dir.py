@@ -34,13 +34,16 @@ from ant_wif.errors import ProfileError
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile, StoredCredentials
 
-__all__ = ["Active", "ConfigDir", "Via", "check_name"]
+__all__ = ["EXPORTED", "Active", "ConfigDir", "Via", "check_name"]
 
 Via = Literal["flag", "env", "active_config", "default"]
 
 log = logging.getLogger("ant_wif.profiles")
 
 FILE_VERSION = "1.0"
+EXPORTED = "ant-exec"
+"""The profile that `ant exec` makes for the program it runs."""
+_BELOW_EXEC = "run this program as the user of `ant exec`, or pass it the token: `ant exec --env`"
 _FIXABLE = ("mend or remove", "have it written anew")
 """How the hints begin that are for a file of ours, and not for any file that a profile names."""
 _CORRECT_PATH = "correct authentication.credentials_path in the profile"
@@ -118,7 +121,9 @@ class ConfigDir:
                 f"ANTHROPIC_CONFIG_DIR is not a directory: {sanitize_path(self.path)}",
                 hint="set ANTHROPIC_CONFIG_DIR to a folder, or unset it",
             )
-        check_place(place or self.path, top=self.path, what=what, owners=self.owners)
+        # The folder of another user's `ant exec` must stay that user's, who renews the token in it.
+        hint = _BELOW_EXEC if self._environ.text("ANTHROPIC_PROFILE") == EXPORTED else ""
+        check_place(place or self.path, top=self.path, what=what, owners=self.owners, hint=hint)
 
     @property
     def pointer_path(self) -> Path:
