@@ -23,6 +23,9 @@ _PREFIXES = (
 )  # fmt: skip
 _NAMES = ("CI", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_SERVICE", "K_SERVICE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 
+# No variable names these sources: a job that uses one has a profile.
+_BY_PROFILE = {"oauth", "url"}
+
 
 class UnknownPlatformError(ValueError):
     """There is no such platform to pretend to be on."""
@@ -78,6 +81,8 @@ class AntEnv:
     def federate(self, platform: str = "github") -> Mapping[str, str]:
         """Make this look like a job on `platform`, with the emulator for a backend. Returns the variables set.
 
+        For `oauth` and `url`, the default profile is written with what the other platforms have in variables.
+
         Raises:
             UnknownPlatformError: there is no such platform.
         """
@@ -87,6 +92,25 @@ class AntEnv:
             variables = self._emulator.env(platform)
         except ValueError as error:
             raise UnknownPlatformError(str(error)) from None
+        if platform in _BY_PROFILE:
+            variables = self._in_a_profile(variables, self._emulator.identity_token(platform))
         for name, value in variables.items():
             self.setenv(name, value)
         return variables
+
+    def _in_a_profile(self, variables: Mapping[str, str], identity_token: Mapping[str, object]) -> dict[str, str]:
+        """Write the IDs among the variables into the default profile; return the others."""
+        ids = {
+            name: value for name, value in variables.items() if name.startswith("ANTHROPIC_") and name.endswith("_ID")
+        }
+        self.write_profile(
+            authentication={
+                "type": "oidc_federation",
+                "federation_rule_id": ids["ANTHROPIC_FEDERATION_RULE_ID"],
+                "service_account_id": ids["ANTHROPIC_SERVICE_ACCOUNT_ID"],
+                "identity_token": identity_token,
+            },
+            organization_id=ids["ANTHROPIC_ORGANIZATION_ID"],
+            workspace_id=ids["ANTHROPIC_WORKSPACE_ID"],
+        )
+        return {name: value for name, value in variables.items() if name not in ids}
