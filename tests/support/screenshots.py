@@ -1,25 +1,35 @@
-"""`make docs`: the pictures of the documentation, which are a build log and the emulator's pages in a narrow window."""
+"""`make docs`: the pictures of the documentation, and those of help and tables in terminals, which are for looking at.
+
+The first are in docs/img: a build log, and the emulator's pages in a narrow window. The others are in build/terminal.
+"""
 
 from __future__ import annotations
 
 import html
+import os
+import re
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
 from ant_cli._session import Session
 from ant_cli.commands.auth.status import lines
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif.diagnostics.describe import describe
 from ant_wif.emulator import Emulator
 from support.browser import chromium_running, window
 from support.consent_page import authorize_url
 from support.federation_grant import exchange
+from support.login import keep_a_login
+from support.terminal import in_a_terminal
 
 FOLDER = Path(__file__).parents[2] / "docs" / "img"
+TERMINALS = Path(__file__).parents[2] / "build" / "terminal"
 JOB = {
     "HOME": "/home/runner",
     "CI": "true",
@@ -35,9 +45,31 @@ LOG = """<!doctype html><body style="margin:0;background:#0d1117;color:#e6edf3">
 <pre style="margin:0;padding:16px;font:12px/20px monospace"><b>▾ Run ant auth status</b>
 {}</pre>"""
 
+SHOWN = {
+    "help": ["--help"],
+    "group": ["auth", "--help"],
+    "command": ["auth", "login", "--help"],
+    "exec": ["exec", "--help"],
+    "status": ["auth", "status"],
+    "models": ["models", "list"],
+    "profiles": ["profile", "list"],
+    "rules": ["wif", "rules", "list", "--profile", "admin"],
+    "denied": ["auth", "explain"],
+    "error": ["profile", "activate", "stagin"],
+}
+# Background, text, and the eight colours of an editor's terminal and of GNOME's.
+THEMES = {
+    "dark": "#1e1e1e #d4d4d4 #000000 #f14c4c #23d18b #e5e510 #3b8eea #d670d6 #29b8db #e5e5e5",
+    "light": "#ffffff #1f2328 #000000 #c01c28 #26a269 #a2734c #12488b #a347ba #2aa1b3 #77767b",
+}
+SCREEN = """<!doctype html><body style="margin:0;background:{0};color:{1}">
+<pre style="display:inline-block;margin:0;padding:8px;font:14px/18px 'DejaVu Sans Mono',monospace;width:{2}ch;
+border-right:1px dashed #888;white-space:pre-wrap;word-break:break-all">{3}</pre>"""
+
 
 def main() -> None:
     """Needs Chromium."""
+    terminals()
     with Emulator(port=8700) as emulator, chromium_running() as browser, window(browser, width=400) as page:
         with httpx.Client(base_url=emulator.base_url, trust_env=False) as client:
             exchange(client, emulator)
@@ -48,6 +80,49 @@ def main() -> None:
     with chromium_running() as browser, window(browser, width=960) as page:
         page.set_content(build_log())
         (FOLDER / "status.png").write_bytes(with_palette(page.locator("pre").screenshot()))
+
+
+def terminals() -> None:
+    """Take pictures of what commands print in terminals of two widths, in dark and in light."""
+    TERMINALS.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as home, Emulator() as emulator, chromium_running() as browser:
+        directory = ConfigDir(Path(home, ".config", "anthropic"))
+        for profile in ("default", "staging"):
+            keep_a_login(directory, emulator, profile)
+        keep_a_login(directory, emulator, "admin", scope="org:admin user:inference")
+        denied = {**emulator.env("github"), "ANTHROPIC_IDENTITY_TOKEN": emulator.issue(sub="repo:acme/other:ref:x")}
+        for name, words in SHOWN.items():
+            for columns in (80, 120):
+                environ = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+                environ |= {"ANTHROPIC_BASE_URL": emulator.base_url} if name != "denied" else denied
+                with in_a_terminal(*words, environ=environ, columns=columns) as child:
+                    printed = child.read()
+                for theme, values in THEMES.items():
+                    background, text, *colours = values.split()
+                    with window(browser, width=1200) as page:
+                        page.set_content(SCREEN.format(background, text, columns, in_colours(printed, colours)))
+                        page.locator("pre").screenshot(path=TERMINALS / f"{name}-{columns}-{theme}.png")
+
+
+def in_colours(printed: str, colours: Sequence[str]) -> str:
+    """Return what a terminal was sent as HTML: the colours and weights of ECMA-48, and no other sequence."""
+    marked, style = [], {}
+    for part in re.split(r"(\x1b\[[0-9;]*m)", re.sub(r"[^\n]*\r(?!\n)(\x1b\[K)?", "", printed.replace("\r\n", "\n"))):
+        if not part.startswith("\x1b["):
+            css = ";".join(f"{name}:{value}" for name, value in style.items())
+            marked.append(f'<span style="{css}">{html.escape(part)}</span>' if css else html.escape(part))
+            continue
+        for code in map(int, (part[2:-1] or "0").split(";")):
+            if code == 0:
+                style = {}
+            elif 30 <= code <= 37 or 90 <= code <= 97:
+                style = {**style, "color": colours[code % 10]}
+            else:
+                style = {
+                    **style,
+                    **{1: {"font-weight": "bold"}, 2: {"opacity": "0.7"}, 4: {"text-decoration": "underline"}}[code],
+                }
+    return "".join(marked)
 
 
 def build_log() -> str:

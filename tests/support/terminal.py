@@ -55,7 +55,7 @@ class _Pipe(PopenSpawn):
 
 
 @contextmanager
-def in_a_terminal(*words: str, environ: Mapping[str, str]) -> Iterator[pexpect.spawn[str]]:
+def in_a_terminal(*words: str, environ: Mapping[str, str], columns: int = 500) -> Iterator[pexpect.spawn[str]]:
     """Run `ant` in a pseudo-terminal, and end it with the block."""
     child = _Terminal(
         ANT,
@@ -63,7 +63,7 @@ def in_a_terminal(*words: str, environ: Mapping[str, str]) -> Iterator[pexpect.s
         env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ},
         encoding="utf-8",
         timeout=PATIENCE_SECONDS,
-        dimensions=(50, 500),
+        dimensions=(50, columns),
     )
     child.delaybeforesend = None
     try:
