@@ -125,11 +125,12 @@ def test_a_command_without_commands_has_no_help_for_one(ant: Ant) -> None:
     assert "'ant models list' has no commands below it" in outcome.err
 
 
-def test_help_fits_in_80_columns_of_ascii() -> None:
+def test_help_fits_in_80_columns_of_ascii_and_names_no_type_of_python() -> None:
     for path, context in PAGES.items():
         text = click.Context(context.command, info_name=path, terminal_width=WIDTH, parent=None).get_help()
         assert text.isascii(), path  # so every encoding has it
         assert [line for line in text.splitlines() if len(line) > WIDTH] == [], path
+        assert not re.search("INTEGER|FLOAT| RANGE", text), path
         assert re.search(r"^Examples:\n(  .+\n?)+", text, re.MULTILINE), path
 
 

@@ -10,7 +10,12 @@ import click
 from ant_cli._click import completing
 from ant_cli._session import Session
 
-__all__ = ["OPTION_GROUPS", "eager_option", "global_options", "not_empty"]
+__all__ = ["OPTION_GROUPS", "Number", "eager_option", "global_options", "not_empty"]
+
+
+class Number(click.IntRange):
+    name = "number"  # which the help shows in capitals
+
 
 FORMATS = ("auto", "json", "jsonl", "yaml", "raw")
 

@@ -8,7 +8,7 @@ import click
 
 from ant_cli._click import completing
 from ant_cli._click.groups import AntCommand
-from ant_cli._click.options import not_empty
+from ant_cli._click.options import Number, not_empty
 from ant_cli._request_input import read_input
 from ant_cli._session import Session, pass_session
 from ant_cli._values import encoded, field_value, read_document
@@ -48,7 +48,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
     help="Request body: a file, or - for stdin.",
 )  # fmt: skip
 @click.option("--paginate", is_flag=True, help="Fetch all pages and print the items one at a time.")
-@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of items, with --paginate.")
+@click.option("--limit", type=Number(min=1), help="Maximum number of items, with --paginate.")
 @pass_session
 def api(
     session: Session,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click.groups import AntCommand, AntGroup
-from ant_cli._click.options import not_empty
+from ant_cli._click.options import Number, not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
@@ -34,11 +34,18 @@ INSTALL = "pip install 'ant-wif[emulator]'"
         "ant emulator env --platform github --url http://127.0.0.1:8700",
     ),
 )
-@click.option("--host", callback=not_empty, default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    callback=not_empty,
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on.",
+)
 @click.option(
     "--port",
     default=0,
-    type=click.IntRange(0, 65535),
+    type=Number(0, 65535),
     help="Port to listen on; 0 means any free port.",
     show_default=True,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ant_cli._click.groups import AntGroup
-from ant_cli._click.options import not_empty
+from ant_cli._click.options import Number, not_empty
 from ant_cli._session import Session, pass_session
 from ant_cli._values import TextValue, Value
 from ant_cli.headers import beta_header
@@ -64,7 +64,7 @@ _FIELDS = (
 )
 _CREATE_FIELDS = (
     *_FIELDS,
-    _Field("--max-tokens", "max_tokens", click.IntRange(min=1), "Maximum number of tokens to generate."),
+    _Field("--max-tokens", "max_tokens", Number(min=1), "Maximum number of tokens to generate."),
     _Field("--stop-sequence", "stop_sequences", str, "Stop sequence. Repeatable.", repeated=True),
     _Field("--metadata", "metadata", Value(dict, hint="{user_id: …}"), "Request metadata: {user_id: ...}."),
     _Field("--service-tier", "service_tier", str, "Service tier: auto or standard_only."),

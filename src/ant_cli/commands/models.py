@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ant_cli._click.groups import AntGroup
+from ant_cli._click.options import Number
 from ant_cli._session import Session, pass_session
 
 __all__ = ["models"]
@@ -31,7 +32,7 @@ def models() -> None:
         "ant models list --limit 1 --transform id -r",
     ),
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of models.")
+@click.option("--limit", type=Number(min=1), help="Maximum number of models.")
 @pass_session
 def list_(session: Session, limit: int | None) -> None:
     """List the models available to this credential.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from ant_cli._click.groups import AntCommand
-from ant_cli._click.options import not_empty
+from ant_cli._click.options import Number, not_empty
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
@@ -54,9 +54,7 @@ Outcome = Mapping[str, str] | str | None
 @click.option(
     "--no-browser", is_flag=True, help="Do not open a browser. Add --callback-port to use ssh -L PORT:localhost:PORT."
 )
-@click.option(
-    "--callback-port", type=click.IntRange(0, 65535), help="Port of 127.0.0.1 to listen on. 0: any free port."
-)
+@click.option("--callback-port", type=Number(0, 65535), help="Port of 127.0.0.1 to listen on. 0: any free port.")
 @click.option(
     "--timeout", default="5m", show_default=True, metavar="TIME", help="Timeout for the login, e.g. 90s, 5m or 1h30m."
 )

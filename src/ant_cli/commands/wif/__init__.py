@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli._click.groups import AntCommand, AntGroup
-from ant_cli._click.options import not_empty
+from ant_cli._click.options import Number, not_empty
 from ant_cli._prompts import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.wif.create import admin_of, create_issuer, create_rule, create_service_account
@@ -61,7 +61,7 @@ def _kind(
 
 def _list(name: str, what: str, registry: Callable[[Admin], ResourceCollection]) -> click.Command:
     @click.option("--include-archived", is_flag=True, help="Include archived ones.")
-    @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of items.")
+    @click.option("--limit", type=Number(min=1), help="Maximum number of items.")
     @pass_session
     def list_(session: Session, *, include_archived: bool, limit: int | None, issuer: str | None = None) -> None:
         from ant_cli._output import print_list

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ant_cli._click.groups import AntGroup
-from ant_cli._click.options import not_empty
+from ant_cli._click.options import Number, not_empty
 from ant_cli._github import token_for
 from ant_cli._output import say
 from ant_cli._prompts import confirm
@@ -252,7 +252,7 @@ _platform(
     _option("--object-id", metavar="UUID", text="Object ID of the managed identity or service principal."),
     _option("--client-id", metavar="UUID", text="Required client ID, in `azp`."),
     click.option(
-        "--token-version", "version", type=click.IntRange(1, 2), default=2, show_default=True,
+        "--token-version", "version", type=Number(1, 2), default=2, show_default=True,
         help="Token version of the application.",
     ),
     _issuer_url(),
