@@ -117,6 +117,13 @@ def test_a_terminal_gets_tables_and_colors(seeded: Emulator, directory: ConfigDi
     assert all(re.match(r"NAME:   \S+\nID:     \S+\nISSUER: \S+$", block) for block in blocks)
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_the_sources_that_are_detected_fit_in_a_terminal(columns: int, home: Path) -> None:
+    shown = in_a_terminal("identity", "detect", columns=columns, environ={"HOME": str(home)})
+    assert "BITBUCKET_STEP_OIDC_TOKEN" in shown
+    assert [line for line in shown.splitlines() if len(line) > columns] == []
+
+
 def test_a_pipe_gets_the_same_list_as_documents(ant: Ant, seeded: Emulator) -> None:
     outcome = ant("models", "list", "--limit", "2", **seeded.env("github"))
     found = [json.loads(line) for line in outcome.out.splitlines()]

@@ -43,6 +43,7 @@ def identity() -> None:
 def detect(session: Session) -> None:
     """Show the detected platform and identity source."""
     from ant_cli._output import print_item
+    from ant_cli._terminal import fitted, width
     from ant_wif.errors import IdentityTokenError
     from ant_wif.identity import detect_all
 
@@ -64,10 +65,13 @@ def detect(session: Session) -> None:
         ]
         print_item(session, {"selected": selected, "sources": sources})
         return
+    shown = []
     for each in detections:
         mark = "*" if each.name == selected else " "
         state = "yes" if each.detected else "part" if each.near_miss else "no"
-        say(f"{mark} {each.name:<16} {state:<4} {each.reason}")
+        shown.append(f"{mark} {each.name:<16} {state:<5}{each.reason}")
+    for line in fitted(shown, width()):
+        say(line)
     if selected is None and any(each.near_miss for each in detections):
         say("no identity source: complete what is configured in part, or set ANT_IDENTITY_SOURCE", err=True)
     elif selected is None:
