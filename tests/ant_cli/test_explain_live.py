@@ -171,7 +171,7 @@ def test_a_login_without_the_scope_is_not_an_administrator_s(
     keep_a_login(directory, emulator, "mine")
     outcome = ant("auth", "explain", "--profile", "mine", **emulator.env("github"))
     assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓?????✓??")
-    assert "ant auth explain --profile NAME, the login of an administrator (org:admin)" in outcome.out
+    assert "the login of an administrator (org:admin):\n  ant auth explain --profile NAME\n" in outcome.out
 
 
 def test_a_federation_s_profile_is_explained_itself(ant: Ant, emulator: Emulator, directory: ConfigDir) -> None:

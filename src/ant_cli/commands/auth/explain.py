@@ -111,7 +111,8 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
         if unchecked:
             yield "If the exchange is denied, the reason is probably one of those."
             if not found.registered_from:
-                yield "To make all checks: ant auth explain --profile NAME, the login of an administrator (org:admin)."
+                yield "To make all checks, name the login of an administrator (org:admin):"
+                yield "  ant auth explain --profile NAME"
             yield "To make more of them, give --rule, --issuer and --jwks."
             yield "The authentication history in the Console has the reason of each denial."
 
