@@ -21,7 +21,7 @@ REASONS: Mapping[Reason, Meaning] = {
     "rule_not_found": Meaning(
         2,
         "The organization has no such rule, or the rule, its issuer or its service account is archived.",
-        "Copy the IDs of the rule and the organization from the Console.",
+        "Copy the IDs of the rule and the organization from the Console. For an archived one, create another.",
     ),
     "malformed_assertion": Meaning(
         3,
