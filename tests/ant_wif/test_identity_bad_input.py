@@ -197,9 +197,11 @@ def test_an_endpoint_that_fails_for_a_moment_and_is_slow_is_asked_again(
     [
         (ELSEWHERE, "ANT_IDENTITY_AUDIENCE", "is for another audience: found https://elsewhere.example, expected"),
         (OPAQUE, "OIDC token", "expected a signed JWT"),
+        (forged_jwt({"exp": 1}), "correct this machine's clock", "expired at 1970-01-01T00:00:01+00:00"),
     ],
+    ids=["elsewhere", "opaque", "expired"],
 )
-def test_an_endpoint_whose_response_is_not_a_token_or_one_for_another_audience(
+def test_an_endpoint_whose_response_is_not_a_token_or_one_that_expired_or_for_another_audience(
     fails: Fail, tmp_path: Path, endpoint: Endpoint, token: str, hint: str, says: str
 ) -> None:
     if not endpoint.audience and token == ELSEWHERE:
@@ -435,6 +437,7 @@ def test_a_machine_s_socket_gives_a_token_for_the_audience(
         (denial(403), "returned HTTP 403"),
         (html(), "found an HTML or XML page"),
         (reply(ELSEWHERE), "for another audience"),
+        (reply(forged_jwt({"exp": 1})), "expired at 1970-01-01T00:00:01+00:00"),
         (b"no HTTP\r\n\r\n", "cannot be asked: BadStatusLine"),
     ],
 )
@@ -553,11 +556,13 @@ def test_a_long_token_that_a_failing_program_printed_is_masked_to_its_end(
 
 
 @pytest.mark.parametrize(("name", "source", "_"), PROGRAMS)
-def test_a_program_whose_token_is_for_another_audience(
+def test_a_program_whose_token_expired_or_is_for_another_audience(
     fails: Fail, tmp_path: Path, name: str, source: IdentitySource, _: str
 ) -> None:
     error = fails(source, script(tmp_path, name, f"echo {ELSEWHERE}"), "ANT_IDENTITY_AUDIENCE")
     assert "found https://elsewhere.example, expected https://api.anthropic.com" in str(error)
+    error = fails(source, script(tmp_path, name, f"echo {forged_jwt({'exp': 1})}"), "correct this machine's clock")
+    assert "expired at 1970-01-01T00:00:01+00:00" in str(error)
 
 
 def test_a_command_that_hangs_or_cannot_be_run(fails: Fail, tmp_path: Path) -> None:
