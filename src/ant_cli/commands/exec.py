@@ -67,7 +67,7 @@ def _group_id(_: click.Context, __: click.Parameter, value: str | None) -> int |
     "--group",
     callback=_group_id,
     metavar="GID",
-    help="Let this group read the credential, for containers and programs of another user. ID or name.",
+    help="Let this group read the credential's file. Most official SDKs then refuse it. ID or name.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=completing.files)
 @pass_session
