@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -28,7 +29,7 @@ from ant_wif._http import Request, RequestFailure, Response, arun, request_id_of
 from ant_wif._http.urls import proxy_for, tls_context
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import ApiError, ConfigurationError
-from support.misbehaving_server import Act, HostileServer, forged_jwt, redirect, reply, trickle
+from support.misbehaving_server import Act, HostileServer, Received, forged_jwt, redirect, reply, trickle
 
 PROXY = "http://proxy.example:3128"
 KEY = "sk-ant-api03-EXAMPLE-of-no-use"
@@ -340,6 +341,24 @@ def test_a_usual_answer_is_read(hints: int, coding: str) -> None:
         for found in both_ways(Request("GET", server.base_url)):
             assert isinstance(found, Response)
             assert found.body == b'{"ok": true}'
+
+
+def read_a_little_at_a_time(connection: socket.socket, _: Received) -> None:
+    while connection.recv(60_000):
+        time.sleep(0.01)
+
+
+def test_a_server_that_reads_slowly_is_left_at_the_deadline() -> None:
+    """Each piece of a large body that the system takes would have the whole time anew."""
+    with HostileServer(Act(read_a_little_at_a_time, reads=False)) as server:
+        environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
+        began = time.monotonic()
+        with Api(ant_wif.resolve(environ=environ), seconds=DEADLINE) as api, pytest.raises(ApiError):
+            api.call("POST", "/v1/messages", body=bytes(64 << 20))
+        for failure in both_ways(Request("POST", server.base_url, json={"a": "b" * (64 << 20)}, timeout=DEADLINE)):
+            assert isinstance(failure, RequestFailure)
+            assert failure.maybe_received
+        assert time.monotonic() - began < 3 * (DEADLINE + MARGIN)
 
 
 # --- one policy each ----------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ ACCEPTED = "gzip, deflate"
 LARGEST_PART = 16 << 20
 _MOST_CODINGS = 2
 _PIECE = 64 << 10
+_WRITTEN_AT_ONCE = 16 << 10  # a record of TLS
 # What ends a part of a stream: the blank line behind an event (WHATWG HTML §9.2.5), or a line's own end.
 _ENDS: dict[bytes, Sequence[bytes]] = {
     b"event-stream": (b"\n\n", b"\r\r", b"\r\n\r\n"),
@@ -143,7 +144,9 @@ class _LimitedStream(_Limited, httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
             self._head = _ResponseHead()
-        self._stream.write(buffer, self._deadline.left(timeout))
+        # What a write finds room for at once; httpcore gives each part of a larger one the whole time anew.
+        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
+            self._stream.write(buffer[start : start + _WRITTEN_AT_ONCE], self._deadline.left(timeout))
 
     def close(self) -> None:
         self._stream.close()
