@@ -16,6 +16,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 import ant_wif
-from ant_wif._api.client import Api
+from ant_wif._api import Api, pieces, read_answer
 from ant_wif._http import Request, RequestFailure, Response, arun, request_id_of, run, send
 from ant_wif._http.urls import proxy_for, tls_context
 from ant_wif._secrets import SecretStr
@@ -359,6 +360,22 @@ def test_a_server_that_reads_slowly_is_left_at_the_deadline() -> None:
             assert isinstance(failure, RequestFailure)
             assert failure.maybe_received
         assert time.monotonic() - began < 3 * (DEADLINE + MARGIN)
+
+
+@pytest.mark.parametrize("read", [read_answer, lambda response: b"".join(pieces(response))])
+def test_an_open_answer_without_events_ends_at_the_deadline(read: Callable[[httpx.Response], object]) -> None:
+    """A byte now and then would do to go on without end."""
+    answer = reply(b" " * 1000)
+    with HostileServer(trickle(answer, at_once=len(answer) - 900, pieces=900)) as server:
+        environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
+        began = time.monotonic()
+        with (
+            Api(ant_wif.resolve(environ=environ), seconds=DEADLINE) as api,
+            pytest.raises(ApiError, match="broke off"),
+            api.open("GET", "/v1/files/file_01/content") as response,
+        ):
+            read(response)
+        assert time.monotonic() - began < DEADLINE + MARGIN
 
 
 # --- one policy each ----------------------------------------------------------------------------------

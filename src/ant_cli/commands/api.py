@@ -96,7 +96,7 @@ def api(
 
 def _print(session: Session, response: httpx.Response) -> None:
     from ant_cli._output import print_bytes, print_item, print_items
-    from ant_wif._api import EVENT_STREAM, JSON_LINES, events, is_json, json_lines, media_type, read_answer
+    from ant_wif._api import EVENT_STREAM, JSON_LINES, events, is_json, json_lines, media_type, pieces, read_answer
 
     kind = media_type(response.headers)
     if kind == EVENT_STREAM:
@@ -110,7 +110,7 @@ def _print(session: Session, response: httpx.Response) -> None:
     elif "transform" in session.options:
         raise click.ClickException(f"the answer is {kind or 'of no stated kind'}, and --transform is for JSON")
     else:
-        print_bytes(response.iter_bytes(), is_text=kind.startswith("text/"))
+        print_bytes(pieces(response), is_text=kind.startswith("text/"))
 
 
 def _fields(fields: tuple[str, ...], raw_fields: tuple[str, ...]) -> list[tuple[str, str, bool]]:

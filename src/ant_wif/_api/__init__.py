@@ -7,7 +7,7 @@ from ant_wif._lazy import loader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ant_wif._api.client import Api, is_json, media_type, read_answer
-    from ant_wif._api.streaming import EVENT_STREAM, JSON_LINES, events, json_lines, message_events, text_of
+    from ant_wif._api.streaming import EVENT_STREAM, JSON_LINES, events, json_lines, message_events, pieces, text_of
 
 __all__ = [
     "EVENT_STREAM",
@@ -18,6 +18,7 @@ __all__ = [
     "json_lines",
     "media_type",
     "message_events",
+    "pieces",
     "read_answer",
     "text_of",
 ]
@@ -27,6 +28,6 @@ if not TYPE_CHECKING:
         __name__,
         {
             "client": ("Api", "is_json", "media_type", "read_answer"),
-            "streaming": ("EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events", "text_of"),
+            "streaming": ("EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events", "pieces", "text_of"),
         },
     )

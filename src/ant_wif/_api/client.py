@@ -160,7 +160,6 @@ class Api:
         A connection that breaks while the answer is read raises ApiError, too.
         """
         response = self._succeed(ApiRequest(method, path, query, body, headers or {}), self._response)
-        self._deadline.until = None  # a stream may last, if its parts come in time: `within` sees to that
         response.extensions[DEADLINE] = self._deadline
         problem = None
         try:

@@ -15,12 +15,14 @@ from ant_wif.errors import ApiError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events", "text_of"]
+__all__ = ["EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events", "pieces", "text_of"]
 
 EVENT_STREAM = "text/event-stream"
 JSON_LINES = {"application/jsonl", "application/x-jsonl", "application/ndjson", "application/x-ndjson"}
 
 T = TypeVar("T")
+
+_PIECE = 64 << 10
 
 _IN_A_MESSAGE = {"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"}
 
@@ -91,6 +93,11 @@ def _lines(response: httpx.Response) -> Iterator[bytes]:
         yield from filter(bytes.strip, whole)
     if kept.strip():
         yield kept
+
+
+def pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Yield an answer of any other kind, such as a large file. Raises as the connection does."""
+    return _within(response, response.iter_bytes(_PIECE))
 
 
 def _within(response: httpx.Response, parts: Iterator[T]) -> Iterator[T]:
