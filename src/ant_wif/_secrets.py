@@ -150,6 +150,38 @@ def _shapes(*, certain: bool) -> re.Pattern[str]:
     )
 
 
+# A JWT by what its header says first: algorithm, type or key.
+_BEGINNINGS = ("sk-ant-", "eyJhbGciOi", "eyJ0eXAiOi", "eyJraWQiOi")
+
+
+@functools.cache
+def _signs() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """How a token begins in base64 of any text around it and in hex; escapes of its dashes and dots; of its start."""
+    in_hex = [each.encode().hex() for each in _BEGINNINGS]
+    in_base64 = {each for beginning in _BEGINNINGS for each in _in_base64(beginning)}
+    starts = [f"{sign}{ord(each):x}" for each in "se" for sign in ("&#x", "&#X", "%", "%25", "\\u00", "\\x")]
+    return (
+        (*sorted(in_base64), *in_hex, *map(str.upper, in_hex)),
+        ("&#45;", "&#46;", "%2", "u002", "x2d", "x2D", "x2e", "x2E"),
+        ("sk", "eyJ", "&#115;", "&#101;", *starts),
+    )
+
+
+@functools.cache
+def _disguised() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A token to its end, from where `_signs` tell of one: in base64, over lines too, or in hex; with escapes in it."""
+    written = r"(?:{2}|&#(?:{0};|x{0:x};)|%(?:25)?{0:x}|\\{{1,8}}(?:u00|x){0:x})"
+    begins = "|".join("".join(written.format(ord(each), 0, each) for each in start) for start in ("sk-ant-", "eyJ"))
+    code = r"&#(?:\d{2,3}|x[0-9a-f]{2});|%(?:25)?[0-9a-f]{2}|\\{1,8}(?:u00|x)[0-9a-f]{2}"
+    return (
+        re.compile(r"[\w+/\-]+=*(?:(?:\r?\n|(?:\\r)?\\n)[\w+/\-]{20,}=*)*", re.ASCII),
+        re.compile(
+            rf"(?:(?<!\w)|(?<=%[0-9a-f]{{2}})|(?<=\\x[0-9a-f]{{2}})|(?<=\\[nrt]))(?:{begins})(?:{code}|[\w.\-])*",
+            re.ASCII | re.IGNORECASE,
+        ),
+    )
+
+
 @functools.cache
 def _pem() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     """A marker; a line of the key with what may stand before it in a representation or a traceback; a long word."""
@@ -331,7 +363,11 @@ def may_hold_secret(text: str) -> bool:
     if bytes([True]) * _SHORTEST_RANDOM not in text.encode("ascii", "replace").translate(_RANDOM_CHARACTERS):
         return False
     lowered = text.lower()
-    return "bearer" in lowered or (any(sign in text for sign in _SIGNS) and _has_mark(lowered))
+    return (
+        "bearer" in lowered
+        or any(sign in text for signs in _signs()[:2] for sign in signs)
+        or (any(sign in text for sign in _SIGNS) and _has_mark(lowered))
+    )
 
 
 def _has_mark(lowered: str) -> bool:
@@ -363,6 +399,7 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
         text = "".join(_without_pem(text, certain=certain))
     if "://" in text and not certain:
         text = _of_user().sub(r"\1[masked]\2", text)
+    text = _without_disguised(text)
     if "sk-ant-" in text or "eyJ" in text:
         text = _shapes(certain=certain).sub(_mask_certain if certain else _mask_shape, text)
     done, parts = 0, []
@@ -536,6 +573,25 @@ def _mask_shape(found: re.Match[str]) -> str:
         return secret if _is_of_id(found) else f"[JWT of {len(secret)} characters]"
     already = len(secret) == _SHOWN + 3 and secret.endswith("...")
     return secret if already else mask(secret)
+
+
+def _without_disguised(text: str) -> str:
+    """Mask every token that is not written as it is, and long enough to be one."""
+    signs, escapes, starts = _signs()
+    for words, pattern in zip(
+        (signs, starts if any(each in text for each in escapes) else ()), _disguised(), strict=True
+    ):
+        done, parts = 0, []
+        for at in _places(text, words):
+            found = pattern.match(text, at) if at >= done else None
+            if found and len(found[0]) >= 2 * _SHOWN and (words is signs or _NOT_WRITTEN.search(found[0])):
+                parts.append(f"{text[done:at]}[masked]")
+                done = found.end()
+        text = "".join([*parts, text[done:]]) if parts else text
+    return text
+
+
+_NOT_WRITTEN = re.compile(r"[^\w.\-]", re.ASCII)
 
 
 def _is_of_id(found: re.Match[str]) -> bool:

@@ -276,6 +276,7 @@ NASTY = [
     "authorization", "authorization:", "authorization: ", "authorization : bearer ", "authorization='", "x-api-key=",
     "bearer", "bearer ", "bearer\t", "bearer aaaaaaaa", " ", "\n", "'", '"', "\\", '\\"', "''",
     '"value"', '"value":', '"value": "', '"value" : \'', "'code'", "code=", " code=", "&code=", "?code=a",
+    "sk&#45;ant&#45;", "%2d", "eyJ%2E", "c2stYW50L", "c2stYW50L\n", "736b2d616e742d", "\\x2e", "\\", "&#x",
     "a", "é", "\x00", "\ud800", "=", ":",
 ]  # fmt: skip
 
@@ -351,6 +352,44 @@ def test_a_known_secret_is_seen_however_it_is_written(writing: str) -> None:
         assert leaked(re.sub("[^a-z0-9]", "", secret), seen, shown=16, window=12) is None
         assert leaked(re.sub("[^a-z0-9]", "", WRITINGS[writing](secret).lower()), seen, shown=24, window=12) is None
         assert shown.endswith("and more")
+
+
+def in_base64(before: int, *, safe: bool, width: int = 0) -> Callable[[str], str]:
+    """Of a text that holds the token behind so many bytes, in lines where there is a `width`."""
+
+    def write(text: str) -> str:
+        whole = base64.b64encode(f"{'>' * before}{text}".encode(), b"-_" if safe else b"+/").decode()
+        return "\n".join(lines_of(whole, width)) if width else whole
+
+    return write
+
+
+UNKNOWN_WRITINGS: dict[str, Callable[[str], str]] = {
+    "hex": lambda text: text.encode().hex(),
+    "HEX": lambda text: text.encode().hex().upper(),
+    "in hex": lambda text: f'{{"access_token": "{text}"}}'.encode().hex(),
+    "lines of base64": in_base64(17, safe=False, width=76),
+    **{f"base64 {before} {safe}": in_base64(before, safe=safe) for before in range(3) for safe in (False, True)},
+    **{
+        each: lambda text, each=each: re.sub(r"[.\-]", lambda found: each.format(ord(found.group())), text)  # type: ignore[misc]  # of the loop
+        for each in ("&#{};", "&#x{:x};", "&#x{:02X};", "%{:02X}", "%{:02x}", "%25{:02X}", "\\u{:04x}", "\\\\x{:02x}")
+    },
+    "all entities": WRITINGS["entities"],
+    "all bytes": WRITINGS["bytes"],
+}
+
+
+@pytest.mark.parametrize("certain", [False, True])
+@pytest.mark.parametrize("writing", UNKNOWN_WRITINGS)
+def test_an_unknown_token_is_seen_however_it_is_written(writing: str, *, certain: bool) -> None:
+    whole = "".join(hashlib.sha256(bytes([each])).hexdigest() for each in range(2))
+    for token in (f"sk-ant-oat01-{whole}-{whole}", jwt({"sub": whole}, hashlib.sha512(b"").digest())):
+        written = UNKNOWN_WRITINGS[writing](token)
+        for text in (f"refused: {written} (log in)", f'{{"x": "{written}"}} (log in)'):
+            shown = redact(text, certain=certain)
+            assert leaked(written, shown, shown=40, window=12) is None
+            assert shown.endswith(" (log in)")
+            assert may_hold_secret(text) or writing.startswith("all"), "what is escaped as a whole is not looked for"
 
 
 @pytest.mark.parametrize("split", ["\n", "\r\n  ", "\\n", "=\n", "\n> "])
