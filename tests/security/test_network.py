@@ -115,12 +115,15 @@ def test_a_client_of_the_api_names_such_a_proxy_too(caplog: pytest.LogCaptureFix
     assert not [each for each in (PASSWORD, BASIC, KEY) if each in f"{caplog.text}{caught.value}{caught.value.hint}"]
 
 
-def test_a_proxy_that_is_not_there_is_named() -> None:
+@pytest.mark.parametrize("scheme", ["http://", ""])
+@pytest.mark.parametrize("login", ["", f"bob:{PASSWORD}@", f"{PASSWORD}@"])
+def test_a_proxy_that_is_not_there_is_named_without_its_login(scheme: str, login: str) -> None:
     with HostileServer() as gone:
-        environ = {"ALL_PROXY": gone.base_url}
-    for failure in both_ways(Request("GET", "https://api.example/x"), environ):
+        address = gone.base_url.removeprefix("http://")
+    for failure in both_ways(Request("GET", "https://api.example/x"), {"ALL_PROXY": f"{scheme}{login}{address}"}):
         assert isinstance(failure, RequestFailure)
-        assert f"the proxy {gone.base_url} (ALL_PROXY) cannot be reached" in failure.reason
+        assert f"the proxy {scheme}{address} (ALL_PROXY) cannot be reached" in failure.reason
+        assert PASSWORD not in f"{failure}"
 
 
 @pytest.mark.parametrize(
@@ -170,6 +173,8 @@ def test_an_unknown_entry_is_ignored_with_a_debug_line(caplog: pytest.LogCapture
         ("https_proxy", f"http://joe:{PASSWORD}@[::1", "http://[::1"),
         ("HTTPS_PROXY", f"http://joe:{PASSWORD}@proxy.example:99999", "http://proxy.example:99999"),
         ("HTTPS_PROXY", "http://", "http://"),
+        ("HTTPS_PROXY", f"joe:{PASSWORD}@proxy..example:3128", "found http://proxy..example:3128"),
+        ("HTTPS_PROXY", f"joe:{PASSWORD}://@proxy.example:3128", "found http://proxy.example:3128"),
         ("HTTPS_PROXY", "http://proxy example:3128", "http://proxy example:3128"),
         ("HTTPS_PROXY", "socks4://proxy.example", "socks4://proxy.example"),
         ("HTTPS_PROXY", "//proxy.example:3128", "//proxy.example:3128"),

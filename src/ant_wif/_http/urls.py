@@ -124,6 +124,7 @@ def _is_host(host: str) -> bool:
     return isinstance(_address(host[1:-1]), ipaddress.IPv6Address)
 
 
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _NO_HOST = r"[\s\x00-\x1f\x7f\"<>\\^`{|}]"
 _PORTS = {"http": 80, "https": 443}
@@ -154,7 +155,7 @@ def proxy_variable(url: str, environ: Mapping[str, str]) -> str | None:
 def proxy_secrets(environ: Mapping[str, str]) -> Iterator[SecretStr]:
     """Yield the passwords of the proxies that variables name, and what is sent of them: a proxy may quote it."""
     for name in {name for scheme in _PORTS for name in _variables(scheme, environ)}:
-        login = environ.get(name, "").rpartition("@")[0].rpartition("://")[2]
+        login = re.sub(f"^{_SCHEME}", "", environ.get(name, "").strip()).rpartition("@")[0]
         user, _, password = map(unquote, login.partition(":"))
         if password:
             yield SecretStr(password)
@@ -173,7 +174,7 @@ def _variables(scheme: str, environ: Mapping[str, str]) -> list[str]:
 
 
 def _checked(name: str, value: str) -> str:
-    url = value if "://" in value else f"http://{value}"
+    url = value if re.match(_SCHEME, value) else f"http://{value}"
     shown = _without_login(url)
     problem, hint = "", f"set {name} to a URL such as http://proxy.example:3128, or unset it"
     try:
@@ -195,8 +196,9 @@ def _checked(name: str, value: str) -> str:
 
 def _without_login(url: str) -> str:
     """Show a URL without the user and password that may stand in it."""
-    scheme, separator, rest = url.partition("://")
-    return sanitize(f"{scheme}{separator}{rest.rpartition('@')[2]}", limit=128)
+    scheme = re.match(_SCHEME, url)
+    start = scheme.end() if scheme else 0
+    return sanitize(url[:start] + url[start:].rpartition("@")[2], limit=128)
 
 
 def _is_exempt(host: str, port: int | None, environ: Mapping[str, str]) -> bool:
