@@ -555,10 +555,14 @@ def write_atomically(
 def _not_written(path: Path, error: OSError) -> ProfileError:
     return ProfileError(
         f"{sanitize_path(path)} could not be written: {error.strerror or type(error).__name__}",
-        hint="set ANTHROPIC_CONFIG_DIR to a folder on another file system, or mount this one with umask=077"
-        if error.errno == errno.ENOTSUP
-        else f"check owner, mode and free space of {sanitize_path(path.parent)}",
+        hint=_on_folder(path.parent, error),
     )
+
+
+def _on_folder(folder: Path, error: OSError, *, otherwise: str = "") -> str:
+    if error.errno == errno.ENOTSUP:
+        return "set ANTHROPIC_CONFIG_DIR to a folder on another file system, or mount this one with umask=077"
+    return f"check owner, mode and free space of {sanitize_path(folder)}{otherwise}"
 
 
 def check_writable(folder: Path, *, folder_mode: int, owners: Collection[int] | None = None) -> None:
@@ -572,7 +576,7 @@ def check_writable(folder: Path, *, folder_mode: int, owners: Collection[int] | 
     except OSError as error:
         raise ProfileError(
             f"{sanitize_path(folder)} cannot be written: {error.strerror or type(error).__name__}",
-            hint=f"check owner, mode and free space of {sanitize_path(folder)}, or set ANTHROPIC_CONFIG_DIR to another",
+            hint=_on_folder(folder, error, otherwise=", or set ANTHROPIC_CONFIG_DIR to another"),
         ) from None
 
 

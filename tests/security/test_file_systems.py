@@ -107,6 +107,7 @@ def test_a_login_is_refused_where_it_could_not_be_kept_private(without_modes: Pa
     refused = run({**environ, "HOME": str(without_modes)}, "auth", "login", "--no-browser")
     assert refused.returncode == 1
     assert "does not keep modes" in refused.stderr
+    assert "mount this one with umask=077" in refused.stderr
     assert "ANTHROPIC_CONFIG_DIR" in refused.stderr
 
 
