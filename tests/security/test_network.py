@@ -36,7 +36,6 @@ PROXY = "http://proxy.example:3128"
 KEY = "sk-ant-api03-EXAMPLE-of-no-use"
 PASSWORD = "hunter2hunter2"
 DEADLINE = 0.5
-MARGIN = 2.0
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
@@ -349,22 +348,24 @@ def test_a_usual_answer_is_read(hints: int, coding: str) -> None:
             assert found.body == b'{"ok": true}'
 
 
-def read_a_little_at_a_time(connection: socket.socket, _: Received) -> None:
-    while connection.recv(60_000):
-        time.sleep(0.01)
-
-
 def test_a_server_that_reads_slowly_is_left_at_the_deadline() -> None:
-    """Each piece of a large body that the system takes would have the whole time anew."""
+    """Each piece of a large body that the system takes would have the whole time anew, until all of it was read."""
+    size, read = 64 << 20, [0]
+
+    def read_a_little_at_a_time(connection: socket.socket, _: Received) -> None:
+        read.append(0)
+        while chunk := connection.recv(60_000):
+            read[-1] += len(chunk)
+            time.sleep(0.01)
+
     with HostileServer(Act(read_a_little_at_a_time, reads=False)) as server:
         environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
-        began = time.monotonic()
         with Api(ant_wif.resolve(environ=environ), seconds=DEADLINE) as api, pytest.raises(ApiError):
-            api.call("POST", "/v1/messages", body=bytes(64 << 20))
-        for failure in both_ways(Request("POST", server.base_url, json={"a": "b" * (64 << 20)}, timeout=DEADLINE)):
+            api.call("POST", "/v1/messages", body=bytes(size))
+        for failure in both_ways(Request("POST", server.base_url, json={"a": "b" * size}, timeout=DEADLINE)):
             assert isinstance(failure, RequestFailure)
             assert failure.maybe_received
-        assert time.monotonic() - began < 3 * (DEADLINE + MARGIN)
+    assert max(read) < size // 2
 
 
 @pytest.mark.parametrize("read", [read_answer, lambda response: b"".join(pieces(response))])
@@ -373,14 +374,12 @@ def test_an_open_answer_without_events_ends_at_the_deadline(read: Callable[[http
     answer = reply(b" " * 1000)
     with HostileServer(trickle(answer, at_once=len(answer) - 900, pieces=900)) as server:
         environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
-        began = time.monotonic()
         with (
             Api(ant_wif.resolve(environ=environ), seconds=DEADLINE) as api,
             pytest.raises(ApiError, match="broke off"),
             api.open("GET", "/v1/files/file_01/content") as response,
         ):
             read(response)
-        assert time.monotonic() - began < DEADLINE + MARGIN
 
 
 # --- one policy each ----------------------------------------------------------------------------------
