@@ -1,4 +1,4 @@
-"""What other plugins write of a test by ways of their own: results of Allure, cassettes of pytest-recording."""
+"""What other plugins write of a test by ways of their own: results of Allure, and cassettes."""
 
 from __future__ import annotations
 
@@ -124,3 +124,111 @@ def test_a_cassette_holds_no_token_and_plays(pytester: pytest.Pytester, run: Run
     for secret in Path("secrets.txt").read_text().split():
         pieces = {secret[start : start + 20] for start in range(16, len(secret) - 20)}
         assert not [piece for piece in pieces if any(piece in cassette for cassette in cassettes)]
+
+
+VCRPY = """
+from pathlib import Path
+
+import httpx
+import pytest
+import vcr
+
+RECORDER = vcr.VCR(record_mode=Path("mode.txt").read_text(), match_on=["method", "path"])
+
+def call(client):
+    assert client.get("/v1/models").json()["data"]
+
+@RECORDER.use_cassette("of_the_decorator.yaml")
+def test_decorated(ant_client, ant_token):
+    Path("secrets.txt").write_text(ant_token)
+    call(ant_client)
+
+@pytest.mark.parametrize("serializer", ["json", "yaml"])
+def test_within(ant_client, serializer):
+    with RECORDER.use_cassette(f"within.{serializer}", serializer=serializer):
+        call(ant_client)
+
+def test_with_a_persister(ant_client):
+    class Persister(vcr.persisters.filesystem.FilesystemPersister):
+        pass
+
+    with RECORDER.use_cassette("of_a_persister.yaml", persister=Persister):
+        call(ant_client)
+
+def test_a_compressed_body(ant_client, compressed):
+    with RECORDER.use_cassette("compressed.yaml"):
+        assert httpx.get(compressed).text.startswith("sk-ant-oat01-EXA")
+
+@pytest.mark.ant_allow_secrets
+def test_means_to(ant_client):
+    with RECORDER.use_cassette("allowed.yaml"):
+        call(ant_client)
+"""
+GZIP = """
+import gzip
+import http.server
+import threading
+
+import pytest
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = gzip.compress(b"sk-ant-oat01-" + b"EXAMPLE-" * 8)
+        self.send_response(200)
+        for header in (("Content-Encoding", "gzip"), ("Content-Length", str(len(body)))):
+            self.send_header(*header)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+@pytest.fixture
+def compressed():
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+"""
+
+
+def test_a_cassette_of_vcrpy_alone_holds_no_token_and_plays(pytester: pytest.Pytester, run: Run) -> None:
+    pytest.importorskip("vcr")
+    pytester.makepyfile(VCRPY)
+    pytester.makeconftest(GZIP)
+    secret = ""
+    for mode in ("once", "none"):
+        Path("mode.txt").write_text(mode)
+        run().assert_outcomes(passed=6)
+        secret = secret or Path("secrets.txt").read_text()
+    cassettes = {path.name: path.read_text() for path in (*Path().glob("*.yaml"), *Path().glob("*.json"))}
+    assert set(cassettes) == {
+        "of_the_decorator.yaml", "within.json", "within.yaml", "of_a_persister.yaml", "compressed.yaml", "allowed.yaml",
+    }  # fmt: skip
+    for name, cassette in cassettes.items():
+        assert (secret[16:40] in cassette) is (name == "allowed.yaml"), name
+        assert "EXAMPLE-EXAMPLE" not in cassette, name
+
+
+UNDONE = """
+import atexit
+
+import vcr
+
+BEFORE = vcr.cassette.Cassette.__init__
+atexit.register(lambda: print("undone:", vcr.cassette.Cassette.__init__ is BEFORE))
+
+def pytest_runtest_call():
+    assert vcr.cassette.Cassette.__init__ is not BEFORE
+"""
+
+
+def test_vcrpy_is_as_it_was_when_the_run_ends(pytester: pytest.Pytester, run: Run) -> None:
+    pytest.importorskip("vcr")
+    pytester.makeconftest(UNDONE)
+    pytester.makepyfile("def test_a(): pass")
+    result = run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["undone: True"])

@@ -1,22 +1,39 @@
-"""No secret in the cassettes of pytest-recording, and something well formed in its place when they are played."""
+"""No secret in the cassettes of vcrpy, and something well formed in its place when they are played."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import json
 import re
 import time
 import uuid
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-__all__ = ["CleanPersister"]
+__all__ = ["clean_cassettes"]
 
 _MASKED_JWT = re.compile(r"\[JWT of \d+ characters\]")
 _HOUR = 3600
 
 
-class CleanPersister:
+def clean_cassettes(clean: Callable[[str], str], replace: Callable[[Any, str, object], None]) -> None:
+    """Clean every cassette that is begun from now on as it is saved."""
+    kind = import_module("vcr.cassette").Cassette
+    make = kind.__init__
+
+    @functools.wraps(make)
+    def make_clean(self: Any, *given: Any, **named: Any) -> None:
+        make(self, *given, **named)
+        if hasattr(self, "_persister"):
+            self._persister = _CleanPersister(self._persister, clean)
+
+    replace(kind, "__init__", make_clean)
+
+
+class _CleanPersister:
     """Saves and loads cassettes as another does, whose secrets are masked."""
 
     def __init__(self, persister: Any, clean: Callable[[str], str]) -> None:
@@ -24,10 +41,19 @@ class CleanPersister:
         self._clean = clean
 
     def save_cassette(self, path: Any, cassette: Any, serializer: Any) -> None:
+        if "responses" in cassette:
+            cassette = {**cassette, "responses": [self._readable(each) for each in cassette["responses"]]}
         self._wrapped.save_cassette(path, cassette, _Serializer(serializer, self._clean))
 
     def load_cassette(self, path: Any, serializer: Any) -> Any:
         return self._wrapped.load_cassette(path, _Serializer(serializer, self._clean))
+
+    def _readable(self, response: Any) -> Any:
+        """Return a compressed response without its compression where it holds a secret, and others as they are."""
+        with contextlib.suppress(Exception):  # of what cannot be read, nothing can be cleaned
+            decoded = import_module("vcr.filters").decode_response(response)
+            return response if _each_text(decoded, self._clean) == decoded else decoded
+        return response
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._wrapped, name)

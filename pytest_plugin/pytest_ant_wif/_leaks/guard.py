@@ -50,6 +50,7 @@ class LeakGuard:
         self._item: object = None
         self._allowed = False
         self._accusation = ""
+        self._cassettes_are_clean = False
         self._free_of_marks: set[str] = set()
         self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
@@ -119,6 +120,7 @@ class LeakGuard:
         """Note whether this test means to show secrets."""
         self._item, self._allowed = item, item.get_closest_marker(ALLOWED) is not None
         self._accusation = ""
+        self._clean_cassettes()
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
@@ -339,15 +341,18 @@ class LeakGuard:
     def _clean_unless_allowed(self, text: str) -> str:
         return text if self._allowed else self.clean(text)
 
-    @pytest.hookimpl(trylast=True, optionalhook=True)
-    @never_raises
-    def pytest_recording_configure(self, config: pytest.Config, vcr: Any) -> None:
-        """Clean the cassettes of pytest-recording as they are written; a body that is compressed cannot be."""
-        from pytest_ant_wif._leaks.cassettes import CleanPersister
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_recording_configure(self) -> None:
+        """Clean the cassettes of pytest-recording, too, which imports vcrpy for the first one."""
+        self._clean_cassettes()
 
-        del config
-        vcr.register_persister(CleanPersister(vcr.persister, self._clean_unless_allowed))
-        vcr.decode_compressed_response = True
+    @never_raises
+    def _clean_cassettes(self) -> None:
+        if not self._cassettes_are_clean and "vcr.cassette" in sys.modules:
+            from pytest_ant_wif._leaks.cassettes import clean_cassettes
+
+            self._cassettes_are_clean = True
+            clean_cassettes(self._clean_unless_allowed, self._replace)
 
     @never_raises
     def _clean_terminal(self) -> None:
