@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -66,12 +68,32 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
             pluginmanager.set_blocked(name)
 
 
-@pytest.hookimpl(tryfirst=True)
-@never_raises
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, trylast=True)  # the innermost: after what captures the output of a conftest
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Cover the streams before a conftest can print to them or give them to a handler of logs."""
-    if (early_config.known_args_namespace.ant_leaks or early_config.getini("ant_leaks")) != "off":
-        _guard_of(early_config).cover_streams()
+    _cover_streams(early_config)
+    with _without_secrets(early_config):
+        return (yield)
+
+
+@never_raises
+def _cover_streams(config: pytest.Config) -> None:
+    if (config.known_args_namespace.ant_leaks or config.getini("ant_leaks")) != "off":
+        _guard_of(config).cover_streams()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
+    """Clean an error that ends the run: pytest, or Python, shows it when all of this has been put back."""
+    with _without_secrets(config):
+        return (yield)
+
+
+def _without_secrets(config: pytest.Config) -> AbstractContextManager[None]:
+    guard, namespace = config.stash.get(_MADE, None), getattr(config, "known_args_namespace", None)
+    # An error of a conftest does not keep pytest from showing its help.
+    asked = getattr(namespace, "help", False) or getattr(namespace, "version", False)
+    return nullcontext() if guard is None or asked else guard.errors()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -207,3 +207,54 @@ def test_what_a_conftest_prints_between_tests_shows_no_secret(pytester: pytest.P
     for moment in ("configured", "started", "finished"):
         result.stdout.fnmatch_lines([f"*{moment} with sk-ant-oat01-EXA..."])
     result.stdout.no_fnmatch_line("*EXAMPLE*")
+
+
+ENDS_THE_RUN = {
+    "a conftest that cannot be imported": "raise ImportError(f'no use: {SEEN}')",
+    "a conftest whose exception has a text of its own": """
+class Odd(Exception):
+    def __str__(self):
+        return f"no use: {SEEN}"
+raise Odd
+""",
+    "a conftest whose source holds it": f"raise ImportError('no use' + 'sk-ant-oat01-{'EXAMPLE-' * 4}'[99:])",
+    "options": "def pytest_addoption(parser): raise RuntimeError(f'no use: {SEEN}')",
+    "a usage error": "import pytest\ndef pytest_configure(): raise pytest.UsageError(f'no use: {SEEN}')",
+    "the end of a session": "def pytest_sessionfinish(): raise RuntimeError(f'no use: {SEEN}')",
+    "the end of all": "def pytest_unconfigure(): raise RuntimeError(f'no use: {SEEN}')",
+}
+
+
+@pytest.mark.parametrize("conftest", ENDS_THE_RUN.values(), ids=ENDS_THE_RUN)
+def test_an_error_that_ends_the_run_shows_no_secret(conftest: str, pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(f"print(SEEN := 'sk-ant-oat01-' + 'EXAMPLE-' * 8)\n{conftest}")
+    pytester.makepyfile("def test_a(): pass")
+    for option in ("-s", "--capture=fd"):
+        result = run(option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        shown = result.stdout.str() + result.stderr.str()
+        assert "no use" in result.stderr.str()
+        assert "EXAMPLE-EXAMPLE" not in shown
+    assert "EXAMPLE-EXAMPLE" in run("--ant-leaks=off").stderr.str()
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_is_shown_in_spite_of_a_conftest_that_fails_with_a_secret(
+    option: str, pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest("raise ImportError('sk-ant-oat01-' + 'EXAMPLE-' * 8)")
+    result = run(option)
+    assert result.ret == pytest.ExitCode.OK
+    assert "EXAMPLE-EXAMPLE" not in result.stdout.str() + result.stderr.str()
+
+
+def test_an_error_without_a_secret_stays_as_it_is(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest("def pytest_sessionfinish(): raise RuntimeError('no use')")
+    result = run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED  # as Python itself ends
+    assert result.errlines[-1] == "RuntimeError: no use"
+    pytester.makeconftest("raise RuntimeError('no use')")
+    result = run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines[0].startswith("ImportError while loading conftest")
+    assert result.errlines[-1] == "E   RuntimeError: no use"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ _MARK = (ALLOWED, "true")
 _SHORTEST = 10  # characters of the shortest text that is ever masked, in part or whole
 _LONG = 4096  # characters from which a text is remembered that has no mark of a secret
 _REMEMBERED = 16
+_INNERMOST = 3  # frames shown of an error that ends the run
 _ACCUSED = "a secret leaked into "
 # What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
 _KEPT = {
@@ -83,6 +85,25 @@ class LeakGuard:
     def leaks(self, *values: object) -> bool:
         """Whether the text of one of these holds a secret."""
         return any(self.clean(text) != text for text in map(str, values))
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raise a UsageError with the masked text in place of an error that holds a secret."""
+        try:
+            yield
+        except Exception as error:
+            shown = self._shown(error)
+            if shown is None:
+                raise
+            raise pytest.UsageError(shown) from None
+
+    @never_raises
+    def _shown(self, error: Exception) -> str | None:
+        if not self.leaks("".join(traceback.format_exception(error))):
+            return None
+        if isinstance(error, pytest.UsageError):
+            return self.clean("\n".join(map(str, error.args)))
+        return self.clean("".join(traceback.format_exception(error, limit=-_INNERMOST)))
 
     @cached_property
     def _look(self) -> Callable[[str], bool]:
@@ -221,10 +242,10 @@ class LeakGuard:
         if leaks(getattr(getattr(shown, "reprcrash", None), "message", "")):
             yield "the message"
         chain = getattr(shown, "chain", None) or [(getattr(shown, "reprtraceback", None), None, None)]
-        for traceback, crash, _ in chain:
+        for part, crash, _ in chain:
             if leaks(getattr(crash, "message", "")):
                 yield "the message"
-            for entry in getattr(traceback, "reprentries", ()):
+            for entry in getattr(part, "reprentries", ()):
                 if leaks("\n".join(getattr(getattr(entry, "reprlocals", None), "lines", ()))):
                     yield "a local variable"
                 for name, value in getattr(getattr(entry, "reprfuncargs", None), "args", ()):
@@ -275,7 +296,7 @@ class LeakGuard:
 
         That is with `-s`, for `capsys.disabled()` and between tests, or what is captured and shown.
         """
-        capturing = getattr(self._config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+        capturing = self._capturing()
         for name, file in (("out", "stdout"), ("err", "stderr")):
             capture = getattr(capturing, name, None)
             if capture is None:
@@ -375,8 +396,21 @@ class LeakGuard:
         """Put back what was replaced."""
         for stream in self._streams:
             stream.flush()
+        self._show_captured()
         while self._undo:
             self._undo.pop()()
+
+    @never_raises
+    def _show_captured(self) -> None:
+        """Show what was captured and not shown, as pytest does next: the run ended before a test could begin."""
+        capturing = self._capturing()
+        if hasattr(capturing, "readouterr"):
+            for capture, text in zip((capturing.out, capturing.err), capturing.readouterr(), strict=True):
+                if text:
+                    capture.writeorg(self.clean(text))
+
+    def _capturing(self) -> Any:
+        return getattr(self._config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
 
     def _replace(self, owner: Any, name: str, value: object) -> None:
         before = getattr(owner, name)
