@@ -25,6 +25,7 @@ CLIENTS = {
     "litellm by a token": (("--env",), ("python", "litellm_completion.py")),
     "litellm by a key": (("--as-api-key",), ("python", "litellm_completion.py")),
     "Vercel's ai": (("--env",), ("node", "vercel_ai.mjs")),
+    "claude-agent-sdk": ((), ("python", "claude_agent.py")),
     "Claude Code": ((), ("claude", "--print", "Say this")),
 }
 
