@@ -258,3 +258,31 @@ def test_an_error_without_a_secret_stays_as_it_is(pytester: pytest.Pytester, run
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.errlines[0].startswith("ImportError while loading conftest")
     assert result.errlines[-1] == "E   RuntimeError: no use"
+
+
+RETRIED = """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        attempt = pytest.TestReport.from_item_and_call(item, call)
+        attempt.outcome = "retried"
+        item.ihook.pytest_runtest_logreport(report=attempt)
+    return report
+
+def pytest_report_teststatus(report):
+    if report.outcome == "retried":
+        return "retried", "R", "RETRY"
+"""
+
+
+def test_an_attempt_that_another_plugin_reports_is_masked_and_not_counted_as_a_failure(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest(RETRIED)
+    pytester.makepyfile("def test_a():\n    assert 0, 'sk-ant-oat01-' + 'EXAMPLE-' * 8")
+    result = run("--ant-leaks", "fail", "-rA")
+    assert "EXAMPLE-EXAMPLE" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["*= 1 failed, 1 retried in *"])

@@ -36,6 +36,7 @@ _LONG = 4096  # characters from which a text is remembered that has no mark of a
 _REMEMBERED = 16
 _INNERMOST = 3  # frames shown of an error that ends the run
 _ACCUSED = "a secret leaked into "
+_COUNTED = ("passed", "failed", "skipped")  # others are attempts that another plugin makes again
 # What pytest itself needs to tell reports apart, and what is cleaned in a way of its own.
 _KEPT = {
     "sections", "nodeid", "_id", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords",
@@ -194,7 +195,7 @@ class LeakGuard:
                 report.user_properties = [pair for pair in report.user_properties if pair != _MARK]
         elif parts := self._suspicious(report):
             with self._knowing(parts):
-                if self.fails and not str(report.longrepr).startswith(_ACCUSED):
+                if self.fails and report.outcome in _COUNTED and not str(report.longrepr).startswith(_ACCUSED):
                     self._accuse(report)
                 self._clean_report(report)
 
