@@ -224,7 +224,7 @@ def _in_our_words(error: click.ClickException) -> list[str]:
         text = f"unknown option {error.option_name!r}"
     text = re.sub(r"(,?)\n\t", r"\1 ", text)  # as the choices of an argument are listed
     text = re.sub(r"Got unexpected extra (arguments?) \((.*)\)", r"unknown \1: \2", text)
-    text = re.sub(r"is not a valid integer( range)?\b", "is not a whole number", text)
+    text = re.sub(r"is not a valid (integer|number)\b", "is not a whole number", text)
     text = redact(re.sub(r"is not a valid float( range)?\b", "is not a number", text))
     text = text[:1].lower() + text[1:] if text[1:2].islower() else text
     return [line.strip() for line in text.rstrip(".").splitlines()] or [""]

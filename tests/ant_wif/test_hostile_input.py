@@ -722,7 +722,7 @@ def test_a_url_that_is_taken_means_the_same_to_the_http_library(pieces: list[str
         (b"", "is empty"),
         (b"not json", "not JSON"),
         (b"\xff\xfe", "is UTF-16 text"),
-        (b"\xff\x00", "binary"),
+        (b"\xff\x00", "not text in UTF-8"),
         (b"[]", "JSON list"),
         (b'"default"', "JSON string"),
         (b"null", "JSON null"),
@@ -799,7 +799,7 @@ def test_a_symlinked_credentials_file_is_neither_read_nor_replaced(federates: bo
     ("content", "word"),
     [
         (b"", "is empty"),
-        (b"\xff\xff", "binary"),
+        (b"\xff\xff", "not text in UTF-8"),
         (b"[]", "JSON list"),
         (encoded(stored(type="api_key")), "type"),
         (encoded(stored(access_token=7)), "access_token"),
