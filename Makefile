@@ -144,8 +144,11 @@ audit: $(LINT_STAMP) ## known vulnerabilities in the lowest versions that pyproj
 	$(UV) tool run --quiet pip-audit --strict --disable-pip --no-deps --requirement $(VENV)/lowest.txt \
 	    --ignore-vuln GHSA-7f5h-v6xp-fcq8 --ignore-vuln GHSA-2c2j-9gv5-cj73 --ignore-vuln CVE-2025-71176
 
+# Measured with what a user has: httpcore imports trio, which the tests need, into every process where it is there.
 bench: $(STAMP) ## the figures beside those of the official SDK, as ratios within one run
-	$(BIN)/python benchmarks/run.py
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/bench
+	$(UV) pip install --quiet --compile-bytecode --python $(VENV)/bench --constraint $(LOCK)/dev.txt --editable '.[all]' anthropic
+	$(VENV)/bench/bin/python benchmarks/run.py
 
 man: $(STAMP) ## a man page for each command, in build/man; the wheel installs the same ones
 	PYTHONPATH=src:tools $(BIN)/python tools/manpages.py build/man
