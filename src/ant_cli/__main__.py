@@ -3,7 +3,7 @@
 import os
 
 try:
-    import signal
+    import _signal as signal  # type: ignore[import-not-found]  # signal makes enums of all names, which takes a millisecond
 except KeyboardInterrupt:
     os._exit(130)
 
