@@ -87,13 +87,16 @@ def poll(
 
     `give_up` is asked where no other work of this thread can go on meanwhile.
     """
-    until = elapsed() + seconds
+    started = elapsed()
     while True:
         found = yield from call(attempt)
-        if found is not None or elapsed() > until:
+        waited = elapsed() - started
+        if found is not None or waited > seconds:
             return found
-        # Drawn, so that waiters do not all look at once.
-        others_ran = yield from pause(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - not a secret
+        # Rarer the longer it takes, or hundreds of waiters would slow down the one they wait for; and drawn, so that
+        # they do not all look at once.
+        pause_seconds = min(max(POLL_SECONDS, waited / 10), 1) * (0.5 + random.random())  # noqa: S311 - not a secret
+        others_ran = yield from pause(pause_seconds)
         if not others_ran and give_up():
             return None
 
