@@ -33,6 +33,7 @@ from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.identity import Context, detect
 from support import preloaded
+from support.clock import Clock
 
 # google-auth and boto3 read the environment of the process.
 CALL = """
@@ -382,6 +383,21 @@ def test_a_pod_that_may_not_request_tokens_is_told_when_its_file_rotates(
     assert why in str(refused.value)
     assert "create `serviceaccounts/token`" in str(refused.value.hint)
     assert projected(pod).read_text().split(".")[2] not in f"{refused.value!r} {refused.value.hint}"
+
+
+def test_a_pod_that_may_not_request_tokens_uses_its_file_again_where_the_issuer_does_not_check_jti(
+    emulator: Emulator,
+) -> None:
+    emulator.allow_token_requests = False
+    emulator.update_rule("kubernetes", token_lifetime_seconds=60)
+    emulator.update_issuer("kubernetes", check_jti=False)
+    clock = Clock(time.time())
+    creds = ant_wif.resolve(environ=emulator.env("kubernetes"), clock=clock)
+    tokens = [creds.token()]
+    for _ in range(2):
+        clock.now += 70
+        tokens.append(creds.token())
+    assert len(set(tokens)) == emulator.exchanges == 3
 
 
 def test_a_pod_without_a_projected_token_has_none(emulator: Emulator, pod: Path) -> None:

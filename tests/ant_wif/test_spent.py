@@ -242,3 +242,42 @@ def test_without_a_folder_a_process_still_remembers_what_it_presented(job: Job) 
         credentials.token()
     assert len(job.emulator.history) == 1
     assert not job.folder.exists()
+
+
+@pytest.mark.parametrize("cache", ["", "memory"], ids=["shared", "in memory"])
+def test_an_issuer_that_does_not_check_jti_accepts_the_token_again_when_the_access_token_has_expired(
+    cache: str, job: Job
+) -> None:
+    job.emulator.update_issuer("github", check_jti=False)
+    credentials = job.credentials(ANT_CACHE=cache)
+    first = credentials.token()
+    job.clock.now = credentials.expires_at or 0
+    second = credentials.token()
+    assert second != first
+    assert job.credentials().token() == second or cache
+    assert [record.outcome for record in job.emulator.history][:2] == ["granted", "granted"]
+
+
+def test_a_used_token_is_tried_once_more_after_its_access_token_and_then_never_again(job: Job) -> None:
+    credentials = job.credentials()
+    credentials.token()
+    used_at = job.clock.now
+    job.clock.now = credentials.expires_at or 0
+    for each in (credentials, job.credentials(), job.credentials()):
+        with pytest.raises(IdentityTokenReusedError) as caught:
+            each.token()
+        assert caught.value.used_at == used_at
+    assert [record.outcome for record in job.emulator.history] == ["granted", "denied"]
+    job.rotate()
+    assert credentials.token()
+
+
+def test_a_second_use_whose_answer_is_lost_is_tried_by_the_next_process(job: Job) -> None:
+    job.emulator.update_issuer("github", check_jti=False)
+    credentials = job.credentials()
+    credentials.token()
+    job.clock.now = credentials.expires_at or 0
+    job.emulator.fail("token", Fault.drop_before())
+    with pytest.raises(ExchangeError):
+        credentials.token()
+    assert job.credentials().token()

@@ -550,7 +550,8 @@ def test_a_process_takes_what_is_kept_or_obtains_another_under_the_lock(
 
     def obtain(asked_for: TokenRequest) -> Flow[AccessToken]:
         spares.append(asked_for.has_spare)
-        assert asked_for._replace(has_spare=False) == TokenRequest(**{**wanted, "has_spare": False})
+        assert asked_for._replace(has_spare=False, ran_out=False) == TokenRequest(**{**wanted, "has_spare": False})
+        assert asked_for.ran_out == (left == 1), "no caller can use it any more"
         assert try_lock(store.lock_path) is None
         yield from ()
         if isinstance(outcome, AntWifError):

@@ -17,7 +17,7 @@ from ant_wif._tokens.store import ProfileStore, cached_tokens, forget_cached_tok
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ant_wif._tokens.assertion_log import GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
+    from ant_wif._tokens.assertion_log import UNKNOWN, AssertionLog, AssertionUse, earlier_use
     from ant_wif._tokens.grants.authorization_code import (
         ACCOUNT_FIELDS,
         AuthorizationFailure,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCOUNT_FIELDS",
-    "GRANTED",
     "UNKNOWN",
     "AccessToken",
     "AssertionLog",
@@ -73,7 +72,7 @@ if not TYPE_CHECKING:
                 "AuthorizationResponseError",
                 "redeem",
             ),
-            "assertion_log": ("GRANTED", "UNKNOWN", "AssertionLog", "AssertionUse", "earlier_use"),
+            "assertion_log": ("UNKNOWN", "AssertionLog", "AssertionUse", "earlier_use"),
             "grants.endpoint": ("Granted",),
             "shared_refresh": ("poll",),
         },

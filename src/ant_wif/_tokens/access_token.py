@@ -66,11 +66,13 @@ class TokenRequest(NamedTuple):
 
     `has_spare` says that the caller can go on with the token it has, so the wait is short.
     `ahead` is how many seconds before expiry it wants another, if that is before the advisory time.
+    `ran_out` says that there was a token, which has expired and was not rejected.
     """
 
     rejected: SecretStr | None = None
     has_spare: bool = False
     ahead: float = 0
+    ran_out: bool = False
 
 
 class RefreshState(Enum):
@@ -223,7 +225,9 @@ class TokenCache:
         if in_flight is not None and not (waits_on_this_thread and in_flight.runs_on_this_thread):
             return in_flight
         self._flight = InFlightRefresh()
-        return Refresh(self._flight, self._obtain(TokenRequest(self._rejected, spare is not None, self._ahead)), spare)
+        ran_out = token is not None and not token.lasts(now)
+        wanted = TokenRequest(self._rejected, spare is not None, self._ahead, ran_out)
+        return Refresh(self._flight, self._obtain(wanted), spare)
 
     def invalidate(self, rejected: SecretStr | None = None) -> None:
         """Drop the token, because the API rejected it. A token obtained since then is kept."""

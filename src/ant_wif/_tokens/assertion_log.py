@@ -30,7 +30,7 @@ __all__ = ["AssertionLog", "AssertionUse", "earlier_use", "retryable"]
 
 log = logging.getLogger("ant_wif.store")
 
-UNKNOWN, GRANTED, DENIED = "unknown", "granted", "denied"
+UNKNOWN, GRANTED, DENIED, USED = "unknown", "granted", "denied", "used"
 _OUTCOMES = {200: GRANTED, 401: DENIED, 403: DENIED}
 _LATEST = 2.5e11  # the last year that a date can have
 _LEEWAY_SECONDS = 60
@@ -39,7 +39,10 @@ _MOST_READ = 100
 
 
 class AssertionUse(NamedTuple):
-    """One assertion that was presented. `outcome` is `granted`, `denied`, or `unknown` where the answer was lost."""
+    """One assertion that was presented.
+
+    `outcome` is `granted`, `denied`, `unknown` where the answer was lost, or `used` where it was granted, then denied.
+    """
 
     outcome: str
     federation: str
@@ -54,6 +57,10 @@ class AssertionUse(NamedTuple):
     """The HTTP status of the answer."""
 
     @property
+    def was_granted(self) -> bool:
+        return self.outcome in {GRANTED, USED}
+
+    @property
     def used_by(self) -> str:
         return f"process {self.pid} ({self.program})"
 
@@ -61,7 +68,7 @@ class AssertionUse(NamedTuple):
 def earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -> str:
     """Say what is known of an earlier use of a token with these claims; nothing where that explains no denial."""
     if before is not None and "jti" in claims:
-        if before.outcome == GRANTED:
+        if before.was_granted:
             return f"the token was exchanged by {before.used_by}, which works once"
         if before.outcome == UNKNOWN:
             return f"the token was presented by {before.used_by}, and the answer was lost: it may be used already"
@@ -93,8 +100,17 @@ class AssertionLog:
             found = _read(self._cache.spent / name) or found
         return found
 
-    def record(self, token: IdentityToken, federation: str, answer: Response | None = None) -> None:
-        """Keep what became of an assertion. Before it is answered, that is `unknown`."""
+    def record(
+        self,
+        token: IdentityToken,
+        federation: str,
+        answer: Response | None = None,
+        granted: AssertionUse | None = None,
+    ) -> None:
+        """Keep what became of an assertion. Before it is answered, that is `unknown`.
+
+        Of one that was `granted` before, it is kept how that was, unless it is granted again.
+        """
         now = self._clock()
         record = AssertionUse(
             _OUTCOMES.get(answer.status, UNKNOWN) if answer else UNKNOWN,
@@ -106,6 +122,8 @@ class AssertionLog:
             request_id_of(answer.headers, [token.assertion]) if answer else None,
             answer.status if answer else None,
         )
+        if granted is not None and record.outcome != GRANTED:
+            record = granted._replace(outcome=USED if record.outcome == DENIED else GRANTED)
         self._memory = {name: kept for name, kept in self._memory.items() if kept.until > now}
         self._memory[_name(token.assertion)] = record
         if self._cache is None:
@@ -173,7 +191,7 @@ def _parse(fields: Mapping[str, object]) -> AssertionUse | None:
     texts = {name: fields.get(name) for name in ("outcome", "federation", "program")}
     numbers = {name: fields.get(name) for name in ("at", "until", "pid")}
     request_id, status = fields.get("request_id"), fields.get("status")
-    if fields.get("version") != 1 or fields.get("outcome") not in (UNKNOWN, GRANTED, DENIED):
+    if fields.get("version") != 1 or fields.get("outcome") not in (UNKNOWN, GRANTED, DENIED, USED):
         return None
     if not all(isinstance(text, str) and re.fullmatch(r"[\w.-]{1,128}", text) for text in texts.values()):
         return None

@@ -23,13 +23,15 @@ def fetch_and_exchange(
     spent: AssertionLog,
     *,
     patient: bool = True,
+    again: bool = False,
     places: Mapping[str, str],
 ) -> Flow[AccessToken]:
     """Obtain an identity token that was not presented yet, and exchange it.
 
     What passes by itself is tried again for a minute at most (not at all unless `patient`), after a
     request that the server may have received only with another assertion. `places` says which option, variable or
-    file names each field of the federation.
+    file names each field of the federation. `again` says that the access token of an earlier exchange has expired: an
+    issuer with `check_jti: false` accepts its assertion once more, so that is tried where there is no other.
 
     Raises:
         InsecureUrlError: the base URL must not carry a token, and nothing was sent.
@@ -39,7 +41,7 @@ def fetch_and_exchange(
     """
     check_url(federation.base_url, what=places.get("base_url") or "the base URL")
     backoff = Backoff() if patient else Backoff(attempts=1)
-    token, before = yield from _unused(federation, source, context, spent)
+    token, before = yield from _unused(federation, source, context, spent, again=again)
 
     def read(answer: Response | RequestFailure) -> AccessToken:
         return read_exchange(
@@ -52,7 +54,10 @@ def fetch_and_exchange(
         )
 
     while True:
-        answer = yield from _present(federation, token, spent, is_new=before is None)
+        answer = yield from _present(federation, token, spent, before)
+        if _is_second_use(token, before) and isinstance(answer, Response) and answer.status in {401, 403}:
+            token, before = yield from _unused(federation, source, context, spent)
+            continue
         delay = backoff.delay(answer)
         if delay is None:
             return read(answer)
@@ -69,26 +74,33 @@ def fetch_and_exchange(
 
 
 def _present(
-    federation: Federation, token: IdentityToken, spent: AssertionLog, *, is_new: bool
+    federation: Federation, token: IdentityToken, spent: AssertionLog, before: AssertionUse | None
 ) -> Flow[Response | RequestFailure]:
     """Send the assertion once, and record what became of it: before the answer, because the process may be killed."""
     fingerprint = federation.fingerprint()
-    yield from call(lambda: spent.record(token, fingerprint))
+    is_second_use = _is_second_use(token, before)
+    if not is_second_use:
+        yield from call(lambda: spent.record(token, fingerprint))
     answer = yield from send(exchange_request(federation, token))
     if isinstance(answer, Response):
-        yield from call(lambda: spent.record(token, fingerprint, answer))
+        yield from call(lambda: spent.record(token, fingerprint, answer, before if is_second_use else None))
         yield from call(spent.forget_expired)
-    elif is_new and not answer.maybe_received:
+    elif before is None and not answer.maybe_received:
         yield from call(lambda: spent.withdraw(token))
     return answer
 
 
+def _is_second_use(token: IdentityToken, before: AssertionUse | None) -> bool:
+    return token.is_single_use and before is not None and before.was_granted
+
+
 def _unused(
-    federation: Federation, source: IdentitySource, context: Context, spent: AssertionLog
+    federation: Federation, source: IdentitySource, context: Context, spent: AssertionLog, *, again: bool = False
 ) -> Flow[tuple[IdentityToken, AssertionUse | None]]:
     """Fetch a token; if it was presented already, ask the source once for another.
 
-    Returns it with what is known of its earlier use, if it may still serve.
+    Returns it with what is known of its earlier use, if it may still serve: where its response was lost, or, if
+    `again`, where it was granted for the same federation.
     """
     try:
         token = yield from source.fetch(context)
@@ -96,19 +108,25 @@ def _unused(
         # Of a token that was used before it expired, more is known than that it has expired.
         raw = yield from call(lambda: source.at_hand(context))
         used = (yield from call(lambda: spent.find(raw))) if raw is not None else None
-        if used is not None and used.outcome == GRANTED:
+        if used is not None and used.was_granted:
             raise _already_used(used, f"{error.summary}, and was exchanged already", context.clock) from None
         raise
     before = yield from call(lambda: spent.find(token.assertion))
     if before is None:
         return token, None
-    other = yield from source.another(token, context)
-    again = yield from call(lambda: spent.find(other.assertion))
-    if again is None:
+    may_be_reused = again and before.outcome == GRANTED and before.federation == federation.fingerprint()
+    try:
+        other = yield from source.another(token, context)
+    except IdentityTokenReusedError:
+        if may_be_reused:
+            return token, before
+        raise
+    used = yield from call(lambda: spent.find(other.assertion))
+    if used is None:
         return other, None
-    _refuse_used(again, federation, other, context.clock, lambda: likely_causes(federation, other, source, context))
-    # Its response was lost. It may not have been used, so it may still work.
-    return other, again
+    if not may_be_reused or other.assertion != token.assertion:
+        _refuse_used(used, federation, other, context.clock, lambda: likely_causes(federation, other, source, context))
+    return other, used
 
 
 def _refuse_used(
@@ -119,7 +137,7 @@ def _refuse_used(
     causes_of: Callable[[], tuple[str, ...]],
 ) -> None:
     same = before.federation == federation.fingerprint()
-    if before.outcome == GRANTED and token.is_single_use:
+    if before.was_granted and token.is_single_use:
         elsewhere = "" if same else " for another rule, workspace or host"
         raise _already_used(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
     if before.outcome == DENIED and same:
@@ -178,10 +196,9 @@ def likely_causes(
         service_account_id=federation.service_account_id,
         workspace_id=federation.workspace_id,
     )
-    outcome, claims = before.outcome if before else None, token.unverified_claims
-    found = examine(
-        request, known, source=source.source, now=context.clock(), used=outcome == GRANTED, lost=outcome == UNKNOWN
-    )
+    claims, used = token.unverified_claims, before is not None and before.was_granted
+    lost = before is not None and before.outcome == UNKNOWN
+    found = examine(request, known, source=source.source, now=context.clock(), used=used, lost=lost)
     visible = visible_causes(found.checks, claims, known, source=source.source, before=earlier_use(before, claims))
     return (*(sanitize(cause, limit=600) for cause in visible), *_usual_causes(federation, token))
 

@@ -112,6 +112,7 @@ class FederatedProvider:
             self.context,
             self._assertions,
             patient=not wanted.has_spare,
+            again=wanted.ran_out,
             places=self._places,
         )
         if store is not None:

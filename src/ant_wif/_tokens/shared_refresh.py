@@ -53,7 +53,9 @@ def refresh_shared(
         kept = yield from _wait_for(turn, look, kept)
         if kept.need is RefreshState.NOTHING or (turn.others and kept.need is RefreshState.ADVISED):
             return kept.usable()
-        return (yield from obtain(wanted._replace(has_spare=wanted.has_spare or kept.need is RefreshState.ADVISED)))
+        has_spare = wanted.has_spare or kept.need is RefreshState.ADVISED
+        ran_out = wanted.ran_out or (kept.token is not None and not kept.lasts)
+        return (yield from obtain(wanted._replace(has_spare=has_spare, ran_out=ran_out)))
     except AntWifError as error:
         if not kept.outlasts(error):
             raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ant_wif._http import run
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import SecretStr, sanitize
-from ant_wif._tokens import GRANTED, UNKNOWN, AssertionLog, AssertionUse, Federation, earlier_use
+from ant_wif._tokens import UNKNOWN, AssertionLog, AssertionUse, Federation, earlier_use
 from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
 from ant_wif.errors import IdentityTokenError
@@ -163,9 +163,9 @@ def explain_assertion(
         expected_audience=expected_audience,
         inline_keys=registered.inline_keys,
     )
-    outcome = before.outcome if before is not None else None
+    used, lost = before is not None and before.was_granted, before is not None and before.outcome == UNKNOWN
     judge = partial(
-        examine, request, known, source=identity_source, used=outcome == GRANTED, lost=outcome == UNKNOWN,
+        examine, request, known, source=identity_source, used=used, lost=lost,
         just_issued=just_issued,
     )  # fmt: skip
     found = judge(now=now)
