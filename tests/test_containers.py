@@ -123,7 +123,7 @@ def by_a_member(owner: int, words: list[str]) -> list[str]:
         "export PYTHONPATH=/mnt/environment/lib/python{}.{}/site-packages:/mnt/src".format(*sys.version_info),
         "export LD_LIBRARY_PATH=/mnt/base/lib",
         f"{run} > $TMPDIR/variables & started=$!",
-        "until grep -q '^$' $TMPDIR/variables; do kill -0 $started; sleep 0.05; done",
+        "until grep -qs '^$' $TMPDIR/variables; do kill -0 $started; sleep 0.05; done",
         'variables=$(cat $TMPDIR/variables); unset ${!ANTHROPIC_*}; eval "$variables"',
         f"HOME=/nonexistent {member} && status=0 || status=$?",
         "kill $started; wait $started || true; exit $status",
