@@ -39,6 +39,7 @@ _REF = r"(?!/)(?!.*(?:\.\.|//|@\{|\.lock(?:/|$)|/$|\.$))[^\x00-\x20\x7f~^:?*\[\]
 _NAME = r"[^\s:*?/\"'`$\\{}]+(?: [^\s:*?/\"'`$\\{}]+)*"
 
 GITLAB_URL = "https://gitlab.com"
+"""The issuer of the identity tokens of GitLab CI on gitlab.com."""
 
 Ref = tuple[str, str]
 """`branch` or `tag`, and its name."""
