@@ -189,6 +189,17 @@ def test_drift_names_what_names_the_other_and_offers_to_follow_either(ant: Ant, 
 
 
 @pytest.mark.parametrize(
+    ("environ", "lacking"),
+    [
+        ({}, "ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID"),
+        ({"ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}, "what is missing above"),
+    ],
+)
+def test_without_a_credential_the_status_says_what_to_set(ant: Ant, environ: dict[str, str], lacking: str) -> None:
+    assert f"\n  none: in CI set {lacking}; else: ant auth login\n" in ant("auth", "status", **environ).out
+
+
+@pytest.mark.parametrize(
     ("prepare", "value"),
     [("profile", "not logged in"), ("expired", "expired"), ("nothing", "no such profile")],
 )

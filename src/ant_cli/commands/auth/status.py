@@ -126,7 +126,9 @@ def _credentials(report: Report, now: float) -> Iterator[str]:
             yield _row(_label(report, candidate), _value(report, candidate), active=candidate.active)
             yield from _details(candidate, now)
     if report.credential is None:
-        yield "  none: in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; else: ant auth login"
+        partial = any(candidate.set and candidate.missing for candidate in report.candidates)
+        lacking = "what is missing above" if partial else "ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID"
+        yield f"  none: in CI set {lacking}; else: ant auth login"
 
 
 def _label(report: Report, candidate: CandidateStatus) -> str:
