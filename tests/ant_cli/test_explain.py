@@ -73,7 +73,8 @@ def test_with_files_everything_is_checked(ant: Ant, emulator: Emulator, files: l
     assert outcome.status == 0
     # Whether the service account is archived, and in which workspaces it is, neither file says.
     assert [number for number, mark in marks(outcome.out).items() if mark != "✓"] == [2, 17]
-    assert "Perhaps service_account_not_member. " in outcome.out
+    assert "Perhaps service_account_not_member. Not checked: the service account is not known here." in outcome.out
+    assert "expected: " not in outcome.out
 
 
 def test_what_fails_shows_what_was_found_and_expected_and_ends_with_the_reason(
@@ -87,6 +88,13 @@ def test_what_fails_shows_what_was_found_and_expected_and_ends_with_the_reason(
     assert f'expected: "{emulator.rule().subject_prefix}"' in outcome.out
     assert "the job names an environment" in outcome.out
     assert outcome.out.splitlines()[-1].startswith("Denied: match_subject_prefix. ")
+
+
+def test_the_only_reason_is_not_repeated_as_a_likely_cause(ant: Ant, emulator: Emulator, files: list[str]) -> None:
+    outcome = ant("auth", "explain", *files, **with_token(emulator, emulator.issue(exp=1)))
+    assert "Likely causes" not in outcome.out
+    assert outcome.out.count("The token expired ") == 1
+    assert outcome.out.splitlines()[-1].startswith("Denied: expired. Fetch the token ")
 
 
 def test_json_has_the_same_for_programs(ant: Ant, emulator: Emulator, files: list[str]) -> None:

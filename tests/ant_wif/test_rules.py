@@ -634,10 +634,7 @@ UNKNOWN = f"""
 14 the condition holds | {NO_RULE}
 16 the service account is the rule's | none asked for | {NO_RULE}
 17 the workspace is enabled | none asked for | {NO_RULE}"""
-NOT_MEMBER = (
-    "17? wrkspc_01 | the default workspace only | "
-    "The service account (not known here) (svac_01) is not a member of wrkspc_01."
-)
+NO_ACCOUNT = "Not checked: the service account is not known here."
 LONG = "4010 s | at most 3600 s | The token has 4010 s, and at most 3600 s is assumed: an issuer accepts one hour " \
     "unless it is registered with more."  # fmt: skip
 FOR_X = '"x" | "https://api.anthropic.com" | The token has "x", and "https://api.anthropic.com" is assumed: ' \
@@ -691,7 +688,7 @@ SURVEYS: list[tuple[str, Knowledge, dict[str, str], list[str]]] = [
         '2! a demoted service account | "fdrl_01" | The rule grants org:admin, and its account is not an admin.']),
     (token(), replace(KNOWN, service_account=DEMOTED), {}, []),
     (token(), replace(KNOWN, service_account=None), {}, [
-        "2? main-branch | Not checked: the service account is not known here.", NOT_MEMBER]),
+        f"2? main-branch | {NO_ACCOUNT}", f"17? wrkspc_01 | {NO_ACCOUNT}"]),
     (token(), replace(KNOWN, service_account=replace(ACCOUNT, workspace_ids=frozenset())), {}, ["17! wrkspc_01 | "
         "the default workspace only | The service account ci (svac_01) is not a member of wrkspc_01."]),
     (token(), replace(KNOWN, default_workspace_id=None), {}, []),

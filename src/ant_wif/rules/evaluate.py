@@ -68,6 +68,7 @@ _LACKING = {
     "key": "the key is not known here",
     "claims": "a claim that it needs is missing",
     "token": "the token cannot be read",
+    "member": "the service account is not known here",
     "account": "the rule at hand names no service account",
     "workspaces": "the rule at hand names no workspaces",
 }
@@ -155,6 +156,8 @@ def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
         default = known.expected_audience in {None, DEFAULT_AUDIENCE}
         because = "a rule expects it unless it names another" if default else "this machine asks for it"
         check = _assumed(check, because, known)
+    elif check.reason == "service_account_not_member" and known.service_account is None:
+        check = replace(check, wanted="", sentence=f"Not checked: {_LACKING['member']}.")
     unchecked = check.unchecked or finding.unchecked or _depends(check, case, known)
     return replace(check, unchecked=unchecked)
 

@@ -97,7 +97,7 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
     yield ""
     for check in found.checks:
         yield from _check_lines(check, marks)
-    if found.causes:
+    if len(found.causes) > bool(found.reason):  # the cause of a denial for one reason is already in its check
         yield ""
         yield "Likely causes, by the token's unverified claims, the most likely first:"
         for number, cause in enumerate(found.causes, 1):
