@@ -563,7 +563,7 @@ def test_a_time_that_two_clocks_judge_differently_is_neither_passed_nor_failed(e
     assert explained(assertion, None, Registered()).checks[8].state == "failed"
     known_drift = explained(assertion, None, Registered(), clock_drift_seconds=float(ahead))
     assert (known_drift.checks[8].state, known_drift.reason) == ("unchecked", None)
-    assert "this machine's clock is 600 seconds" in "".join(known_drift.causes)
+    assert "This machine's clock is 600 seconds" in "".join(known_drift.causes)
 
 
 @pytest.mark.parametrize(

@@ -242,11 +242,11 @@ def _clean(check: Check) -> Check:
 
 def _of_the_clock(issuer_s: float | None, api_s: float | None) -> list[str]:
     if api_s is not None:
-        return drift_cause(api_s, "the Claude API, and times above are judged by the latter")
+        return drift_cause(api_s, "the Claude API. The times above are compared with the clock of the Claude API.")
     return drift_cause(
         issuer_s,
-        "the server that issued the token; times above are judged by this machine's, and by the Claude API's own when "
-        "it decides",
+        "the server that issued the token. The times above are compared with this machine's clock. The Claude API "
+        "compares them with its own.",
     )
 
 

@@ -86,7 +86,7 @@ def drift_cause(ahead: float | None, whose: str) -> list[str]:
     if ahead is None or abs(ahead) < NOTABLE_SECONDS:
         return []
     direction = "behind" if ahead > 0 else "ahead of"
-    return [f"this machine's clock is {abs(ahead):.0f} seconds {direction} that of {whose}"]
+    return [f"This machine's clock is {abs(ahead):.0f} seconds {direction} that of {whose}"]
 
 
 @dataclass(frozen=True)
