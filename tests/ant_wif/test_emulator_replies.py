@@ -201,7 +201,9 @@ def test_a_condition_that_never_holds_leaves_the_echo_and_is_named(
 ) -> None:
     scripted.reply("never", when=when)
     assert said(ask(sdk, "rain")) == "rain"
-    with pytest.raises(AssertionError, match=r"1 of the replies not used, by 1 requests.*\n  text 'never' when .*"):
+    with pytest.raises(
+        AssertionError, match=r"that were not used: 1\. Requests to messages: 1\.\n  text 'never' when .*"
+    ):
         scripted.assert_all_used()
     assert [each.times_left for each in scripted.replies_left] == [1]
 

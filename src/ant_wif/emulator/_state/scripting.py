@@ -130,7 +130,7 @@ class ScriptedModel:
         if left:
             received = len(self.requests.messages())
             listed = "".join(f"\n  {reply}" for reply in left)
-            raise AssertionError(f"{len(left)} of the replies not used, by {received} requests to messages:{listed}")
+            raise AssertionError(f"Replies that were not used: {len(left)}. Requests to messages: {received}.{listed}")
 
     def clear_replies(self) -> None:
         """Forget the replies that were set: the next request gets the echo."""
