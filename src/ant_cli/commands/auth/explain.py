@@ -97,10 +97,12 @@ def _lines(found: Explanation, marks: dict[str, str]) -> Iterator[str]:
     yield ""
     for check in found.checks:
         yield from _check_lines(check, marks)
-    if len(found.causes) > bool(found.reason):  # the cause of a denial for one reason is already in its check
+    # The one cause of a known reason is in its check already.
+    causes = found.causes if len(found.causes) > 1 or not found.reason else ()
+    if causes:
         yield ""
         yield "Likely causes, by the token's unverified claims, the most likely first:"
-        for number, cause in enumerate(found.causes, 1):
+        for number, cause in enumerate(causes, 1):
             yield f"  {number}. {cause}"
     yield ""
     if found.reason:
