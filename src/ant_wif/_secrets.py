@@ -584,9 +584,11 @@ def _without_disguised(text: str) -> str:
         done, parts = 0, []
         for at in _places(text, words):
             found = pattern.match(text, at) if at >= done else None
-            if found and len(found[0]) >= 2 * _SHOWN and (words is signs or _NOT_WRITTEN.search(found[0])):
-                parts.append(f"{text[done:at]}[masked]")
-                done = found.end()
+            if found is None:
+                continue
+            is_token = len(found[0]) >= 2 * _SHOWN and (words is signs or _NOT_WRITTEN.search(found[0]))
+            parts.append(text[done:at] + ("[masked]" if is_token else found[0]))
+            done = found.end()  # of any: a token in what is not one would be shorter, and end there too
         text = "".join([*parts, text[done:]]) if parts else text
     return text
 

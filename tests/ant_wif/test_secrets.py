@@ -271,7 +271,7 @@ def test_long_text_is_cut_and_says_so() -> None:
 
 NASTY = [
     "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN A", "PRIVATE KEY", "-----END ", "A ", "-",
-    "eyJ", "eyJ.", "eyJaaaaaaaa", "eyJaaaaaaaa.", "eyJaaaaaaaa.a.a.a.", ".",
+    "eyJ", "eyJ.", "eyJ-", "eyJaaaaaaaa", "eyJaaaaaaaa.", "eyJaaaaaaaa.a.a.a.", ".",
     "sk-ant-", "sk-ant-a", "sk-ant-a-", "sk-ant-a-b ", "sk-",
     "authorization", "authorization:", "authorization: ", "authorization : bearer ", "authorization='", "x-api-key=",
     "bearer", "bearer ", "bearer\t", "bearer aaaaaaaa", " ", "\n", "'", '"', "\\", '\\"', "''",
@@ -290,7 +290,7 @@ nasty = eval(sys.stdin.read())
 known = [SecretStr("eyJaaaaaaaa.bbbbbbbbbbbb.cccccccccccc")]
 for piece in nasty:
     text = piece * ((1 << 17) // len(piece))
-    redact(text, known); sanitize(text, known=known)
+    redact(text, known); sanitize(text, known=known); redact(text + " %2d", certain=True)
 for first, second in itertools.permutations(nasty, 2):
     # An opening followed by a long run that never completes it, and the same run ended by something else.
     run = first + second * (128 // len(second))
