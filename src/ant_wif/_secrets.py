@@ -168,17 +168,18 @@ def _signs() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
 
 
 @functools.cache
-def _disguised() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A token to its end, from where `_signs` tell of one: in base64, over lines too, or in hex; with escapes in it."""
+def _disguised() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A token to its end, where `_signs` tell of one: in base64, over lines too, or in hex; with escapes; an escape."""
     written = r"(?:{2}|&#(?:{0};|x{0:x};)|%(?:25)?{0:x}|\\{{1,8}}(?:u00|x){0:x})"
     begins = "|".join("".join(written.format(ord(each), 0, each) for each in start) for start in ("sk-ant-", "eyJ"))
-    code = r"&#(?:\d{2,3}|x[0-9a-f]{2});|%(?:25)?[0-9a-f]{2}|\\{1,8}(?:u00|x)[0-9a-f]{2}"
+    code = r"&#(?:(\d{2,3})|x([0-9a-f]{2}));|(?:%(?:25)?|\\{1,8}(?:u00|x))([0-9a-f]{2})"
     return (
         re.compile(r"[\w+/\-]+=*(?:(?:\r?\n|(?:\\r)?\\n)[\w+/\-]{20,}=*)*", re.ASCII),
         re.compile(
             rf"(?:(?<!\w)|(?<=%[0-9a-f]{{2}})|(?<=\\x[0-9a-f]{{2}})|(?<=\\[nrt]))(?:{begins})(?:{code}|[\w.\-])*",
             re.ASCII | re.IGNORECASE,
         ),
+        re.compile(code, re.ASCII | re.IGNORECASE),
     )
 
 
@@ -399,7 +400,7 @@ def redact(text: str, known: Iterable[SecretStr] = (), *, certain: bool = False)
         text = "".join(_without_pem(text, certain=certain))
     if "://" in text and not certain:
         text = _of_user().sub(r"\1[masked]\2", text)
-    text = _without_disguised(text)
+    text = _without_disguised(text, certain=certain)
     if "sk-ant-" in text or "eyJ" in text:
         text = _shapes(certain=certain).sub(_mask_certain if certain else _mask_shape, text)
     done, parts = 0, []
@@ -575,25 +576,27 @@ def _mask_shape(found: re.Match[str]) -> str:
     return secret if already else mask(secret)
 
 
-def _without_disguised(text: str) -> str:
-    """Mask every token that is not written as it is, and long enough to be one."""
+def _without_disguised(text: str, *, certain: bool) -> str:
+    """Mask every token that is encoded, and long enough to be one."""
     signs, escapes, starts = _signs()
-    for words, pattern in zip(
-        (signs, starts if any(each in text for each in escapes) else ()), _disguised(), strict=True
-    ):
+    encoded, with_escapes, _ = _disguised()
+    for words, pattern in ((signs, encoded), (starts if any(each in text for each in escapes) else (), with_escapes)):
         done, parts = 0, []
         for at in _places(text, words):
             found = pattern.match(text, at) if at >= done else None
             if found is None:
                 continue
-            is_token = len(found[0]) >= 2 * _SHOWN and (words is signs or _NOT_WRITTEN.search(found[0]))
+            is_token = len(found[0]) >= 2 * _SHOWN and (words is signs or _is_escaped(found[0], certain=certain))
             parts.append(text[done:at] + ("[masked]" if is_token else found[0]))
             done = found.end()  # of any: a token in what is not one would be shorter, and end there too
         text = "".join([*parts, text[done:]]) if parts else text
     return text
 
 
-_NOT_WRITTEN = re.compile(r"[^\w.\-]", re.ASCII)
+def _is_escaped(text: str, *, certain: bool) -> bool:
+    """Whether this is a token with escapes, and not one as it is, which is masked by its form."""
+    plain = _disguised()[2].sub(lambda found: chr(int(found[1]) if found[1] else int(found[2] or found[3], 16)), text)
+    return plain != text and (not certain or _shapes(certain=True).sub(_mask_certain, plain) != plain)
 
 
 def _is_of_id(found: re.Match[str]) -> bool:
