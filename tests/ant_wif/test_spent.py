@@ -258,6 +258,18 @@ def test_an_issuer_that_does_not_check_jti_accepts_the_token_again_when_the_acce
     assert [record.outcome for record in job.emulator.history][:2] == ["granted", "granted"]
 
 
+@pytest.mark.parametrize("cache", ["", "memory"], ids=["shared", "in memory"])
+def test_where_no_other_identity_token_can_be_had_the_access_token_serves_to_its_end(cache: str, job: Job) -> None:
+    credentials = job.credentials(ANT_CACHE=cache)
+    token, expires_at = credentials.token(), credentials.expires_at or 0
+    for left in (60, 20, 2):
+        job.clock.now = expires_at - left
+        assert credentials.token() == token
+    job.clock.now = expires_at - 1
+    with pytest.raises(IdentityTokenReusedError):
+        credentials.token()
+
+
 def test_a_used_token_is_tried_once_more_after_its_access_token_and_then_never_again(job: Job) -> None:
     credentials = job.credentials()
     credentials.token()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ant_wif._environment import steady
 from ant_wif._http import Flow, arun, run
 from ant_wif._secrets import SecretStr
-from ant_wif.errors import AntWifError
+from ant_wif.errors import AntWifError, IdentityTokenReusedError
 
 if TYPE_CHECKING:
     import httpx
@@ -256,15 +256,20 @@ class TokenCache:
 
     def _fail(self, refresh: Refresh, error: BaseException) -> AccessToken | None:
         """Release those who wait. Returns the token to go on with for now, or `None` to raise."""
+        ours = error if isinstance(error, AntWifError) else None
+        # The others share an error of ours; when the one who flew was interrupted, another flies.
+        shared: AccessToken | AntWifError | None = ours
+        spare = refresh.spare if ours is not None else None
         with self._lock:
             self._pause_now()
             self._flight = None if self._flight is refresh.in_flight else self._flight
-        # The others share an error of ours; when the one who flew was interrupted, another flies.
-        refresh.in_flight.outcome.set_result(error if isinstance(error, AntWifError) else None)
-        if refresh.spare is not None and isinstance(error, AntWifError):
-            log.warning("the token could not be refreshed and is used while it lasts: %s", error.summary)
-            return refresh.spare
-        return None
+            # No other token can ever be had, so this one serves to its end, as in `refresh_shared`.
+            if isinstance(ours, IdentityTokenReusedError) and self._token and self._token.lasts(self._clock()):
+                spare = shared = self._token
+        refresh.in_flight.outcome.set_result(shared)
+        if spare is not None and ours is not None:
+            log.warning("the token could not be refreshed and is used while it lasts: %s", ours.summary)
+        return spare
 
 
 class InFlightRefresh:
