@@ -114,17 +114,19 @@ def _unused(
     before = yield from call(lambda: spent.find(token.assertion))
     if before is None:
         return token, None
-    may_be_reused = again and before.outcome == GRANTED and before.federation == federation.fingerprint()
+    fingerprint = federation.fingerprint()
+
+    def serves_again(use: AssertionUse) -> bool:
+        return again and use.outcome == GRANTED and use.federation == fingerprint
+
     try:
         other = yield from source.another(token, context)
     except IdentityTokenReusedError:
-        if may_be_reused:
-            return token, before
-        raise
+        if not serves_again(before):
+            raise
+        other = token
     used = yield from call(lambda: spent.find(other.assertion))
-    if used is None:
-        return other, None
-    if not may_be_reused or other.assertion != token.assertion:
+    if used is not None and not serves_again(used):
         _refuse_used(used, federation, other, context.clock, lambda: likely_causes(federation, other, source, context))
     return other, used
 
