@@ -89,22 +89,26 @@ class LeakGuard:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raise a UsageError with the masked text in place of an error that holds a secret."""
+        """Raise a UsageError with the masked text in place of an error that holds a secret; an exit stays one."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             shown = self._shown(error)
             if shown is None:
                 raise
-            raise pytest.UsageError(shown) from None
+            raise shown from None
 
     @never_raises
-    def _shown(self, error: Exception) -> str | None:
-        if not self.leaks("".join(traceback.format_exception(error))):
+    def _shown(self, error: BaseException) -> BaseException | None:
+        # Of an exit, Python shows the text alone.
+        if not self.leaks(error if isinstance(error, SystemExit) else "".join(traceback.format_exception(error))):
             return None
+        for kind in (SystemExit, KeyboardInterrupt):
+            if isinstance(error, kind):
+                return kind(self.clean(str(error)))
         if isinstance(error, pytest.UsageError):
-            return self.clean("\n".join(map(str, error.args)))
-        return self.clean("".join(traceback.format_exception(error, limit=-_INNERMOST)))
+            return pytest.UsageError(self.clean("\n".join(map(str, error.args))))
+        return pytest.UsageError(self.clean("".join(traceback.format_exception(error, limit=-_INNERMOST))))
 
     @cached_property
     def _look(self) -> Callable[[str], bool]:
