@@ -279,6 +279,8 @@ def test_a_used_token_is_tried_once_more_after_its_access_token_and_then_never_a
         with pytest.raises(IdentityTokenReusedError) as caught:
             each.token()
         assert caught.value.used_at == used_at
+        denied = job.emulator.history[-1].request_id
+        assert f"sent again since then: denied (HTTP 401, request id {denied})" in caught.value.facts
     assert [record.outcome for record in job.emulator.history] == ["granted", "denied"]
     job.rotate()
     assert credentials.token()

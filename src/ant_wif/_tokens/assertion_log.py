@@ -54,7 +54,7 @@ class AssertionUse(NamedTuple):
     program: str
     request_id: str | None = None
     status: int | None = None
-    """The HTTP status of the answer."""
+    """The HTTP status of the last answer, as is the request ID."""
 
     @property
     def was_granted(self) -> bool:
@@ -109,7 +109,7 @@ class AssertionLog:
     ) -> None:
         """Keep what became of an assertion. Before it is answered, that is `unknown`.
 
-        Of one that was `granted` before, it is kept how that was, unless it is granted again.
+        Of one that was `granted` before, it is kept when that was and in which process, unless it is granted again.
         """
         now = self._clock()
         record = AssertionUse(
@@ -122,8 +122,10 @@ class AssertionLog:
             request_id_of(answer.headers, [token.assertion]) if answer else None,
             answer.status if answer else None,
         )
-        if granted is not None and record.outcome != GRANTED:
-            record = granted._replace(outcome=USED if record.outcome == DENIED else GRANTED)
+        if granted is not None and record.outcome == DENIED:
+            record = granted._replace(outcome=USED, request_id=record.request_id, status=record.status)
+        elif granted is not None and record.outcome == UNKNOWN:
+            record = granted
         self._memory = {name: kept for name, kept in self._memory.items() if kept.until > now}
         self._memory[_name(token.assertion)] = record
         if self._cache is None:

@@ -8,7 +8,7 @@ from ant_wif._environment import moment
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
 from ant_wif._secrets import sanitize
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, USED, AssertionLog, AssertionUse, earlier_use
 from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, read_exchange
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
@@ -143,10 +143,9 @@ def _refuse_used(
         elsewhere = "" if same else " for another rule, workspace or host"
         raise _already_used(before, f"the identity token from {token.source} was exchanged already{elsewhere}", clock)
     if before.outcome == DENIED and same:
-        request_id = f", request id {before.request_id}" if before.request_id else ""
         causes, status = causes_of(), before.status or 401
         raise ExchangeError(
-            f"the identity token from {token.source} was denied before (HTTP {status}{request_id})",
+            f"the identity token from {token.source} was denied before ({_answer(before)})",
             facts=[
                 f"denied: {_when(before, clock)}; a denied token is not sent again",
                 *(f"to check: {cause}" for cause in causes),
@@ -165,12 +164,17 @@ def _already_used(before: AssertionUse, what: str, clock: Callable[[], float]) -
         facts=[
             f"exchanged: {_when(before, clock)}",
             "a token with a `jti` can be exchanged once; its access token cannot be used here or has expired",
+            *([f"sent again since then: denied ({_answer(before)})"] if before.outcome == USED else ()),
         ],
         hint="use an identity source that issues new tokens (`ant identity detect`), or run all programs under "
         "one `ant exec -- …`; otherwise let the platform write a new token first",
         used_at=before.at,
         used_by=before.used_by,
     )
+
+
+def _answer(before: AssertionUse) -> str:
+    return f"HTTP {before.status or 401}" + (f", request id {before.request_id}" if before.request_id else "")
 
 
 def _when(before: AssertionUse, clock: Callable[[], float]) -> str:
