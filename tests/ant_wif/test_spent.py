@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import pickle
+import subprocess
 import sys
 import time
 import traceback
@@ -256,6 +257,16 @@ def test_an_issuer_that_does_not_check_jti_accepts_the_token_again_when_the_acce
     assert second != first
     assert job.credentials().token() == second or cache
     assert [record.outcome for record in job.emulator.history][:2] == ["granted", "granted"]
+
+
+def test_a_process_that_finds_an_access_token_does_not_load_the_record_of_identity_tokens(job: Job) -> None:
+    job.credentials().token()
+    script = "import sys, ant_wif; ant_wif.resolve().token(); print('ant_wif._tokens.assertion_log' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=job.environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+    assert job.emulator.exchanges == 1
 
 
 @pytest.mark.parametrize("cache", ["", "memory"], ids=["shared", "in memory"])

@@ -15,7 +15,6 @@ from ant_wif._config import CacheDir, ConfigDir
 from ant_wif._files import Draft, make_folder, read_object, remove, sweep, write_atomically
 from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.assertion_log import retryable
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif.errors import ConfigurationError, ProfileError
 
@@ -259,6 +258,8 @@ def forget_cached_tokens(cache: CacheDir, federation: Federation | None = None) 
     if federation is not None:
         doomed = [path for path, entry, _ in cached_tokens(cache) if entry.federation == federation]
     else:
+        from ant_wif._tokens.assertion_log import retryable
+
         cache.check()
         sweep(cache.path)
         sweep(cache.spent)
