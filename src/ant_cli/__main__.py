@@ -15,15 +15,15 @@ def main() -> int:
 
     Ctrl-C while Python imports or ends would print a traceback, or be lost: it comes to whatever code runs just then.
     """
-    is_asked = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_asked:  # and not ignored, as in the background of a script
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:  # and not ignored, as in the background of a script
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     from ant_cli.main import main as run
 
-    if is_asked:
+    if is_default:
         quietly = signal.signal(signal.SIGINT, signal.default_int_handler)
     status = run()
-    if is_asked:
+    if is_default:
         signal.signal(signal.SIGINT, quietly)
     return status
 
