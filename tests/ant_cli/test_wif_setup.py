@@ -57,6 +57,7 @@ def variables(outcome: Outcome) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("words", "subject"),
     [
+        ("github --repo https://www.github.com/acme/app", "repo:acme/app:"),
         ("github --repo https://github.com/acme/app", "repo:acme/app:"),
         ("github --repo https://github.com/acme/app.git/", "repo:acme/app:"),
         ("github --repo git@github.com:acme/app.git", "repo:acme/app:"),

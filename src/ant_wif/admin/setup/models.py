@@ -122,7 +122,7 @@ def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
     if found is None:
         return text
     other = (found[1] or found[2]).lower()
-    if other != host and host:
+    if host and other not in {host, f"www.{host}"}:
         raise ConfigurationError(
             f"the repository is on {other}, and the issuer is that of {host}", hint=elsewhere.replace("HOST", other)
         )
