@@ -325,6 +325,7 @@ def test_a_pod_finds_the_token_where_the_manifest_mounts_it(tmp_path: Path) -> N
         environ = {
             name: value for name, value in emulator.env("kubernetes").items() if name != "ANTHROPIC_IDENTITY_TOKEN_FILE"
         }
+        environ["TMPDIR"] = str(tmp_path)  # there, /tmp is nobody's
         status, said = run(without_status(first("kubernetes")), environ, tmp_path, mounted)
         assert (status, emulator.exchanges) == (0, 1), said
 
