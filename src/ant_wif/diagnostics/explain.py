@@ -7,7 +7,7 @@ registered there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -193,7 +193,7 @@ def _by_both_clocks(here: Check, there: Check) -> Check:
     if here.state == there.state:
         return here
     sentence = "Not checked: by the clock of the server that issued the token, this check has the other result."
-    return replace(here, unchecked=True, sentence=sentence)
+    return here._replace(unchecked=True, sentence=sentence)
 
 
 def _request(assertion: SecretStr, federation: Federation | None, registered: Registered) -> ExchangeRequest:
@@ -237,7 +237,7 @@ def _looked_for(check: Check, registered: Registered, federation: Federation | N
 def _clean(check: Check) -> Check:
     """Return it with the secrets masked that are in a claim or a rule."""
     found, wanted, sentence = (sanitize(text, limit=1024) for text in (check.found, check.wanted, check.sentence))
-    return replace(check, found=found, wanted=wanted, sentence=sentence)
+    return check._replace(found=found, wanted=wanted, sentence=sentence)
 
 
 def _of_the_clock(issuer_s: float | None, api_s: float | None) -> list[str]:

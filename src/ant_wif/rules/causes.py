@@ -53,7 +53,7 @@ def examine(
     if lost:
         sentence = "The token was presented before and no answer came, so it may be used already."
     checks = (
-        replace(check, unchecked=True, sentence=sentence)
+        check._replace(unchecked=True, sentence=sentence)
         if check.number == _JTI and check.passed and not just_issued
         else check
         for check in found.checks

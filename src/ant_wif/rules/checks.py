@@ -413,4 +413,4 @@ def well_formed(text: str, flaw: str) -> Check:
 
 
 def _check(number: int, title: str, finding: Finding) -> Check:
-    return Check(number, title, finding.reason, finding.found, finding.wanted, finding.sentence)
+    return Check(number, title, *finding[:-1])

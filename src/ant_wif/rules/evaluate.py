@@ -157,9 +157,9 @@ def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
         because = "a rule expects it unless it names another" if default else "this machine asks for it"
         check = _assumed(check, because, known)
     elif check.reason == "service_account_not_member" and known.service_account is None:
-        check = replace(check, wanted="", sentence=f"Not checked: {_LACKING['member']}.")
+        check = check._replace(wanted="", sentence=f"Not checked: {_LACKING['member']}.")
     unchecked = check.unchecked or finding.unchecked or _depends(check, case, known)
-    return replace(check, unchecked=unchecked)
+    return check._replace(unchecked=unchecked)
 
 
 def _passed(check: Check, known: Knowledge) -> Check:
@@ -172,13 +172,13 @@ def _passed(check: Check, known: Knowledge) -> Check:
         sentence = f"Not checked: {_LACKING['rule']}. The token's audience {than}."
     else:
         return check
-    return replace(check, wanted="", sentence=sentence, unchecked=True)
+    return check._replace(wanted="", sentence=sentence, unchecked=True)
 
 
 def _assumed(check: Check, because: str, known: Knowledge) -> Check:
     sentence = f"The token has {check.found}, and {check.wanted} is assumed: {because}."
     own_audience = check.number == _AUDIENCE and known.expected_audience not in {None, DEFAULT_AUDIENCE}
-    return replace(check, sentence=sentence, unchecked=own_audience or not known.defaults_apply)
+    return check._replace(sentence=sentence, unchecked=own_audience or not known.defaults_apply)
 
 
 def _value(number: int, case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 OrganizationRole = Literal["admin", "developer"]
 
@@ -108,8 +108,7 @@ class ExchangeRequest:
         return f"ExchangeRequest(federation_rule_id={self.federation_rule_id!r}, assertion=...)"
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One step of a judgement. Numbers start at 2: the first check is that of the request's form.
 
     `found` and `wanted` are for display: printable, cut, with strings in JSON quotes. In a judgement a
@@ -133,7 +132,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        return self.state == "passed"
+        return self.reason is None and not self.unchecked
 
     @property
     def failed(self) -> bool:
