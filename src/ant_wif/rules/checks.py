@@ -10,6 +10,7 @@ import datetime
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
 from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE, MAX_ASSERTION_BYTES
@@ -89,7 +90,7 @@ def shown(value: object) -> str:
     elif value is None:
         text = "none"
     elif isinstance(value, str):
-        text = json.dumps(value[:_SHOWN_CHARACTERS])
+        text = encode_basestring_ascii(value[:_SHOWN_CHARACTERS])
     else:
         text = json.dumps(value)
     return text if len(text) <= 2 * _SHOWN_CHARACTERS else f"{text[: 2 * _SHOWN_CHARACTERS]}..."
@@ -97,7 +98,7 @@ def shown(value: object) -> str:
 
 def printable(text: str) -> str:
     """Return text from outside as printable ASCII on one line, cut."""
-    return json.dumps(text[: 2 * _SHOWN_CHARACTERS])[1:-1].replace("\x7f", "?")
+    return encode_basestring_ascii(text[: 2 * _SHOWN_CHARACTERS])[1:-1].replace("\x7f", "?")
 
 
 LEEWAY_SECONDS = 30
