@@ -20,18 +20,17 @@ from typing import NamedTuple
 
 from ant_wif._config import CacheDir
 from ant_wif._files import read_object, remove, sweep, write_atomically
-from ant_wif._http import Response, request_id_of
+from ant_wif._http import RequestFailure, Response, request_id_of
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentityToken
 from ant_wif.identity.token import trimmed
 
-__all__ = ["AssertionLog", "AssertionUse", "earlier_use", "retryable"]
+__all__ = ["AssertionLog", "AssertionUse", "earlier_use", "outcome_of", "retryable"]
 
 log = logging.getLogger("ant_wif.store")
 
 UNKNOWN, GRANTED, DENIED, USED = "unknown", "granted", "denied", "used"
-_OUTCOMES = {200: GRANTED, 401: DENIED, 403: DENIED}
 _LATEST = 2.5e11  # the last year that a date can have
 _LEEWAY_SECONDS = 60
 _LONGEST_SECONDS = 48 * 3600
@@ -63,6 +62,11 @@ class AssertionUse(NamedTuple):
     @property
     def used_by(self) -> str:
         return f"process {self.pid} ({self.program})"
+
+
+def outcome_of(answer: Response | RequestFailure | None) -> str:
+    """Say what became of an assertion by the answer to it; `unknown` while there is none that tells."""
+    return {200: GRANTED, 401: DENIED, 403: DENIED}.get(answer.status if isinstance(answer, Response) else 0, UNKNOWN)
 
 
 def earlier_use(before: AssertionUse | None, claims: Mapping[str, object]) -> str:
@@ -113,7 +117,7 @@ class AssertionLog:
         """
         now = self._clock()
         record = AssertionUse(
-            _OUTCOMES.get(answer.status, UNKNOWN) if answer else UNKNOWN,
+            outcome_of(answer),
             federation,
             now,
             _until(token, now),

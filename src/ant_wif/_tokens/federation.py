@@ -8,7 +8,16 @@ from ant_wif._environment import moment
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
 from ant_wif._secrets import sanitize
 from ant_wif._tokens.access_token import AccessToken
-from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, USED, AssertionLog, AssertionUse, earlier_use
+from ant_wif._tokens.assertion_log import (
+    DENIED,
+    GRANTED,
+    UNKNOWN,
+    USED,
+    AssertionLog,
+    AssertionUse,
+    earlier_use,
+    outcome_of,
+)
 from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, read_exchange
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
@@ -55,7 +64,7 @@ def fetch_and_exchange(
 
     while True:
         answer = yield from _present(federation, token, spent, before)
-        if _is_second_use(token, before) and isinstance(answer, Response) and answer.status in {401, 403}:
+        if _is_second_use(token, before) and outcome_of(answer) == DENIED:
             token, before = yield from _unused(federation, source, context, spent)
             continue
         delay = backoff.delay(answer)
