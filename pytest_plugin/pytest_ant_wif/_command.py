@@ -11,8 +11,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CommandLine", "CommandOutcome"]
-
 
 @dataclass(frozen=True)
 class CommandOutcome:

@@ -13,8 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from ant_wif.emulator import Emulator
 
-__all__ = ["AntEnv", "UnknownPlatformError"]
-
 _PREFIXES = (
     "ANTHROPIC_", "ANT_", "ACTIONS_", "AWS_", "AZURE", "BITBUCKET_", "BUILDKITE", "CI_", "CIRCLE", "CLOUDSDK_",
     "CODEBUILD_", "FLY_", "GCE_", "GCLOUD_", "GITHUB_", "GITLAB_", "GOOGLE_", "IDENTITY_", "KUBERNETES_", "MSI_",

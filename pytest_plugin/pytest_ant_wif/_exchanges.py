@@ -22,8 +22,6 @@ from ant_wif.identity import Context, GitHubActions
 if TYPE_CHECKING:
     from ant_wif.emulator import Emulator
 
-__all__ = ["emulated_credentials"]
-
 # pydantic loads its parts on first use, and fails if one is imported again, as in the second inner run of pytester.
 _ = pydantic.BaseModel
 

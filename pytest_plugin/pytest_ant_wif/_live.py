@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ant_wif._tokens import AccessToken, TokenRequest
     from ant_wif.credentials import Credentials
 
-__all__ = ["NoLiveCredentialError", "join_workers", "live_credentials"]
-
 _CHANNEL = "ant_wif"
 _ANSWER_SECONDS = 180
 _LOCK = threading.RLock()

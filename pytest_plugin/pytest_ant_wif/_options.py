@@ -6,8 +6,6 @@ from typing import Literal, cast
 
 import pytest
 
-__all__ = ["LEAKS", "MODES", "Leaks", "Mode", "add_options", "is_worker", "leaks_of", "mode_of", "profile_of"]
-
 Mode = Literal["emulator", "live", "auto"]
 Leaks = Literal["redact", "fail", "off"]
 MODES: tuple[Mode, ...] = ("emulator", "live", "auto")

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ant_wif import Credentials
     from ant_wif.emulator import Emulator
 
-__all__ = ["ACCOUNT", "MotoAws", "Platform"]
-
 ACCOUNT = "123456789012"
 _ROLE = "ci"
 

@@ -10,8 +10,6 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-__all__ = ["never_raises", "warn_once"]
-
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 _WARNED = pytest.StashKey[bool]()

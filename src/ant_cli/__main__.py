@@ -7,8 +7,6 @@ try:
 except KeyboardInterrupt:
     os._exit(130)
 
-__all__ = ["main"]
-
 
 def main() -> int:
     """Run `ant` and return its exit status.

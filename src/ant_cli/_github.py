@@ -15,9 +15,6 @@ from ant_cli._logging import try_to_say
 if TYPE_CHECKING:
     from ant_wif._secrets import SecretStr
 
-__all__ = ["annotate", "export", "is_job", "mask", "set_outputs", "summarize", "token_for"]
-
-
 _OF_GITHUB = ("GH_TOKEN", "GITHUB_TOKEN")
 _OF_SERVER = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 

@@ -11,8 +11,6 @@ from typing import TextIO
 
 import click
 
-__all__ = ["NowAndThen", "debug", "fall_silent", "stop", "try_to_say", "warn", "warn_now_and_then"]
-
 _WARNING_SECONDS = 60
 _LOGGER = logging.getLogger("ant_wif")
 _before: list[tuple[int, list[logging.Handler]]] = []

@@ -17,19 +17,6 @@ from ant_cli._session import Session
 from ant_cli._terminal import is_terminal, table, waiting, width
 from ant_wif._secrets import harmless, harmless_json, harmless_pieces, sanitize
 
-__all__ = [
-    "check_transformation",
-    "form",
-    "print_bytes",
-    "print_item",
-    "print_items",
-    "print_list",
-    "print_table",
-    "print_text",
-    "say",
-    "written",
-]
-
 
 def say(text: str, *, lines: bool = False, err: bool = False, to: TextIO | None = None) -> None:
     """Print one line for people, or with `lines` several. Of what it quotes, nothing is obeyed and all is seen."""

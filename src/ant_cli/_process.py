@@ -10,8 +10,6 @@ from typing import Any
 
 from ant_wif._environment import end_with_parent, is_in_foreground
 
-__all__ = ["Ended", "Relay"]
-
 _FROM_KEYBOARD = {"SIGINT", "SIGQUIT"}
 _RELAYED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 

@@ -6,8 +6,6 @@ import click
 
 from ant_cli._session import Session
 
-__all__ = ["confirm"]
-
 
 def confirm(session: Session, question: str, *, yes: bool) -> None:
     """Ask, unless `--yes` has answered. Raises click.Abort on a no, and UsageError without a terminal of our own."""

@@ -11,8 +11,6 @@ import click
 from ant_cli._session import Session
 from ant_wif._environment import has_input
 
-__all__ = ["LARGEST_BODY", "read_file", "read_input", "read_stdin"]
-
 LARGEST_BODY = 32 << 20  # what the API takes at most, as "Request size limits" of its errors page has it
 _SILENCE_SECONDS = 2.0
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ant_wif._resolution import Resolution, TierCandidate
     from ant_wif.credentials import Credentials
 
-__all__ = ["ReaderGoneError", "Session", "pass_session"]
-
 LIBRARY_ARGUMENTS = {
     "api_key", "auth_token", "base_url", "federation_rule_id", "identity_source", "identity_token",
     "identity_token_file", "organization_id", "service_account_id", "workspace_id",

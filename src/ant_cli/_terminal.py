@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["fitted", "is_terminal", "table", "understands_color", "waiting", "width", "wrapped"]
-
 _GAP = "  "
 _QUIET_SECONDS = 1.0
 _CLEAR_LINE = "\r\x1b[K"

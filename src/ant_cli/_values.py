@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 else:  # generic from click 8.2 on
     _ParamType = click.ParamType
 
-__all__ = ["TextValue", "Value", "encoded", "field_value", "read_document"]
-
 _LITERAL = re.compile(r"null|true|false|-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 import click
 
-__all__ = ["beta_header", "header_lines"]
-
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.1
 _OWN = {"authorization", "x-api-key", "host", "content-length", "transfer-encoding", "connection"}
 

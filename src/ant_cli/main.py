@@ -21,8 +21,6 @@ from ant_cli._session import ReaderGoneError, Session
 from ant_wif._constants import __version__
 from ant_wif.errors import AntWifError
 
-__all__ = ["cli", "main"]
-
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 DONE, FAILED, NO_CREDENTIAL, DENIED, INTERRUPTED = 0, 1, 3, 4, 130

@@ -23,39 +23,6 @@ if TYPE_CHECKING:
     import socket
     import subprocess
 
-__all__ = [
-    "CACHE",
-    "CONFIG",
-    "DIRECTORY",
-    "HAS_DESKTOP",
-    "HOME",
-    "IS_POSIX",
-    "LONGEST_SOCKET_PATH",
-    "NOFOLLOW",
-    "NONBLOCK",
-    "NOWHERE",
-    "Environment",
-    "Pipes",
-    "UserFolder",
-    "elapsed",
-    "end_with_parent",
-    "give",
-    "group_id",
-    "group_named",
-    "has_input",
-    "is_in_foreground",
-    "iso",
-    "kill_group",
-    "lock",
-    "moment",
-    "replace",
-    "set_mode",
-    "span",
-    "steady",
-    "unix_socket",
-    "user_id",
-]
-
 
 class UserFolder(NamedTuple):
     """A folder of the user's: in the one that `variable` names, else in a folder below home."""

@@ -21,8 +21,6 @@ from ant_wif.errors import ConfigurationError
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
 
-__all__ = ["AHEAD_SECONDS", "PROFILE", "ExportedProfile", "TokenRenewer", "in_variables", "variables_of"]
-
 PROFILE = EXPORTED
 AHEAD_SECONDS = 45
 """Seconds before expiry from which a token in the folder is replaced, at the latest.

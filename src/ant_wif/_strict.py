@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["kind_of", "problem_in_words", "read_json", "read_object", "read_value"]
-
 _MAX_DEPTH = 500
 """How deep objects and lists may be nested."""
 _LONGEST_NUMBER = 1000

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-__all__ = ["clean_allure", "show_as_failed"]
-
 Replace = Callable[[Any, str, object], None]
 
 

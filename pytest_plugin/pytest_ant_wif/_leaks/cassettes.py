@@ -13,8 +13,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ["clean_cassettes"]
-
 _MASKED_JWT = re.compile(r"\[JWT of \d+ characters\]")
 _HOUR = 3600
 

@@ -27,8 +27,6 @@ from pytest_ant_wif._safety import never_raises, warn_once
 if TYPE_CHECKING:
     from pytest_ant_wif._leaks.masking import Masking
 
-__all__ = ["ALLOWED", "LeakGuard"]
-
 ALLOWED = "ant_allow_secrets"
 _MARK = (ALLOWED, "true")
 _SHORTEST = 10  # characters of the shortest text that is ever masked, in part or whole

@@ -16,8 +16,6 @@ from typing import Any
 
 from ant_wif._secrets import labelled_values, redact
 
-__all__ = ["Masking"]
-
 _SHORTEST = 16  # below this a "known secret" would erase ordinary words
 # Of a run of 16 characters at least one block of 8 begins at a multiple of 8, so only these are looked up.
 _BLOCK = 8

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-__all__ = ["VARIABLES", "is_bare", "parts_of", "subtest_of"]
-
 VARIABLES = (
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",

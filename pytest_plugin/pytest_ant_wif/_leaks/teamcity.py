@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-__all__ = ["clean_teamcity"]
-
 
 def clean_teamcity(
     config: pytest.Config, clean: Callable[[str], str], replace: Callable[[Any, str, object], None]

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
-__all__ = ["CleanFile", "CleanFormatter", "CleanStream"]
-
 Clean = Callable[[str], str]
 
 _LONGEST_LINE = 65_536  # what has no end is not held back for ever

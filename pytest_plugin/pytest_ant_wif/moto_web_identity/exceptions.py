@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 from moto.iam.exceptions import IAMException
-from moto.sts.exceptions import STSClientError, STSValidationError
-
-__all__ = [
-    "DuplicateTagKeysError",
-    "FeatureDisabledError",
-    "FeatureEnabledError",
-    "JWTPayloadSizeExceededError",
-    "OutboundWebIdentityFederationDisabledError",
-    "STSValidationError",
-    "SessionDurationEscalationError",
-]
+from moto.sts.exceptions import STSClientError
 
 
 class FeatureEnabledError(IAMException):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pytest_ant_wif.moto_web_identity.exceptions import DuplicateTagKeysError, STSValidationError
+from moto.sts.exceptions import STSValidationError
+
+from pytest_ant_wif.moto_web_identity.exceptions import DuplicateTagKeysError
 
 ALGORITHMS = ("RS256", "ES384")
 _TAG_CHARACTERS = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"

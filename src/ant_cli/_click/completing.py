@@ -9,8 +9,6 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-__all__ = ["files", "hidden_options", "keys", "profiles"]
-
 
 def profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of the profiles there are."""

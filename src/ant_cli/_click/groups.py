@@ -16,8 +16,6 @@ from ant_wif.errors import AntWifError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-__all__ = ["AntCommand", "AntGroup", "Explained", "HelpfulGroup", "LazyAntGroup", "LazyGroup"]
-
 GLOBAL_OPTIONS = "Global options such as --profile and --format work here too: see `ant help`."
 
 

@@ -9,8 +9,6 @@ import click
 
 from ant_cli._click.options import OPTION_GROUPS
 
-__all__ = ["option_sections", "summary", "write_commands", "write_examples", "write_options"]
-
 _WIDEST_COLUMN = 30
 _JOIN = " \\"
 

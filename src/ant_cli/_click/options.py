@@ -10,8 +10,6 @@ import click
 from ant_cli._click import completing
 from ant_cli._session import Session
 
-__all__ = ["OPTION_GROUPS", "Number", "eager_option", "global_options", "not_empty"]
-
 
 class Number(click.IntRange):
     name = "number"  # which the help shows in capitals

@@ -7,8 +7,6 @@ from difflib import get_close_matches
 
 import click
 
-__all__ = ["NoSuchCommandError", "commands_below", "with_option"]
-
 _MOST = 3
 _CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
 _OF_THE_OFFICIAL_CLI = {"completions", "@manpages"}

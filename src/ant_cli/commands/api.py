@@ -17,8 +17,6 @@ from ant_cli.headers import header_lines
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["api"]
-
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 

@@ -17,8 +17,6 @@ from ant_wif._environment import iso
 if TYPE_CHECKING:
     from ant_wif._profiles import StoredToken
 
-__all__ = ["cache"]
-
 
 @click.group(
     cls=AntGroup,

@@ -7,8 +7,6 @@ from click.shell_completion import get_completion_class
 
 from ant_cli._click.groups import AntCommand
 
-__all__ = ["completion"]
-
 
 @click.command(
     cls=AntCommand,

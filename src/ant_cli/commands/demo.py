@@ -14,8 +14,6 @@ from ant_cli._click.groups import AntCommand
 from ant_cli._session import Session
 from ant_cli.commands.emulator import load_emulator
 
-__all__ = ["demo"]
-
 
 @click.command(cls=AntCommand, examples=("ant demo",))
 def demo() -> None:

@@ -19,8 +19,6 @@ from ant_cli._session import Session, pass_session
 if TYPE_CHECKING:
     from ant_wif.emulator import Emulator
 
-__all__ = ["emulator", "load_emulator"]
-
 INSTALL = "pip install 'ant-wif[emulator]'"
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ant_wif._tokens import AccessToken
     from ant_wif.credentials import Credentials
 
-__all__ = ["exec_"]
-
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 

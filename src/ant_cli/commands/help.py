@@ -6,8 +6,6 @@ import click
 
 from ant_cli._click.groups import AntCommand
 
-__all__ = ["help_"]
-
 
 @click.command(
     "help",

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ant_wif._tokens import AccessToken
     from ant_wif.identity import Context, IdentitySource, IdentityToken
 
-__all__ = ["identity"]
-
 
 @click.group(
     cls=AntGroup,

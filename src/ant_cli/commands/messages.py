@@ -17,8 +17,6 @@ from ant_cli.headers import beta_header
 if TYPE_CHECKING:
     from ant_wif._api import Api
 
-__all__ = ["messages"]
-
 _OBJECT = "an object: {type: …, …}"
 _MESSAGE = "'{role: user, content: \"…\"}'"
 

@@ -8,8 +8,6 @@ from ant_cli._click.groups import AntGroup
 from ant_cli._click.options import Number
 from ant_cli._session import Session, pass_session
 
-__all__ = ["models"]
-
 _LONGEST_ID = 256
 _COLUMNS = {"ID": "id", "NAME": "display_name", "CREATED": "created_at"}
 

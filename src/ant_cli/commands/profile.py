@@ -19,8 +19,6 @@ from ant_wif._environment import iso
 if TYPE_CHECKING:
     from ant_wif._config import ConfigDir
 
-__all__ = ["profile"]
-
 
 @click.group(
     cls=AntGroup,

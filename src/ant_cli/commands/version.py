@@ -7,8 +7,6 @@ import click
 from ant_cli._click.groups import AntCommand
 from ant_wif._constants import __version__
 
-__all__ = ["version"]
-
 
 @click.command(
     cls=AntCommand,

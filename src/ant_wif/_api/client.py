@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
     from ant_wif.integrations import ApiCredential
 
-__all__ = ["Api", "ApiResponse", "BoundTo", "Query", "is_json", "media_type", "read_answer"]
-
 LARGEST_ANSWER = 64 << 20
 _LARGEST_REFUSAL = 1 << 20
 

@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 
     from ant_wif.integrations import ApiCredential
 
-__all__ = [
-    "DEADLINE",
-    "PAGE_SIZE",
-    "ApiRequest",
-    "Query",
-    "broken",
-    "failed",
-    "items",
-    "refusal",
-    "shown_request",
-    "split_query",
-]
-
 PAGE_SIZE = 100
 
 Query = Sequence[tuple[str, str]]

@@ -15,8 +15,6 @@ from ant_wif.errors import ApiError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["EVENT_STREAM", "JSON_LINES", "events", "json_lines", "message_events", "pieces", "text_of"]
-
 EVENT_STREAM = "text/event-stream"
 JSON_LINES = {"application/jsonl", "application/x-jsonl", "application/ndjson", "application/x-ndjson"}
 

@@ -16,8 +16,6 @@ from ant_wif._secrets import sanitize_path
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import jobs
 
-__all__ = ["CacheDir"]
-
 _JOBS_FOLDER = "jobs"
 _JOB_SECONDS = 2 * 24 * 3600
 

@@ -14,8 +14,6 @@ from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif._strict import problem_in_words
 from ant_wif.errors import ProfileError
 
-__all__ = ["OidcFederation", "Profile", "ProfileDocument", "StoredCredentials", "UserOauth"]
-
 log = logging.getLogger("ant_wif.profiles")
 
 _ALL_TIME = 10**12

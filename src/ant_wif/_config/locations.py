@@ -9,8 +9,6 @@ from pathlib import Path
 
 from ant_wif._environment import CONFIG, Environment
 
-__all__ = ["KEYS", "LOGIN_KEYS", "is_name", "locate", "names"]
-
 # As long as the name of its files may be with what a temporary one adds.
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,200}")
 

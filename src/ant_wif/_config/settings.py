@@ -24,8 +24,6 @@ from ant_wif.identity import IdentitySource, read_source
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile
 
-__all__ = ["DEFAULT_BASE_URL", "Origin", "Settings", "check_value", "flag"]
-
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 DEFAULT_CONSOLE_URL = "https://platform.claude.com"
 

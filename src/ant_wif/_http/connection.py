@@ -21,8 +21,6 @@ from ant_wif._http.flow import Deadline
 from ant_wif._http.urls import proxy_for, proxy_variable, shown_proxy, tls_context
 from ant_wif._secrets import sanitize
 
-__all__ = ["ACCEPTED", "AsyncTransport", "LimitError", "ProxyFailure", "Transport", "Unpacker", "certificate_issuer"]
-
 Headers = list[tuple[bytes, bytes]]
 
 ACCEPTED = "gzip, deflate"

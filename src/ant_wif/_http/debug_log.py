@@ -15,16 +15,6 @@ from ant_wif._secrets import SecretStr, harmless, mask, redact
 if TYPE_CHECKING:
     import httpx
 
-__all__ = [
-    "log_body",
-    "log_failure",
-    "log_reply",
-    "log_request",
-    "log_response",
-    "mask_foreign_logs",
-    "sent_secrets",
-]
-
 log = logging.getLogger("ant_wif.http")
 
 

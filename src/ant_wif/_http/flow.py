@@ -21,31 +21,6 @@ from ant_wif._environment import elapsed
 from ant_wif._secrets import SecretBytes, SecretStr, redact, sanitize
 from ant_wif._strict import kind_of, read_json
 
-__all__ = [
-    "EMPTY",
-    "HTML",
-    "TIMEOUT_SECONDS",
-    "Backoff",
-    "BlockingCall",
-    "ErrorAnswer",
-    "Flow",
-    "Pause",
-    "Request",
-    "RequestFailure",
-    "Response",
-    "call",
-    "is_transient",
-    "masked_headers",
-    "pause",
-    "read_error",
-    "request_id_of",
-    "retry_after",
-    "send",
-    "send_again",
-    "unwrap",
-    "what_it_is",
-]
-
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from ant_wif._http.connection import ProxyFailure
 
-__all__ = ["USER_AGENT", "arun", "client_for", "http_errors", "request_failure", "run", "with_issuer"]
-
 T = TypeVar("T")
 
 USER_AGENT = f"ant-wif/{__version__}"

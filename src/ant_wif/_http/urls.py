@@ -24,17 +24,6 @@ from ant_wif.errors import ConfigurationError, InsecureUrlError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = [
-    "check_url",
-    "is_loopback",
-    "permit_url",
-    "proxy_for",
-    "proxy_secrets",
-    "proxy_variable",
-    "shown_proxy",
-    "tls_context",
-]
-
 log = logging.getLogger("ant_wif.http")
 
 # Strict, so that no two parsers can disagree about where a URL leads.

@@ -22,8 +22,6 @@ from ant_wif._environment import IS_POSIX, user_id
 from ant_wif._tokens import AuthorizationFailure, AuthorizationResponseError
 from ant_wif.errors import AntWifError, LoginError
 
-__all__ = ["Listener", "Page", "page"]
-
 _HTML = """<!doctype html>
 <html lang="en">
 <head>

@@ -15,8 +15,6 @@ from ant_wif.identity import read_source
 if TYPE_CHECKING:
     from ant_wif._config import Profile
 
-__all__ = ["create_federation", "get_value", "set_value", "unset_value"]
-
 
 def get_value(profile: Profile, key: str) -> str | None:
     """Return one value of a profile, or `None` if it is left out or empty.

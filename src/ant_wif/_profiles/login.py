@@ -25,8 +25,6 @@ from ant_wif._tokens import (
 )
 from ant_wif.errors import LoginError, ProfileError
 
-__all__ = ["CLIENT_ID", "DEFAULT_SCOPE", "LoggedIn", "LoginPlan", "plan_login"]
-
 log = logging.getLogger("ant_wif.login")
 
 CLIENT_ID = "41077d10-94b8-4194-be48-d251e9eb21b4"

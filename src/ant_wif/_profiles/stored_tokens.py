@@ -15,16 +15,6 @@ from ant_wif._tokens import AccessToken, Federation, cached_tokens, forget_cache
 from ant_wif.credentials import cache_of
 from ant_wif.errors import ConfigurationError, ProfileError
 
-__all__ = [
-    "StoredToken",
-    "clear",
-    "list_stored_tokens",
-    "log_out",
-    "log_out_everywhere",
-    "stored_document",
-    "stored_token",
-]
-
 
 @dataclass(frozen=True)
 class StoredToken:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ant_wif._tokens import Provider
     from ant_wif.identity import IdentitySource
 
-__all__ = ["ResolutionContext", "TierCandidate", "profile_tier", "shared_token"]
-
 log = logging.getLogger("ant_wif.profiles")
 
 

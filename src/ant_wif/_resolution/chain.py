@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import httpx
 
 
-__all__ = ["Resolution", "resolution_of", "resolve"]
-
 IDENTITY_MISSING = "an identity token (ANTHROPIC_IDENTITY_TOKEN_FILE, ANTHROPIC_IDENTITY_TOKEN or a detected platform)"
 
 

@@ -22,8 +22,6 @@ from ant_wif.errors import AntWifError, IdentityTokenReusedError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AccessToken", "RefreshState", "TokenCache", "TokenRequest", "fresh_between", "refresh_state"]
-
 log = logging.getLogger("ant_wif.tokens")
 
 ADVISORY_SECONDS = 120

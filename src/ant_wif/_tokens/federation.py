@@ -22,8 +22,6 @@ from ant_wif._tokens.grants.jwt_bearer import Federation, exchange_request, read
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity import Context, IdentitySource, IdentityToken
 
-__all__ = ["fetch_and_exchange"]
-
 
 def fetch_and_exchange(
     federation: Federation,

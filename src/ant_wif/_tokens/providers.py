@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ant_wif._files import Draft
     from ant_wif._tokens.assertion_log import AssertionLog
 
-__all__ = ["FederatedProvider", "LoginProvider", "Provider", "StaticProvider"]
-
 log = logging.getLogger("ant_wif.credentials")
 
 _LOOKS = 6

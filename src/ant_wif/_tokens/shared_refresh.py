@@ -18,8 +18,6 @@ from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenRequest
 from ant_wif._tokens.store import TokenStore
 from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
 
-__all__ = ["poll", "refresh_shared"]
-
 log = logging.getLogger("ant_wif.store")
 
 LONGEST_WAIT_SECONDS = 120.0

@@ -25,8 +25,6 @@ from ant_wif._http import (
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 
-__all__ = ["Endpoint", "file_problem", "socket_problem"]
-
 ATTEMPTS = 3
 DEADLINE_SECONDS = 20.0
 _SHOWN_BYTES = 1 << 16

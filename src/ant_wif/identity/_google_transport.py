@@ -24,8 +24,6 @@ from ant_wif._environment import elapsed
 from ant_wif._http import RequestFailure, Response, is_loopback, is_transient, proxy_secrets
 from ant_wif._secrets import SecretBytes, SecretStr, sanitize
 
-__all__ = ["CheckedRequest", "MetadataServerError", "ask", "universe"]
-
 LARGEST_BODY = 1 << 20
 
 

@@ -24,24 +24,6 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 
-__all__ = [
-    "AMAZON",
-    "AWS_SIGNS",
-    "BUILT_IN",
-    "GOOGLE",
-    "GOOGLE_METADATA_SIGNS",
-    "GOOGLE_SERVERLESS_SIGNS",
-    "GROUP",
-    "MICROSOFT",
-    "cloud_of",
-    "detect",
-    "detect_all",
-    "first_detected",
-    "jobs",
-    "read_source",
-    "source_by_name",
-]
-
 AMAZON, GOOGLE, MICROSOFT = "amazon", "google", "microsoft"
 
 # What every virtual machine of Azure has for an asset tag, and no other machine of that vendor.

@@ -20,8 +20,6 @@ from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 
-__all__ = ["token_of_agent", "token_printed_by"]
-
 TIMEOUT_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
 LARGEST_OUTPUT = 1 << 20

@@ -29,8 +29,6 @@ from ant_wif.identity.source import (
 )
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Aws"]
-
 DEFAULT_REGION = "us-east-1"
 TIMEOUT_SECONDS = 5
 _INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"

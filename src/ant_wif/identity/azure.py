@@ -33,8 +33,6 @@ from ant_wif.identity.source import (
 )
 from ant_wif.identity.token import IdentityToken, require_jwt, trimmed
 
-__all__ = ["Azure"]
-
 _APP_SERVICE = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 _WORKLOAD = ("AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID")
 _COMPLETED = {

@@ -16,8 +16,6 @@ from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["AzurePipelines"]
-
 URI = "SYSTEM_OIDCREQUESTURI"
 TOKEN = "SYSTEM_ACCESSTOKEN"  # noqa: S105 - a variable's name
 BUILD = "TF_BUILD"

@@ -13,8 +13,6 @@ from ant_wif.identity._subprocess import TIMEOUT_SECONDS, token_printed_by
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Command"]
-
 
 @dataclass(frozen=True)
 class Command(IdentitySource):

@@ -12,8 +12,6 @@ from ant_wif.errors import IdentitySourceError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Env", "Literal"]
-
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN"
 
 

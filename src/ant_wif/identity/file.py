@@ -18,8 +18,6 @@ from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected, refused
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["File", "InFile", "read_token", "refuse_foreign"]
-
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN_FILE"
 # Where a pod finds tokens for other services. In many images /var/run is a link to /run.
 _FOREIGN = {"kubernetes.io": "the cluster's own API", "eks.amazonaws.com": "AWS STS"}

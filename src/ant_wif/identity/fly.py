@@ -22,8 +22,6 @@ from ant_wif.identity._endpoint import socket_problem
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Fly"]
-
 SOCKET = "/.fly/api"
 SOCKET_VARIABLE = "ANT_FLY_API_SOCKET"
 _SIGN, _MACHINE = "FLY_APP_NAME", "FLY_MACHINE_ID"

@@ -36,8 +36,6 @@ from ant_wif.identity.token import IdentityToken
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-__all__ = ["GoogleCloud", "impersonated", "loaded"]
-
 _AWS = "urn:ietf:params:aws:token-type:aws4_request"
 
 

@@ -20,8 +20,6 @@ from ant_wif.identity.file import InFile, read_token, refuse_foreign
 from ant_wif.identity.source import Context, Detection, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Kubernetes"]
-
 PATH = "/var/run/secrets/anthropic.com/token"
 API_URL = "ANT_KUBERNETES_API_URL"
 _DEFAULT_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"

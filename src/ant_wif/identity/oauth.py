@@ -24,8 +24,6 @@ from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["OAuth"]
-
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 60
 _PEM_LIMIT = 1 << 16

@@ -16,8 +16,6 @@ from ant_wif.identity._subprocess import token_of_agent
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Buildkite", "CircleCI"]
-
 
 @dataclass(frozen=True)
 class JobProgram(IdentitySource):

@@ -15,19 +15,6 @@ from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity.token import IdentityToken, parse
 
-__all__ = [
-    "DEFAULT_AUDIENCE",
-    "Context",
-    "Detection",
-    "IdentitySource",
-    "Job",
-    "detected",
-    "nearly_detected",
-    "none_is_set",
-    "not_detected",
-    "refused",
-]
-
 
 class Job(NamedTuple):
     """What a CI system sets in a job: the variables of its temporary folder and of its id, where it has them."""

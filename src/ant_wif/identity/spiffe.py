@@ -18,8 +18,6 @@ from ant_wif.identity.file import File, read_token
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Spiffe"]
-
 VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 TIMEOUT_SECONDS = 10.0
 _REMEDY = f"set {VARIABLE}, for example to unix:///run/spire/sockets/agent.sock, or `socket` in the profile"

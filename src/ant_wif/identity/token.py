@@ -18,8 +18,6 @@ from ant_wif._environment import moment
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentityTokenError
 
-__all__ = ["IdentityToken", "parse", "require_jwt", "trimmed", "unverified_issuer_subject"]
-
 CLOCK_LEEWAY_SECONDS = 30
 WRONG_CLOCK_SECONDS = 2 * 24 * 3600
 _END_OF_TIME = 1e12  # no calendar of ours reaches it

@@ -16,8 +16,6 @@ from ant_wif.identity.file import read_token
 from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
 from ant_wif.identity.token import IdentityToken
 
-__all__ = ["Url"]
-
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _QUERY = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@%/?&-]*")
 # Words in the name of a header, a field or a parameter whose value is a secret; the others where they end the name.

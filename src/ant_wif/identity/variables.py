@@ -9,22 +9,12 @@ from dataclasses import dataclass, field, make_dataclass
 from functools import cache
 from typing import ClassVar, Literal, NamedTuple
 
+from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import (
-    DEFAULT_AUDIENCE,
-    Context,
-    Detection,
-    IdentitySource,
-    Job,
-    detected,
-    none_is_set,
-    not_detected,
-)
+from ant_wif.identity.source import Context, Detection, IdentitySource, Job, detected, none_is_set, not_detected
 from ant_wif.identity.token import IdentityToken
-
-__all__ = ["PLATFORMS", "JobVariable", "VariablePlatform"]
 
 TAG = "ANTHROPIC"
 

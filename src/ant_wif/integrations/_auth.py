@@ -15,8 +15,6 @@ from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["API_VERSION", "ApiCredential", "Bearer", "CredentialFlow", "authority", "is_same_host", "refusal"]
-
 API_VERSION = "2026-10-21"
 """The value of the header `anthropic-version`."""
 

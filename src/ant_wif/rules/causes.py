@@ -15,8 +15,6 @@ from ant_wif.rules.evaluate import Evaluation, Knowledge, evaluate_known
 from ant_wif.rules.models import Check, ExchangeRequest, Rule
 from ant_wif.rules.reasons import REASONS
 
-__all__ = ["examine", "visible_causes"]
-
 Claims = Mapping[str, object]
 
 _ISSUER, _KEY, _SIGNATURE, _AUDIENCE, _SUBJECT, _CLAIMS, _CONDITION, _JTI = 6, 7, 8, 11, 12, 13, 14, 15

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ant_wif.diagnostics.explain import Explanation
     from ant_wif.rules import Check
 
-__all__ = ["explain", "explain_denial"]
-
 _DENIED = 4  # the exit status
 _UNAUTHORIZED = 401
 _MARKS = {"passed": "✓", "failed": "✗", "unchecked": "?"}

@@ -11,8 +11,6 @@ from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
 
-__all__ = ["export"]
-
 
 @click.command(cls=AntCommand, on_closed_pipe=1, examples=("ant auth export --github",))
 @click.option("--github", "to_github", is_flag=True, help="Export to the later steps of the GitHub Actions job.")

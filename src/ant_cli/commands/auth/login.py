@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ant_wif._profiles import Listener, LoggedIn, LoginPlan
     from ant_wif._tokens import AuthorizationRequest, AuthorizationResponse
 
-__all__ = ["login", "seconds"]
-
 _FRAMES = "|/-\\"
 _FRAME_SECONDS = 0.2
 _LONGEST_LINE = 1 << 16

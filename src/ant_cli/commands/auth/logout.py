@@ -10,8 +10,6 @@ from ant_cli._click.groups import AntCommand
 from ant_cli._output import say
 from ant_cli._session import Session, pass_session
 
-__all__ = ["logout"]
-
 
 @click.command(
     cls=AntCommand,

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ant_wif._tokens import AccessToken
     from ant_wif.credentials import Credentials
 
-__all__ = ["print_credentials"]
-
 
 @click.command(
     "print-credentials",

@@ -16,8 +16,6 @@ from ant_wif._environment import moment
 if TYPE_CHECKING:
     from ant_wif.diagnostics.report import CandidateStatus, OrganizationStatus, Report, SourceStatus
 
-__all__ = ["expiry", "lines", "status"]
-
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
     "flag": "via --profile / ANTHROPIC_PROFILE",

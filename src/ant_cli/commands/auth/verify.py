@@ -14,8 +14,6 @@ from ant_cli._terminal import waiting
 from ant_cli.commands.auth.explain import explain_denial
 from ant_cli.commands.auth.status import expiry
 
-__all__ = ["verify"]
-
 
 @click.command(
     cls=AntCommand,

@@ -17,28 +17,6 @@ from ant_cli._values import read_document
 if TYPE_CHECKING:
     from ant_wif.admin.client import Admin, ResourceCollection
 
-__all__ = [
-    "CONDITION",
-    "DESCRIPTION",
-    "INPUT",
-    "ISSUER_OPTIONS",
-    "JWKS_FILE",
-    "LIFETIME",
-    "NAME",
-    "ROLES",
-    "SERVICE_ACCOUNT",
-    "SUBJECT",
-    "admin_of",
-    "create_issuer",
-    "create_rule",
-    "create_service_account",
-    "key_source",
-    "named_claims",
-    "read_key_file",
-    "request_body",
-    "together",
-]
-
 ROLES = ("workspace_admin", "workspace_developer", "workspace_restricted_developer", "workspace_user")
 JWKS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 INPUT = click.option(

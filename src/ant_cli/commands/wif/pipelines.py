@@ -15,8 +15,6 @@ from ant_wif._secrets import harmless_json
 if TYPE_CHECKING:
     from ant_wif.admin.setup import SetupPlan, WorkloadIdentity
 
-__all__ = ["PipelineFile", "pipeline"]
-
 _INSTALL = f"python3 -m pip install ant-wif=={__version__}"
 _IN_VENV = f"python3 -m venv .venv && .venv/bin/python -m pip install ant-wif=={__version__}"
 # Which hashes there are for all that it needs, only the package index knows.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ant_wif.admin.setup import WorkloadIdentity
     from ant_wif.admin.setup.github import SubjectSettings
 
-__all__ = ["setup"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Common:

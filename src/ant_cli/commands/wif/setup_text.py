@@ -12,8 +12,6 @@ from ant_wif._secrets import sanitize
 if TYPE_CHECKING:
     from ant_wif.admin.setup import PlannedResource, SetupPlan
 
-__all__ = ["done_line", "plan_lines", "result_lines"]
-
 _MARKS = {"keep": "=", "create": "+", "update": "~"}
 _KINDS = {
     "issuer": "issuer",

@@ -30,8 +30,6 @@ from ant_cli.commands.wif.create import (
 if TYPE_CHECKING:
     from ant_wif.admin.client import Admin, Document, ResourceCollection
 
-__all__ = ["update_issuer", "update_rule", "update_service_account"]
-
 _WANTED = click.argument("wanted", metavar="ID")
 
 

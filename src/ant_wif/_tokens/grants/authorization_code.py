@@ -16,15 +16,6 @@ from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
 from ant_wif.errors import LoginError
 
-__all__ = [
-    "ACCOUNT_FIELDS",
-    "AuthorizationFailure",
-    "AuthorizationRequest",
-    "AuthorizationResponse",
-    "AuthorizationResponseError",
-    "redeem",
-]
-
 ACCOUNT_FIELDS = {
     "organization_uuid": ("organization", "uuid"),
     "organization_name": ("organization", "name"),

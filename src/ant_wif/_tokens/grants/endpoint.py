@@ -28,8 +28,6 @@ from ant_wif._secrets import SecretStr
 from ant_wif._strict import kind_of
 from ant_wif.errors import ExchangeError, LoginError
 
-__all__ = ["Granted", "NotGranted", "read_answer", "refresh", "token_endpoint"]
-
 
 def token_endpoint(base_url: str) -> str:
     """The one URL of all three grants."""

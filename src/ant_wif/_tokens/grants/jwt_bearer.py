@@ -18,8 +18,6 @@ from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.endpoint import Granted, read_answer, token_endpoint
 from ant_wif.identity import IdentityToken
 
-__all__ = ["Federation", "exchange_request", "read_exchange"]
-
 
 class Federation(NamedTuple):
     """What an identity token is exchanged under: the rule, and where its token is to be valid."""

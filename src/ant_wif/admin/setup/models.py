@@ -13,22 +13,6 @@ from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._secrets import quoted
 from ant_wif.errors import ConfigurationError
 
-__all__ = [
-    "DEFAULT_SCOPE",
-    "Action",
-    "Change",
-    "Kind",
-    "PlannedResource",
-    "SetupPlan",
-    "SetupRequest",
-    "WorkloadIdentity",
-    "issuer_address",
-    "path_of_address",
-    "public_keys",
-    "required",
-    "slug",
-]
-
 _LONGEST_NAME = 60
 # As a browser shows it, or as git takes it: https://HOST/PATH, ssh://git@HOST:22/PATH, git@HOST:PATH.
 _ADDRESS = r"(?:(?:https?|ssh|git)://(?:[^@/]*@)?([\w.-]+)(?::\d+)?/|[\w.-]+@([\w.-]+):)(.*)"

@@ -13,8 +13,6 @@ from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE
 from ant_wif.admin.setup.models import DEFAULT_SCOPE, Change, PlannedResource, SetupRequest, WorkloadIdentity
 from ant_wif.rules import Rule
 
-__all__ = ["RuleRequest", "is_same_workload", "narrowed"]
-
 _TO_COME = "(to be created)"
 
 

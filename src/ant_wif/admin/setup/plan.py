@@ -26,8 +26,6 @@ from ant_wif.admin.setup.narrowest_rule import RuleRequest, is_same_workload, na
 from ant_wif.errors import ApiError, ConfigurationError
 from ant_wif.rules import Issuer, RegistrationError, ServiceAccount, check_issuer, check_name, check_rule
 
-__all__ = ["apply", "plan"]
-
 
 def plan(admin: Admin, wanted: SetupRequest) -> SetupPlan:
     """Compare what is wanted with what is registered.
