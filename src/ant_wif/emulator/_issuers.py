@@ -6,11 +6,12 @@ A token is signed as it should be or, on purpose, not quite.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
+import secrets
 import tempfile
 import threading
-import time
 import uuid
 import weakref
 from abc import ABC, abstractmethod
@@ -116,8 +117,6 @@ class SigningKey:
         if alg == "none":
             return b""
         if alg in {"HS256", "HS384", "HS512"}:
-            import hmac
-
             from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
             public = self._key(next(iter(self._kids)), key).public_key()
@@ -255,7 +254,7 @@ def write_privately(path: str | os.PathLike[str], text: str, *, mode: int = 0o60
 class IdentityProvider(ABC):
     """A platform as its jobs and its relying parties see it. A subclass says what is its own.
 
-    `base_url` is set when the emulator starts and its address is known.
+    `base_url` is set when the emulator starts and its address is known. `now` returns unix time.
     """
 
     name: ClassVar[str]
@@ -276,11 +275,13 @@ class IdentityProvider(ABC):
     real_issuer: ClassVar[str | None] = None
     """The URL that the platform has in the world, where one issuer serves everybody."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
         self.base_url = ""
         self.key = SigningKey(self.algorithms)
-        self._clock = clock
-        self._folder = folder or Folder()
+        self.now = clock
+        self._folder = folder
+        self._secret = secrets.token_urlsafe(48)
+        """What only a job of the platform has, to ask for its token with."""
 
     @property
     def issuer_url(self) -> str:
@@ -313,7 +314,6 @@ class IdentityProvider(ABC):
     def mint(
         self,
         *,
-        now: float,
         lifetime: int | None = None,
         claims: Mapping[str, object] | None = None,
         headers: Mapping[str, object] | None = None,
@@ -322,23 +322,27 @@ class IdentityProvider(ABC):
         key: KeyChoice = "own",
     ) -> str:
         """Return a signed token of the seeded job. A claim or header of `None` is left out."""
-        issued = int(now)
+        issued = int(self.now())
         expires = issued + (self.lifetime_seconds if lifetime is None else lifetime)
         payload = {**self.claims(issued), "aud": self.audience, "exp": expires, **(claims or {})}
         header = {"typ": "JWT", "alg": alg, "kid": kid, **(headers or {})}
         return self.key.sign(_present(header), _present(payload), key=key)
 
-    def sign(self, claims: Mapping[str, object], *, now: float, alg: str) -> str:
+    def sign(self, claims: Mapping[str, object], *, alg: str) -> str:
         """Return a JWT of these claims; what they lack of `iss`, `iat` and `exp` is added.
 
         Raises ValueError for an algorithm that the platform has no key for.
         """
         if alg not in self.algorithms:
             raise ValueError(f"{self.name} does not sign with {alg!r}; it signs with {', '.join(self.algorithms)}")
-        issued = int(now)
+        issued = int(self.now())
         frame = {"iss": self.issuer_url, "iat": issued, "exp": issued + self.lifetime_seconds}
         header = {"typ": "JWT", "alg": alg, "kid": ...}
         return self.key.sign(header, _present({**frame, **claims}))
+
+    def is_secret(self, presented: str | None) -> bool:
+        """Return whether a request comes from a job of the platform."""
+        return hmac.compare_digest((presented or "").encode(), self._secret.encode())
 
     def routes(self) -> list[Route]:
         return [*self.document_routes(self.issuer_path), *self.own_routes()]

@@ -355,7 +355,7 @@ class Emulator(ScriptedModel):
         that is not published, `kid=None` names none, `alg` may be `none` or `HS256`.
         """
         return self._platforms.named(platform).mint(
-            now=self._now(), lifetime=lifetime, claims=claims, headers=headers, kid=kid, alg=alg, key=key
+            lifetime=lifetime, claims=claims, headers=headers, kid=kid, alg=alg, key=key
         )
 
     def sign_as(self, platform: str, claims: Mapping[str, object], alg: str = "RS256") -> str:
@@ -364,7 +364,7 @@ class Emulator(ScriptedModel):
         What the claims lack of `iss`, `iat` and `exp` is added; one of `None` is left out. `alg` is
         RS256, at `aws` also ES384, at `spiffe` also ES256. Raises ValueError for another.
         """
-        return self._running.named(platform).sign(claims, now=self._now(), alg=alg)
+        return self._running.named(platform).sign(claims, alg=alg)
 
     def rotate_keys(self, platform: str = "github", *, keep_old: bool = False) -> None:
         """Have the platform sign with new keys, and publish them; the old ones no more, unless `keep_old`.

@@ -5,12 +5,9 @@ from __future__ import annotations
 import socketserver
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-
-from starlette.routing import Route
 
 from ant_wif._strict import read_object
 from ant_wif.emulator._issuers import Folder, IdentityProvider
@@ -25,7 +22,7 @@ class EmulatedFly(IdentityProvider):
     accepted_subject = "acme:app:*"
     lifetime_seconds = 600
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
         super().__init__(clock, folder)
         self._served: str | None = None
         self._lock = threading.Lock()
@@ -50,9 +47,6 @@ class EmulatedFly(IdentityProvider):
         served = {"ANT_FLY_API_SOCKET": self._socket()} if hasattr(socketserver, "UnixStreamServer") else {}
         return {"FLY_APP_NAME": "app", "FLY_MACHINE_ID": _MACHINE, "FLY_REGION": "sea", **served}
 
-    def own_routes(self) -> list[Route]:
-        return []
-
     def _socket(self) -> str:
         """Return the path of the socket, which is served from now on until its folder goes."""
         path = self._folder.socket_path("fly.sock")
@@ -72,7 +66,7 @@ class EmulatedFly(IdentityProvider):
         return str(path)
 
     def token(self, audience: str) -> str:
-        return self.mint(now=self._clock(), claims={"aud": audience})
+        return self.mint(claims={"aud": audience})
 
 
 def _server_at(path: str, handler: type[BaseHTTPRequestHandler]) -> socketserver.BaseServer:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
-import time
 import uuid
 from collections.abc import Callable
 from typing import ClassVar
@@ -37,18 +34,13 @@ class EmulatedGitHub(IdentityProvider):
     immutable: ClassVar[bool] = False
     lifetime_seconds = 300
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
         super().__init__(clock, folder)
-        self._request_token = secrets.token_urlsafe(48)
         self.uses_immutable_subjects = self.immutable
         self.include_claim_keys: tuple[str, ...] = ()
 
     def claims(self, now: int) -> dict[str, object]:
-        return {
-            "iss": self.issuer_url,
-            "sub": self._subject(),
-            **self._claims(now),
-        }
+        return {"iss": self.issuer_url, "sub": self._subject(), **self._claims(now)}
 
     def _subject(self) -> str:
         """Return `sub` of the job, made of the parts that the repository has chosen."""
@@ -114,7 +106,7 @@ class EmulatedGitHub(IdentityProvider):
             "RUNNER_ENVIRONMENT": "github-hosted",
             # The real one has a query, too: a client must add its parameter, not a question mark.
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.issuer_url}/token?api-version=2.0",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self._request_token,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self._secret,
         }
 
     def own_routes(self) -> list[Route]:
@@ -125,11 +117,10 @@ class EmulatedGitHub(IdentityProvider):
         ]
 
     async def _token(self, request: Request) -> Response:
-        presented = bearer(request) or ""
-        if not hmac.compare_digest(presented.encode(), self._request_token.encode()):
+        if not self.is_secret(bearer(request)):
             raise Refusal(401, "The request token is missing or not this job's")
         audience = request.query_params.get("audience") or f"https://github.com/{_OWNER}"
-        token = self.mint(now=self._clock(), claims={"aud": audience})
+        token = self.mint(claims={"aud": audience})
         return json_response({"value": token, "count": len(token)})
 
     async def _settings(self, request: Request) -> Response:

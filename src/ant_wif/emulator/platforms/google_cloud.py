@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
@@ -111,7 +110,7 @@ class EmulatedGoogleCloud(IdentityProvider):
     subject = UNIQUE_ID
     lifetime_seconds = 3600
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
         super().__init__(clock, folder)
         self.service_account = ServiceAccountKey(self._for_key, lambda: f"{self.issuer_url}/token", clock)
         self._cache: ExpiringMap[tuple[str, bool], str] = ExpiringMap()
@@ -172,17 +171,16 @@ class EmulatedGoogleCloud(IdentityProvider):
             return _text("non-empty audience parameter required", 400)
         if form not in {"standard", "full"}:
             return _text("invalid format parameter: use standard or full", 400)
-        now, key = self._clock(), (audience, form == "full")
+        now, key = self.now(), (audience, form == "full")
         token = self._cache.get(key, now=now)
         if token is None:
             more = {} if form == "full" else {"email": None, "email_verified": None, "google": None}
-            token = self.mint(now=now, claims={"aud": audience, **more})
+            token = self.mint(claims={"aud": audience, **more})
             self._cache.put(key, token, until=now + self.lifetime_seconds - _RENEWED_SECONDS, now=now)
         return _text(token)
 
     def _for_key(self, audience: str) -> str:
-        claims = {"aud": audience, "azp": EMAIL, "google": None}
-        return self.mint(now=self._clock(), claims=claims)
+        return self.mint(claims={"aud": audience, "azp": EMAIL, "google": None})
 
 
 def _text(text: str, status: int = 200) -> Response:

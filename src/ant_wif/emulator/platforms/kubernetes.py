@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,72 +29,6 @@ class _Failure(Exception):  # noqa: N818  # an answer, on its way to the client
         super().__init__(message)
         self.code = code
         self.message = message
-
-
-class TokenRequests:
-    """`pod` is the one pod that tokens can be bound to, with its name and uid."""
-
-    def __init__(self, cluster: EmulatedKubernetes, pod: Mapping[str, str]) -> None:
-        self._cluster = cluster
-        self._pod = pod
-
-    def routes(self) -> list[Route]:
-        return [Route(_PATH, self._create, methods=["POST"])]
-
-    async def _create(self, request: Request) -> Response:
-        try:
-            caller = self._caller(request)
-            self._authorize(caller, request.path_params["namespace"], request.path_params["account"])
-            spec = _read_spec(await read_body(request))
-            audience, lifetime = _audience_and_lifetime(spec)
-            bound = self._bound_pod(spec.get("boundObjectRef"))
-        except _Failure as failure:
-            return _status(failure)
-        token = self._cluster.token(audience, lifetime, bound=bound is not None)
-        ends = datetime.fromtimestamp(int(self._cluster.now() + lifetime), tz=timezone.utc)
-        answer = {
-            "kind": "TokenRequest",
-            "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {
-                "name": request.path_params["account"],
-                "namespace": request.path_params["namespace"],
-                "creationTimestamp": None,
-            },
-            "spec": {"audiences": [audience], "expirationSeconds": lifetime, "boundObjectRef": bound},
-            "status": {"token": token, "expirationTimestamp": f"{ends:%Y-%m-%dT%H:%M:%SZ}"},
-        }
-        return json_response(answer, 201)
-
-    def _caller(self, request: Request) -> str:
-        keys = self._cluster.key.key_set().values()
-        try:
-            claims = verified_claims(bearer(request) or "", keys, [API_AUDIENCE], now=self._cluster.now())
-        except UnacceptableError:
-            raise _Failure(401, "Unauthorized") from None
-        if claims.get("iss") != self._cluster.issuer_url:
-            raise _Failure(401, "Unauthorized")
-        return str(claims.get("sub"))
-
-    def _authorize(self, caller: str, namespace: str, account: str) -> None:
-        itself = caller == f"system:serviceaccount:{namespace}:{account}"
-        if not itself or not self._cluster.allow_token_requests:
-            raise _Failure(
-                403,
-                f'serviceaccounts "{account}" is forbidden: User "{caller}" cannot create resource '
-                f'"serviceaccounts/token" in API group "" in the namespace "{namespace}"',
-            )
-
-    def _bound_pod(self, reference: object) -> dict[str, object] | None:
-        """Return the reference to the pod that the token is to be bound to, or `None` for no pod."""
-        if reference is None:
-            return None
-        if not isinstance(reference, dict) or reference.get("kind") != "Pod":
-            raise _Failure(400, "spec.boundObjectRef: the emulator binds tokens to pods only")
-        if reference.get("name") != self._pod["name"]:
-            raise _Failure(404, f'pods "{sanitize(str(reference.get("name")), limit=64)}" not found')
-        if reference.get("uid", self._pod["uid"]) != self._pod["uid"]:
-            raise _Failure(409, "the UID in the bound object reference does not match that of the object")
-        return reference
 
 
 def _read_spec(body: bytes) -> dict[str, object]:
@@ -162,14 +95,12 @@ class EmulatedKubernetes(IdentityProvider):
         """Return what the kubelet or TokenRequest hands out, `bound` to the pod. `lifetime` is in seconds."""
         named = {name: value for name, value in _BOUND_TO.items() if bound or name not in {"node", "pod"}}
         claims = {"aud": [audience], "kubernetes.io": named}
-        return self.mint(now=self._clock(), lifetime=lifetime, claims=claims)
+        return self.mint(lifetime=lifetime, claims=claims)
 
     def api_token(self) -> str:
         """Return the pod's own token, for the cluster's API."""
-        now = int(self._clock())
-        bound = {**_BOUND_TO, "warnafter": now + _WARN_AFTER_SECONDS}
-        claims = {"aud": [API_AUDIENCE], "kubernetes.io": bound}
-        return self.mint(now=now, lifetime=_YEAR_SECONDS, claims=claims)
+        bound = {**_BOUND_TO, "warnafter": int(self.now()) + _WARN_AFTER_SECONDS}
+        return self.mint(lifetime=_YEAR_SECONDS, claims={"aud": [API_AUDIENCE], "kubernetes.io": bound})
 
     def environment(self) -> dict[str, str]:
         """Return a pod's variables, and the address that a client cannot make of them: there is no https here."""
@@ -186,7 +117,7 @@ class EmulatedKubernetes(IdentityProvider):
         return {"source": self.source, "path": self.write_mounts(self._folder.path / "pod")}
 
     def own_routes(self) -> list[Route]:
-        return TokenRequests(self, _POD).routes()
+        return [Route(_PATH, self._create, methods=["POST"])]
 
     def write_mounts(self, root: Path) -> str:
         """Write what is mounted into the pod, with `root` for its root; return the projected token's path."""
@@ -195,5 +126,57 @@ class EmulatedKubernetes(IdentityProvider):
         write_privately(mounts / "kubernetes.io" / "serviceaccount" / "namespace", NAMESPACE)
         return write_privately(mounts / "anthropic.com" / "token", self.token(DEFAULT_AUDIENCE))
 
-    def now(self) -> float:
-        return self._clock()
+    async def _create(self, request: Request) -> Response:
+        try:
+            caller = self._caller(request)
+            self._authorize(caller, request.path_params["namespace"], request.path_params["account"])
+            spec = _read_spec(await read_body(request))
+            audience, lifetime = _audience_and_lifetime(spec)
+            bound = self._bound_pod(spec.get("boundObjectRef"))
+        except _Failure as failure:
+            return _status(failure)
+        token = self.token(audience, lifetime, bound=bound is not None)
+        ends = datetime.fromtimestamp(int(self.now() + lifetime), tz=timezone.utc)
+        answer = {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {
+                "name": request.path_params["account"],
+                "namespace": request.path_params["namespace"],
+                "creationTimestamp": None,
+            },
+            "spec": {"audiences": [audience], "expirationSeconds": lifetime, "boundObjectRef": bound},
+            "status": {"token": token, "expirationTimestamp": f"{ends:%Y-%m-%dT%H:%M:%SZ}"},
+        }
+        return json_response(answer, 201)
+
+    def _caller(self, request: Request) -> str:
+        keys = self.key.key_set().values()
+        try:
+            claims = verified_claims(bearer(request) or "", keys, [API_AUDIENCE], now=self.now())
+        except UnacceptableError:
+            raise _Failure(401, "Unauthorized") from None
+        if claims.get("iss") != self.issuer_url:
+            raise _Failure(401, "Unauthorized")
+        return str(claims.get("sub"))
+
+    def _authorize(self, caller: str, namespace: str, account: str) -> None:
+        itself = caller == f"system:serviceaccount:{namespace}:{account}"
+        if not itself or not self.allow_token_requests:
+            raise _Failure(
+                403,
+                f'serviceaccounts "{account}" is forbidden: User "{caller}" cannot create resource '
+                f'"serviceaccounts/token" in API group "" in the namespace "{namespace}"',
+            )
+
+    def _bound_pod(self, reference: object) -> dict[str, object] | None:
+        """Return the reference to the pod that the token is to be bound to, or `None` for no pod."""
+        if reference is None:
+            return None
+        if not isinstance(reference, dict) or reference.get("kind") != "Pod":
+            raise _Failure(400, "spec.boundObjectRef: the emulator binds tokens to pods only")
+        if reference.get("name") != _POD["name"]:
+            raise _Failure(404, f'pods "{sanitize(str(reference.get("name")), limit=64)}" not found')
+        if reference.get("uid", _POD["uid"]) != _POD["uid"]:
+            raise _Failure(409, "the UID in the bound object reference does not match that of the object")
+        return reference

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hmac
 import secrets
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ class OAuthServer(IdentityProvider):
     subject = _SEEDED_CLIENT
     lifetime_seconds = 3600
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
         super().__init__(clock, folder)
         self.clients = OAuthClients()
         self._seeded = self.clients.register(_SEEDED_CLIENT)
@@ -71,14 +70,13 @@ class OAuthServer(IdentityProvider):
         try:
             form = await read_form(request)
             audiences, header = (self.token_url, self.issuer_url), request.headers.get("authorization")
-            client = self.clients.authenticated(header, form, audiences, self._clock())
+            client = self.clients.authenticated(header, form, audiences, self.now())
             require_grant(form, "client_credentials")
             scope = _known_scope(form.get("scope", _SCOPE))
         except OAuthError as error:
             return refused(error, {"www-authenticate": 'Basic realm="oauth"'} if error.status == 401 else None)
         audience = form.get("audience") or form.get("resource") or self.audience
-        claims = {"aud": audience, "sub": client.client_id, "cid": client.client_id}
-        token = self.mint(now=self._clock(), claims=claims)
+        token = self.mint(claims={"aud": audience, "sub": client.client_id, "cid": client.client_id})
         return granted(
             {"access_token": token, "token_type": "Bearer", "expires_in": self.lifetime_seconds, "scope": scope}
         )
@@ -198,10 +196,6 @@ class EmulatedTokenUrl(IdentityProvider):
     subject = "role:ci"
     lifetime_seconds = 600
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
-        super().__init__(clock, folder)
-        self._secret = secrets.token_urlsafe(32)
-
     def claims(self, now: int) -> dict[str, object]:
         return {**super().claims(now), "jti": str(uuid.uuid4()), "nbf": now}
 
@@ -220,7 +214,6 @@ class EmulatedTokenUrl(IdentityProvider):
         return [Route(f"/{self.name}/v1/identity/oidc/token/ci", self._token, methods=["GET"])]
 
     async def _token(self, request: Request) -> Response:
-        presented = request.headers.get("x-vault-token", "")
-        if not hmac.compare_digest(presented.encode(), self._secret.encode()):
+        if not self.is_secret(request.headers.get("x-vault-token")):
             return json_response({"errors": ["permission denied"]}, status=403)
-        return json_response({"data": {"token": self.mint(now=self._clock()), "ttl": self.lifetime_seconds}})
+        return json_response({"data": {"token": self.mint(), "ttl": self.lifetime_seconds}})

@@ -6,15 +6,12 @@ The program is an executable that has the emulator do the work.
 from __future__ import annotations
 
 import argparse
-import hmac
 import json
 import os
-import secrets
 import shlex
 import sys
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NoReturn
@@ -25,7 +22,7 @@ from starlette.routing import Route
 
 from ant_wif._strict import read_object
 from ant_wif.emulator._http.protocol import Refusal, bearer, json_response, read_body
-from ant_wif.emulator._issuers import Folder, IdentityProvider, write_privately
+from ant_wif.emulator._issuers import IdentityProvider, write_privately
 
 # The first line after that of the shell is a command to the shell, and a string to Python: so the path
 # of the interpreter may be long and have blanks.
@@ -80,10 +77,6 @@ class CommandProvider(IdentityProvider):
 
     program: ClassVar[str]
 
-    def __init__(self, clock: Callable[[], float] = time.time, folder: Folder | None = None) -> None:
-        super().__init__(clock, folder)
-        self._secret = secrets.token_urlsafe(32)
-
     @abstractmethod
     def run(self, arguments: list[str]) -> Outcome:
         """Do what the program does with these arguments."""
@@ -108,7 +101,7 @@ class CommandProvider(IdentityProvider):
         return [Route(f"/{self.name}/command", self._command, methods=["POST"])]
 
     async def _command(self, request: Request) -> Response:
-        if not hmac.compare_digest((bearer(request) or "").encode(), self._secret.encode()):
+        if not self.is_secret(bearer(request)):
             raise Refusal(401, "Only the program that the emulator wrote may ask")
         try:
             arguments = read_object(await read_body(request)).get("arguments")
@@ -191,7 +184,6 @@ class EmulatedBuildkite(CommandProvider):
         except UsageError as error:
             return Outcome(stderr=f"fatal: {error}\n", status=1)
         token = self.mint(
-            now=self._clock(),
             lifetime=asked.lifetime or None,
             claims={"aud": asked.audience or f"https://buildkite.com/{_BUILDKITE_ORGANIZATION}", **more},
         )
@@ -286,7 +278,7 @@ class EmulatedCircleCI(CommandProvider):
 
     def _token(self, claims: dict[str, object], *, root_issuer: bool) -> str:
         own = {} if root_issuer else {"iss": f"{self.issuer_url}/org/{_CIRCLECI_ORGANIZATION}"}
-        return self.mint(now=self._clock(), claims={"aud": _CIRCLECI_ORGANIZATION, **own, **claims})
+        return self.mint(claims={"aud": _CIRCLECI_ORGANIZATION, **own, **claims})
 
 
 def _custom_claims(text: str) -> dict[str, object]:

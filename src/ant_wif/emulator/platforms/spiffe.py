@@ -18,7 +18,7 @@ class EmulatedSpiffe(IdentityProvider):
 
     def svid(self, audience: str) -> str:
         """Return a JWT-SVID, whose audience is a list (JWT-SVID §3.2)."""
-        return self.mint(now=self._clock(), claims={"aud": [audience]})
+        return self.mint(claims={"aud": [audience]})
 
     def environment(self) -> dict[str, str]:
         # Nothing listens there unless a test does.

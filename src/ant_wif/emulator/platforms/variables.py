@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -150,10 +149,10 @@ class EmulatedVariable(IdentityProvider):
         return {name: value for name, value in usual.items() if name not in self.job.omitted} | dict(self.job.claims)
 
     def environment(self) -> dict[str, str]:
-        return {"CI": "true", **self.job.environment, self.job.variable: self.mint(now=self._clock())}
+        return {"CI": "true", **self.job.environment, self.job.variable: self.mint()}
 
 
-def variable_platforms(clock: Callable[[], float] = time.time, folder: Folder | None = None) -> list[IdentityProvider]:
+def variable_platforms(clock: Callable[[], float], folder: Folder) -> list[IdentityProvider]:
     """Return one platform for each row."""
     return [_provider_of(job)(clock, folder) for job in JOBS]
 
