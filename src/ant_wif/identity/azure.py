@@ -93,9 +93,7 @@ class Azure(IdentitySource):
         )
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         resource = self._resource(context)
         endpoint, request, sent = yield from call(lambda: self._request(context, resource))
         reply = yield from endpoint.ask(

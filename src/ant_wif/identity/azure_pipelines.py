@@ -13,12 +13,11 @@ from ant_wif._http import Flow, Request, Response, check_url
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 URI = "SYSTEM_OIDCREQUESTURI"
 TOKEN = "SYSTEM_ACCESSTOKEN"  # noqa: S105 - a variable's name
-BUILD = "TF_BUILD"
 CONNECTIONS = ("ANT_AZURE_SERVICE_CONNECTION_ID", "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")
 AUDIENCE = "api://AzureADTokenExchange"
 _API_VERSION = "7.1"
@@ -34,13 +33,8 @@ class AzurePipelines(IdentitySource):
 
     title: ClassVar[str] = "Azure Pipelines OIDC"
     renewable: ClassVar[bool] = True
-
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        for variable in (URI, BUILD):
-            if variable in context.environ:
-                return detected(cls(), f"{variable} is set")
-        return not_detected("azure_pipelines", f"{URI} is not set")
+    signs: ClassVar[tuple[str, ...]] = (URI, "TF_BUILD")
+    undetected: ClassVar[str] = f"{URI} is not set"
 
     def asks_for(self, context: Context) -> str:
         return f"audience {AUDIENCE}, service connection {sanitize(self._connection(context) or 'unknown', limit=64)}"
@@ -60,9 +54,7 @@ class AzurePipelines(IdentitySource):
         return IdentitySourceError(f"this Azure Pipelines job cannot ask for an identity token: {what}", hint=hint)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         token = context.header_value(TOKEN)
         url = check_url(context.environ[URI], what=URI, environ=context.environ)
         query = urlencode(

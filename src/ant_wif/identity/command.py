@@ -10,7 +10,7 @@ from pydantic import Field
 from ant_wif._http import Flow, call
 from ant_wif._secrets import sanitize_path
 from ant_wif.identity._subprocess import TIMEOUT_SECONDS, token_printed_by
-from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 
@@ -24,6 +24,7 @@ class Command(IdentitySource):
 
     title: ClassVar[str] = "command"
     renewable: ClassVar[bool] = True
+    undetected: ClassVar[str] = "only by configuration: a profile's identity_token with `command`"
 
     def __init__(
         self,
@@ -36,17 +37,11 @@ class Command(IdentitySource):
         object.__setattr__(self, "timeout_seconds", timeout_seconds)
         object.__setattr__(self, "source", source)
 
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        del context
-        return not_detected("command", "only by configuration: a profile's identity_token with `command`")
-
     @property
     def description(self) -> str:
         return f"the command {sanitize_path(self.command[0])}"
 
     def asks_for(self, context: Context) -> str:
-        del context
         return sanitize_path(" ".join(self.command))
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:

@@ -9,7 +9,7 @@ from typing import Literal as LiteralType
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, mask, sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 VARIABLE = "ANTHROPIC_IDENTITY_TOKEN"
@@ -23,19 +23,13 @@ class Env(IdentitySource):
     source: LiteralType["env"] = "env"
 
     title: ClassVar[str] = "identity token variable"
-
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        if context.environ.get(VARIABLE) is None:
-            return not_detected("env", f"{VARIABLE} is not set")
-        return detected(cls(), f"{VARIABLE} is set")
+    signs: ClassVar[tuple[str, ...]] = (VARIABLE,)
 
     @property
     def description(self) -> str:
         return f"the variable {sanitize_path(self.variable)}"
 
     def asks_for(self, context: Context) -> str:
-        del context
         return sanitize_path(self.variable)
 
     def at_hand(self, context: Context) -> SecretStr | None:
@@ -59,22 +53,16 @@ class Literal(IdentitySource):
     source: LiteralType["literal"] = "literal"
 
     title: ClassVar[str] = "identity token argument"
-
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        del context
-        return not_detected("literal", "only by --identity-token")
+    undetected: ClassVar[str] = "only by --identity-token"
 
     @property
     def description(self) -> str:
         return "--identity-token"
 
     def asks_for(self, context: Context) -> str:
-        del context
         return mask(self.token)
 
     def at_hand(self, context: Context) -> SecretStr | None:
-        del context
         return self.token
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:

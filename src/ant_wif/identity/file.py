@@ -34,7 +34,6 @@ class InFile(IdentitySource):
         return f"the file {sanitize_path(self.path)}"
 
     def asks_for(self, context: Context) -> str:
-        del context
         return sanitize_path(self.path)
 
     def at_hand(self, context: Context) -> SecretStr | None:

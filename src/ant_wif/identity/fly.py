@@ -57,9 +57,7 @@ class Fly(IdentitySource):
         return IdentitySourceError(f"the Fly Machine's socket {sanitize_path(path)} {problem}", hint=_REMEDY)
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         audience = self.audience or context.audience
         path = _socket(context)
         found = yield from call(lambda: _asked(path, audience))

@@ -49,9 +49,7 @@ class GitHubActions(IdentitySource):
         )
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         audience = self.audience or context.audience
         token = context.header_value(TOKEN)
         request = Request(

@@ -21,7 +21,7 @@ from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
-from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -45,6 +45,7 @@ class OAuth(IdentitySource):
 
     title: ClassVar[str] = "OAuth client credentials"
     renewable: ClassVar[bool] = True
+    undetected: ClassVar[str] = "only by configuration: a profile's identity_token with `token_url`, `client_id`"
 
     def __post_init__(self) -> None:
         """Raises ValueError: the client has no way, or two ways, to say who it is."""
@@ -53,13 +54,7 @@ class OAuth(IdentitySource):
         if self.private_key_path is not None and self.key_id is None:
             raise ValueError("private_key_path needs key_id beside it")
 
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        del context
-        return not_detected("oauth", "only by configuration: a profile's identity_token with `token_url`, `client_id`")
-
     def asks_for(self, context: Context) -> str:
-        del context
         return f"client {sanitize(self.client_id, limit=64)} at {sanitize(self.token_url, limit=128)}"
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
@@ -72,9 +67,7 @@ class OAuth(IdentitySource):
         )
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         url = check_url(self.token_url, what="token_url", environ=context.environ)
         request, sent = yield from call(lambda: self._request(url, context))
         endpoint = Endpoint(f"the OAuth server {sanitize(url, limit=128)}", "check token_url, and the server's own log")

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from ant_wif._http import Flow
 from ant_wif.identity._subprocess import token_of_agent
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 
@@ -24,19 +24,11 @@ class JobProgram(IdentitySource):
     audience: str | None = None
 
     renewable: ClassVar[bool] = True
-    sign: ClassVar[str]
-    """The variable that says that this is a job of the system."""
     missing: ClassVar[str]
     """What to do where the program is not there."""
 
     @abstractmethod
     def command(self, audience: str) -> list[str]: ...
-
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        if cls.sign not in context.environ:
-            return not_detected(cls.source, f"{cls.sign} is not set")
-        return detected(cls(), f"{cls.sign} is set")
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience
@@ -51,7 +43,7 @@ class Buildkite(JobProgram):
     source: Literal["buildkite"] = "buildkite"
 
     title: ClassVar[str] = "Buildkite OIDC"
-    sign: ClassVar[str] = "BUILDKITE"
+    signs: ClassVar[tuple[str, ...]] = ("BUILDKITE",)
     missing: ClassVar[str] = (
         "the agent puts `buildkite-agent` on the PATH of its jobs: in a container, mount it "
         "(with the docker plugin: mount-buildkite-agent: true)"
@@ -68,7 +60,7 @@ class CircleCI(JobProgram):
     source: Literal["circleci"] = "circleci"
 
     title: ClassVar[str] = "CircleCI OIDC"
-    sign: ClassVar[str] = "CIRCLECI"
+    signs: ClassVar[tuple[str, ...]] = ("CIRCLECI",)
     missing: ClassVar[str] = (
         "CircleCI puts `circleci` on the PATH of its jobs: check that the step does not reset PATH, "
         "and that it does not run in a container of its own"

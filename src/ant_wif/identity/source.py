@@ -103,16 +103,22 @@ class IdentitySource(ABC):
     """What a person calls it."""
     renewable: ClassVar[bool] = False
     """Whether `fetch` gets a new token each time. Assertions are single-use, so this decides retries."""
+    signs: ClassVar[tuple[str, ...]] = ()
+    """Variables by any of which `detect` recognises the platform."""
+    undetected: ClassVar[str] = ""
+    """The reason that `detect` gives where none of them is set, if that is something else."""
 
     @classmethod
-    @abstractmethod
     def detect(cls, context: Context) -> Detection:
         """Say whether this process runs on the platform. Cheap; touches no network."""
+        found = next((name for name in cls.signs if name in context.environ), None)
+        if found is None:
+            return not_detected(cls.source, cls.undetected or none_is_set(*cls.signs))
+        return detected(cls(), f"{found} is set")
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
         """Say whether the machine is one of the platform, where no variable says so. Touches no network either."""
-        del context
         return not_detected(cls.source, "no machine says so by itself")
 
     @abstractmethod
@@ -129,18 +135,21 @@ class IdentitySource(ABC):
 
         If no new token is issued, the result may be the same one.
         """
-        del used
         return self.fetch(context)
 
     def at_hand(self, context: Context) -> SecretStr | None:
         """Return the token that is there without asking anybody, unchecked; `None` if one is issued on demand."""
-        del context
         return None
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         """What is known, without asking anybody, to make `fetch` fail."""
-        del context
         return None
+
+    def require_met(self, context: Context) -> None:
+        """Raise what `unmet` returns, if it returns anything."""
+        unmet = self.unmet(context)
+        if unmet is not None:
+            raise unmet
 
     def unusable(self, context: Context) -> IdentityTokenError | None:
         """What makes `fetch` fail at present, for the status: as `unmet`, or that the token at hand is refused."""

@@ -15,7 +15,7 @@ from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import socket_problem
 from ant_wif.identity.file import File, read_token
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
@@ -34,12 +34,7 @@ class Spiffe(IdentitySource):
 
     title: ClassVar[str] = "SPIFFE JWT-SVID"
     renewable: ClassVar[bool] = True
-
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        if VARIABLE not in context.environ:
-            return not_detected("spiffe", f"{VARIABLE} is not set")
-        return detected(cls(), f"{VARIABLE} is set")
+    signs: ClassVar[tuple[str, ...]] = (VARIABLE,)
 
     def at_hand(self, context: Context) -> SecretStr | None:
         return File(self.path).at_hand(context) if self.path else None

@@ -13,7 +13,7 @@ from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import read_token
-from ant_wif.identity.source import Context, Detection, IdentitySource, not_detected
+from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -50,6 +50,7 @@ class Url(IdentitySource):
 
     title: ClassVar[str] = "identity token URL"
     renewable: ClassVar[bool] = True
+    undetected: ClassVar[str] = "only by configuration: a profile's identity_token with `url`"
 
     def __post_init__(self) -> None:
         """Raises ValueError: a header has a name that HTTP does not have, or a secret for a value."""
@@ -75,11 +76,6 @@ class Url(IdentitySource):
         if self.json_field is not None and not all(self.json_field.split(".")):
             raise ValueError("json_field: expected names with dots between them")
 
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        del context
-        return not_detected("url", "only by configuration: a profile's identity_token with `url`")
-
     def _parameters(self) -> Iterator[tuple[str, str, str]]:
         """Yield the parameters of the URL's query with their values. One without `=` is a value without a name."""
         for pair in re.split("[&;]", self.url.partition("?")[2]):
@@ -94,7 +90,6 @@ class Url(IdentitySource):
         return self.url.partition("?")[0]
 
     def asks_for(self, context: Context) -> str:
-        del context
         return f"{self.method} {sanitize(self._place, limit=128)}"
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
@@ -116,9 +111,7 @@ class Url(IdentitySource):
                 "the query of identity_token.url has a character that no URL holds, or a fragment follows it",
                 hint="write the character as %XX, and leave the fragment out",
             )
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         headers, sent = yield from call(lambda: self._headers(context))
         request = Request(self.method, f"{place}{mark}{query}", headers=headers, json=self.body)
         endpoint = Endpoint(f"the server at {sanitize(place, limit=128)}", "check url, method, headers and body")
@@ -185,8 +178,7 @@ def _whole(reply: Response) -> SecretStr:
     return SecretStr(reply.body.decode("utf-8", "replace").strip())
 
 
-def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
-    del shown
+def _explained(reply: Response, _: str) -> IdentitySourceError | None:
     if not 300 <= reply.status < 400:
         return None
     return IdentitySourceError(

@@ -13,7 +13,7 @@ from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import Context, Detection, IdentitySource, Job, detected, none_is_set, not_detected
+from ant_wif.identity.source import Context, IdentitySource, Job
 from ant_wif.identity.token import IdentityToken
 
 TAG = "ANTHROPIC"
@@ -99,14 +99,6 @@ class JobVariable(IdentitySource):
 
     platform: ClassVar[VariablePlatform]
 
-    @classmethod
-    def detect(cls, context: Context) -> Detection:
-        row = cls.platform
-        found = next((sign for sign in row.signs if sign in context.environ), None)
-        if found is None:
-            return not_detected(row.name, none_is_set(*row.signs))
-        return detected(cls(), f"{found} is set")
-
     def unmet(self, context: Context) -> IdentitySourceError | None:
         variable, row = self._holder(context), self.platform
         if variable in context.environ:
@@ -129,9 +121,7 @@ class JobVariable(IdentitySource):
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         yield from ()
-        unmet = self.unmet(context)
-        if unmet:
-            raise unmet
+        self.require_met(context)
         # What declares the audience is the job's file, so it is compared with what is expected.
         known = not self.platform.chooses_audience or context.audience != DEFAULT_AUDIENCE
         raw = SecretStr(context.environ[self._holder(context)])
@@ -154,7 +144,10 @@ def _source_of(row: VariablePlatform) -> type[JobVariable]:
     ]
     if row.tags:
         fields.append(("tag", str | None, field(default=None)))
-    namespace = {"title": row.title, "platform": row, "__module__": __name__, "__doc__": f"{row.title}: {row.page}"}
+    namespace = {
+        "title": row.title, "platform": row, "signs": row.signs,
+        "__module__": __name__, "__doc__": f"{row.title}: {row.page}",
+    }  # fmt: skip
     return make_dataclass(row.class_name, fields, bases=(JobVariable,), namespace=namespace, frozen=True)
 
 
