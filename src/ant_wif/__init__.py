@@ -9,8 +9,6 @@
 Names are loaded on first use (PEP 562): importing this package alone imports nothing heavy.
 """
 
-from __future__ import annotations
-
 from ant_wif._constants import __version__
 from ant_wif._lazy import loader
 

@@ -5,8 +5,6 @@ switch of an account is off to begin with: `enable()` turns it on, or any IAM cl
 `python -m pytest_ant_wif.moto_web_identity` is a moto server that has them, for clients in other processes.
 """
 
-from __future__ import annotations
-
 from pytest_ant_wif.moto_web_identity.installation import enable, install, jwks
 from pytest_ant_wif.moto_web_identity.signing import Signer, remote_signer
 

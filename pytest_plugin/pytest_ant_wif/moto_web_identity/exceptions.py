@@ -1,7 +1,5 @@
 """The errors of both services. Codes and statuses are those of the service models that botocore brings."""
 
-from __future__ import annotations
-
 from moto.iam.exceptions import IAMException
 from moto.sts.exceptions import STSClientError
 

@@ -1,7 +1,5 @@
 """The API client behind `ant models`, `ant messages` and `ant api`."""
 
-from __future__ import annotations
-
 from ant_wif._lazy import loader
 
 TYPE_CHECKING = False

@@ -4,8 +4,6 @@ All but the locations is loaded on first use (PEP 562): completion in a shell ne
 of documents are built when a file is read.
 """
 
-from __future__ import annotations
-
 from ant_wif._config.locations import KEYS, LOGIN_KEYS, locate, names
 from ant_wif._lazy import loader
 

@@ -1,7 +1,5 @@
 """What changes the files of the configuration directory: login, logout, editing."""
 
-from __future__ import annotations
-
 from ant_wif._lazy import loader
 
 TYPE_CHECKING = False

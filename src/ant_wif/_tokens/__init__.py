@@ -1,7 +1,5 @@
 """How an access token is obtained, kept and shared. What only obtaining one needs is loaded on first use (PEP 562)."""
 
-from __future__ import annotations
-
 from ant_wif._lazy import loader
 from ant_wif._tokens.access_token import (
     AccessToken,

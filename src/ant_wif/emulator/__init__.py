@@ -7,8 +7,6 @@
 Needs the extra `ant-wif[emulator]`.
 """
 
-from __future__ import annotations
-
 try:
     from ant_wif.emulator._console.browser import Landing
     from ant_wif.emulator._oauth.logins import Login

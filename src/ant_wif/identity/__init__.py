@@ -7,8 +7,6 @@ in a variable, a row of `variables` is enough. A package of yours adds one throu
 Sources are loaded on first use (PEP 562): a process pays for the platform that it is on.
 """
 
-from __future__ import annotations
-
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow, call
 from ant_wif._lazy import loader

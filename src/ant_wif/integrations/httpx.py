@@ -1,7 +1,5 @@
 """A credential as the `auth` of a client of httpx."""
 
-from __future__ import annotations
-
 import httpx
 
 from ant_wif.integrations._auth import CredentialFlow

@@ -6,8 +6,6 @@ condition. `evaluate_known` makes the same checks with less than everything know
 may be such a rule at all.
 """
 
-from __future__ import annotations
-
 from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE, MAX_ASSERTION_BYTES
 from ant_wif.rules.causes import examine, visible_causes
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition

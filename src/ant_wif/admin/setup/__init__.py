@@ -9,8 +9,6 @@
 A plan is made from what is registered, so to make it and carry it out again changes nothing.
 """
 
-from __future__ import annotations
-
 from ant_wif.admin.setup import aws, azure, ci, github, google_cloud, kubernetes
 from ant_wif.admin.setup.models import Change, PlannedResource, SetupPlan, SetupRequest, WorkloadIdentity
 from ant_wif.admin.setup.plan import apply, plan

@@ -1,7 +1,5 @@
 """The Admin API, as far as federation needs it: service accounts, issuers and rules, and their workspaces."""
 
-from __future__ import annotations
-
 from ant_wif.emulator._admin.routes import admin_routes
 
 __all__ = ["admin_routes"]
