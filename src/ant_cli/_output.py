@@ -9,7 +9,7 @@ import stat
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -18,9 +18,9 @@ from ant_cli._terminal import is_terminal, table, waiting, width
 from ant_wif._secrets import harmless, harmless_json, harmless_pieces, sanitize
 
 
-def say(text: str, *, lines: bool = False, err: bool = False, to: TextIO | None = None) -> None:
+def say(text: str, *, lines: bool = False, err: bool = False) -> None:
     """Print one line for people, or with `lines` several. Of what it quotes, nothing is obeyed and all is seen."""
-    click.echo(harmless(text, lines=lines), file=to, err=err)
+    click.echo(harmless(text, lines=lines), err=err)
 
 
 def print_item(session: Session, item: object) -> None:

@@ -1,4 +1,4 @@
-"""What is read from files and from stdin, with an end to it."""
+"""What is read from files and from stdin, with an end to it, and asked of a person there."""
 
 from __future__ import annotations
 
@@ -58,3 +58,12 @@ def _bounded(content: bytes, name: str) -> bytes:
     if len(content) > LARGEST_BODY:
         raise click.UsageError(f"{name} is longer than {LARGEST_BODY} bytes")
     return content
+
+
+def confirm(session: Session, question: str, *, yes: bool) -> None:
+    """Ask, unless `--yes` has answered. Raises click.Abort on a no, and UsageError without a terminal of our own."""
+    if yes:
+        return
+    if session.stdin is None or not session.stdin.isatty():
+        raise click.UsageError("confirmation required; pass --yes when not interactive")
+    click.confirm(question, abort=True, err=True)

@@ -11,7 +11,7 @@ import click
 from ant_cli._click import completing
 from ant_cli._click.groups import AntGroup
 from ant_cli._output import print_table, say
-from ant_cli._prompts import confirm
+from ant_cli._request_input import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import is_terminal
 from ant_wif._environment import iso

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,9 +73,10 @@ def lines(report: Report, *, home: str, now: float, color: bool = False, columns
     from ant_cli._terminal import fitted
     from ant_wif._secrets import harmless
 
-    sections = (_head, _credentials, _base_url, _organization, _workspace, _inputs, _warnings)
+    sections: tuple[Callable[[Report], Iterator[str]], ...]
+    sections = (_head, partial(_credentials, now=now), _base_url, _organization, _workspace, _inputs, _warnings)
     for number, section in enumerate(sections):
-        body = list(section(report, now))
+        body = list(section(report))
         if number and body:
             yield ""
         shown = [harmless(_with_tilde(line, home)) for line in body]
@@ -98,8 +100,7 @@ def _with_tilde(line: str, home: str) -> str:
     return line.replace(home + "/", "~/") if len(home) > 1 else line
 
 
-def _head(report: Report, now: float) -> Iterator[str]:
-    del now
+def _head(report: Report) -> Iterator[str]:
     profile = report.profile
     name = f"{profile.name} ({_NAMED_BY[profile.via]})" if profile.name else f"none: {profile.error}"
     yield _heading("Active profile", name)
@@ -160,11 +161,9 @@ def _details(candidate: CandidateStatus, now: float) -> Iterator[str]:
         yield _detail("scope", candidate.scope)
 
 
-def expiry(expires_at: int | None, now: float | None = None) -> str:
-    """Return when a credential expires, as a verb phrase; `now` is unix seconds, by default the current time."""
-    if expires_at is None:
-        return "does not expire"
-    return f"expires at {moment(expires_at, time.time() if now is None else now)}"
+def expiry(expires_at: int | None) -> str:
+    """Return when a credential expires, as a verb phrase."""
+    return "does not expire" if expires_at is None else f"expires at {moment(expires_at, time.time())}"
 
 
 def _detail(name: str, value: str) -> str:
@@ -175,20 +174,17 @@ def _row(label: str, value: str, *, active: bool) -> str:
     return f"{'  (active) * ' if active else '           * '}{label:<{LABEL - 1}}  {value}"
 
 
-def _base_url(report: Report, now: float) -> Iterator[str]:
-    del now
+def _base_url(report: Report) -> Iterator[str]:
     yield "Base URL"
     yield from _sources(report.base_url_sources, "base_url")
 
 
-def _organization(report: Report, now: float) -> Iterator[str]:
-    del now
+def _organization(report: Report) -> Iterator[str]:
     yield "Organization"
     yield from _bound(report.organization, report.organization_sources, "organization_id")
 
 
-def _workspace(report: Report, now: float) -> Iterator[str]:
-    del now
+def _workspace(report: Report) -> Iterator[str]:
     yield "Workspace"
     yield from _bound(report.workspace, report.workspace_sources, "workspace_id")
 
@@ -212,16 +208,14 @@ def _sources(sources: list[SourceStatus], key: str, suffix: str = "") -> Iterato
         yield _row(label, source.value + (suffix if source.active else ""), active=source.active)
 
 
-def _inputs(report: Report, now: float) -> Iterator[str]:
-    del now
+def _inputs(report: Report) -> Iterator[str]:
     if report.federation_inputs:
         yield "Federation inputs"
     for each in report.federation_inputs:
         yield f"  {each.name:<17}  {each.origin:<37}  {each.value}"
 
 
-def _warnings(report: Report, now: float) -> Iterator[str]:
-    del now
+def _warnings(report: Report) -> Iterator[str]:
     for warning in report.warnings:
         yield f"warning: {warning.message}"
         for fix in warning.fix.splitlines():

@@ -9,7 +9,7 @@ import click
 
 from ant_cli._click.groups import AntCommand, AntGroup
 from ant_cli._click.options import Number, not_empty
-from ant_cli._prompts import confirm
+from ant_cli._request_input import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli.commands.wif.create import admin_of, create_issuer, create_rule, create_service_account
 from ant_cli.commands.wif.setup import setup

@@ -12,7 +12,7 @@ from ant_cli._click.groups import AntGroup
 from ant_cli._click.options import Number, not_empty
 from ant_cli._github import token_for
 from ant_cli._output import say
-from ant_cli._prompts import confirm
+from ant_cli._request_input import confirm
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
 from ant_cli.commands.wif.create import JWKS_FILE, LIFETIME, ROLES, admin_of, named_claims, read_key_file, together
