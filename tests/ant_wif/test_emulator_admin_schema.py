@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -60,3 +62,11 @@ def test_the_description_has_every_operation_and_no_more(running: Emulator) -> N
             )
             assert answer.status_code not in {405, 500}, (method, path)
             assert str(answer.status_code) in described["paths"][path][method]["responses"]
+
+
+def test_every_reference_in_the_description_leads_to_a_part_of_it(running: Emulator) -> None:
+    described = httpx.get(f"{running.base_url}/_emulator/openapi.json").json()
+    references = set(re.findall(r'"\$ref": "#/components/([^"]+)"', json.dumps(described)))
+    parts = {f"{kind}/{name}" for kind, named in described["components"].items() for name in named}
+    assert references - parts == set()
+    assert "schemas/ResourcePage_RuleResource_" in references

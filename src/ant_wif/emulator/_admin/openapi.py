@@ -95,7 +95,7 @@ def _paths_of(kind: Resource[Any]) -> dict[str, object]:
     one = f"{path}/{{{kind.parameter}}}"
     return {
         path: {
-            "get": _operation(f"List every {kind.title}", f"Page:{kind.answer}", (400,), parameters=filters),
+            "get": _operation(f"List every {kind.title}", f"ResourcePage[{kind.answer}]", (400,), parameters=filters),
             "post": _operation(f"Create a {kind.title}", kind.answer, (400, 409, 413), body=kind.creation),
         },
         one: {
@@ -118,7 +118,9 @@ def _workspace_paths(group: Memberships | Enablements) -> dict[str, object]:
     return {
         path: {
             "parameters": [identifier],
-            "get": _operation(f"List every {group.title}", f"Page:{group.answer}", (400, 404), parameters=_PAGING),
+            "get": _operation(
+                f"List every {group.title}", f"ResourcePage[{group.answer}]", (400, 404), parameters=_PAGING
+            ),
             "post": _operation(f"Add a {group.title}", group.answer, (400, 404, 413), body=group.creation),
         },
         f"{path}/{{workspace_id}}": {
@@ -184,7 +186,7 @@ def _path_parameter(name: str) -> _Object:
 
 _READING: _Object = {
     f"{ROOT}/workspaces": {
-        "get": _operation("List every workspace", "PageById:WorkspaceResource", (400,), parameters=_WORKSPACES),
+        "get": _operation("List every workspace", "PageById[WorkspaceResource]", (400,), parameters=_WORKSPACES),
     },
     f"{ROOT}/workspaces/{{workspace_id}}": {
         "parameters": [_path_parameter("workspace_id")],
