@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ant_wif.emulator._admin import admin_routes
+from ant_wif.emulator._admin.routes import admin_routes
 from ant_wif.emulator._api.batches import batch_routes
 from ant_wif.emulator._api.chat import chat_routes
 from ant_wif.emulator._api.files import file_routes
@@ -23,7 +23,6 @@ from ant_wif.emulator._console.history_page import history_page_routes
 from ant_wif.emulator._control import Controls, control_routes
 from ant_wif.emulator._http.protocol import Refusal, RequestIds, answer_refusal, error_response
 from ant_wif.emulator._http.server import is_loopback
-from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._oauth.token_endpoint import token_routes
 from ant_wif.emulator._state.history import Recorder, history_routes
 from ant_wif.emulator._state.state import State
@@ -84,7 +83,6 @@ def _is_private(host: str) -> bool:
 
 def build_app(
     state: State,
-    providers: Iterable[IdentityProvider],
     controls: Controls,
     *,
     faults: FaultPlan,
@@ -104,7 +102,7 @@ def build_app(
             *history_routes(state.history),
             *history_page_routes(state),
             *control_routes(controls),
-            *(route for provider in providers for route in provider.routes()),
+            *(route for provider in state.providers for route in provider.routes()),
         ],
         exception_handlers=dict.fromkeys((Refusal, HTTPException, ClientDisconnect), answer_refusal),
     )

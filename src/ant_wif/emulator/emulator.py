@@ -69,7 +69,7 @@ class Emulator(ScriptedModel):
         self._folder = Folder()
         self._time = MovedClock(clock)
         self._platforms = Platforms(self._now, self._folder)
-        self._state = seeded_state(self._platforms.all(), self._time.service_now, read_seed(config))
+        self._state = seeded_state(self._platforms.all, self._time.service_now, read_seed(config))
         self._state.require_oauth_beta = require_oauth_beta
         self._config = config
         self._print_line = print_line
@@ -86,10 +86,8 @@ class Emulator(ScriptedModel):
             self._state.set_address(server.base_url)
             self._server = server
             try:
-                providers = self._platforms.all()
                 app = build_app(
                     self._state,
-                    providers,
                     self,
                     faults=self._faults,
                     base_url=server.base_url,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -297,12 +296,7 @@ def _describe(state: State, identifier: str, entry: Entry) -> None:
     state.notes.begin(identifier, None, description=cast("str | None", entry.get("description")))
 
 
-_NOTHING = SeedFile({}, "")
-
-
-def seeded_state(
-    providers: Iterable[IdentityProvider], clock: Callable[[], float] = time.time, seed: SeedFile = _NOTHING
-) -> State:
+def seeded_state(providers: tuple[IdentityProvider, ...], clock: Callable[[], float], seed: SeedFile) -> State:
     """Return the seeded organization. Its own issuers have no URL until the server has an address.
 
     Raises ConfigurationError for something in a seed file that cannot be registered.
@@ -313,7 +307,7 @@ def seeded_state(
         organization_id=str(organization.get("id") or ids.uuid4()),
         organization_name=str(organization.get("name") or "Acme"),
         default_workspace=_seeded_workspace(seed, "default"),
-        providers=tuple(providers),
+        providers=providers,
         models=seed.models(),
     )
     state.client_ids.add(CLIENT_ID)

@@ -31,7 +31,7 @@ class Platforms:
         self.buildkite = EmulatedBuildkite(clock, folder)
         self.oauth = OAuthServer(clock, folder)
         self.spiffe = EmulatedSpiffe(clock, folder)
-        self._all: tuple[IdentityProvider, ...] = (
+        self.all: tuple[IdentityProvider, ...] = (
             self.github,
             EmulatedImmutableGitHub(clock, folder),
             self.google_cloud,
@@ -47,20 +47,17 @@ class Platforms:
             EmulatedTokenUrl(clock, folder),
             self.spiffe,
         )
-        self._by_name = {provider.name: provider for provider in self._all}
+        self._by_name = {provider.name: provider for provider in self.all}
         self._jobs = {
             name: (provider, environment)
-            for provider in self._all
+            for provider in self.all
             for name, environment in provider.environments().items()
         }
-
-    def all(self) -> tuple[IdentityProvider, ...]:
-        return self._all
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back keys, registered clients and permissions of now."""
         allowed = self.kubernetes.allow_token_requests
-        parts = [*(provider.key.savepoint() for provider in self._all), self.oauth.clients.savepoint()]
+        parts = [*(provider.key.savepoint() for provider in self.all), self.oauth.clients.savepoint()]
 
         def bring_back() -> None:
             self.kubernetes.allow_token_requests = allowed
