@@ -30,8 +30,7 @@ class NoLiveCredentialError(Exception):
 def live_credentials(config: pytest.Config) -> Credentials:
     """Return the run's credential. Of all workers of pytest-xdist, the controller alone obtains tokens.
 
-    Raises:
-        NoLiveCredentialError: there is none.
+    Raises NoLiveCredentialError: there is none.
     """
     with _LOCK:
         if _RESOLVED not in config.stash:

@@ -333,11 +333,7 @@ class Environment(Mapping[str, str]):
         return base / place.name
 
     def expand(self, path: str) -> Path:
-        """Return `path` with a leading `~` replaced by `home`.
-
-        Raises:
-            ConfigurationError: there is no home.
-        """
+        """Return `path` with a leading `~` replaced by `home`. Raises ConfigurationError: there is no home."""
         if path == "~" or path.startswith("~/"):
             return self.require_home() / path[2:]
         return Path(path)

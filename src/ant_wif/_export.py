@@ -64,8 +64,7 @@ class ExportedProfile:
     def __init__(self, environ: Environment, credentials: Credentials, *, group: int | None = None) -> None:
         """Make the folder and the profile, in the CI job's temp folder where there is one.
 
-        Raises:
-            ConfigurationError: no temp folder can be written, or this user cannot give files to the group.
+        Raises ConfigurationError: no temp folder can be written, or this user cannot give files to the group.
         """
         self._group = group
         self._folder = _make(_bases(environ) if group is None else _shared_bases(environ))
@@ -228,8 +227,7 @@ class TokenRenewer:
     def step(self) -> float:
         """Do what is due now; return in how many seconds to look again.
 
-        Raises:
-            AntWifError: there is no token that could be used, or it cannot be handed over.
+        Raises AntWifError: there is no token that could be used, or it cannot be handed over.
         """
         token = self._obtain()
         if not token.lasts(self._clock()):

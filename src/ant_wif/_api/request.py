@@ -37,8 +37,7 @@ def items(
     Pages lead on by `next_page`, or by `has_more` and the id at their end. `limit` is the most that are yielded;
     without it all are. `page_size` is asked for, unless it is `None`. `name` is that of the list in errors.
 
-    Raises:
-        ApiError: what answers is not a list, or one that leads in a circle.
+    Raises ApiError: what answers is not a list, or one that leads in a circle.
     """
     remaining = limit
     backwards = any(parameter == "before_id" for parameter, _ in query)
@@ -219,8 +218,7 @@ class ApiRequest:
 
         `seconds` is how long its answer may take, if it is not the usual time.
 
-        Raises:
-            InsecureUrlError: it would go to another host than the client's.
+        Raises InsecureUrlError: it would go to another host than the client's.
         """
         import httpx
 

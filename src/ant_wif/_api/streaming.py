@@ -28,8 +28,7 @@ _IN_A_MESSAGE = {"message_start", "content_block_start", "content_block_delta", 
 def events(response: httpx.Response) -> Iterator[Mapping[str, object]]:
     """Yield the JSON object of each event as it arrives.
 
-    Raises:
-        ApiError: an event says that the API failed, or is not a JSON object; a message began and did not end.
+    Raises ApiError: an event says that the API failed, or is not a JSON object; a message began and did not end.
     """
     inside = False
     for data in _within(response, _data(response)):

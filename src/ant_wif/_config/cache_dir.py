@@ -59,8 +59,7 @@ class CacheDir(NamedTuple):
     def prepare(self) -> None:
         """Make the folder, for this user only, unless it exists.
 
-        Raises:
-            ConfigurationError: it cannot be made, or others could tamper with what is in it.
+        Raises ConfigurationError: it cannot be made, or others could tamper with what is in it.
         """
         try:
             if not os.path.lexists(self.path):
@@ -74,11 +73,7 @@ class CacheDir(NamedTuple):
             ) from None
 
     def check(self) -> None:
-        """Refuse the folder where others could tamper with what is in it.
-
-        Raises:
-            ConfigurationError: what was found.
-        """
+        """Refuse the folder where others could tamper with what is in it. Raises ConfigurationError: what was found."""
         try:
             problem = _unsafe(self.path)
         except PermissionError as error:

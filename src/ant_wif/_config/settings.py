@@ -65,8 +65,7 @@ _FORMS = {
 def check_value(name: str, value: str, *, place: str) -> str:
     """Return a setting if it has the form of its kind, a URL without a slash at its end. `name` is a field's.
 
-    Raises:
-        ConfigurationError: it has not, and `place` says where it was found.
+    Raises ConfigurationError: it has not, and `place` says where it was found.
     """
     if name in {"base_url", "console_url"}:
         return check_url(value, what=place)
@@ -115,8 +114,7 @@ class Settings(BaseSettings):
     def load(cls, arguments: Mapping[str, object], environ: Environment, profile: Profile | None = None) -> Settings:
         """Unify the three places. An argument that is `None` was not given.
 
-        Raises:
-            ConfigurationError: a value is not one that its field can have.
+        Raises ConfigurationError: a value is not one that its field can have.
         """
         given: dict[str, Any] = {
             name: value.strip() if isinstance(value, str) else value
@@ -160,8 +158,7 @@ class Settings(BaseSettings):
     def caches_on_disk(self) -> bool:
         """Whether tokens are kept for the next process.
 
-        Raises:
-            ConfigurationError: `ANT_CACHE` says something else than disk, memory or off.
+        Raises ConfigurationError: `ANT_CACHE` says something else than disk, memory or off.
         """
         if self.cache not in {"disk", "memory", "off"}:
             raise ConfigurationError(
@@ -181,8 +178,7 @@ class Settings(BaseSettings):
     def check(self, *names: str) -> None:
         """See that these fields, as far as they are set, have the form of their kind.
 
-        Raises:
-            ConfigurationError: one has not; the error names the flag, variable or file it came from.
+        Raises ConfigurationError: one has not; the error names the flag, variable or file it came from.
         """
         for name in names:
             value = getattr(self, name)
@@ -204,8 +200,7 @@ class Settings(BaseSettings):
 def _readable(settings: Settings) -> Settings:
     """Refuse bytes that are no UTF-8, which Python keeps as surrogates. A path may have them.
 
-    Raises:
-        ConfigurationError: which setting has them.
+    Raises ConfigurationError: which setting has them.
     """
     for name in set(Settings.model_fields) - {"identity_token_file", "cache_dir"}:
         value = getattr(settings, name)

@@ -286,8 +286,7 @@ class Unpacker:
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield what a part of the answer unpacks to.
 
-        Raises:
-            httpx.DecodingError: it is damaged, or one part of it is longer than any that is read.
+        Raises httpx.DecodingError: it is damaged, or one part of it is longer than any that is read.
         """
         for piece in _through(self._decoders, chunk):
             if self._ends:

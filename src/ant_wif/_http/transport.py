@@ -175,8 +175,7 @@ def http_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
 def client_for(url: str, environ: Mapping[str, str], deadline: Deadline, **options: Any) -> httpx.Client:
     """Make a client for the host of `url` that is reached as `environ` says; `options` are those of httpx.
 
-    Raises:
-        ConfigurationError: a variable for proxies or certificates cannot be used.
+    Raises ConfigurationError: a variable for proxies or certificates cannot be used.
     """
     import httpx
 

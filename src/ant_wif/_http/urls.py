@@ -76,9 +76,8 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
     That takes https, or plain http to a loopback host or to one that `ANT_INSECURE_HOSTS` of `environ` names; the host
     is judged as parsed, so that `http://localhost.evil.example` is not a loopback address.
 
-    Raises:
-        InsecureUrlError: otherwise, or when it is not a URL, has a user, a query or a fragment.
-            `what` says where the URL was found.
+    Raises InsecureUrlError: otherwise, or when it is not a URL, has a user, a query or a fragment. `what` says where
+    the URL was found.
     """
     url = url if environ is None else permit_url(url, environ)
     found = _URL.fullmatch(url)
@@ -124,8 +123,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
 
     A loopback host is never reached through a proxy.
 
-    Raises:
-        ConfigurationError: the variable that names the proxy cannot be used.
+    Raises ConfigurationError: the variable that names the proxy cannot be used.
     """
     name = proxy_variable(url, environ)
     return _checked(name, environ[name].strip()) if name is not None else None

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 def get_value(profile: Profile, key: str) -> str | None:
     """Return one value of a profile, or `None` if it is left out or empty.
 
-    Raises:
-        ProfileError: there is no such key.
+    Raises ProfileError: there is no such key.
     """
     _check_key(key, ("authentication", *KEYS))
     value = getattr(profile.known if key not in LOGIN_KEYS else profile.known.authentication, key, None)
@@ -45,8 +44,7 @@ def set_value(directory: ConfigDir, name: str, key: str, value: str) -> list[str
 def unset_value(directory: ConfigDir, name: str, key: str) -> list[str]:
     """Remove one value from a profile, and return what the person should know about it.
 
-    Raises:
-        ProfileError: no such key or profile, or the key is not one of this kind of profile.
+    Raises ProfileError: no such key or profile, or the key is not one of this kind of profile.
     """
     profile = _to_edit(directory, name, key)
     part = profile.document if key not in LOGIN_KEYS else _object(profile.document["authentication"])

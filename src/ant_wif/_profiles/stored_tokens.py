@@ -38,8 +38,7 @@ class StoredToken:
 def list_stored_tokens(resolution: Resolution) -> list[StoredToken]:
     """List the tokens of the shared folder and of federation profiles, expired ones included.
 
-    Raises:
-        ConfigurationError: one of the folders is another user's.
+    Raises ConfigurationError: one of the folders is another user's.
     """
     cache = _cache(resolution)
     if cache is not None:
@@ -61,8 +60,7 @@ def list_stored_tokens(resolution: Resolution) -> list[StoredToken]:
 def clear(resolution: Resolution, profile: str | None = None) -> list[Path]:
     """Forget what federation left, of one profile or altogether; logins stay. Return the files that went.
 
-    Raises:
-        ProfileError: there is no such profile, it holds a login, or a file cannot be removed.
+    Raises ProfileError: there is no such profile, it holds a login, or a file cannot be removed.
     """
     if profile is not None:
         federation = resolution.inputs.federation_of(profile)
@@ -117,8 +115,7 @@ def stored_document(resolution: Resolution, candidate: TierCandidate, token: Acc
 
     What is a secret in it is wrapped.
 
-    Raises:
-        ProfileError: the file cannot be read.
+    Raises ProfileError: the file cannot be read.
     """
     if candidate.profile is None:
         return None

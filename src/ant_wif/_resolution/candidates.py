@@ -77,8 +77,7 @@ class ResolutionContext:
     def federation_of(self, name: str) -> Federation | None:
         """Return what a profile's identity token is exchanged under; `None` for a login, or where that is incomplete.
 
-        Raises:
-            ConfigurationError: there is no such profile, or it cannot be used.
+        Raises ConfigurationError: there is no such profile, or it cannot be used.
         """
         profile = self.directory.read(name)
         if profile.type != "oidc_federation":

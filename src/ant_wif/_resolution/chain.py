@@ -280,8 +280,7 @@ def resolution_of(
 ) -> Resolution:
     """Return the resolution that `resolve` and `report` with these arguments are about. Secrets are wrapped already.
 
-    Raises:
-        ConfigurationError: an argument or variable has a value that it cannot have.
+    Raises ConfigurationError: an argument or variable has a value that it cannot have.
     """
     environ = Environment(environ)
     path = None if identity_token_file is None else os.fspath(identity_token_file)

@@ -165,8 +165,7 @@ class TokenCache:
     def get(self, client: httpx.Client | None = None) -> AccessToken:
         """Return a token that may be used now; refresh it, or wait for who does.
 
-        Raises:
-            AntWifError: there is none, and obtaining one failed.
+        Raises AntWifError: there is none, and obtaining one failed.
         """
         while True:
             step = self._next_step(waits_on_this_thread=True)

@@ -266,8 +266,7 @@ class LoginProvider:
     def _place(self, store: ProfileStore) -> Draft:
         """A refresh token works once: where its successor cannot be written, using it would end the login.
 
-        Raises:
-            LoginError: it cannot.
+        Raises LoginError: it cannot.
         """
         try:
             return store.draft()

@@ -39,8 +39,7 @@ def refresh_shared(
     had, it is run without, after one warning. A token that is soon due is returned when another
     caller refreshes it, or when the refresh fails.
 
-    Raises:
-        AntWifError: there is no usable token, and obtaining one failed.
+    Raises AntWifError: there is no usable token, and obtaining one failed.
     """
     look = _StoreReader(store, wanted, clock)
     kept = yield from call(look)

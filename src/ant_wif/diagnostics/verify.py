@@ -39,8 +39,7 @@ class Verified:
 def verify(credentials: Credentials) -> Verified:
     """Obtain a token, and ask the API for one model with it.
 
-    Raises:
-        AntWifError: there is no token to be had, or the API refused it; see `ant_wif.errors`.
+    Raises AntWifError: there is no token to be had, or the API refused it; see `ant_wif.errors`.
     """
     start = time.perf_counter()
     token = credentials.access_token()

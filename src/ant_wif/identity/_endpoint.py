@@ -52,8 +52,7 @@ class Endpoint:
         `explain` may know more of another answer (it gets the error fields, or the start of the body, cleaned of
         what was `sent`) and return the error for it.
 
-        Raises:
-            IdentitySourceError: it cannot be reached, or refuses.
+        Raises IdentitySourceError: it cannot be reached, or refuses.
         """
         request = replace(request, known=tuple(sent))
 
@@ -69,8 +68,7 @@ class Endpoint:
     def token_in(self, reply: Response, *path: str) -> SecretStr:
         """Return the token that stands in one field of a JSON answer; `path` leads to it through objects.
 
-        Raises:
-            IdentitySourceError: there is none.
+        Raises IdentitySourceError: there is none.
         """
         found = _field(reply.body, path)
         if found is None:

@@ -42,8 +42,7 @@ def token_printed_by(
     that is where a credential stands. `missing` is the hint for a program that is not there;
     `timeout` is in seconds.
 
-    Raises:
-        IdentitySourceError: it is missing, fails, takes too long, or prints no token, or two.
+    Raises IdentitySourceError: it is missing, fails, takes too long, or prints no token, or two.
     """
     program = sanitize_path(command[0])
     found = shutil.which(command[0], path=environ.get("PATH", ""))
@@ -61,8 +60,7 @@ def token_printed_by(
 def token_of_agent(command: Sequence[str], environ: Mapping[str, str], *, missing: str) -> Flow[SecretStr]:
     """Run a CI system's own program, a second time if it fails: the server that it asks may fail for a moment.
 
-    Raises:
-        IdentitySourceError: as `token_printed_by` does.
+    Raises IdentitySourceError: as `token_printed_by` does.
     """
     try:
         return (yield from call(lambda: token_printed_by(command, environ, missing=missing)))

@@ -83,8 +83,7 @@ _TOKEN_FILE = "the identity token file"  # noqa: S105 - words of a message
 def refuse_foreign(path: Path, audience: str) -> None:
     """Refuse the tokens of a pod that are for other services.
 
-    Raises:
-        IdentitySourceError: `path` is where such a token is mounted.
+    Raises IdentitySourceError: `path` is where such a token is mounted.
     """
     # By the name it is given, and by the place that this name leads to.
     plain = {f"/{os.path.normpath(path).lstrip('/')}"}
@@ -103,8 +102,7 @@ def read_token(path: Path, *, where: str = "the profile", what: str = _TOKEN_FIL
 
     `what` is how a message calls the file.
 
-    Raises:
-        IdentitySourceError: there is none that could be read.
+    Raises IdentitySourceError: there is none that could be read.
     """
     problem, hint = "", f"check the path in {where}"
     try:

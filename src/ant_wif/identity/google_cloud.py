@@ -42,8 +42,7 @@ _AWS = "urn:ietf:params:aws:token-type:aws4_request"
 def loaded(document: Mapping[str, object], scope: str) -> Credentials:
     """Make credentials that yield access tokens for `scope`, no request sent.
 
-    Raises:
-        ValueError, or an error of google-auth: the file cannot be used.
+    Raises ValueError, or an error of google-auth: the file cannot be used.
     """
     kind = document.get("type")
     if kind == "impersonated_service_account":

@@ -76,9 +76,8 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
     `audience` is compared when the source promises one, else `None`. `now` is unix seconds. A token that was
     `just_minted` is judged by its issuer's clock, because this machine's may be wrong, by two days at most.
 
-    Raises:
-        IdentityTokenError: it is not a JWT, has expired, is not asymmetrically signed, lacks
-            `kid`, `iss`, `sub` or `exp`, or is for another audience.
+    Raises IdentityTokenError: it is not a JWT, has expired, is not asymmetrically signed, lacks `kid`, `iss`, `sub` or
+    `exp`, or is for another audience.
     """
     assertion = trimmed(raw)
     require_jwt(assertion, source)

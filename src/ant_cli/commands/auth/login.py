@@ -187,8 +187,7 @@ def _wait(
 ) -> LoggedIn | None:
     """Wait for whichever comes first, and `finish` the login; what is pasted wrongly is asked for again.
 
-    Raises:
-        LoginError: the login was refused, or nothing that was pasted belongs to this attempt.
+    Raises LoginError: the login was refused, or nothing that was pasted belongs to this attempt.
     """
     from ant_wif._tokens import AuthorizationResponse, AuthorizationResponseError
     from ant_wif.errors import LoginError

@@ -81,8 +81,7 @@ def read_exchange(
 
     `likely_causes` are those of a denial. `places` says which option, variable or file names each field.
 
-    Raises:
-        ExchangeError: the endpoint denied, failed, or could not be reached.
+    Raises ExchangeError: the endpoint denied, failed, or could not be reached.
     """
     url = token_endpoint(federation.base_url)
     found = read_answer(answer, url, [token.assertion], named_by=places.get("base_url", ""))

@@ -69,8 +69,7 @@ def slug(*words: str) -> str:
 def required(value: str, form: str, *, what: str, expected: str) -> str:
     """Return a value that has the form, a regular expression for all of it, and that a person can read.
 
-    Raises:
-        ConfigurationError: it has not, as where it holds a wildcard.
+    Raises ConfigurationError: it has not, as where it holds a wildcard.
     """
     if re.fullmatch(form, value, re.ASCII) is None or not value.isprintable():
         wild = "a wildcard would let others in; " if "*" in value or "?" in value else ""
@@ -84,8 +83,7 @@ def required(value: str, form: str, *, what: str, expected: str) -> str:
 def issuer_address(url: str, *, what: str = "an issuer's URL") -> str:
     """Return a URL that an `iss` may be, unchanged. Whether its keys can be fetched is checked later.
 
-    Raises:
-        ConfigurationError: it is not valid.
+    Raises ConfigurationError: it is not valid.
     """
     return required(url, r"https?://[^\s*?#@\\]{1,400}", what=what, expected="its URL, https://…, as tokens have it")
 
@@ -96,8 +94,7 @@ def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
     `issuer` is the URL of what issues its tokens, as far as repositories have the same host and path before theirs.
     `elsewhere` says what to do for another host, which it names as HOST.
 
-    Raises:
-        ConfigurationError: the address is of another host.
+    Raises ConfigurationError: the address is of another host.
     """
     url = urlsplit(issuer)
     host, before = (url.hostname or "").lower(), f"{url.path.strip('/')}/".lstrip("/")
@@ -117,8 +114,7 @@ def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
 def public_keys(jwks: Mapping[str, object]) -> list[dict[str, object]]:
     """Return the keys of a key set with nothing of them that is not public (RFC 7518 §6).
 
-    Raises:
-        ConfigurationError: it has no RSA or EC key.
+    Raises ConfigurationError: it has no RSA or EC key.
     """
     keys = jwks.get("keys")
     found = [
