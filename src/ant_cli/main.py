@@ -101,9 +101,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         if sys.stdout is not None:  # it is where it was closed from the start
             sys.stdout.flush()
     except click.ClickException as error:
-        _remember_form(session, sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        _remember_form(session, words)
         summary, *facts = _in_our_words(error)
-        return _say(session, error, summary, _usage_hint(error), error.exit_code, facts=facts)
+        return _say(session, error, summary, _usage_hint(error, words), error.exit_code, facts=facts)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError) as error:
@@ -234,15 +235,13 @@ def _fall_silent() -> None:
     fall_silent(sys.stdout, sys.stderr)
 
 
-def _usage_hint(error: click.ClickException) -> str | None:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if isinstance(error, click.NoSuchOption):
-        from ant_cli._click.suggesting import with_option
+def _usage_hint(error: click.ClickException, words: Sequence[str]) -> str | None:
+    found: str | None = getattr(error, "hint", None)
+    if found is None and isinstance(error, click.UsageError) and error.ctx is not None:
+        from ant_cli._click.suggesting import hint_for
 
-        meant = with_option(error.option_name, context) or error.possibilities
-        if meant:
-            return f"did you mean {' or '.join(meant)}?"
-    return getattr(error, "hint", None) or (f"{context.command_path} --help" if context else None)
+        found = hint_for(error, error.ctx, words) or f"{error.ctx.command_path} --help"
+    return found
 
 
 def _unexpected(error: Exception, environ: Mapping[str, str]) -> tuple[str, str | None]:

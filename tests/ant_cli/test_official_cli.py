@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
 
+from ant_cli._click.suggesting import commands_below
+from ant_cli.main import cli
 from ant_wif.emulator import Emulator
 from support.loopback import TokenEndpoint
 from support.misbehaving_server import forged_jwt
@@ -154,3 +158,21 @@ def test_the_commands_of_one_cli_only(here: list[str], there: list[str], ant: An
     for words in there:
         assert official(emulator, {}, words, "--help").returncode == 0
         assert "is a command of the official CLI" in ant(words).err
+
+
+def test_each_option_of_the_official_one_is_here_too_or_something_is_named_to_use_instead(ant: Ant) -> None:
+    def options(command: str) -> set[str]:
+        words = [go_ant(), *command.split(), "--help"]
+        shown = subprocess.run(words, env={"HOME": "/nonexistent"}, capture_output=True, text=True, check=False).stdout
+        return set(re.findall(r"^ +(--[a-z.-]+)", shown, re.MULTILINE))
+
+    root = click.Context(cli, info_name="ant")
+    without = []
+    for each in (root, *commands_below(root)):
+        words = each.command_path.split()[1:]
+        if not words or words[0] in {"auth", "messages", "models", "profile"}:
+            known = {name for parameter in each.command.get_params(each) for name in parameter.opts}
+            for option in options(" ".join(words)) - known:
+                hint = ant(*words, option, "x").err.splitlines()[-1]
+                without += [] if "and this is ant-wif: " in hint else [(words, option, hint)]
+    assert without == []

@@ -1,16 +1,37 @@
-"""What is suggested for a command that does not exist. Imported only then."""
+"""What is suggested for a command, an option or a choice that does not exist. Imported only then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 import click
 
 _MOST = 3
 _CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
-_OF_THE_OFFICIAL_CLI = {"completions", "@manpages"}
-"""Its command groups that have no colon in their names and that ant-wif does not have."""
+_CLOSE_OPTION = 0.8
+_EVERY_ENDPOINT = "`{program} api PATH` reaches every endpoint"
+_INSTEAD = {
+    _EVERY_ENDPOINT: ("completions",),
+    "use `man {program}`": ("@manpages",),
+    "`{program} exec -- PROGRAM beta:worker` runs the official CLI": ("beta:worker",),
+    "lists take --limit": ("--max-items",),
+    "use `{program} api '/v1/models?{field}=ID'`": ("--after-id", "--before-id"),
+    "use `{program} api PATH -H anthropic-beta:NAME`": ("--beta",),
+    "use `{program} api PATH --input FILE -H anthropic-user-profile-id:ID`": ("--user-profile-id",),
+    "set the field {field} in a body on stdin": (
+        "--container", "--inference-geo", "--temperature", "--top-k", "--top-p",
+    ),
+    "use {outer} '{{{inner}: ...}}'": (
+        "--cache-control.ttl", "--cache-control.type", "--message.content", "--message.role", "--metadata.user-id",
+        "--output-config.effort", "--output-config.format",
+    ),
+    "use --format-error json, and filter what it prints": ("--transform-error",),
+    "no command needs it, so leave it out": ("--webhook-key",),
+    "use auto, json or yaml": ("explore", "pretty"),
+}  # fmt: skip
+_OF_THE_OFFICIAL_CLI = {name: instead for instead, names in _INSTEAD.items() for name in names}
+"""What to use instead of a command, an option or a format that only the official CLI has."""
 _OF_OTHER_PROGRAMS = {
     "check": "auth verify",
     "config": "profile",
@@ -50,19 +71,52 @@ def commands_below(context: click.Context) -> Iterator[click.Context]:
                 yield from commands_below(below)
 
 
-def with_option(option: str, context: click.Context | None) -> list[str]:
+def hint_for(error: click.UsageError, context: click.Context, words: Sequence[str]) -> str | None:
+    """Return what was meant by an option or a format that does not exist, if that can be said."""
+    if isinstance(error, click.NoSuchOption):
+        return _option_hint(error, context, words)
+    if isinstance(error, click.BadParameter) and error.param is not None and "--format" in error.param.opts[0]:
+        return next(
+            (_instead("a format", each, context) for each in _OF_THE_OFFICIAL_CLI if f"'{each}'" in error.message), None
+        )
+    return None
+
+
+def _option_hint(error: click.NoSuchOption, context: click.Context, words: Sequence[str]) -> str | None:
+    name = error.option_name
+    if not name.startswith("--"):
+        # Programs in Go take `-limit 3`, of which click reads `-l` first.
+        long = (word for word in words if word[:1] == "-" != word[1:2] and name[1] in word)
+        name = f"-{next(long, name)}".partition("=")[0]
+    here = [each for parameter in context.command.params for each in parameter.opts if each.startswith("--")]
+    meant = [] if name in here else _with_option(name, context)
+    if not meant:
+        meant = get_close_matches(name, [*here, *_OF_THE_OFFICIAL_CLI], 1, _CLOSE_OPTION)
+        if meant and meant[0] not in here:
+            return _instead("an option", meant[0], context)
+    meant = meant or list(error.possibilities or ())
+    return f"did you mean {' or '.join(meant)}?" if meant else None
+
+
+def _with_option(option: str, context: click.Context) -> list[str]:
     """Return the commands below that have the option, with it: `ant wif setup github --repo` for `ant wif setup`."""
-    below = commands_below(context) if context is not None else iter(())
+    below = commands_below(context)
     paths = [each.command_path for each in below if any(option in known.opts for known in each.command.params)]
     return [f"'{path} {option}'" for path in paths[:_MOST]]
 
 
+def _instead(kind: str, name: str, context: click.Context) -> str:
+    field = name.lstrip("-").replace("-", "_")
+    outer, inner = name.partition(".")[0], field.rpartition(".")[2]
+    instead = _OF_THE_OFFICIAL_CLI.get(name, _EVERY_ENDPOINT).format(
+        program=context.find_root().info_name, field=field, outer=outer, inner=inner
+    )
+    return f"{name} is {kind} of the official CLI, and this is ant-wif: {instead}"
+
+
 def _hint(name: str, context: click.Context) -> str | None:
     if ":" in name or name in _OF_THE_OFFICIAL_CLI:
-        program = context.find_root().info_name
-        return (
-            f"{name} is a command of the official CLI, and this is ant-wif: `{program} api PATH` reaches every endpoint"
-        )
+        return _instead("a command", name, context)
     known = [f"{context.find_root().info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
     found = [f"'{path}'" for path in (*known, *_similar(name, context))]
     return f"did you mean {' or '.join(found)}?" if found else None
