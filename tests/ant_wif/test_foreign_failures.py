@@ -161,6 +161,37 @@ def test_certificates_for_boto3_that_are_absent_are_named(
         fails(Aws(), None, f"correct {variable}, which names {GONE}")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AWS_MAX_ATTEMPTS", "x"),
+        ("AWS_MAX_ATTEMPTS", "0"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "none"),
+        ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1\r\n"),
+        ("AWS_ENDPOINT_URL", "ht tp://x"),
+        ("AWS_DEFAULTS_MODE", "fast"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "x"),
+        ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES", "x"),
+        ("AWS_REQUEST_CHECKSUM_CALCULATION", "x"),
+        ("AWS_CREDENTIAL_EXPIRATION", "x"),
+        ("AWS_REGION", "us-east-1\r"),
+    ],
+)
+def test_a_setting_of_aws_that_cannot_be_used_is_blamed_on_its_variable(
+    variable: str, value: str, process: Callable[..., None], fails: Fail
+) -> None:
+    process(AWS_ACCESS_KEY_ID="AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY=OPAQUE, **{variable: value})
+    assert fails(Aws(), None).hint == f"correct {variable}"
+
+
+def test_credentials_of_aws_that_have_expired_are_not_blamed_on_the_network(
+    process: Callable[..., None], fails: Fail
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": OPAQUE}
+    process(**keys, AWS_CREDENTIAL_EXPIRATION="2001-01-01T00:00:00Z")
+    assert fails(Aws(), None).hint == "obtain new AWS credentials, then run again"
+
+
 @pytest.mark.parametrize("where", ["credentials", "call"])
 def test_no_exception_of_botocore_escapes(
     where: str, fails: Fail, process: Callable[..., None], monkeypatch: pytest.MonkeyPatch

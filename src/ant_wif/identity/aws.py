@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -211,6 +212,7 @@ _LOCAL_REMEDIES = {
         ("NoCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"),
         _ON_ROLE,
     ),
+    "RuntimeError": _REMEDIES["ExpiredToken"][1],
     "PartialCredentialsError": "set what is missing too, or unset the rest of these credentials",
     **dict.fromkeys(
         ("ConfigParseError", "ConfigNotFound", "InvalidConfigError", "UnknownCredentialError", "JSONDecodeError"),
@@ -244,9 +246,15 @@ def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -
             return f"correct {name}, which names {sanitize_path(stated)}"
     found = next((_SETTINGS[kind] for kind in kinds if kind in _SETTINGS), None)
     if found is None:
-        return None
+        about_settings = not {"ConnectionError", "HTTPClientError", "CredentialRetrievalError"} & set(kinds)
+        quoted = (name for name in environ if name.startswith("AWS_") and _quotes(error, environ.get(name, "").strip()))
+        return next((f"correct {name}" for name in quoted if about_settings), None)
     values = set(map(str, getattr(error, "kwargs", {}).values()))
     return f"correct {next((name for name in found[1:] if environ.get(name) in values), found[0])}"
+
+
+def _quotes(error: Exception, value: str) -> bool:
+    return bool(value and re.search(rf"(?<![\w./-]){re.escape(value)}(?![\w/-])", str(error)))
 
 
 def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tuple[str, str]:
