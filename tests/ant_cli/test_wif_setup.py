@@ -103,6 +103,21 @@ def test_a_repository_is_named_by_its_url_too(setup: Setup, words: str, subject:
             "gitlab --project https://git.acme.example/acme/app",
             "hint: give --issuer-url https://git.acme.example, if that is a self-managed GitLab",
         ),
+        *(
+            (f"github --repo {address}", f"'{address}' is the address of github.com and not of a repository there\n")
+            for address in ("https://github.com/", "https://github.com", "git@github.com:", "ssh://git@github.com/")
+        ),
+        ("github --repo github.com/", "hint: add the path of the repository, or give the path alone\n"),
+        ("gitlab --project https://gitlab.com/", "'https://gitlab.com/' is the address of gitlab.com and not of a"),
+        (
+            "bitbucket --bitbucket-workspace https://bitbucket.org/x --repository-id x",
+            "'https://bitbucket.org/x' is not a Bitbucket workspace: expected its ID, as in its URL\n"
+            "hint: give it alone, without the rest of the address\n",
+        ),
+        (
+            "azure-pipelines --organization https://dev.azure.com/acme --project p --connection c",
+            "hint: give it alone, without the rest of the address\n",
+        ),
         ("gitlab --project https://gitlab.com/acme", "'acme' is not a project: expected GROUP/NAME"),
         ("buildkite --organization acme --pipeline https://buildkite.com/acme/app", "expected its slug, as in the "),
         ("spacelift --account acme.app.spacelift.io --space s --stack t", "expected its subdomain"),

@@ -15,7 +15,7 @@ from ant_wif.errors import ConfigurationError
 
 _LONGEST_NAME = 60
 # As a browser shows it, or as git takes it: https://HOST/PATH, ssh://git@HOST:22/PATH, git@HOST:PATH.
-_ADDRESS = r"(?:(?:https?|ssh|git)://(?:[^@/]*@)?([\w.-]+)(?::\d+)?/|[\w.-]+@([\w.-]+):)(.*)"
+_ADDRESS = r"(?:(?:https?|ssh|git)://(?:[^@/]*@)?([\w.-]+)(?::\d+)?(?:/|$)|[\w.-]+@([\w.-]+):)(.*)"
 _PUBLIC_MEMBERS = {"RSA": ("kty", "kid", "use", "alg", "n", "e"), "EC": ("kty", "kid", "use", "alg", "crv", "x", "y")}
 
 
@@ -73,9 +73,12 @@ def required(value: str, form: str, *, what: str, expected: str) -> str:
     """
     if re.fullmatch(form, value, re.ASCII) is None or not value.isprintable():
         wild = "a wildcard would let others in; " if "*" in value or "?" in value else ""
+        is_address = "://" in value and "://" not in form
         raise ConfigurationError(
             f"{quoted(value, limit=128)} is not {what}: {wild}expected {expected}",
-            hint="correct it; the comparison is case-sensitive",
+            hint="give it alone, without the rest of the address"
+            if is_address
+            else "correct it; the comparison is case-sensitive",
         )
     return value
 
@@ -94,11 +97,11 @@ def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
     `issuer` is the URL of what issues its tokens, as far as repositories have the same host and path before theirs.
     `elsewhere` says what to do for another host, which it names as HOST.
 
-    Raises ConfigurationError: the address is of another host.
+    Raises ConfigurationError: the address is of another host, or of the host alone.
     """
     url = urlsplit(issuer)
     host, before = (url.hostname or "").lower(), f"{url.path.strip('/')}/".lstrip("/")
-    bare = f"https://{text}" if host and text.lower().startswith(f"{host}/") else text
+    bare = f"https://{text}" if host and f"{text.lower()}/".startswith(f"{host}/") else text
     found = re.fullmatch(_ADDRESS, bare, re.ASCII | re.IGNORECASE)
     if found is None:
         return text
@@ -108,6 +111,11 @@ def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
             f"the repository is on {other}, and the issuer is that of {host}", hint=elsewhere.replace("HOST", other)
         )
     path = found[3].strip("/").removeprefix(before).partition("/-/")[0]
+    if not path:
+        raise ConfigurationError(
+            f"{quoted(text)} is the address of {other} and not of a repository there",
+            hint="add the path of the repository, or give the path alone",
+        )
     return path.rstrip("/").removesuffix(".git")
 
 
