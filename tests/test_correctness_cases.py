@@ -414,7 +414,10 @@ def test_only_a_token_of_the_platform_s_own_sends_the_beta_header(shape: str) ->
 
 @pytest.mark.parametrize("name", ["api_keyy", "workspace", "environ_"])
 def test_an_argument_that_does_not_exist_is_a_type_error(name: str) -> None:
-    for function in (ant_wif.report, ant_wif.resolve):
+    functions = (ant_wif.report, ant_wif.resolve, ant_wif.federate, ant_wif.anthropic_credentials, Emulator)
+    named = (getattr(ant_wif.identity, each) for each in ant_wif.identity.__all__)
+    sources = [each for each in named if hasattr(each, "__dataclass_fields__")]
+    for function in (*functions, *sources):
         with pytest.raises(TypeError):
             function(**{name: "x"})
 
