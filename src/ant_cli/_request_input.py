@@ -17,9 +17,10 @@ _SILENCE_SECONDS = 2.0
 
 def read_file(path: Path, name: str) -> bytes:
     """Return what a file holds. Raises click.UsageError where it cannot be read, or holds too much."""
+    from ant_wif._files import read_up_to
+
     try:
-        with path.open("rb") as file:
-            return _bounded(file.read(LARGEST_BODY + 1), name)
+        return _bounded(read_up_to(path, LARGEST_BODY), name)
     except (OSError, ValueError) as error:
         raise click.UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
@@ -27,7 +28,7 @@ def read_file(path: Path, name: str) -> bytes:
 def read_input(session: Session, source: str) -> bytes:
     """Return what the option `--input` names: a file, or stdin where it is `-`. Raises click.UsageError."""
     if source != "-":
-        return read_file(Path(source), f"the file {source}")
+        return read_file(Path(source), f"the file {source} of --input")
     if session.is_guest:
         raise click.UsageError("--input - reads stdin, which belongs to another program here: name a file")
     return read_stdin(session)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -346,6 +347,18 @@ class Environment(Mapping[str, str]):
                 hint=f"set {HOME}{instead} to a directory that this user can write",
             )
         return self.home
+
+
+def endless(path: Path | str, limit: int) -> str:
+    """Say why a library that reads all of a file would wait, or fill the memory, if it would."""
+    with contextlib.suppress(OSError, ValueError):  # those it says itself
+        status = os.stat(path)
+        is_file = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        if not is_file and not os.path.samestat(status, os.stat(os.devnull)):
+            return "is not a regular file"
+        if status.st_size > limit:
+            return f"is larger than {limit} bytes"
+    return ""
 
 
 # Counts through a suspended machine where the system can, so that a laptop wakes to an expired token.

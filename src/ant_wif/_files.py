@@ -21,8 +21,10 @@ from ant_wif._environment import (
     IS_POSIX,
     NOFOLLOW,
     NONBLOCK,
+    elapsed,
     give,
     group_id,
+    has_input,
     lock,
     replace,
     set_mode,
@@ -48,6 +50,7 @@ __all__ = [
     "read_document",
     "read_limited",
     "read_object",
+    "read_up_to",
     "remove",
     "remove_folder",
     "share",
@@ -60,6 +63,9 @@ Release = Callable[[], None]
 
 LARGEST_FILE = 1 << 20
 TEMPORARY = ".tmp"
+_PIECE = 1 << 20
+_WRITER_SECONDS = 30.0
+_NO_WRITER_SECONDS = 5.0
 _SWEPT_AFTER_SECONDS = 3600
 _NO_MODES = "its file system does not keep modes, and lets others in"
 _MOST_LINKS = 40
@@ -393,11 +399,37 @@ def read_limited(path: Path, *, what: str, hint: str, limit: int = LARGEST_FILE)
 def _content(path: Path, limit: int) -> bytes | str:
     """Return what is wrong in words, from a frame that no error passes: it may hold a secret."""
     try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        content = read_up_to(path, limit)
     except (OSError, ValueError) as error:
         return f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
     return content if len(content) <= limit else f"is larger than {limit} bytes"
+
+
+def read_up_to(path: Path, limit: int, *, seconds: float = _WRITER_SECONDS) -> bytes:
+    """Return what a file holds, at most one byte over `limit`; of a pipe, what is written into it in so many seconds.
+
+    Raises:
+        OSError: it cannot be opened or read, or the pipe was not written to its end in time.
+    """
+    found, until, waited = bytearray(), elapsed() + seconds, False
+    # Opening a pipe would otherwise wait for a program that writes into it, and so would reading it.
+    with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | NONBLOCK)) as file:
+        is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        while len(found) <= limit:
+            piece: bytes | None = file.read(min(limit + 1 - len(found), _PIECE))
+            if piece:
+                found += piece
+                continue
+            # Before a program has opened it, a pipe looks as after its end.
+            if piece is not None and (found or waited or not is_pipe):
+                break
+            waited, left = True, max(until - elapsed(), 0)
+            left = left if piece is None else min(left, _NO_WRITER_SECONDS)
+            if not has_input(file.fileno(), left):
+                found.clear()  # it may be a part of a secret
+                said = "written to the end of this pipe" if piece is None else "opened this pipe to write into it"
+                raise TimeoutError(errno.ETIMEDOUT, f"no program has {said} in time")
+    return bytes(found)
 
 
 def read_document(

@@ -114,7 +114,7 @@ INPUTS = [
     ),
     *(Bad(option, value) for option, value in itertools.product(OPTIONS, TEXTS)),
     *(Bad(place, content) for place, content in itertools.product(PLACES, CONTENTS)),
-    # The reader of a pipe that somebody names waits for its writer, as in `--jwks <(kubectl get …)`.
+    # The reader of a pipe waits some seconds for its writer: tests/security/test_endless_files.py.
     *(Bad(place, kind) for place, kind in itertools.product(PLACES, KINDS) if (place, kind) != ("FILE", "fifo")),
 ]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from ant_wif._environment import endless
 from ant_wif._secrets import SecretStr, quoted, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 
@@ -271,6 +272,7 @@ def tls_context(environ: Mapping[str, str], ca_file: Path | None = None) -> ssl.
     return ssl.create_default_context(cafile=certifi.where())
 
 
+_LARGEST_BUNDLE = 16 << 20
 # As openssl-rehash(1) names what it links to.
 _HASHED = r"[0-9a-f]{8}\.\d+"
 
@@ -285,7 +287,9 @@ def _trusting(name: str, value: str, *, cafile: str) -> ssl.SSLContext:
     import ssl
 
     try:
-        return ssl.create_default_context(cafile=cafile)
+        if not (endlessness := endless(cafile, _LARGEST_BUNDLE)):
+            return ssl.create_default_context(cafile=cafile)
+        problem = f"it {endlessness}"
     except ssl.SSLError:
         problem = "the file holds no certificate in PEM form"
     except (OSError, ValueError) as error:

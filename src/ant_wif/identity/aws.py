@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, endless
 from ant_wif._http import Flow, call, is_loopback, mask_foreign_logs, proxy_secrets
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
@@ -142,8 +142,12 @@ class Aws(IdentitySource):
 def _read_credentials(session: Any, known: list[SecretStr], environ: Environment) -> tuple[str, str] | None:
     """Add the secrets of the AWS credentials to what is known; say what is wrong with one that cannot be sent.
 
-    botocore would quote the whole of it.
+    botocore would quote the whole of it, and reads files to their end.
     """
+    for name in (*_FILES, *_CONFIGURATION_FILES, *_AUTHORITIES):
+        if name in environ and (problem := endless(environ[name], _FILE_LIMIT)):
+            hint = _FILES.get(name, f"correct {name}")
+            return f"boto3 cannot read {sanitize_path(environ[name])}, which {name} names: it {problem}", hint
     try:
         credentials = session.get_credentials()
     except ValueError as error:  # also raised for a token that is not a legal header value
@@ -202,6 +206,9 @@ _FILES = {
     f"{_CONTAINER_TOKEN}_FILE": "check that the Pod Identity agent runs on the node, and that the pod was made after "
     "its association",
 }
+_CONFIGURATION_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+_FILE_LIMIT = 16 << 20  # as large as the authorities of all the world
+_AUTHORITIES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _ON_CONFIGURATION = "correct the file that AWS_CONFIG_FILE names (default ~/.aws/config)"
 _ON_ROLE = (
     "give the container, function or instance a role, or set AWS credentials: `aws sts get-caller-identity` must work"
@@ -236,11 +243,11 @@ _SETTINGS = {
 
 
 def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -> str | None:
-    authorities = next((name for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE") if name in environ), None)
+    authorities = next((name for name in _AUTHORITIES if name in environ), None)
     if "SSLError" in kinds and authorities:
         return f"correct {authorities}, which names {sanitize_path(environ[authorities])}"
     path = str(getattr(error, "kwargs", {}).get("path"))
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+    for name in _CONFIGURATION_FILES:
         stated = environ.get(name, "")
         if stated and (stated == path or ("NoCredentialsError" in kinds and not environ.expand(stated).is_file())):
             return f"correct {name}, which names {sanitize_path(stated)}"

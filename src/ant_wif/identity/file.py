@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
-from ant_wif._files import is_utf16
+from ant_wif._files import is_utf16, read_up_to
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
@@ -106,9 +106,8 @@ def read_token(path: Path, *, where: str = "the profile", what: str = _TOKEN_FIL
     """
     problem, hint = "", f"check the path in {where}"
     try:
-        with path.open("rb") as file:
-            # One byte over the limit is enough to know that it is not a token.
-            found = _decoded(file.read(MAX_ASSERTION_BYTES + 1024), is_token=what == _TOKEN_FILE)
+        # A byte over the limit is enough to know that it is not a token.
+        found = _decoded(read_up_to(path, MAX_ASSERTION_BYTES + 1023), is_token=what == _TOKEN_FILE)
         if isinstance(found, SecretStr):
             return found
         problem, hint = found

@@ -6,6 +6,7 @@ https://cloud.google.com/docs/authentication/get-id-token
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from ant_wif._environment import Environment, elapsed
+from ant_wif._environment import Environment, elapsed, endless
 from ant_wif._files import read_document
 from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, mask_foreign_logs, pause
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
@@ -68,6 +69,9 @@ def _reader(document: Mapping[str, object]) -> Any:
         return aws.Credentials.from_info
     if isinstance(source, Mapping) and "executable" in source:
         return pluggable.Credentials.from_info
+    file = source.get("file") if isinstance(source, Mapping) else None
+    if isinstance(file, str) and (problem := endless(file, _FILE_LIMIT)):
+        raise OSError(errno.EINVAL, problem, file)
     return identity_pool.Credentials.from_info
 
 
@@ -250,6 +254,9 @@ def _problem(path: Path) -> str:
 
 
 def _read(path: Path) -> dict[str, object]:
+    # It is read several times, which no pipe can be.
+    if problem := endless(path, _FILE_LIMIT):
+        raise ConfigurationError(f"the Google Cloud credentials file {sanitize_path(path)} {problem}", hint=_ON_FILE)
     return read_document(path, what="Google Cloud credentials file", hint=_ON_FILE, limit=_FILE_LIMIT)
 
 

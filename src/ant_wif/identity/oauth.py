@@ -17,6 +17,7 @@ from urllib.parse import quote_plus
 
 from pydantic import Field
 
+from ant_wif._files import read_up_to
 from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
@@ -124,8 +125,7 @@ def _signed(path: Path, claims: dict[str, object], key_id: str) -> SecretStr | t
     except ImportError:
         return "cannot be used without PyJWT and cryptography", "pip install 'ant-wif[oauth]'"
     try:
-        with path.open("rb") as file:
-            key = load_pem_private_key(file.read(_PEM_LIMIT).removeprefix(codecs.BOM_UTF8), password=None)
+        key = load_pem_private_key(read_up_to(path, _PEM_LIMIT).removeprefix(codecs.BOM_UTF8), password=None)
     except OSError as error:
         return f"could not be read: {error.strerror or type(error).__name__}", f"check {sanitize_path(path)}"
     except (ValueError, TypeError):

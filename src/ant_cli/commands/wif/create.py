@@ -277,7 +277,7 @@ def read_key_file(path: Path) -> Mapping[str, object]:
     try:
         keys = read_json_file(path, what="key set", hint="").get("keys")
     except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.BadParameter(str(error), param_hint="--jwks") from None
     if not isinstance(keys, list) or not all(isinstance(each, dict) for each in keys):
         raise click.UsageError(f"{path} is not a key set: expected a JSON object with a list `keys`")
     if any({"d", "k"} & set(each) for each in keys):
