@@ -164,6 +164,24 @@ def test_help_fits_in_80_columns_of_ascii_and_names_no_type_of_python() -> None:
         assert re.search(r"^Examples:\n(  .+\n?)+", text, re.MULTILINE), path
 
 
+@pytest.mark.parametrize("columns", [40, 60, WIDTH])
+def test_help_is_cut_nowhere_in_a_narrow_terminal(columns: int) -> None:
+    for path, context in PAGES.items():
+        pages = [
+            click.Context(context.command, info_name=path, terminal_width=each).get_help() for each in (columns, 300)
+        ]
+        words, whole = [[word for word in page.split() if word != "\\"] for page in pages]
+        assert words == whole, path
+        text = pages[0].partition("\nExamples:")[0]
+        assert [line for line in text.splitlines() if len(line) > columns and len(line.split()) > 1] == [], path
+
+
+def test_help_fits_into_the_terminal(ant: Ant, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns, longest in ((1, 50), (40, 40), (80, 80), (300, 80)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert max(map(len, ant("auth", "login", "--help").out.splitlines())) <= longest
+
+
 @pytest.mark.parametrize("path", GROUPS)
 def test_a_group_shows_the_whole_summary_of_each_command_in_one_line(path: str) -> None:
     context = PAGES[path]

@@ -37,6 +37,13 @@ class Explained(click.Command):
             self._help = eager_option(*names, text="Show this message and exit.", say=click.Context.get_help)
         return self._help
 
+    def get_help(self, ctx: click.Context) -> str:
+        from ant_cli._click.help import Formatter
+
+        formatter = Formatter(ctx.terminal_width, ctx.max_content_width)
+        self.format_help(ctx, formatter)
+        return formatter.getvalue().rstrip("\n")
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from ant_cli._click.help import write_options
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import click
@@ -10,7 +12,51 @@ import click
 from ant_cli._click.options import OPTION_GROUPS
 
 _WIDEST_COLUMN = 30
+_NARROWEST_COLUMN = 20
+_BELOW = 4
+_HYPHEN = "\0"
 _JOIN = " \\"
+
+
+class Formatter(click.HelpFormatter):
+    """Lays out help in narrow terminals too: where the texts beside the names would be cut, they stand below them.
+
+    No name is broken at a hyphen.
+    """
+
+    def __init__(self, width: int | None, max_width: int | None) -> None:
+        columns = min(shutil.get_terminal_size().columns, max_width or 80) - 2  # as click has it
+        super().__init__(width=width or max(columns, _NARROWEST_COLUMN))
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _HYPHEN))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = _WIDEST_COLUMN, col_spacing: int = len("  ")
+    ) -> None:
+        rows = list(rows)
+        first = min(max(len(name) for name, _ in rows), col_max) + col_spacing
+        longest = max(len(word) for _, text in rows for word in text.split())
+        if self.width - self.current_indent - first >= max(longest, _NARROWEST_COLUMN):
+            super().write_dl([(name, text.replace("-", _HYPHEN)) for name, text in rows], col_max, col_spacing)
+            return
+        for row in rows:
+            for column, text in enumerate(row):
+                margin = " " * (self.current_indent + column * _BELOW)
+                self._write_wrapped(text, margin, margin)
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        self._write_wrapped(f"{prefix or 'Usage: '}{prog} {args}", "", " " * _BELOW)
+
+    def _write_wrapped(self, text: str, first: str, others: str) -> None:
+        for line in textwrap.wrap(
+            text, self.width, initial_indent=first, subsequent_indent=others,
+            break_long_words=False, break_on_hyphens=False,
+        ):  # fmt: skip
+            self.write(f"{line}\n")
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(_HYPHEN, "-")
 
 
 def summary(command: click.Command) -> str:
