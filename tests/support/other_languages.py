@@ -37,7 +37,8 @@ def _built(name: str, tools: Sequence[str], commands: Sequence[Sequence[str]]) -
     stamp, now = folder / ".built", "".join(path.read_text() for path in sorted(sources.iterdir()))
     with FileLock(f"{folder}.lock"):
         if not stamp.exists() or stamp.read_text() != now:
-            shutil.copytree(sources, folder, dirs_exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # an older version may have left other files
+            shutil.copytree(sources, folder)
             for command in commands:
                 done = subprocess.run(command, cwd=folder, env=ENVIRON, capture_output=True, text=True, check=False)
                 if done.returncode:
