@@ -353,6 +353,8 @@ class TestEmulator:
         assert (first, hint) == ("error: unknown platform 'jenkins'", "hint: correct --platform")
         assert known.startswith("  known are github, ")
         assert known.endswith(", spiffe")
+        shown = " ".join(ant("emulator", "env", "--help").out.split())
+        assert known.replace("  known are", "Platform to emulate:") in shown
 
     def test_env_says_when_no_emulator_answers(self, ant: Ant) -> None:
         outcome = ant("emulator", "env", "--url", "http://127.0.0.1:9")

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from ant_wif.emulator import Emulator
 
 INSTALL = "pip install 'ant-wif[emulator]'"
+_PLATFORMS = (
+    "github", "github-immutable", "google_cloud", "aws", "azure", "azure-vm", "azure-aks", "kubernetes", "gitlab",
+    "bitbucket", "terraform_cloud", "spacelift", "semaphore", "vercel", "azure_pipelines", "fly", "circleci",
+    "buildkite", "oauth", "url", "spiffe",
+)  # fmt: skip
+"""Stated here too: the emulator need not be installed where another one runs, and its import takes time."""
 
 
 @click.group(
@@ -101,7 +107,15 @@ def _print_line(line: str) -> None:
         "ant emulator env --platform gitlab --url http://127.0.0.1:8700 --format json",
     ),
 )
-@click.option("--platform", callback=not_empty, default="github", show_default=True, help="Platform to emulate.")
+@click.option(
+    "--platform",
+    callback=not_empty,
+    default="github",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=lambda _context, _parameter, typed: [each for each in _PLATFORMS if each.startswith(typed)],
+    help=f"Platform to emulate: {', '.join(_PLATFORMS)}.",
+)
 @click.option(
     "--url", callback=not_empty, metavar="URL", help="URL of the running emulator. Default: ANT_EMULATOR_URL."
 )
