@@ -167,7 +167,7 @@ def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
     assert ant("profile", "delete", "other", "--yes").status == 0
     assert {name for name in tree(directory) if "other" in name} == set()
     assert ant("models", "list").status == 0
-    assert ant("auth", "logout", "--all").status == 0
+    assert ant("auth", "logout", "--all").status == 0  # without a question, as in the official CLI
     assert tree(directory) == {}
 
 

@@ -19,7 +19,7 @@ from ant_cli._session import Session, pass_session
         "ant auth logout --profile staging",
     ),
 )
-@click.option("--all", "everything", is_flag=True, help="Remove all profiles and the active profile setting.")
+@click.option("--all", "everything", is_flag=True, help="Remove all profiles with their configuration, without asking.")
 @pass_session
 def logout(session: Session, *, everything: bool) -> None:
     """Remove a profile's stored credentials.
