@@ -25,9 +25,9 @@ PROFILE = EXPORTED
 AHEAD_SECONDS = 45
 """Seconds before expiry from which a token in the folder is replaced, at the latest.
 
-From 30 seconds before expiry the official Go SDK (1.60, `MandatoryRefreshThreshold` in `internal/auth/constants.go`),
-the Go `ant` (1.20, by that SDK) and the TypeScript SDK (1.12, `lib/credentials/user-oauth`) refuse a token that they
-cannot refresh themselves. The Python SDK (2.14, `lib/credentials/_providers.py`) and the Java SDK (2.57,
+From 30 seconds before expiry the official Go SDK (1.84, `MandatoryRefreshThreshold` in `internal/auth/constants.go`),
+the Go `ant` (1.20, by 1.60 of it) and the TypeScript SDK (1.14, `lib/credentials/user-oauth`) refuse a token that they
+cannot refresh themselves. The Python SDK (2.14, `lib/credentials/_providers.py`) and the Java SDK (3.14,
 `UserOAuthCredentials.kt`) take what the file holds. The time between is for the refresh, and for trying it again.
 """
 _PREFIX = "ant-exec-"
