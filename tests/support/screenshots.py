@@ -1,6 +1,7 @@
-"""`make docs`: the pictures of the documentation, and those of help and tables in terminals, which are for looking at.
+"""`make docs`: the pictures of the documentation, and others that are for looking at.
 
-The first are in docs/img: a build log, and the emulator's pages in a narrow window. The others are in build/terminal.
+The first are in docs/img: a build log, and the emulator's pages in a narrow window. The others are in build/terminal,
+help and tables in terminals, and in build/pages, the pages of the emulator and of a login; all in dark and in light.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+from playwright.sync_api import Page
 
 from ant_cli._session import Session
 from ant_cli.commands.auth.status import lines
 from ant_wif._config.config_dir import ConfigDir
+from ant_wif._profiles import callback
 from ant_wif.diagnostics.describe import describe
 from ant_wif.emulator import Emulator
 from support.browser import chromium_running, window
@@ -30,6 +33,7 @@ from support.terminal import in_a_terminal
 
 FOLDER = Path(__file__).parents[2] / "docs" / "img"
 TERMINALS = Path(__file__).parents[2] / "build" / "terminal"
+PAGES = Path(__file__).parents[2] / "build" / "pages"
 JOB = {
     "HOME": "/home/runner",
     "CI": "true",
@@ -70,6 +74,7 @@ border-right:1px dashed #888;white-space:pre-wrap;word-break:break-all">{3}</pre
 def main() -> None:
     """Needs Chromium."""
     terminals()
+    PAGES.mkdir(parents=True, exist_ok=True)
     with Emulator(port=8700) as emulator, chromium_running() as browser, window(browser, width=400) as page:
         with httpx.Client(base_url=emulator.base_url, trust_env=False) as client:
             exchange(client, emulator)
@@ -77,9 +82,27 @@ def main() -> None:
         for name, url in {"history": f"{emulator.base_url}/_emulator/", "consent": authorize_url(emulator)}.items():
             page.goto(url)
             (FOLDER / f"{name}.png").write_bytes(with_palette(page.screenshot(full_page=True)))
+            in_both_themes(page, name)
+        page.goto("about:blank")  # and with it the content security policy of the emulator
+        for each in callback.Page:
+            page.set_content(callback.page(each).decode())
+            in_both_themes(page, f"login-{each.name.lower()}")
     with chromium_running() as browser, window(browser, width=960) as page:
         page.set_content(build_log())
         (FOLDER / "status.png").write_bytes(with_palette(page.locator("pre").screenshot()))
+
+
+def in_both_themes(page: Page, name: str) -> None:
+    """Take pictures of a page in dark and in light, in a phone and in a window."""
+    before = page.viewport_size
+    for theme in THEMES:
+        for width in (400, 1280):
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.set_viewport_size({"width": width, "height": 720})
+            page.screenshot(full_page=True, path=PAGES / f"{name}-{width}-{theme}.png")
+    page.emulate_media(color_scheme=None)
+    assert before is not None
+    page.set_viewport_size(before)
 
 
 def terminals() -> None:

@@ -31,6 +31,7 @@ _HTML = """<!doctype html>
 <title>{title}</title>
 <style>
 body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto 0; padding: 0 1.5rem; }}
+h1 {{ line-height: 1.2; }}
 </style>
 </head>
 <body>

@@ -75,7 +75,7 @@ def _item(record: ExchangeRecord, workspaces: Mapping[str, str]) -> str:
     explanation = record.explanation
     why = f"<p>{_ticked(explanation.means)} {_ticked(explanation.remedy)}</p>" if explanation else ""
     return (
-        f'<li class="record"><h2>{title}</h2>{_time(record.at)}{why}'
+        f'<li class="record {record.outcome}"><h2>{title}</h2>{_time(record.at)}{why}'
         f"<dl>{_rows(record, workspaces)}</dl>{_claims(record.unverified_claims)}</li>"
     )
 

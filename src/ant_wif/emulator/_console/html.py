@@ -12,11 +12,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1.125rem/1.5 system-ui, sans-serif; max-width: 38rem; margin: 8vh auto 0; padding: 0 1.5rem 4rem; }
+h1, h2 { line-height: 1.2; }
+code { font-size: 0.9em; }
 dt, label { font-weight: 600; display: block; margin-top: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 select, button { font: inherit; min-height: 2.75rem; padding: 0.25rem 1rem; max-width: 100%; }
 .choice { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 2rem; }
 li.record { border-inline-start: 0.3rem solid; padding-inline-start: 1rem; margin-block: 2rem; list-style: none; }
+li.granted { border-color: light-dark(#1a7f37, #3fb950); }
+li.denied { border-color: light-dark(#cf222e, #f85149); }
 li.record h2 { margin: 0; overflow-wrap: anywhere; }
 ol.records { padding: 0; }
 table { width: 100%; table-layout: fixed; border-collapse: collapse; font-size: 0.9rem; }
