@@ -12,7 +12,7 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, quote_plus
 
@@ -155,16 +155,28 @@ _BEGINNINGS = ("sk-ant-", "eyJhbGciOi", "eyJ0eXAiOi", "eyJraWQiOi")
 
 
 @functools.cache
-def _signs() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """How a token begins in base64 of any text around it and in hex; escapes of its dashes and dots; of its start."""
+def _signs() -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """How a token begins in base64 of any text around it and in hex; escapes of its dashes and dots; of its start.
+
+    The first two stand under what they begin with or need: hardly a text has it, and to look for all costs time.
+    """
     in_hex = [each.encode().hex() for each in _BEGINNINGS]
     in_base64 = {each for beginning in _BEGINNINGS for each in _in_base64(beginning)}
-    starts = [f"{sign}{ord(each):x}" for each in "se" for sign in ("&#x", "&#X", "%", "%25", "\\u00", "\\x")]
+    in_hex_escapes, alike = ("x2d", "x2D", "x2e", "x2E"), dict[str, list[str]]()
+    for each in (*sorted(in_base64), *in_hex, *map(str.upper, in_hex)):
+        alike.setdefault(each[:3], []).append(each)
     return (
-        (*sorted(in_base64), *in_hex, *map(str.upper, in_hex)),
-        ("&#45;", "&#46;", "%2", "u002", "x2d", "x2D", "x2e", "x2E"),
-        ("sk", "eyJ", "&#115;", "&#101;", *starts),
+        alike,
+        {"&": ("&#45;", "&#46;", *in_hex_escapes), "%": ("%2",), "\\": ("u002", *in_hex_escapes)},
+        (
+            *("sk", "eyJ", "&#115;", "&#101;"),
+            *(f"{sign}{ord(each):x}" for each in "se" for sign in ("&#x", "&#X", "%", "%25", "\\u00", "\\x")),
+        ),
     )
+
+
+def _found(text: str, signs: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    return (sign for first, behind in signs.items() if first in text for sign in behind if sign in text)
 
 
 @functools.cache
@@ -366,7 +378,7 @@ def may_hold_secret(text: str) -> bool:
     lowered = text.lower()
     return (
         "bearer" in lowered
-        or any(sign in text for signs in _signs()[:2] for sign in signs)
+        or any(any(_found(text, signs)) for signs in _signs()[:2])
         or (any(sign in text for sign in _SIGNS) and _has_mark(lowered))
     )
 
@@ -580,13 +592,16 @@ def _without_disguised(text: str, *, certain: bool) -> str:
     """Mask every token that is encoded, and long enough to be one."""
     signs, escapes, starts = _signs()
     encoded, with_escapes, _ = _disguised()
-    for words, pattern in ((signs, encoded), (starts if any(each in text for each in escapes) else (), with_escapes)):
+    for words, pattern in (
+        (_found(text, signs), encoded),
+        (starts if any(_found(text, escapes)) else (), with_escapes),
+    ):
         done, parts = 0, []
         for at in _places(text, words):
             found = pattern.match(text, at) if at >= done else None
             if found is None:
                 continue
-            is_token = len(found[0]) >= 2 * _SHOWN and (words is signs or _is_escaped(found[0], certain=certain))
+            is_token = len(found[0]) >= 2 * _SHOWN and (pattern is encoded or _is_escaped(found[0], certain=certain))
             parts.append(text[done:at] + ("[masked]" if is_token else found[0]))
             done = found.end()  # of any: a token in what is not one would be shorter, and end there too
         text = "".join([*parts, text[done:]]) if parts else text
