@@ -259,6 +259,27 @@ def test_an_issuer_that_does_not_check_jti_accepts_the_token_again_when_the_acce
     assert [record.outcome for record in job.emulator.history][:2] == ["granted", "granted"]
 
 
+@pytest.mark.parametrize("cache", ["", "memory"], ids=["shared", "in memory"])
+def test_it_accepts_the_token_again_when_an_access_token_that_the_api_rejected_has_expired(
+    cache: str, job: Job
+) -> None:
+    job.emulator.update_issuer("github", check_jti=False)
+    credentials = job.credentials(ANT_CACHE=cache)
+    first, expires_at = credentials.token(), credentials.expires_at or 0
+    credentials.invalidate()
+    for moment in (job.clock.now, expires_at - 2):
+        job.clock.now = moment
+        with pytest.raises(IdentityTokenReusedError):
+            credentials.token()
+    assert len(job.emulator.history) == 1
+    job.clock.now = expires_at
+    second = credentials.token()
+    assert second != first
+    credentials.invalidate()
+    job.clock.now += TEN_MINUTES
+    assert credentials.token() not in {first, second}
+
+
 def test_a_process_that_finds_an_access_token_does_not_load_the_record_of_identity_tokens(job: Job) -> None:
     job.credentials().token()
     script = "import sys, ant_wif; ant_wif.resolve().token(); print('ant_wif._tokens.assertion_log' in sys.modules)"

@@ -64,7 +64,7 @@ class TokenRequest(NamedTuple):
 
     `has_spare` says that the caller can go on with the token it has, so the wait is short.
     `ahead` is how many seconds before expiry it wants another, if that is before the advisory time.
-    `ran_out` says that there was a token, which has expired and was not rejected.
+    `ran_out` says that there was a token, which has expired since then, rejected or not.
     """
 
     rejected: SecretStr | None = None
@@ -139,7 +139,7 @@ class TokenCache:
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
         self._fresh: tuple[float, float, AccessToken | None] = (0.0, 0.0, None)
-        self._rejected: SecretStr | None = None
+        self._rejected: AccessToken | None = None
         self._flight: InFlightRefresh | None = None
         self._failed_at = float("-inf")
         self._pause = 0.0
@@ -222,8 +222,9 @@ class TokenCache:
         if in_flight is not None and not (waits_on_this_thread and in_flight.runs_on_this_thread):
             return in_flight
         self._flight = InFlightRefresh()
-        ran_out = token is not None and not token.lasts(now)
-        wanted = TokenRequest(self._rejected, spare is not None, self._ahead, ran_out)
+        last, rejected = token or self._rejected, self._rejected.secret if self._rejected else None
+        ran_out = last is not None and not last.lasts(now)
+        wanted = TokenRequest(rejected, spare is not None, self._ahead, ran_out)
         return Refresh(self._flight, self._obtain(wanted), spare)
 
     def invalidate(self, rejected: SecretStr | None = None) -> None:
@@ -231,7 +232,7 @@ class TokenCache:
         with self._lock:
             if self._token is None or (rejected is not None and self._token.secret != rejected):
                 return
-            self._rejected, self._token = self._token.secret, None
+            self._rejected, self._token = self._token, None
             self._fresh = (0.0, 0.0, None)
 
     def _complete(self, in_flight: InFlightRefresh, token: AccessToken) -> AccessToken:
