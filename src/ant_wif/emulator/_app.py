@@ -25,6 +25,7 @@ from ant_wif.emulator._http.protocol import Refusal, RequestIds, answer_refusal,
 from ant_wif.emulator._http.server import is_loopback
 from ant_wif.emulator._oauth.token_endpoint import token_routes
 from ant_wif.emulator._state.history import Recorder, history_routes
+from ant_wif.emulator._state.scripting import ScriptedModel
 from ant_wif.emulator._state.state import State
 from ant_wif.emulator.faults import FaultPlan, Faults, discard_body
 
@@ -84,6 +85,7 @@ def _is_private(host: str) -> bool:
 def build_app(
     state: State,
     controls: Controls,
+    model: ScriptedModel,
     *,
     faults: FaultPlan,
     base_url: str,
@@ -101,7 +103,7 @@ def build_app(
             *admin_routes(state),
             *history_routes(state.history),
             *history_page_routes(state),
-            *control_routes(controls),
+            *control_routes(controls, model),
             *(route for provider in state.providers for route in provider.routes()),
         ],
         exception_handlers=dict.fromkeys((Refusal, HTTPException, ClientDisconnect), answer_refusal),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +12,6 @@ from starlette.routing import Route
 
 from ant_wif.emulator._http.fields import refuse_unknown, single
 from ant_wif.emulator._http.protocol import Refusal, json_response, read_json
-from ant_wif.emulator._state.history import RequestList
-from ant_wif.emulator._state.replies import ScriptedReply
 from ant_wif.emulator._state.scripting import REPLIES_PATH, ScriptedModel, over_http
 from ant_wif.emulator.faults import Fault, named_fault
 
@@ -39,17 +37,9 @@ class Controls(Protocol):
     def reset_clock(self) -> None: ...
     def clear_history(self) -> None: ...
     def reset(self) -> None: ...
-    def clear_requests(self) -> None: ...
-    def clear_replies(self) -> None: ...
-    @property
-    def reply(self) -> Callable[..., None]: ...
-    @property
-    def replies_left(self) -> Sequence[ScriptedReply]: ...
-    @property
-    def requests(self) -> RequestList: ...
 
 
-def control_routes(controls: Controls) -> list[Route]:
+def control_routes(controls: Controls, model: ScriptedModel) -> list[Route]:
     async def show(request: Request) -> Response:
         try:
             return json_response(controls.env(request.path_params["platform"]))
@@ -113,32 +103,32 @@ def control_routes(controls: Controls) -> list[Route]:
         Route("/_emulator/clock", reset_clock, methods=["DELETE"]),
         Route("/_emulator/reset", _calling(controls.reset), methods=["POST"]),
         Route("/_emulator/history", _calling(controls.clear_history), methods=["DELETE"]),
-        *_scripting_routes(controls),
+        *_scripting_routes(model),
     ]
 
 
-def _scripting_routes(controls: Controls) -> list[Route]:
+def _scripting_routes(model: ScriptedModel) -> list[Route]:
     async def set_reply(request: Request) -> Response:
         body = await read_json(request, limit=MAX_REPLY_BYTES)
         refuse_unknown(body, REPLY_FIELDS)
         with over_http():
-            controls.reply(**body)
-        return json_response({"left": len(controls.replies_left)})
+            model.reply(**cast("dict[str, Any]", body))
+        return json_response({"left": len(model.replies_left)})
 
     async def list_replies(_: Request) -> Response:
-        return json_response({"data": [reply.entry() for reply in controls.replies_left]})
+        return json_response({"data": [reply.entry() for reply in model.replies_left]})
 
     async def list_requests(request: Request) -> Response:
         refuse_unknown(request.query_params, ("path",))
         path = single(request.query_params, "path")
-        return json_response({"data": [each.entry() for each in controls.requests if path in {None, each.path}]})
+        return json_response({"data": [each.entry() for each in model.requests if path in {None, each.path}]})
 
     return [
         Route(REPLIES_PATH, list_replies, methods=["GET"]),
         Route(REPLIES_PATH, _explained(set_reply), methods=["POST"]),
-        Route(REPLIES_PATH, _calling(controls.clear_replies), methods=["DELETE"]),
+        Route(REPLIES_PATH, _calling(model.clear_replies), methods=["DELETE"]),
         Route("/_emulator/requests", list_requests, methods=["GET"]),
-        Route("/_emulator/requests", _calling(controls.clear_requests), methods=["DELETE"]),
+        Route("/_emulator/requests", _calling(model.clear_requests), methods=["DELETE"]),
     ]
 
 

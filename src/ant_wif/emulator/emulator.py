@@ -68,7 +68,7 @@ class Emulator(ScriptedModel):
         self._host, self._port = host, port
         self._folder = Folder()
         self._time = MovedClock(clock)
-        self._platforms = Platforms(self._now, self._folder)
+        self._platforms = Platforms(self._time.now, self._folder)
         self._state = seeded_state(self._platforms.all, self._time.service_now, read_seed(config))
         self._state.require_oauth_beta = require_oauth_beta
         self._config = config
@@ -89,6 +89,7 @@ class Emulator(ScriptedModel):
                 app = build_app(
                     self._state,
                     self,
+                    self,
                     faults=self._faults,
                     base_url=server.base_url,
                     print_line=self._print_line,
@@ -103,7 +104,7 @@ class Emulator(ScriptedModel):
         """Start another: it shares nothing with this one but the clock, and stops with it at the latest."""
         other = Emulator(
             self._host,
-            clock=self._now,
+            clock=self._time.now,
             allow_remote=True,
             config=self._config,
             require_oauth_beta=self._state.require_oauth_beta,
@@ -453,7 +454,7 @@ class Emulator(ScriptedModel):
     @property
     def now(self) -> float:
         """Unix time of the platforms, and, unless there is a skew, of the service."""
-        return self._now()
+        return self._time.now()
 
     def advance(self, seconds: float) -> None:
         """Move the time ahead, or back by a negative number; from there it goes on as before.
@@ -476,6 +477,3 @@ class Emulator(ScriptedModel):
     def reset_clock(self) -> None:
         """Undo `advance`, `move_to` and `skew`."""
         self._time.reset()
-
-    def _now(self) -> float:
-        return self._time.now()

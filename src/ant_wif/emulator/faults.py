@@ -6,6 +6,7 @@ recorded. All others let the request have its effect, and spoil the answer.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -343,50 +344,34 @@ class Faults:
             await fault.act(self._app, scope, receive, send)
 
 
-# The types that an argument may have, and how a refusal calls them.
-_Kind = tuple[tuple[type, ...], str]
-
-_WHOLE: _Kind = ((int,), "a whole number")
-_NUMBER: _Kind = ((int, float), "a number")
-_TEXT: _Kind = ((str,), "a string")
-_MOMENT: _Kind = ((int, str), "a whole number or a string")
-
-
-@dataclass(frozen=True)
-class _Named:
-    """All `arguments` but those that are `required` may be left out."""
-
-    make: Callable[..., Fault]
-    arguments: Mapping[str, _Kind] = field(default_factory=dict)
-    required: frozenset[str] = frozenset()
-
-
-_FAULTS: Mapping[str, _Named] = {
-    "status": _Named(Fault.status, {"status": _WHOLE, "retry_after": _MOMENT}, frozenset({"status"})),
-    "drop_before": _Named(Fault.drop_before),
-    "drop_after": _Named(Fault.drop_after),
-    "delay": _Named(Fault.delay, {"seconds": _NUMBER}, frozenset({"seconds"})),
-    "truncated": _Named(Fault.truncated),
-    "oversized": _Named(Fault.oversized, {"size": _WHOLE}),
-    "not_json": _Named(Fault.not_json),
-    "trickle": _Named(Fault.trickle, {"seconds": _NUMBER}, frozenset({"seconds"})),
-    "wrong_token_type": _Named(Fault.wrong_token_type, {"kind": _TEXT}),
+_METHODS: tuple[Callable[..., Fault], ...] = (
+    *(Fault.status, Fault.drop_before, Fault.drop_after, Fault.delay, Fault.truncated),
+    *(Fault.oversized, Fault.not_json, Fault.trickle, Fault.wrong_token_type),
+)
+_FAULTS = {method.__name__: method for method in _METHODS}
+# By the annotation of an argument: the types that it may have, and how a refusal calls them.
+_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": ((str,), "a string"),
+    "int | str | None": ((int, str), "a whole number or a string"),
 }
 
 
 def named_fault(name: object, arguments: Mapping[str, object]) -> Fault:
     """Return the fault that a method of `Fault` makes. Raises ValueError that says what is wrong."""
-    named = _FAULTS.get(name) if isinstance(name, str) else None
-    if named is None:
+    make = _FAULTS.get(name) if isinstance(name, str) else None
+    if make is None:
         raise ValueError(f"fault: must be one of {', '.join(_FAULTS)}")
+    known = inspect.signature(make).parameters
     for argument, value in arguments.items():
-        if argument not in named.arguments:
-            raise ValueError(f"the fault {name} has no such argument; it has {', '.join(named.arguments) or 'none'}")
-        types, words = named.arguments[argument]
+        if argument not in known:
+            raise ValueError(f"the fault {name} has no such argument; it has {', '.join(known) or 'none'}")
+        types, words = _KINDS[known[argument].annotation]
         # A truth value is an int to Python, and none to anybody else.
         if not isinstance(value, types) or isinstance(value, bool):
             raise ValueError(f"{argument}: must be {words}")  # noqa: TRY004  # callers handle one kind of error
-    missing = sorted(named.required - set(arguments))
-    if missing:
-        raise ValueError(f"{missing[0]}: this field is required for the fault {name}")
-    return named.make(**arguments)
+    for argument, parameter in known.items():
+        if parameter.default is parameter.empty and argument not in arguments:
+            raise ValueError(f"{argument}: this field is required for the fault {name}")
+    return make(**arguments)
