@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ant_wif._secrets import mask, sanitize
 from ant_wif._strict import read_json
 from ant_wif.emulator._http.protocol import json_response
+from ant_wif.emulator._state import savepoint
 from ant_wif.rules import REASONS
 
 _AGAIN = "Log in again."
@@ -120,14 +121,7 @@ class History:
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back the attempts of now."""
-        records, granted = tuple(self._records), Counter(self.granted)
-
-        def bring_back() -> None:
-            self.clear()
-            self._records.extend(records)
-            self.granted.update(granted)
-
-        return bring_back
+        return savepoint(self, "_records", "granted")
 
     def clear(self) -> None:
         self._records.clear()
@@ -282,18 +276,13 @@ class RequestLog:
             return RequestList(self._requests)
 
     def clear(self) -> None:
-        self._put({})
+        with self._lock:
+            self._requests.clear()
+            self._bytes = 0
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back the requests of now."""
-        with self._lock:
-            kept = dict(self._requests)
-        return lambda: self._put(kept)
-
-    def _put(self, requests: Mapping[RecordedRequest, int]) -> None:
-        with self._lock:
-            self._requests = OrderedDict(requests)
-            self._bytes = sum(requests.values())
+        return savepoint(self, "_requests", "_bytes", lock=self._lock)
 
 
 def note_credential(request: Request, credential: RecordedCredential) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.ids import tagged_id
+from ant_wif.emulator._state import savepoint
 from ant_wif.emulator._state.history import RecordedRequest
 
 When: TypeAlias = Callable[[RecordedRequest], object] | str | Mapping[str, object] | None
@@ -138,7 +139,8 @@ class Replies:
             return [reply for reply in self._replies if reply.times_left is not None or not reply.times_used]
 
     def clear(self) -> None:
-        self._put([], [], None)
+        with self._lock:
+            self._replies, self._used, self._failure = [], [], None
 
     def check(self) -> None:
         """Raises AssertionError, with the predicate's own error as its cause, where a predicate has failed."""
@@ -151,18 +153,7 @@ class Replies:
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back the replies of now."""
-        with self._lock:
-            replies, used, failure = list(self._replies), list(self._used), self._failure
-        return lambda: self._put(replies, used, failure)
-
-    def _put(
-        self,
-        replies: list[ScriptedReply],
-        used: list[ScriptedReply],
-        failure: tuple[ScriptedReply, BaseException] | None,
-    ) -> None:
-        with self._lock:
-            self._replies, self._used, self._failure = list(replies), list(used), failure
+        return savepoint(self, "_replies", "_used", "_failure", lock=self._lock)
 
 
 def _rank(numbered: tuple[int, ScriptedReply]) -> tuple[bool, bool, int]:

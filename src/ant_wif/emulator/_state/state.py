@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers import IdentityProvider
+from ant_wif.emulator._state import savepoint
 from ant_wif.emulator._state.history import History, RequestLog
 from ant_wif.emulator._state.models import ModelList
 from ant_wif.emulator._state.replies import Replies
@@ -61,14 +62,7 @@ class MovedClock:
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back the clock of now, and how far it is moved."""
-        with self._lock:
-            kept = self.clock, self._moved, self._skew
-
-        def bring_back() -> None:
-            with self._lock:
-                self.clock, self._moved, self._skew = kept
-
-        return bring_back
+        return savepoint(self, "clock", "_moved", "_skew", lock=self._lock)
 
     def _set(self, moved: float, skew: float) -> None:
         for moment in (self.clock() + moved, self.clock() + moved + skew):
@@ -198,12 +192,7 @@ class Notes:
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back the notes of now."""
-        kept = dict(self._notes), dict(self.memberships), dict(self.enablements)
-
-        def bring_back() -> None:
-            self._notes, self.memberships, self.enablements = kept
-
-        return bring_back
+        return savepoint(self, "_notes", "memberships", "enablements")
 
     def set_jwks(self, identifier: str, jwks: Mapping[str, object]) -> None:
         self._notes[identifier] = replace(self[identifier], jwks=jwks)
@@ -297,11 +286,11 @@ class AuthorizationCode:
 
 
 # What is registered or stored, by its id or name, and what is one value.
-_BY_ID = (
-    *("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys"),
-    *("batches", "files"),
+_SAVED = (
+    *("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys", "client_ids"),
+    *("batches", "files", "organization_name", "default_workspace", "user", "models", "omit_login_fields"),
+    "require_oauth_beta",
 )
-_SETTINGS = ("organization_name", "default_workspace", "user", "models", "omit_login_fields", "require_oauth_beta")
 
 
 @dataclass(frozen=True)
@@ -377,17 +366,12 @@ class State:
     def savepoint(self) -> Callable[[], None]:
         """Return what undoes later changes. Credentials that were issued since stay, and revoked ones return."""
         with self.lock:
-            mappings = {name: dict(getattr(self, name)) for name in _BY_ID}
-            others = {name: getattr(self, name) for name in _SETTINGS}
-            clients, ended = set(self.client_ids), [(login, login.ended) for login in self.sessions.values()]
-            parts = [
-                part.savepoint() for part in (self.access_tokens, self.notes, self.history, self.requests, self.replies)
-            ]
+            ended = [(login, login.ended) for login in self.sessions.values()]
+            kinds = (self.access_tokens, self.notes, self.history, self.requests, self.replies)
+            parts = [savepoint(self, *_SAVED), *(kind.savepoint() for kind in kinds)]
 
         def bring_back() -> None:
             with self.lock:
-                for name, value in (*mappings.items(), *others.items(), ("client_ids", clients)):
-                    setattr(self, name, value)
                 for login, was_ended in ended:
                     login.ended = was_ended
                 for part in parts:

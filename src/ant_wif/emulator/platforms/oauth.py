@@ -18,6 +18,7 @@ from starlette.routing import Route
 from ant_wif.emulator._http.fields import OAuthError, granted, read_form, refused, require_grant
 from ant_wif.emulator._http.protocol import json_response
 from ant_wif.emulator._issuers import Folder, IdentityProvider
+from ant_wif.emulator._state import savepoint
 from ant_wif.emulator._state.state import ExpiringMap
 from ant_wif.emulator.platforms._assertions import UnacceptableError, read_public_key, verified_claims
 from ant_wif.rules import VerificationKey
@@ -118,12 +119,7 @@ class OAuthClients:
 
     def savepoint(self) -> Callable[[], None]:
         """Return what brings back the clients of now."""
-        kept = dict(self._clients)
-
-        def bring_back() -> None:
-            self._clients = dict(kept)
-
-        return bring_back
+        return savepoint(self, "_clients")
 
     def authenticated(
         self, header: str | None, form: Mapping[str, str], audiences: tuple[str, ...], now: float
