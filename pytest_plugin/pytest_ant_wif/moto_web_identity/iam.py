@@ -9,7 +9,7 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from pytest_ant_wif.moto_web_identity.exceptions import FeatureDisabledError, FeatureEnabledError
-from pytest_ant_wif.moto_web_identity.signing import ExternalIssuer, SigningIssuer, account_issuer
+from pytest_ant_wif.moto_web_identity.signing import AccountIssuer, ExternalIssuer, account_issuer
 
 
 class OutboundFederationBackend(IAMBackend):
@@ -19,13 +19,13 @@ class OutboundFederationBackend(IAMBackend):
     external_token_issuer: ExternalIssuer | None = None
 
     @property
-    def token_issuer(self) -> SigningIssuer:
+    def token_issuer(self) -> AccountIssuer | ExternalIssuer:
         return self.external_token_issuer or account_issuer(self.account_id, self.partition)
 
     @property
     def issuer_identifier(self) -> str:
         # The issuer that a signer from outside did not tell us is not in the tokens; IAM still needs one to name.
-        return self.token_issuer.claimed or account_issuer(self.account_id, self.partition).url
+        return self.token_issuer.claimed or account_issuer(self.account_id, self.partition).claimed
 
     def enable_outbound_web_identity_federation(self) -> str:
         if self.outbound_federation_enabled:

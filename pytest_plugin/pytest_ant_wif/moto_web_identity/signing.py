@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from moto.sts.exceptions import STSValidationError
 
@@ -22,27 +22,14 @@ _KEY_IDS = {"RS256": "RSA_0", "ES384": "EC384_0"}
 _SECONDS = 10
 
 
-class SigningIssuer(Protocol):
-    """`claimed` goes into the tokens as `iss`; `None` leaves that to the signer."""
-
-    @property
-    def claimed(self) -> str | None: ...
-
-    def sign(self, claims: dict[str, object], alg: str) -> str: ...
-
-
 class AccountIssuer:
     """An account's own issuer, with a key for each algorithm, made when it is first used. Thread-safe."""
 
     def __init__(self) -> None:
-        self.url = f"https://{uuid.uuid4()}.tokens.sts.global.api.aws"
+        self.claimed = f"https://{uuid.uuid4()}.tokens.sts.global.api.aws"
         self._lock = threading.Lock()
         self._rsa: RSAPrivateKey | None = None
         self._ec: EllipticCurvePrivateKey | None = None
-
-    @property
-    def claimed(self) -> str:
-        return self.url
 
     def sign(self, claims: dict[str, object], alg: str) -> str:
         import jwt
@@ -81,19 +68,11 @@ def _described(jwk: Mapping[str, object], alg: str) -> dict[str, object]:
     return {**members, "kid": _KEY_IDS[alg], "use": "sig", "alg": alg}
 
 
-class ExternalIssuer:
-    """A signer from outside, for every account. `claimed` is its issuer URL, where that is known."""
+class ExternalIssuer(NamedTuple):
+    """A signer from outside, for every account. `claimed` is its issuer URL for `iss`; `None` leaves that to it."""
 
-    def __init__(self, signer: Signer, claimed: str | None) -> None:
-        self._signer = signer
-        self._claimed = claimed
-
-    @property
-    def claimed(self) -> str | None:
-        return self._claimed
-
-    def sign(self, claims: dict[str, object], alg: str) -> str:
-        return self._signer(claims, alg)
+    sign: Signer
+    claimed: str | None
 
 
 # They outlive a reset of moto: a verifier may have fetched the keys, and AWS keeps an account's issuer, too.

@@ -24,14 +24,13 @@ from ant_wif._http.flow import (
     send_again,
     what_it_is,
 )
-from ant_wif._http.transport import USER_AGENT, arun, client_for, http_errors, request_failure, run, with_issuer
+from ant_wif._http.transport import arun, client_for, http_errors, request_failure, run, with_issuer
 from ant_wif._http.urls import check_url, is_loopback, permit_url, proxy_secrets
 
 __all__ = [
     "EMPTY",
     "HTML",
     "TIMEOUT_SECONDS",
-    "USER_AGENT",
     "Backoff",
     "Deadline",
     "ErrorAnswer",
