@@ -236,7 +236,7 @@ def refusal(check: Callable[..., None], *arguments: object, **options: object) -
     return ""
 
 
-@pytest.mark.parametrize(("changes", "said"), RULES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("changes", "said"), RULES)
 def test_a_rule_is_refused_for_the_field_that_is_wrong(changes: dict[str, Any], said: str) -> None:
     where = {"issuer_url": "urn:idp", "organization_role": "developer", **changes}
     fields = {name: where.pop(name) for name in changes if hasattr(RULE, name)}
