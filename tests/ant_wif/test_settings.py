@@ -51,6 +51,15 @@ def test_an_argument_beats_the_profile_and_the_profile_the_environment() -> None
     }
 
 
+def test_wherever_a_url_is_from_it_ends_in_no_slash_and_other_text_stays_as_it_was() -> None:
+    profile = _profile(federation_profile(base_url=f"{DEFAULT_BASE_URL}/"))
+    given = {"ANTHROPIC_CONSOLE_URL": "http://a.example/b//", "ANT_INSECURE_HOSTS": "a.example"}
+    settings = Settings.load({}, Environment(given), profile)
+    assert (settings.base_url, settings.console_url) == (DEFAULT_BASE_URL, "http://a.example/b")
+    settings.check("console_url")
+    assert Settings.load({"base_url": "https://"}, Environment({})).base_url == "https://"
+
+
 @pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"identity", "origins"}))
 def test_every_field_has_its_variable_and_empty_means_unset(name: str) -> None:
     variable = Settings.variable(name)

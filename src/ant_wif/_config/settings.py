@@ -130,9 +130,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
         else:
-            urls = {name: permit_url(getattr(found, name), environ) for name in ("base_url", "console_url")}
             # Text of the model's own would not be known as permitted.
-            return found.model_copy(update=urls) if "ANT_INSECURE_HOSTS" in environ else found
+            urls = {name: permit_url(getattr(found, name), environ) for name in ("base_url", "console_url")}
+            return found.model_copy(update=urls)
         raise _explained(problem["loc"], problem["msg"], given)
 
     @classmethod

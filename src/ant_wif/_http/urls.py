@@ -55,15 +55,18 @@ class PermittedUrl(str):
 
 
 def permit_url(url: str, environ: Mapping[str, str]) -> str:
-    """Return a URL as it is, as a `PermittedUrl` where `ANT_INSECURE_HOSTS` names its host.
+    """Return a URL without a slash at its end, as a `PermittedUrl` where `ANT_INSECURE_HOSTS` names its host.
 
-    Names are exact, with commas between them. A warning is logged once. Anthropic's own hosts cannot be named.
+    Another text is returned as it is. Names are exact, with commas between them. A warning is logged once.
+    Anthropic's own hosts cannot be named.
     """
     named = (each.strip().lower() for each in environ.get(INSECURE_HOSTS, "").split(","))
     hosts = {each for each in named if each and not re.fullmatch(_NEVER_INSECURE, each, re.IGNORECASE)}
     found = _URL.fullmatch(url)
-    host = found["host"].strip("[]").lower() if found is not None else ""
-    if found is None or found["scheme"].lower() != "http" or host not in hosts:
+    if found is None:
+        return url
+    url, host = url.rstrip("/"), found["host"].strip("[]").lower()
+    if found["scheme"].lower() != "http" or host not in hosts:
         return url
     if host not in _warned and not is_loopback(host):
         _warned.add(host)

@@ -68,7 +68,7 @@ class LoginPlan:
     def attempt(self) -> AuthorizationRequest:
         """Begin: a verifier and a state of its own for every try."""
         return AuthorizationRequest(
-            self.settings.console_url.rstrip("/"),
+            self.settings.console_url,
             self.client_id,
             self.scope,
             self.settings.workspace_id,
@@ -83,7 +83,7 @@ class LoginPlan:
             ExchangeError: the endpoint failed, or could not be reached.
             ProfileError: the login cannot be kept.
         """
-        granted, about = yield from redeem(self.settings.base_url.rstrip("/"), attempt, answer)
+        granted, about = yield from redeem(self.settings.base_url, attempt, answer)
         self._refuse_another(about)
         before = self._active_by_file()
         notes = yield from self._keep(granted, about)
@@ -136,7 +136,7 @@ class LoginPlan:
             None,
             refresh_token=granted.refresh_token,
             scope=granted.scope or self.scope,
-            issued_by=self.settings.base_url.rstrip("/"),
+            issued_by=self.settings.base_url,
             **fields,
         )
         if document is None:
@@ -221,7 +221,7 @@ def plan_login(
             active.name,
             {
                 "--client-id": (client_id, own),
-                "--base-url": (settings.base_url.rstrip("/"), usual.base_url.rstrip("/")),
+                "--base-url": (settings.base_url, usual.base_url),
                 "--scope": (_of_administrators(scope), _of_administrators(usual.scope or DEFAULT_SCOPE)),
             },
         )
