@@ -319,4 +319,4 @@ def test_a_refresh_token_goes_to_the_host_that_issued_it_only(
     assert note["login_base_url"] == emulator.base_url
     warned = [record.getMessage() for record in caplog.records if "issued by" in record.getMessage()]
     assert len(warned) == 1
-    assert gateway.base_url in warned[0]
+    assert f"({path_of_profile}) sends its access token to {gateway.base_url}." in warned[0]

@@ -1061,6 +1061,15 @@ IN_PART = {"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}
         ({}, config("default", {"authentication": AUTH}),
             "the federation profile {home}/.config/anthropic/configs/default.json lacks organization_id",
             "add it to the file, or set ANTHROPIC_ORGANIZATION_ID"),
+        (IN_PART, config("default", {"authentication": AUTH}),
+            "the federation profile {home}/.config/anthropic/configs/default.json lacks organization_id",
+            "add it to the file, or set ANTHROPIC_ORGANIZATION_ID"),
+        ({"identity_source": "none"}, config("default", federated({"identity_token": ...})),
+            "there is no identity token: --identity-source has the value none", "leave out --identity-source"),
+        ({"identity_source": "none"}, config("default", federated({"identity_token": ...}, organization_id=...)),
+            "the federation profile {home}/.config/anthropic/configs/default.json lacks organization_id, "
+            "authentication.identity_token",
+            "add it to the file, or set ANTHROPIC_ORGANIZATION_ID and ANTHROPIC_IDENTITY_TOKEN_FILE"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named_with_the_variables_to_set(
@@ -1099,16 +1108,40 @@ def test_a_platform_that_is_configured_in_part_is_the_next_step(tmp_path: Path) 
     assert none.candidates[5].error is None
 
 
-def test_every_argument_reaches_the_credential(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base_url": "ftp://a.example"}, {"workspace_id": "x"}, {"organization_id": "x"},
+        {"authentication": {**AUTH, "federation_rule_id": "x"}},
+        {"authentication": {**AUTH, "service_account_id": "x"}},
+    ],
+    ids=json.dumps,
+)  # fmt: skip
+def test_a_value_of_another_form_in_a_profile_is_the_error_of_its_tier(
+    changes: dict[str, object], tmp_path: Path
+) -> None:
+    document = {"authentication": AUTH, "organization_id": ORGANIZATIONS["org_env"]}
+    assert looked_at(tmp_path, config("default", document)).candidates[6].provider is not None
+    found = looked_at(tmp_path, config("default", document | changes)).candidates[6]
+    assert (found.matches, found.usable, found.provider) == (True, False, None)
+
+
+def test_every_argument_reaches_the_credential(loopback: Loopback, tmp_path: Path) -> None:
     (tmp_path / "jwt").write_text(ASSERTIONS["file"])
     ids = {"federation_rule_id": "fdrl_01", "organization_id": ORGANIZATIONS["org_env"],
            "workspace_id": "wrkspc_01", "service_account_id": "svac_01"}  # fmt: skip
     home = {"HOME": str(tmp_path)}
-    with httpx.Client() as client:
+    host, sent = loopback.main.base_url, list[httpx.Request]()
+    with httpx.Client(trust_env=False, event_hooks={"request": [sent.append]}) as client:
         by_file = ant_wif.resolve(
-            **ids, base_url="https://a.example/", identity_token_file=tmp_path / "jwt", environ=home, http_client=client
-        )
-    assert (by_file.source, by_file.base_url, by_file.workspace_id) == ("federation", "https://a.example", "wrkspc_01")
+            **ids, base_url=f"{host}/", identity_token_file=tmp_path / "jwt", environ=home, http_client=client,
+            clock=lambda: NOW,
+        )  # fmt: skip
+        assert by_file.access_token().expires_at == NOW + 3600
+    assert [json.loads(request.content) for request in sent] == [
+        {**ids, "grant_type": JWT_BEARER, "assertion": ASSERTIONS["file"]}
+    ]
+    assert (by_file.source, by_file.base_url, by_file.workspace_id) == ("federation", host, "wrkspc_01")
     assert (by_file.organization_id, by_file.identity_source) == (ORGANIZATIONS["org_env"], "file")
     given = ant_wif.resolve(**ids, identity_token=ASSERTIONS["file"], environ=home)
     assert given.identity_source == "literal"

@@ -107,11 +107,11 @@ class ResolutionContext:
             return source_by_name(settings.identity_source, self.context(settings), place=origin.place)
         return self._detected(settings)[0]
 
-    def near_miss(self, settings: Settings) -> IdentitySourceError | None:
-        """Why `identity_of` found no source, where a platform is configured in part; else `None`."""
-        found, near_misses = self._detected(settings) if settings.identity_source == "auto" else (None, [])
+    def near_miss(self, settings: Settings, identity: IdentitySource | None) -> IdentitySourceError | None:
+        """Why `identity_of` found no `identity`, where a platform is configured in part; else `None`."""
+        near_misses = self._detected(settings)[1] if identity is None and settings.identity_source == "auto" else []
         errors = [each.near_miss for each in near_misses if each.near_miss is not None]
-        if found is not None or not errors:
+        if not errors:
             return None
         hints = "; ".join(str(error.hint) for error in errors)
         return IdentitySourceError(
@@ -133,7 +133,7 @@ class ResolutionContext:
         if settings.federation_rule_id is None or settings.organization_id is None:
             return None
         return Federation(
-            settings.base_url.rstrip("/"),
+            settings.base_url,
             settings.federation_rule_id,
             settings.organization_id,
             settings.service_account_id,
@@ -191,17 +191,18 @@ def profile_tier(inputs: ResolutionContext, candidate: TierCandidate, active: Ac
     authentication = profile.known.authentication
     path = inputs.directory.credentials_path(profile.name, authentication.credentials_path)
     if profile.type == "user_oauth":
-        return _login(inputs, candidate, profile, path)
-    return _federated(inputs, candidate, settings, path)
+        return _login(inputs, candidate, profile, settings, path)
+    return _federated(inputs, candidate, profile, settings, path)
 
 
-def _login(inputs: ResolutionContext, candidate: TierCandidate, profile: Profile, path: Path) -> TierCandidate:
-    settings = candidate.settings or inputs.settings
+def _login(
+    inputs: ResolutionContext, candidate: TierCandidate, profile: Profile, settings: Settings, path: Path
+) -> TierCandidate:
     provider = LoginProvider(
         inputs.directory,
         path,
         profile.name,
-        settings.base_url.rstrip("/"),
+        settings.base_url,
         profile.client_id,
         inputs.clock,
         base_url_from=settings.origin("base_url").place,
@@ -218,19 +219,21 @@ def _login(inputs: ResolutionContext, candidate: TierCandidate, profile: Profile
     return candidate
 
 
-def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Settings, path: Path) -> TierCandidate:
+def _federated(
+    inputs: ResolutionContext, candidate: TierCandidate, profile: Profile, settings: Settings, path: Path
+) -> TierCandidate:
     try:
         identity = inputs.identity_of(settings)
         candidate = replace(candidate, identity=identity)
         federation = inputs.federated(settings)
         if federation is None or identity is None:
-            raise _incomplete(candidate, settings, inputs.near_miss(settings) if identity is None else None)
-        settings.check("federation_rule_id", "organization_id", "service_account_id", "identity_audience")
+            raise _incomplete(profile, settings, identity, inputs.near_miss(settings, identity))
+        settings.check(*federation._fields, "identity_audience")
         cache = cache_of(settings, inputs.environ)
         store = ProfileStore(inputs.directory, path, federation.fingerprint()) if settings.caches_on_disk else None
         stored = inputs.directory.read_credentials(path) if store else None
-        own = candidate.profile is None or path == inputs.directory.credentials_path(candidate.profile.name)
-        if stored is not None and stored.is_login and not own:
+        own = inputs.directory.credentials_path(profile.name)
+        if stored is not None and stored.is_login and path != own:
             log.warning(
                 "%s holds a login: it is neither used nor replaced by a federation profile", sanitize_path(path)
             )
@@ -258,21 +261,22 @@ def _federated(inputs: ResolutionContext, candidate: TierCandidate, settings: Se
     return candidate
 
 
-def _incomplete(candidate: TierCandidate, settings: Settings, near_miss: IdentitySourceError | None) -> ProfileError:
+def _incomplete(
+    profile: Profile, settings: Settings, identity: IdentitySource | None, near_miss: IdentitySourceError | None
+) -> ProfileError:
     wanted = [
         ("authentication.federation_rule_id", "ANTHROPIC_FEDERATION_RULE_ID", settings.federation_rule_id),
         ("organization_id", "ANTHROPIC_ORGANIZATION_ID", settings.organization_id),
-        ("authentication.identity_token", "ANTHROPIC_IDENTITY_TOKEN_FILE", candidate.identity),
+        ("authentication.identity_token", "ANTHROPIC_IDENTITY_TOKEN_FILE", identity),
     ]
     missing = [(key, variable) for key, variable, value in wanted if value is None]
     source = settings.origin("identity_source")
-    if settings.identity_source == "none" and source.via == "flag" and len(missing) == 1 and candidate.identity is None:
+    if settings.identity_source == "none" and source.via == "flag" and len(missing) == 1 and identity is None:
         return ProfileError(
             f"there is no identity token: {source.place} has the value none", hint=f"leave out {source.place}"
         )
-    path = candidate.profile.path if candidate.profile else "the profile"
     return ProfileError(
-        f"the federation profile {path} lacks {', '.join(key for key, _ in missing)}",
+        f"the federation profile {profile.path} lacks {', '.join(key for key, _ in missing)}",
         hint=f"add it to the file, or set {' and '.join(variable for _, variable in missing)}"
         + (f"; {near_miss}: {near_miss.hint}" if near_miss else ""),
     )

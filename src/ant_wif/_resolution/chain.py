@@ -105,7 +105,7 @@ class Resolution:
             candidate.provider,
             source=candidate.source,
             origin=candidate.origin,
-            base_url=settings.base_url.rstrip("/"),
+            base_url=settings.base_url,
             base_url_from=settings.origin("base_url").place,
             scope=(stored.scope or "") if stored and login else None,
             organization_id=settings.organization_id or (stored.organization_uuid if stored and login else None),
@@ -177,7 +177,7 @@ class Resolution:
         }
         missing = tuple(name for name, value in needed.items() if value is None)
         partial = 0 < len(missing) < len(needed)
-        near_miss = self.inputs.near_miss(settings) if identity is None else None
+        near_miss = self.inputs.near_miss(settings, identity)
         candidate = replace(candidate, missing=missing, partial=partial, identity=identity, error=near_miss)
         federation = self.inputs.federated(settings)
         if federation is None or identity is None:
