@@ -8,7 +8,16 @@ import time
 
 import pytest
 
-from ant_wif.rules import ConditionError, ExchangeRequest, Issuer, Knowledge, Rule, check_condition, evaluate_known
+from ant_wif.rules import (
+    Check,
+    ConditionError,
+    ExchangeRequest,
+    Issuer,
+    Knowledge,
+    Rule,
+    check_condition,
+    evaluate_known,
+)
 from ant_wif.rules.cel import _problem, _work, evaluate_condition
 from support.samples import needs_cel
 
@@ -212,11 +221,20 @@ def test_a_claim_nested_deep_gets_a_verdict() -> None:
     evaluate_condition("claims.deep == claims.deep", {"deep": NESTED})
 
 
-def test_backslashes_in_a_condition_and_in_what_is_said_stay_on_one_line() -> None:
-    rule = Rule(id="r", name="r", issuer_id="i", service_account_id="s", condition="claims.sub ==\n\t'\x1b'")
+def checked(condition: str) -> Check:
+    rule = Rule(id="r", name="r", issuer_id="i", service_account_id="s", condition=condition)
     known = Knowledge(rule=rule, issuer=Issuer(id="i", name="i", issuer_url="https://issuer.example"))
     request = ExchangeRequest(assertion="e30.e30.", organization_id="o", federation_rule_id="r")
-    check = evaluate_known(request, known, now=0, jti_seen=lambda _: False).checks[12]
+    return evaluate_known(request, known, now=0, jti_seen=lambda _: False).checks[12]
+
+
+def test_a_condition_that_holds_is_shown_with_what_it_yields() -> None:
+    check = checked("!has(claims.blocked)")
+    assert (check.passed, check.found, check.wanted) == (True, "true", "!has(claims.blocked)")
+
+
+def test_backslashes_in_a_condition_and_in_what_is_said_stay_on_one_line() -> None:
+    check = checked("claims.sub ==\n\t'\x1b'")
     assert (check.number, check.reason, check.failed) == (14, "match_condition", True)
     assert (check.found + check.wanted + check.sentence).isprintable()
 

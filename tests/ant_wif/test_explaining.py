@@ -597,10 +597,12 @@ def test_times_beyond_all_reckoning_are_explained_too(emulator: Emulator, claim:
         assert explained(assertion, None, registered).causes
 
 
+@pytest.mark.parametrize(("source", "issuer"), [("file", AZURE_V1["iss"]), ("azure", "https://login.example")])
 def test_the_usual_tokens_of_azure_are_no_failure_as_long_as_nothing_says_what_was_registered(
-    emulator: Emulator,
+    emulator: Emulator, source: str, issuer: str
 ) -> None:
-    explanation = explained(emulator.issue(**AZURE_V1), None, Registered(), expected_audience="api://other")
+    assertion = emulator.issue(**{**AZURE_V1, "iss": issuer})
+    explanation = explained(assertion, None, Registered(), identity_source=source, expected_audience="api://other")
     assert explanation.reason is None
     assert {check.reason for check in explanation.checks if check.unchecked} >= {"lifetime_exceeded", "match_audience"}
 

@@ -228,8 +228,7 @@ def _in_force(case: Case, known: Knowledge) -> Check:
 
 def _is_another_issuer(known: Knowledge) -> bool:
     """Whether the issuer at hand is not the rule's. A file written by hand need not have ids."""
-    ids = (known.rule.issuer_id, known.issuer.id) if known.rule is not None and known.issuer is not None else ("", "")
-    return all(ids) and ids[0] != ids[1]
+    return len({known.rule and known.rule.issuer_id, known.issuer and known.issuer.id} - {None, ""}) == 2
 
 
 def _workspaces_stated(rule: Rule) -> bool:
