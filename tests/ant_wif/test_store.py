@@ -637,7 +637,9 @@ def test_a_lifetime_that_cannot_be_is_not_known(value: object, lifetime: float |
     assert store.read() == replace(TOKEN, lifetime=lifetime)
 
 
-def test_the_token_of_a_profile_carries_what_it_was_issued_for(tmp_path: Path) -> None:
+def test_the_token_of_a_profile_carries_what_it_was_issued_for(
+    tmp_path: Path, lines: Callable[[int], list[str]]
+) -> None:
     directory, path = ConfigDir(tmp_path / "anthropic"), tmp_path / "anthropic" / "credentials" / "ci.json"
     ours, other, login = (ProfileStore(directory, path, each) for each in ("f" * 64, "0" * 64, None))
     assert ours.can_be_written()
@@ -652,6 +654,7 @@ def test_the_token_of_a_profile_carries_what_it_was_issued_for(tmp_path: Path) -
         "token": hashlib.sha256(b"kept").hexdigest(), "lifetime": 600, "fingerprint": "f" * 64,
     }  # fmt: skip
     assert [each.read() for each in (ours, other, login)] == [TOKEN, None, None]
+    assert lines(logging.DEBUG) == [f"{path} holds a token for other settings; it is replaced"] * 2
     # Another SDK replaced the token, and keeps the note of what it does not know.
     saying(access_token="theirs")(path)
     theirs = AccessToken(SecretStr("theirs"), NOW + 600)
@@ -704,6 +707,15 @@ def test_what_became_of_an_assertion_is_known_to_this_process_and_the_next(
     clock.now += 1
     log.forget_expired()
     assert (log.find(assertion), list(cache.spent.iterdir())) == (None, [])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_assertion_that_was_not_sent_was_not_presented(shared: bool, tmp_path: Path) -> None:
+    log = AssertionLog(CacheDir(tmp_path / "cache", "env") if shared else None, Clock(NOW))
+    assertion = SecretStr(forged_jwt())
+    assert presented(None, log, assertion) is not None
+    log.withdraw(IdentityToken(assertion, "file", {}, {}))
+    assert log.find(assertion) is None
 
 
 def test_of_many_expired_records_each_exchange_removes_some(tmp_path: Path) -> None:
