@@ -161,7 +161,9 @@ def test_a_second_run_changes_nothing_and_says_so(setup: Setup, emulator: Emulat
     assert registrations(emulator) == before
 
 
-def test_the_workflow_is_yaml_that_github_takes(setup: Setup, github: list[str]) -> None:
+def test_the_workflow_is_yaml_that_github_takes_and_its_last_step_runs(
+    ant: Ant, setup: Setup, emulator: Emulator, github: list[str]
+) -> None:
     outcome = setup(*github, "--yes")
     workflow = yaml.safe_load(outcome.out.partition("Save this file as .github/workflows/claude.yml:\n\n")[2])
     # YAML 1.1 takes `on` for a truth value, which GitHub does not.
@@ -169,6 +171,9 @@ def test_the_workflow_is_yaml_that_github_takes(setup: Setup, github: list[str])
     assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
     assert workflow["env"] == variables(outcome)
     assert workflow["jobs"]["claude"]["steps"][-1] == {"run": "ant auth verify"}
+    job = {name: value for name, value in emulator.env("github").items() if not name.startswith("ANTHROPIC_")}
+    verified = ant("auth", "verify", **{**job, **workflow["env"]})
+    assert verified.status == 0, verified.err
 
 
 @pytest.mark.parametrize(

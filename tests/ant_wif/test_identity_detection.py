@@ -439,8 +439,8 @@ WATCHED = """
 import sys
 
 seen = []
-watched = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "subprocess.Popen"}
-sys.addaudithook(lambda event, _: seen.append(event) if event in watched else None)
+watched = ("socket.", "subprocess.Popen", "os.posix_spawn", "os.fork", "os.exec", "os.system")
+sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(watched) else None)
 
 from pathlib import Path
 from ant_wif.identity import Context, detect, detect_all

@@ -165,7 +165,25 @@ def settings_from(**answer: Any) -> github.SubjectSettings:
         ({"status": 404, "body": {"message": "Not Found"}}, "HTTP 404 for its OIDC settings: there is no repository"),
         ({"status": 301, "body": {}}, "HTTP 301 for its OIDC settings: acme/app was renamed"),
         ({"status": 500, "body": {}}, "HTTP 500 for its OIDC settings: the answer is not"),
-        ({"body": ["no"]}, "GitHub returned OIDC settings that cannot be read"),
+        *(
+            ({"body": body}, "GitHub returned OIDC settings that cannot be read")
+            for body in (
+                ["no"],
+                {},
+                None,
+                "",
+                5,
+                b"",
+                b"<html>",
+                b"[" * 100_000,
+                {"message": "no"},
+                {"use_default": "yes"},
+                {"use_default": False, "include_claim_keys": "repo"},
+                {"use_default": False, "include_claim_keys": [1]},
+                {"use_default": True, "use_immutable_subject": "true"},
+                {"use_default": True, "sub_claim_prefix": 5},
+            )
+        ),
     ],
 )
 def test_settings_that_github_does_not_tell_are_one_sentence_in_the_plan(answer: dict[str, Any], said: str) -> None:

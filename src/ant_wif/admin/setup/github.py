@@ -239,20 +239,27 @@ def read_settings(owner: str, name: str, *, url: str, token: SecretStr) -> Flow[
     return _settings_of(reply.body) or SubjectSettings(unknown="GitHub returned OIDC settings that cannot be read")
 
 
+_SETTINGS = {"use_default": bool, "use_immutable_subject": bool, "sub_claim_prefix": str, "include_claim_keys": list}
+
+
 def _settings_of(body: bytes) -> SubjectSettings | None:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
+    stated = {name: found[name] for name in _SETTINGS if found.get(name) is not None} if isinstance(found, dict) else {}
+    keys = stated.get("include_claim_keys", [])
+    has_forms = all(isinstance(value, _SETTINGS[name]) for name, value in stated.items())
+    if not has_forms or not {"use_default", "use_immutable_subject"} & stated.keys():
         return None
-    prefix = re.fullmatch(rf"repo:{_REPOSITORY}", str(found.get("sub_claim_prefix")), re.ASCII)
+    if not all(isinstance(key, str) for key in keys):
+        return None
+    prefix = re.fullmatch(rf"repo:{_REPOSITORY}", stated.get("sub_claim_prefix", ""), re.ASCII)
     numbers = (prefix[2], prefix[4]) if prefix is not None and prefix[2] and prefix[4] else None
-    keys = found.get("include_claim_keys")
-    custom = tuple(map(str, keys)) if isinstance(keys, list) and found.get("use_default") is False else ()
+    custom = tuple(keys) if stated.get("use_default") is False else ()
     if custom == ("repo", "context"):
         custom = ()
-    return SubjectSettings(found.get("use_immutable_subject") is True or numbers is not None, numbers, custom)
+    return SubjectSettings(stated.get("use_immutable_subject") is True or numbers is not None, numbers, custom)
 
 
 def _custom_subject(keys: tuple[str, ...], parts: dict[str, str], claims: dict[str, str]) -> str | None:
