@@ -350,6 +350,72 @@ def test_a_usual_answer_is_read(hints: int, coding: str) -> None:
             assert found.body == b'{"ok": true}'
 
 
+@contextlib.contextmanager
+def unanswered(addresses: list[str]) -> Iterator[int]:
+    """A port that takes no connection at these addresses, and refuses none: its queues are full."""
+    with contextlib.ExitStack() as stack:
+        port = 0
+        for address in addresses:
+            listener = stack.enter_context(contextlib.closing(socket.socket()))
+            listener.bind((address, port))
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            for _ in range(3):
+                waiting = stack.enter_context(contextlib.closing(socket.socket()))
+                waiting.setblocking(False)
+                waiting.connect_ex((address, port))
+        yield port
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let `localhost` be the name of several addresses."""
+    ask = socket.getaddrinfo
+
+    def answer(host: str, port: int, *more: int, **options: int) -> list[tuple[object, ...]]:
+        hosts = addresses if host in {"localhost", b"localhost"} else (host,)
+        return [found for each in hosts for found in ask(each, port, *more, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+def test_a_host_with_several_addresses_that_do_not_answer_has_one_deadline_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    addresses = [f"127.0.0.{last}" for last in range(1, 9)]
+    named(monkeypatch, *addresses)
+    with unanswered(addresses) as port:
+        for environ, url in (
+            ({}, f"http://localhost:{port}/x"),
+            ({"HTTP_PROXY": f"http://localhost:{port}"}, "http://api.example/x"),
+        ):
+            began = time.monotonic()
+            failure = run(send(Request("POST", url, json={}, timeout=2)), environ=environ)
+            assert isinstance(failure, RequestFailure)
+            assert not failure.maybe_received
+            assert time.monotonic() - began < 8  # eight times two before
+
+
+def test_of_several_addresses_the_one_that_answers_is_reached_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HostileServer(reply({})) as server, unanswered(["127.0.0.2"]) as port:
+        there = int(server.base_url.rpartition(":")[2])
+        forward = socket.create_server(("127.0.0.3", port))
+        with contextlib.closing(forward):
+            threading.Thread(target=forwarded, args=(forward, there), daemon=True).start()
+            named(monkeypatch, "127.0.0.2", "127.0.0.3")
+            for answer in both_ways(Request("GET", f"http://localhost:{port}/x", timeout=10)):
+                assert isinstance(answer, Response), answer
+
+
+def forwarded(listener: socket.socket, port: int) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            ours, _ = listener.accept()
+            theirs = socket.create_connection(("127.0.0.1", port))
+            with ours, theirs:
+                theirs.sendall(ours.recv(65536))
+                ours.sendall(theirs.recv(65536))
+
+
 def test_a_server_that_reads_slowly_is_left_at_the_deadline() -> None:
     """Each piece of a large body that the system takes would have the whole time anew, until all of it was read."""
     size, read = 64 << 20, [0]

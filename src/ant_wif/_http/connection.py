@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import ssl
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -197,9 +199,28 @@ class _DeadlineBackend(httpcore.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
     ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout)
+        until = None if left is None else time.monotonic() + left
         with _valid(host):
-            stream = self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
-        return _LimitedStream(stream, self._deadline)
+            addresses = _addresses(host, port)
+        while True:
+            # The system would give each address the whole time.
+            share = None if until is None else max(until - time.monotonic(), 0.001) / len(addresses)
+            try:
+                stream = self._backend.connect_tcp(addresses.pop(0), port, share, *more, **options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if not addresses:
+                    raise
+            else:
+                return _LimitedStream(stream, self._deadline)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return list(
+            dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        )
+    return [host]  # who connects to it says what is wrong with it
 
 
 class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
