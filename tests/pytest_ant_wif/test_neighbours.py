@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,29 @@ def _check(pytester: pytest.Pytester, run: Run, neighbours: list[str]) -> None:
     (suite,) = ET.parse("out/junit.xml").getroot()  # pytest-sugar has a summary of its own
     assert (suite.get("tests"), suite.get("skipped")) == (str(PASSED + 2), "2")
     _assert_clean(result)
+
+
+BENCHMARK = """
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+
+def test_speed(benchmark, ant_token):
+    with open("secrets.txt", "a") as file:
+        file.write(ant_token)
+    benchmark.extra_info |= {"token": ant_token, "more": [{"nested": SEEN}], "key": 7}
+    assert benchmark(lambda: 7) == 7
+"""
+
+
+def test_what_a_benchmark_notes_is_masked_where_it_is_saved(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(BENCHMARK)
+    Path("out").mkdir()
+    options = ("--benchmark-json=out/saved.json", "--benchmark-storage=out", "--benchmark-autosave")
+    result = run(*options, "--benchmark-verbose", plugins=("benchmark",), others=True)
+    assert result.ret == pytest.ExitCode.OK
+    _assert_clean(result)
+    (saved,) = json.loads(Path("out/saved.json").read_text())["benchmarks"]
+    assert set(saved["extra_info"]) == {"token", "more", "key"}
+    assert saved["extra_info"]["key"] == 7
 
 
 FAILING = """

@@ -379,6 +379,14 @@ class LeakGuard:
             self._cassettes_are_clean = True
             clean_cassettes(self._clean_unless_allowed, self._replace)
 
+    @pytest.hookimpl(optionalhook=True, trylast=True)
+    @never_raises
+    def pytest_benchmark_update_json(self, output_json: dict[str, object]) -> None:
+        """Clean what pytest-benchmark saves, in which `extra_info` is the test's own."""
+        if self._may_leak(shown := repr(output_json)):
+            with self._knowing([shown]):
+                output_json.update(self._masking.clean_value(output_json))
+
     @never_raises
     def _clean_terminal(self) -> None:
         writer = self._config.get_terminal_writer()

@@ -72,10 +72,26 @@ class Masking:
         if dataclasses.is_dataclass(shown):  # one with slots
             values |= {field.name: getattr(shown, field.name, None) for field in dataclasses.fields(shown)}
         for name, value in values.items():
-            cleaned = value if name in kept else self._cleaned(value, depth - 1)
+            cleaned = value if name in kept else self.clean_value(value, depth - 1)
             if cleaned is not value:
                 # Some of pytest's representations are frozen.
                 object.__setattr__(shown, name, cleaned)
+
+    def clean_value(self, value: Any, depth: int = 12) -> Any:
+        """Return a text, or what holds texts, with every secret masked."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, (list, tuple)):
+            if value and all(isinstance(each, str) for each in value):
+                made = list(self._lines(value))
+            else:
+                made = [self.clean_value(each, depth) for each in value]
+            return made if isinstance(value, list) else tuple(made)
+        if isinstance(value, dict):
+            return {self.clean_value(key, depth): self.clean_value(each, depth) for key, each in value.items()}
+        if type(value).__module__.startswith(("_pytest.", "allure_commons.")):
+            self.clean_object(value, depth)
+        return value
 
     def _without_cut(self, text: str) -> Iterator[str]:
         """pytest cuts long texts in the middle: the start and the end of a secret are part of it, too."""
@@ -106,21 +122,6 @@ class Masking:
                     done = end
                     break
         yield text[done:]
-
-    def _cleaned(self, value: Any, depth: int) -> Any:
-        if isinstance(value, str):
-            return self.clean(value)
-        if isinstance(value, (list, tuple)):
-            if value and all(isinstance(each, str) for each in value):
-                made = list(self._lines(value))
-            else:
-                made = [self._cleaned(each, depth) for each in value]
-            return made if isinstance(value, list) else tuple(made)
-        if isinstance(value, dict):
-            return {self._cleaned(key, depth): self._cleaned(each, depth) for key, each in value.items()}
-        if type(value).__module__.startswith(("_pytest.", "allure_commons.")):
-            self.clean_object(value, depth)
-        return value
 
     def _lines(self, lines: list[str] | tuple[str, ...]) -> Iterator[str]:
         """Clean lines that belong together: a private key fills several."""
