@@ -141,7 +141,6 @@ class Rules(Resource[Rule]):
 class Enablements:
     """The workspaces of a rule, as a whole: there is no second page."""
 
-    path = "workspaces"
     answer, creation, deletion = "EnablementResource", "EnablementCreate", "EnablementDeleted"
     title = "workspace of a federation rule"
 

@@ -69,7 +69,6 @@ def _refuse_promotion(body: Body, actor: str) -> None:
 class Memberships:
     """Every service account is in the default workspace, without anybody's doing."""
 
-    path = "workspaces"
     answer, creation, deletion = "MembershipResource", "MembershipCreate", "MembershipDeleted"
     title = "membership of a service account"
 
