@@ -109,6 +109,8 @@ JUDGED: list[tuple[str, tuple[int, int], int, str, str, bool]] = [
         True),
     ("own", (0, SOMEBODY), 0o772, f"{{path}} {WRITABLE} (everybody; uid 0, mode 0772), "
         "who could point it at a host of theirs", f"chmod go-w {{path}}{IN_THE_WAY}", True),
+    ("own", (0, SOMEBODY), 0o775, f"{{path}} {WRITABLE} (the group 54321; uid 0, mode 0775), "
+        "who could point it at a host of theirs", f"chmod go-w {{path}}{IN_THE_WAY}", True),
     ("own/file", (0, SOMEBODY), 0o660, f"{{path}} {WRITABLE} (the group 54321; uid 0, mode 0660), "
         "who could point it at a host of theirs", "chmod go-w {path}", True),
     ("own/file", (0, 0), 0o620, "{path} can be written by this user's own group (gid 0, mode 0620)", "chmod g-w {path}",
@@ -161,6 +163,7 @@ def test_links_are_followed_as_the_system_follows_them_and_no_further(tmp_path: 
         assert found.problem.startswith(f"{tmp_path}/own/file can be written")
     assert list(findings(tmp_path / "loop" / "file", top=tmp_path / "loop")) == []
     assert list(findings(tmp_path / "gone" / "file", top=None)) == []
+    assert list(findings(tmp_path / "no\0name", top=None)) == []
     assert is_there(tmp_path / "loop")
     assert not is_there(tmp_path / "gone")
 
@@ -201,8 +204,9 @@ def test_a_config_directory_that_is_a_link_to_a_folder_of_the_same_user_works(ho
 
 
 @posix
-def test_the_own_groups_right_to_write_is_mentioned_and_not_refused(home: Path) -> None:
-    home.chmod(0o770)
+@pytest.mark.parametrize("mode", [0o770, 0o775], ids=oct)
+def test_the_own_groups_right_to_write_is_mentioned_and_not_refused(mode: int, home: Path) -> None:
+    home.chmod(mode)
     os.chown(home, -1, os.getegid())
     assert ConfigDir(home).read("default")
     assert any(not found.refused and "own group" in found.problem for found in findings(home, top=home))
@@ -348,6 +352,9 @@ def test_a_file_that_cannot_be_opened_says_why(
             "move the real file to {path}, or name it in the profile's authentication.credentials_path"),
         ("fifo", False, "the key {path} is not a regular file", "move {path} away"),
         ("list", True, "the key {path} holds a JSON list, expected an object", "mend or remove {path}"),
+        ("empty", True, "the key {path} is empty", "mend or remove {path}"),
+        ("large", True, "the key {path} is larger than 1048576 bytes", "mend or remove {path}"),
+        ("cut", True, "the key {path} is not JSON (line 2, column 1)", "mend or remove {path}"),
         ("others", False, "the key is not used: {path} can be written by group or others (everybody; uid {uid}, "
             "mode 0602), who could point it at a host of theirs", "chmod go-w {path}"),
     ],
@@ -355,7 +362,10 @@ def test_a_file_that_cannot_be_opened_says_why(
 def test_a_file_that_is_read_is_a_file_of_this_user_alone(
     name: str, secret: bool, problem: str, hint: str, tmp_path: Path
 ) -> None:
-    for file, mode, content in (("file", 0o640, "{}"), ("list", 0o600, "[]"), ("others", 0o602, "{}")):
+    for file, mode, content in (
+        ("file", 0o640, "{}"), ("list", 0o600, "[]"), ("others", 0o602, "{}"),
+        ("empty", 0o600, " \n"), ("large", 0o600, "{}" + " " * (1 << 20)), ("cut", 0o600, "{\n"),
+    ):  # fmt: skip
         (tmp_path / file).write_text(content)
         (tmp_path / file).chmod(mode)
     (tmp_path / "link").symlink_to("file")
@@ -408,6 +418,9 @@ def test_a_folder_is_tried_by_writing_and_nothing_is_left_in_it(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "new").rglob("*")] == ["folder"]
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "new/folder")] == [0o700, 0o750]
     (tmp_path / "file").touch()
+    for below in ("file/folder", "file/folder/deeper"):
+        with pytest.raises(ProfileError, match=f"/{below} cannot be written: {tmp_path}/file is not a directory"):
+            check_writable(tmp_path / below, folder_mode=0o700)
     with pytest.raises(ProfileError, match=f"(?m)^{tmp_path}/file cannot be written: not a directory$") as caught:
         check_writable(tmp_path / "file", folder_mode=0o700)
     assert caught.value.hint == (
@@ -553,9 +566,13 @@ def test_a_folder_that_is_shared_can_be_read_by_the_group_and_by_no_others(tmp_p
 
 
 @posix
-def test_a_folder_is_removed_with_all_in_it_and_never_through_a_link(tmp_path: Path) -> None:
-    precious, top = tmp_path / "precious", tmp_path / "top"
+def test_a_folder_is_removed_with_all_in_it_and_never_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precious, top, here = tmp_path / "precious", tmp_path / "top", tmp_path / "here"
     precious.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
     (precious / "file").touch()
     (top / "a" / "b").mkdir(parents=True)
     (top / "a" / "b" / "file").touch()
@@ -565,6 +582,7 @@ def test_a_folder_is_removed_with_all_in_it_and_never_through_a_link(tmp_path: P
     assert remove_folder(tmp_path / "gone" / "top")
     assert remove_folder(top, first="a/b")
     assert not os.path.lexists(top)
+    assert os.listdir(here) == []
     (tmp_path / "link").symlink_to(precious)
     assert not remove_folder(tmp_path / "link")
     assert (precious / "file").exists()
