@@ -300,6 +300,7 @@ def test_a_record_that_cannot_be_used_is_ignored_with_one_debug_line_and_replace
     assert json.loads(record.read_text())["outcome"] == "granted"
     said = {line for line in lines(logging.DEBUG) if str(record) in line or "record" in line}
     assert len(said) == 1, said
+    assert str(record) in said.pop()
 
 
 JSON = st.recursive(
