@@ -169,7 +169,10 @@ def ant_platform(request: pytest.FixtureRequest, ant_env: AntEnv, ant_emulator: 
     from pytest_ant_wif._platforms import Platform
 
     marker = request.node.get_closest_marker("ant_platform")
-    name = getattr(request, "param", marker.args[0] if marker and marker.args else "github")
+    stated = [*marker.args, *marker.kwargs.values()] if marker else ["github"]
+    if len(stated) != 1 or (marker and marker.kwargs.keys() - {"name"}):
+        pytest.fail("the marker ant_platform takes one argument: the name of a platform", pytrace=False)
+    name = getattr(request, "param", stated[0])
     try:
         ant_env.federate(name)
     except UnknownPlatformError as error:

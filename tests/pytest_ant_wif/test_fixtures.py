@@ -344,6 +344,30 @@ def test_the_sdk_s_clients_skip_where_the_sdk_is_missing(pytester: pytest.Pytest
     result.stdout.fnmatch_lines(["*the official SDK is not installed*"])
 
 
+def test_the_marker_for_a_platform_takes_its_name_and_nothing_else(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.ant_platform(name="gitlab")
+        def test_named(ant_platform):
+            assert ant_platform.name == "gitlab"
+
+        @pytest.mark.ant_platform(nam="gitlab")
+        def test_misspelled(ant_platform): ...
+
+        @pytest.mark.ant_platform()
+        def test_without(ant_platform): ...
+
+        @pytest.mark.ant_platform("gitlab", "github")
+        def test_two(ant_platform): ...
+        """
+    )
+    result = run()
+    result.assert_outcomes(errors=3, passed=1)
+    result.stdout.fnmatch_lines(["the marker ant_platform takes one argument: the name of a platform"] * 3)
+
+
 def test_an_unknown_platform_is_one_line_that_names_those_there_are(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(
         """
