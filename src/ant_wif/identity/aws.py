@@ -240,6 +240,7 @@ _SETTINGS = {
     **dict.fromkeys(("NoRegionError", "InvalidRegionError", "UnknownRegionError", "UnknownEndpointError"), _REGION),
 }
 """Of each exception about a setting, the field and the variables that it is from."""
+_OF_CONTENT = {"JSONDecodeError", "UnicodeError"}
 
 
 def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -> str | None:
@@ -253,9 +254,10 @@ def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -
             return f"correct {name}, which names {sanitize_path(stated)}"
     found = next((_SETTINGS[kind] for kind in kinds if kind in _SETTINGS), None)
     if found is None:
-        about_settings = not {"ConnectionError", "HTTPClientError", "CredentialRetrievalError"} & set(kinds)
+        if not any(kind == "ValueError" or kind.startswith("Invalid") for kind in kinds) or _OF_CONTENT & set(kinds):
+            return None
         quoted = (name for name in environ if name.startswith("AWS_") and _quotes(error, environ.get(name, "").strip()))
-        return next((f"correct {name}" for name in quoted if about_settings), None)
+        return next((f"correct {name}" for name in quoted), None)
     values = set(map(str, getattr(error, "kwargs", {}).values()))
     return f"correct {next((name for name in found[1:] if environ.get(name) in values), found[0])}"
 
