@@ -433,12 +433,11 @@ def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
     lowered = text.replace("\u0130", "I").lower()  # the one character that has another length in lower case
     if certain and "bearer" not in lowered and not any(sign in text for sign in _SIGNS):
         return
-    label = _label(certain=certain)
-    quoted, plain, random, _, rest = _values()
     done = 0
     for at in _places(lowered, (*_HEADERS, *LABELS, "bearer", *_WORDS, *(() if certain else _OTHERS))):
-        if at < done or (found := label.match(text, at)) is None:
+        if at < done or (found := _label(certain=certain).match(text, at)) is None:
             continue
+        quoted, plain, random, _, rest = _values()
         if certain or found["spaced"]:
             value = random.match(text, found.end())
             wanted = (
@@ -591,17 +590,12 @@ def _mask_shape(found: re.Match[str]) -> str:
 def _without_disguised(text: str, *, certain: bool) -> str:
     """Mask every token that is encoded, and long enough to be one."""
     signs, escapes, starts = _signs()
-    encoded, with_escapes, _ = _disguised()
-    for words, pattern in (
-        (_found(text, signs), encoded),
-        (starts if any(_found(text, escapes)) else (), with_escapes),
-    ):
+    for which, words in enumerate((_found(text, signs), starts if any(_found(text, escapes)) else ())):
         done, parts = 0, []
         for at in _places(text, words):
-            found = pattern.match(text, at) if at >= done else None
-            if found is None:
+            if at < done or (found := _disguised()[which].match(text, at)) is None:
                 continue
-            is_token = len(found[0]) >= 2 * _SHOWN and (pattern is encoded or _is_escaped(found[0], certain=certain))
+            is_token = len(found[0]) >= 2 * _SHOWN and (which == 0 or _is_escaped(found[0], certain=certain))
             parts.append(text[done:at] + ("[masked]" if is_token else found[0]))
             done = found.end()  # of any: a token in what is not one would be shorter, and end there too
         text = "".join([*parts, text[done:]]) if parts else text

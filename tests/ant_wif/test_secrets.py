@@ -14,6 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ant_wif import _secrets
 from ant_wif._secrets import (
     LABELS,
     SecretStr,
@@ -301,6 +302,14 @@ print("done")
         [sys.executable, "-c", program], input=ascii(NASTY), capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("done", "")
+
+
+def test_a_text_that_names_no_secret_needs_no_pattern_that_takes_long_to_compile() -> None:
+    patterns = (_secrets._label, _secrets._values, _secrets._disguised)
+    for each in patterns:
+        each.cache_clear()
+    assert sanitize("/home/me/.config/anthropic/configs/default.json").endswith("default.json")
+    assert [each.cache_info().currsize for each in patterns] == [0, 0, 0]
 
 
 def test_a_masked_secret_stays_as_it_is() -> None:
