@@ -291,7 +291,7 @@ nasty = eval(sys.stdin.read())
 known = [SecretStr("eyJaaaaaaaa.bbbbbbbbbbbb.cccccccccccc")]
 for piece in nasty:
     text = piece * ((1 << 17) // len(piece))
-    redact(text, known); sanitize(text, known=known); redact(text + " %2d", certain=True)
+    sanitize(text, known=known); redact(text + " %2d", certain=True)
 for first, second in itertools.permutations(nasty, 2):
     # An opening followed by a long run that never completes it, and the same run ended by something else.
     run = first + second * (128 // len(second))
