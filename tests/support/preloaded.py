@@ -14,6 +14,7 @@ import atexit
 import ctypes
 import marshal
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,21 +25,38 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from types import ModuleType
 from typing import Any
 
+from _pytest.config import default_plugins
+
+import ant_cli
+import ant_wif
 from support.quick_start import kind_of
 
 __all__ = ["ANT", "Popen", "programs", "run"]
 
 ANT = str(Path(sys.executable).with_name("ant"))
-_CLIENT = ["httpx", "httpcore", "pydantic", "pydantic_settings", "filelock", "click", "yaml"]
+_LIBRARIES = ["httpx", "httpcore", "pydantic", "pydantic_settings", "filelock", "click", "yaml", "encodings.idna"]
+
+
+def _modules(package: ModuleType) -> list[str]:
+    """Return the names of a package's modules, but for those that few programs need, and the one that is run."""
+    root = Path(package.__path__[0])
+    paths = (path.relative_to(root.parent).with_suffix("") for path in sorted(root.rglob("*.py")))
+    names = (".".join(path.parts).removesuffix(".__init__") for path in paths)
+    rare = re.compile(r"\.emulator|\.anthropic|_google_transport|__main__")
+    return [name for name in names if not rare.search(name)]
+
+
+_CLIENT = [*_LIBRARIES, *_modules(ant_wif)]
 _PYTEST = [
-    *_CLIENT, "pytest", "_pytest.pytester", "_pytest.junitxml", "_pytest.unittest", "asyncio", "anyio",
+    *_CLIENT, "pytest", *(f"_pytest.{name}" for name in default_plugins), "_pytest.pytester", "asyncio", "anyio",
     "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
-    "ant_wif.emulator.emulator", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens",
+    "ant_wif.emulator.emulator",
 ]  # fmt: skip
 _IMPORTED = {
-    "ant": [*_CLIENT, "ant_cli.main", "ant_wif._resolution", "ant_wif._http.transport", "ant_wif._tokens"],
+    "ant": [*_CLIENT, *_modules(ant_cli)],
     # Not the plugin itself, which pytest rewrites.
     "pytest": _PYTEST,
     "sdk": [*_PYTEST, "anthropic"],
