@@ -241,11 +241,11 @@ def test_an_error_that_ends_the_run_shows_no_secret(conftest: str, pytester: pyt
 @pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])
 @pytest.mark.parametrize("hook", ["", "def pytest_unconfigure(): "], ids=["a conftest", "the end of all"])
 def test_an_exit_or_interrupt_that_ends_the_run_stays_one_and_shows_no_secret(
-    hook: str, raised: str, pytester: pytest.Pytester
+    hook: str, raised: str, pytester: pytest.Pytester, run: Run
 ) -> None:
     pytester.makeconftest(f"SEEN = 'sk-ant-oat01-' + 'EXAMPLE-' * 8\n{hook}raise {raised}(f'no use: {{SEEN}}')")
     pytester.makepyfile("def test_a(): pass")
-    result, unguarded = (pytester.runpytest_subprocess(f"--ant-leaks={value}") for value in ("fail", "off"))
+    result, unguarded = (run(f"--ant-leaks={value}") for value in ("fail", "off"))
     assert result.ret == unguarded.ret
     assert result.errlines[-1].endswith("no use: sk-ant-oat01-EXA...")
     assert "EXAMPLE-EXAMPLE" not in result.stdout.str() + result.stderr.str()
