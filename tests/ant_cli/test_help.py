@@ -221,9 +221,9 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 
 @pytest.fixture
 def job(
-    ant: Ant, seeded: Emulator, directory: ConfigDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: str, ant: Ant, seeded: Emulator, directory: ConfigDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
-    """The variables of a job in a folder with the files that the examples name."""
+    """The variables of a job in a folder with the files that the examples name, and what the example removes."""
     keep_a_login(directory, seeded, "admin", scope="org:admin")
     for name in ("staging", "default"):
         keep_a_login(directory, seeded, name)
@@ -231,8 +231,11 @@ def job(
     target = {"type": "service_account", "service_account_id": of_github.service_account_id}
     rule = {"name": "nightly", "issuer_id": of_github.issuer_id, "match": MATCH, "target": target, **EVERYWHERE}
     admin = ("--profile", "admin")
-    assert ant("wif", "issuers", "create", "--name", "old-issuer", "--url", "https://old.example", *admin).status == 0
-    assert ant("wif", "service-accounts", "create", "--name", "old-account", *admin).status == 0
+    if "old-issuer" in example:
+        named = ("--name", "old-issuer", "--url", "https://old.example")
+        assert ant("wif", "issuers", "create", *named, *admin).status == 0
+    if "old-account" in example:
+        assert ant("wif", "service-accounts", "create", "--name", "old-account", *admin).status == 0
     (tmp_path / "rule.json").write_text(json.dumps(rule))
     (tmp_path / "issuer.json").write_text(json.dumps(ISSUER))
     (tmp_path / "body.json").write_text(json.dumps({"model": MODEL, "messages": MESSAGES}))
