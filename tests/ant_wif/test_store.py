@@ -35,7 +35,7 @@ from ant_wif._http import Flow, Response
 from ant_wif._http import run as drive
 from ant_wif._secrets import SecretBytes, SecretStr
 from ant_wif._tokens.access_token import AccessToken, TokenRequest
-from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, AssertionLog, AssertionUse, earlier_use
+from ant_wif._tokens.assertion_log import DENIED, GRANTED, UNKNOWN, USED, AssertionLog, AssertionUse, earlier_use
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.shared_refresh import refresh_shared
 from ant_wif._tokens.store import CacheKey, CacheStore, ProfileStore, cached_tokens, forget_cached_tokens
@@ -708,6 +708,27 @@ def test_what_became_of_an_assertion_is_known_to_this_process_and_the_next(
     clock.now += 1
     log.forget_expired()
     assert (log.find(assertion), list(cache.spent.iterdir())) == (None, [])
+
+
+def test_of_a_second_use_the_answer_is_kept_and_of_the_first_the_rest() -> None:
+    clock, assertion = Clock(NOW), SecretStr(forged_jwt())
+    log = AssertionLog(None, clock)
+    first = presented(200, log, assertion)
+    clock.now += 1
+    answer = Response(403, {"request-id": "req_02"}, SecretBytes(b""))
+    log.record(IdentityToken(assertion, "file", {}, {}), "0" * 64, answer, granted=first)
+    assert first is not None
+    assert log.find(assertion) == first._replace(outcome=USED, status=403, request_id="req_02")
+
+
+@pytest.mark.parametrize(("argv", "program"), [(["/opt/a tool", "b"], "a_tool"), (["", "b"], "python"), ([], "python")])
+def test_a_record_names_the_program_and_no_argument_of_it(
+    argv: list[str], program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    use = presented(200, AssertionLog(None, Clock(NOW)), SecretStr(forged_jwt()))
+    assert use is not None
+    assert use.program == program
 
 
 @pytest.mark.parametrize("shared", [True, False])
