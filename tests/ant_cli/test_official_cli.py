@@ -166,7 +166,7 @@ def test_each_option_of_the_official_one_is_here_too_or_something_is_named_to_us
         shown = subprocess.run(words, env={"HOME": "/nonexistent"}, capture_output=True, text=True, check=False).stdout
         return set(re.findall(r"^ +(--[a-z.-]+)", shown, re.MULTILINE))
 
-    root = click.Context(cli, info_name="ant")
+    root = click.Context(cli, info_name="ant", **cli.context_settings)
     without = []
     for each in (root, *commands_below(root)):
         words = each.command_path.split()[1:]
