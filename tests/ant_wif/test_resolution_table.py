@@ -1172,6 +1172,17 @@ def test_a_candidate_holds_the_profile_the_token_and_where_it_is_from(left: int,
     assert (person.token.expires_at, person.usable) == (NOW + left, left > 0)
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_federation_takes_over_a_login_in_its_own_file_and_in_no_other(own: bool, tmp_path: Path) -> None:
+    auth = AUTH if own else {**AUTH, "credentials_path": f"{tmp_path}/credentials/other.json"}
+    document = {"authentication": auth, "organization_id": ORGANIZATIONS["org_env"]}
+    kept = {"type": "oauth_token", "access_token": "x", "refresh_token": "r", "expires_at": NOW + 3600}
+    where = credentials("ci", kept) if own else {"credentials/other.json": kept}
+    found = looked_at(tmp_path, config("ci", document) | where, profile="ci").candidates[4]
+    assert found.provider is not None
+    assert (found.stored is not None, found.stale, found.token) == (own, own, None)
+
+
 def test_the_rule_of_a_profile_is_known_where_it_is_a_federation(tmp_path: Path) -> None:
     document = {"authentication": AUTH, "organization_id": ORGANIZATIONS["org_env"], "base_url": "https://a.example/"}
     context = looked_at(tmp_path, config("ci", document) | config("me", login())).inputs
