@@ -137,7 +137,7 @@ def check_place(
 
 
 def _is_closed(path: str, top: str, owners: Collection[int]) -> bool:
-    """Whether no link is on the way, and none but `owners` can write there: in sticky folders above `top`, to theirs.
+    """Whether no link is on the way, and none but `owners` can write there: in sticky folders above, to theirs.
 
     It says in a few calls where `findings` would find nothing, because places are judged a dozen times for one token.
     """
@@ -148,7 +148,8 @@ def _is_closed(path: str, top: str, owners: Collection[int]) -> bool:
             name = path[: end.start()] or "/"
             status = os.lstat(name)
             mode = status.st_mode
-            is_open = mode & 0o022 and not (mode & stat.S_ISVTX and status.st_gid == 0 and top.startswith(f"{name}/"))
+            is_above = name != path and top.startswith(f"{name}/")
+            is_open = mode & 0o022 and not (mode & stat.S_ISVTX and status.st_gid == 0 and is_above)
             if is_open or status.st_uid not in owners or stat.S_ISLNK(mode):
                 return False
     return True

@@ -169,6 +169,16 @@ def test_links_are_followed_as_the_system_follows_them_and_no_further(tmp_path: 
 
 
 @as_root
+def test_a_sticky_folder_is_accepted_above_the_place_and_not_as_the_place(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    (folder / "own").mkdir(parents=True)
+    folder.chmod(0o1777)
+    assert list(findings(folder / "own", top=folder / "own")) == []
+    for top in (folder, folder / "own"):
+        assert [found.refused for found in findings(folder, top=top)] == [True]
+
+
+@as_root
 def test_in_a_sticky_folder_the_next_name_must_be_this_users(home: Path) -> None:
     home.parent.parent.chmod(0o1777)
     assert ConfigDir(home).read("default")
