@@ -667,6 +667,8 @@ _TOUCHING |= {"write_text", "write_bytes", "removedirs", "rename", "NamedTempora
 _ELSEWHERE = {
     # A certificate for one connection, in a temporary folder that is gone after it.
     ("ant_wif/diagnostics/registered.py", "write_text"),
+    # The method of click's formatter, which writes help and no file.
+    ("ant_cli/_click/help.py", "write_text"),
 }
 
 
