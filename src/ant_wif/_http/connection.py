@@ -217,9 +217,9 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
 def _addresses(host: str, port: int) -> list[str]:
     with contextlib.suppress(OSError):
-        return list(
-            dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        )
+        found = [each[4] for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        # A link-local address of IPv6 is one of an interface.
+        return list(dict.fromkeys("%".join(str(part) for part in (each[0], *each[3:]) if part) for each in found))
     return [host]  # who connects to it says what is wrong with it
 
 
