@@ -174,7 +174,7 @@ def test_a_sticky_folder_is_accepted_above_the_place_and_not_as_the_place(tmp_pa
     (folder / "own").mkdir(parents=True)
     folder.chmod(0o1777)
     assert list(findings(folder / "own", top=folder / "own")) == []
-    for top in (folder, folder / "own"):
+    for top in (folder, folder / "own", folder / "own" / ".."):
         assert [found.refused for found in findings(folder, top=top)] == [True]
 
 
