@@ -12,6 +12,7 @@ import base64
 import functools
 import json
 import re
+import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, quote_plus
@@ -80,7 +81,7 @@ _SIGNS = "=:>,%"
 _LETTERS = "bcksvwyz"
 """Each mark has one of these."""
 _SHORTEST_RANDOM = 20  # of a labelled value in prose or source code
-_RANDOM_CHARACTERS = bytes(re.match(rb"[\w~+%\-]", bytes([byte])) is not None for byte in range(256))
+_RANDOM_CHARACTERS = bytes(chr(byte) in f"{string.ascii_letters}{string.digits}_~+%-" for byte in range(256))
 
 
 @functools.cache
