@@ -1,6 +1,6 @@
 """What the pytest plugin costs a run that does not use it, and how soon its first fixtures are ready.
 
-Medians of alternating runs, so that a busy machine slows both sides alike.
+By the CPU time of alternating runs, so that a busy machine slows both sides alike.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from stage import Stage, alone
+from stage import Stage, alone, in_turn
 from table import Ratio, Row
 
-RUNS = 20
-PAIRS = 10
+NO_TEST_FOUND = 5
+UNUSED_TIMES = 4
 _MANY = "import pytest\n\n@pytest.mark.parametrize('n', range({}))\ndef test_one(n):\n    {}\n"
 BESIDE = (
     ("3,000 empty tests", _MANY.format(3000, "pass"), 1.03, 0),
@@ -66,56 +66,39 @@ def _beside(stage: Stage, what: str, suite: str, most: float, status: int) -> Ro
     """Run tests that use nothing of the plugin, in pairs: with it and without. The ratio is the pairs' median."""
     home = stage.home()
     (home / "test_beside.py").write_text(suite)
-    pairs = [[_run(stage, home, status, *options) for options in ((), ("-p", "no:ant_wif"))] for _ in range(PAIRS)]
-    ratio = Ratio.of(*zip(*pairs, strict=True))
+    loaded, without = _with_and_without(stage, home, status)
+    ratio = Ratio.of(loaded, without)
     return Row(
         f"{what}, the plugin loaded",
         f"{ratio} without",
         "has none",
         f"{most:.2f} x without",
         ratio.median <= most,
-        {"seconds": pairs},
+        {"seconds": loaded, "without_seconds": without},
         ratio,
     )
 
 
-def _run(stage: Stage, home: Path, status: int, *options: str) -> float:
-    seconds, ended = alone(
-        [*PYTEST, f"--rootdir={home}", *options, str(home / "test_beside.py")], stage.variables(home)
-    )
-    if ended.status != status:
-        raise RuntimeError(f"pytest ended with {ended.status}:\n{ended.output}{ended.error}")
-    return seconds
-
-
 def _unused(stage: Stage) -> Row:
     """Collect an empty suite with the plugin loaded as it is by everyone, and without."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(RUNS):
-        # The best of three, in turn: what else the machine does only ever adds.
-        tries = [(_collect(stage), _collect(stage, "-p", "no:ant_wif")) for _ in range(3)]
-        for taken, each in zip(times, zip(*tries, strict=True), strict=True):
-            taken.append(min(each))
-    loaded, without = map(statistics.median, times)
+    loaded, without = _with_and_without(stage, stage.home(), NO_TEST_FOUND, "--collect-only", times=UNUSED_TIMES)
     # Of each run and the one beside it, so that what slows the machine for a while slows both.
-    more = statistics.median(one - other for one, other in zip(*times, strict=True))
+    more = statistics.median(one - other for one, other in zip(loaded, without, strict=True)) * 1000
     return Row(
         "`pytest --collect-only` of an empty suite, the plugin loaded",
-        f"{more:+.1f} ms on {without:.0f} ms",
+        f"{more:+.1f} ms on {statistics.median(without) * 1000:.0f} ms",
         "has none",
         f"+{UNUSED_MS} ms",
         more <= UNUSED_MS,
-        {"more_ms": more, "loaded_ms": loaded, "without_ms": without, "runs": RUNS},
+        {"seconds": loaded, "without_seconds": without},
     )
 
 
-def _collect(stage: Stage, *options: str) -> float:
-    """Return how many milliseconds it takes."""
-    home = stage.home()
-    seconds, ended = alone([*PYTEST, "--collect-only", f"--rootdir={home}", *options, str(home)], stage.variables(home))
-    if ended.status != 5:  # pytest has found no test
-        raise RuntimeError(f"pytest ended with {ended.status}:\n{ended.output}{ended.error}")
-    return seconds * 1000
+def _with_and_without(stage: Stage, home: Path, status: int, *options: str, times: int = 1) -> list[list[float]]:
+    """Return the CPU seconds of runs with the plugin and of runs without it, in pairs."""
+    command = [*PYTEST, f"--rootdir={home}", *options, str(home)]
+    both = (command, [*command, "-p", "no:ant_wif"])
+    return in_turn(stage, *((each, lambda: stage.variables(home)) for each in both), status=status, times=times)
 
 
 def _fixtures(stage: Stage) -> list[Row]:

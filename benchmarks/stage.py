@@ -141,25 +141,34 @@ def alone(command: Sequence[str], environment: dict[str, str]) -> tuple[float, E
     return seconds, ended
 
 
-def in_turn(stage: Stage, *commands: tuple[Sequence[str], Callable[[], dict[str, str]]]) -> list[list[float]]:
+def in_turn(
+    stage: Stage, *commands: tuple[Sequence[str], Callable[[], dict[str, str]]], status: int = 0, times: int = 1
+) -> list[list[float]]:
     """Return for each command the CPU seconds of its runs, each with an environment that is made for it.
 
     One run of each follows the other, so that a busy machine slows all alike. The first runs do not count, because
     they write bytecode.
 
+    Each command is run `times` as often as the stage says, and has to end with that status.
+
     Raises:
-        RuntimeError: one failed.
+        RuntimeError: one ended otherwise.
     """
-    taken = [[_cpu_seconds(command, environment()) for command, environment in commands] for _ in range(stage.runs + 1)]
+    taken = [
+        [_cpu_seconds(command, environment(), status) for command, environment in commands]
+        for _ in range(stage.runs * times + 1)
+    ]
     return [list(times) for times in zip(*taken[1:], strict=True)]
 
 
-def _cpu_seconds(command: Sequence[str], environment: dict[str, str]) -> float:
+def _cpu_seconds(command: Sequence[str], environment: dict[str, str], status: int) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     _, ended = alone(command, environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if ended.status != 0:
-        raise RuntimeError(f"{' '.join(command)[:200]} ended with {ended.status}:\n{ended.error[-2000:]}")
+    if ended.status != status:
+        raise RuntimeError(
+            f"{' '.join(command)[:200]} ended with {ended.status}:\n{ended.output[-2000:]}{ended.error[-2000:]}"
+        )
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
