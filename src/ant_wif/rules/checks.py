@@ -83,14 +83,14 @@ class Case:
 
 def shown(value: object) -> str:
     """Return a value from outside as printable ASCII on one line, cut; never its inner structure."""
-    if isinstance(value, list):
+    if isinstance(value, str):
+        text = encode_basestring_ascii(value[:_SHOWN_CHARACTERS])
+    elif isinstance(value, list):
         text = f"[{', '.join(shown(item) for item in value[:8] if not isinstance(item, list))}]"
     elif isinstance(value, dict):
         text = "an object"
     elif value is None:
         text = "none"
-    elif isinstance(value, str):
-        text = encode_basestring_ascii(value[:_SHOWN_CHARACTERS])
     else:
         text = json.dumps(value)
     return text if len(text) <= 2 * _SHOWN_CHARACTERS else f"{text[: 2 * _SHOWN_CHARACTERS]}..."

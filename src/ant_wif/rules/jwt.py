@@ -137,9 +137,9 @@ def _rsa_signature_verifies(public_key: RSAPublicKey, alg: str, signing_input: b
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
 
-    digests = {"RS256": hashes.SHA256(), "RS384": hashes.SHA384(), "RS512": hashes.SHA512()}
+    digest = getattr(hashes, alg.replace("RS", "SHA"))()
     try:
-        public_key.verify(signature, signing_input, padding.PKCS1v15(), digests[alg])
+        public_key.verify(signature, signing_input, padding.PKCS1v15(), digest)
     except InvalidSignature:
         return False
     return True

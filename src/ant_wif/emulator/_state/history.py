@@ -157,7 +157,11 @@ def _cut(value: object, depth: int, left: Iterator[int]) -> object:
     if isinstance(value, list):
         items = [_cut(item, depth - 1, left) for item, _ in zip(value, left, strict=False)]
         return items if len(items) == len(value) else [*items, "..."]
-    members = {name: _cut(item, depth - 1, left) for (name, item), _ in zip(value.items(), left, strict=False)}
+    members = {
+        # Most claims are short texts, which are to cost next to nothing: each exchange is recorded.
+        name: item if type(item) is str and len(item) <= _LONGEST_TEXT else _cut(item, depth - 1, left)
+        for (name, item), _ in zip(value.items(), left, strict=False)
+    }
     return members if len(members) == len(value) else {**members, "...": "..."}
 
 
