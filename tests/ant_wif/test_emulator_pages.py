@@ -194,7 +194,7 @@ def test_the_history_lists_its_entries_for_a_screen_reader(a_history: Emulator, 
     titles = narrow.get_by_role("listitem").get_by_role("heading", level=2).all_inner_texts()
     assert titles == ["Malformed", "Denied: match_subject_prefix", "Granted"]
     a_history.clear_history()
-    narrow.get_by_role("link", name="Look again").click()
+    narrow.get_by_role("link", name="Reload").click()
     expect(narrow.get_by_role("main")).to_contain_text("Nothing was attempted")
 
 

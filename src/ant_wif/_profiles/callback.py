@@ -59,7 +59,7 @@ class Page(Enum):
         "It held no code, so nothing was stored. Close this window, and run the command again.",
     )
     FAILED = ("Login failed", "Nothing was stored. You can close this window; the terminal says why.")
-    WAITING = ("Still working", "The terminal says what comes of the login. You can close this window.")
+    WAITING = ("Still working", "You can close this window; the terminal shows the result.")
     UNKNOWN = ("Nothing here", "This address serves one login of a terminal, and only its callback.")
 
 

@@ -36,7 +36,7 @@ def _body(state: State) -> str:
     with state.lock:
         records = state.history.snapshot()
         workspaces = {workspace.id: workspace.name for workspace in state.workspaces.values()}
-    links = f'<p><a href="/_emulator/">Look again</a> · <a href="{_JSON_PATH}">the same as JSON</a></p>'
+    links = f'<p><a href="/_emulator/">Reload</a> · <a href="{_JSON_PATH}">JSON</a></p>'
     if not records:
         return f"<p>Nothing was attempted at the token endpoint yet.</p>{links}"
     counts = Counter(record.outcome for record in records)
