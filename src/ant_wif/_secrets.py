@@ -441,9 +441,8 @@ def _labelled(text: str, *, certain: bool) -> Iterator[tuple[int, int]]:
         quoted, plain, random, _, rest = _values()
         if certain or found["spaced"]:
             value = random.match(text, found.end())
-            wanted = (
-                value is not None and _is_random(text, value) and not (_ID.fullmatch(value["value"]) and not certain)
-            )
+            is_random = value is not None and _is_random(text, value)
+            wanted = is_random and (certain or not (value and re.fullmatch(_ID, value["value"], re.IGNORECASE)))
         else:
             lasts = found["rest"] is not None or found["cookies"] is not None
             value = rest.match(text, found.end()) if lasts else None
@@ -465,7 +464,7 @@ def _places(text: str, words: Iterable[str]) -> list[int]:
     return sorted(places)
 
 
-_ID = re.compile(r"(?:fdrl|fdis|svac|wrkspc|org|user|req|msg)_\w+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_ID = r"(?:fdrl|fdis|svac|wrkspc|org|user|req|msg)_\w+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def _is_random(text: str, value: re.Match[str]) -> bool:
