@@ -69,7 +69,7 @@ _NO_WRITER_SECONDS = 5.0
 _SWEPT_AFTER_SECONDS = 3600
 _NO_MODES = "its file system does not keep modes, and lets others in"
 _MOST_LINKS = 40
-_ENDS = re.compile("/|$")
+_ENDS = re.compile(r"/|\Z")
 _SPARE_BYTES = 16 << 10
 """How much larger a successor may be than the file that it replaces, and still have its place proven."""
 

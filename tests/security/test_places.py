@@ -423,6 +423,19 @@ def test_what_a_person_named_is_read_up_to_a_limit_or_the_error_says_why_not(tmp
 
 
 @posix
+@pytest.mark.parametrize("name", ["own\n", "\n", "own\n\n", "$", "own ", "ow\nn"])
+def test_a_place_is_judged_whatever_its_name_ends_with(name: str, tmp_path: Path) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    place.chmod(0o777)
+    assert any(found.refused for found in findings(place, top=place))
+    (place / name).touch()
+    (place / name).chmod(0o666)
+    place.chmod(0o700)
+    assert any(found.refused for found in findings(place / name, top=place))
+
+
+@posix
 def test_a_folder_is_tried_by_writing_and_nothing_is_left_in_it(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "folder", folder_mode=0o750)
     assert [path.name for path in (tmp_path / "new").rglob("*")] == ["folder"]
