@@ -578,6 +578,16 @@ class Raising(Vault):
         raise RuntimeError("the vault is bricked")
 
 
+@dataclass(frozen=True)
+class Plain(IdentitySource):
+    source: Literal["plain"] = "plain"
+
+    title: ClassVar[str] = "A plain source"
+
+    def fetch(self, context):
+        yield from ()
+
+
 class Unrelated:
     pass
 """
@@ -624,6 +634,13 @@ def test_a_source_of_another_package_is_listed_and_used_by_name(tmp_path: Path, 
     ran = run("-m", "ant_cli", "--identity-source", "vault", "models", "list", environ=environ)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "claude-" in ran.stdout
+
+
+def test_a_source_of_another_package_need_not_recognise_anything(ant: Ant, installed: Install) -> None:
+    environ = installed(ENTRY_POINTS + "plain = acme_identity:Plain\n")
+    shown = json.loads(ant("identity", "detect", "--format", "json", environ=environ)[1])
+    (plain,) = (each for each in shown["sources"] if each["name"] == "plain")
+    assert (plain["detected"], plain["reason"]) == (False, "only by configuration")
 
 
 def test_a_source_of_another_package_is_used_when_nothing_else_is_recognised(installed: Install, root: Path) -> None:

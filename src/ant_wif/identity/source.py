@@ -106,14 +106,15 @@ class IdentitySource(ABC):
     signs: ClassVar[tuple[str, ...]] = ()
     """Variables by any of which `detect` recognises the platform."""
     undetected: ClassVar[str] = ""
-    """The reason that `detect` gives where none of them is set, if that is something else."""
+    """The reason that `detect` gives where none of them is set, if there are none or it is something else."""
 
     @classmethod
     def detect(cls, context: Context) -> Detection:
         """Say whether this process runs on the platform. Cheap; touches no network."""
         found = next((name for name in cls.signs if name in context.environ), None)
         if found is None:
-            return not_detected(cls.source, cls.undetected or none_is_set(*cls.signs))
+            unset = none_is_set(*cls.signs) if cls.signs else "only by configuration"
+            return not_detected(cls.source, cls.undetected or unset)
         return detected(cls(), f"{found} is set")
 
     @classmethod
