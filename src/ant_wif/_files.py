@@ -66,6 +66,8 @@ TEMPORARY = ".tmp"
 _PIECE = 1 << 20
 _WRITER_SECONDS = 30.0
 _NO_WRITER_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
+_PERSON_SECONDS = 86_400.0
 _SWEPT_AFTER_SECONDS = 3600
 _NO_MODES = "its file system does not keep modes, and lets others in"
 _MOST_LINKS = 40
@@ -409,26 +411,32 @@ def _content(path: Path, limit: int) -> bytes | str:
 def read_up_to(path: Path, limit: int, *, seconds: float = _WRITER_SECONDS) -> bytes:
     """Return what a file holds, at most one byte over `limit`; of a pipe, what is written into it in so many seconds.
 
+    At a terminal a person has all day to type.
+
     Raises:
         OSError: it cannot be opened or read, or the pipe was not written to its end in time.
     """
-    found, until, waited = bytearray(), elapsed() + seconds, False
+    found, start, came = bytearray(), elapsed(), False
     # Opening a pipe would otherwise wait for a program that writes into it, and so would reading it.
     with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | NONBLOCK)) as file:
         is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        until = start + (_PERSON_SECONDS if file.isatty() else seconds)
         while len(found) <= limit:
             piece: bytes | None = file.read(min(limit + 1 - len(found), _PIECE))
             if piece:
                 found += piece
                 continue
             # Before a program has opened it, a pipe looks as after its end.
-            if piece is not None and (found or waited or not is_pipe):
+            is_closed = piece is not None
+            if is_closed and (found or came or not is_pipe):
                 break
-            waited, left = True, max(until - elapsed(), 0)
-            left = left if piece is None else min(left, _NO_WRITER_SECONDS)
-            if not has_input(file.fileno(), left):
+            by = min(until, start + _NO_WRITER_SECONDS) if is_closed else until
+            left = max(by - elapsed(), 0)
+            # The system does not tell when a program opens the pipe.
+            came = has_input(file.fileno(), min(left, _LOOK_SECONDS) if is_closed else left)
+            if not came and elapsed() >= by:
                 found.clear()  # it may be a part of a secret
-                said = "written to the end of this pipe" if piece is None else "opened this pipe to write into it"
+                said = "opened this pipe to write into it" if is_closed else "written to the end of this pipe"
                 raise TimeoutError(errno.ETIMEDOUT, f"no program has {said} in time")
     return bytes(found)
 

@@ -143,6 +143,24 @@ def test_a_pipe_is_read_to_its_end_however_late_its_writer_comes(tmp_path: Path)
         assert read_up_to(path, 10) == b"x" * 11
 
 
+def test_a_program_that_opens_a_pipe_late_has_the_time_of_one_that_was_there(tmp_path: Path) -> None:
+    path = place("pipe", tmp_path)
+    with written(path, b"x", pause=3):  # together longer than the wait for a program that opens it
+        assert read_up_to(path, 10) == b"x"
+
+
+def test_a_person_at_a_terminal_may_take_longer_than_a_program() -> None:
+    person, terminal = os.openpty()
+    try:
+        typing = threading.Timer(0.5, lambda: os.write(person, b"{a: 1}\n\x04"))
+        typing.start()
+        assert read_up_to(Path(os.ttyname(terminal)), 100, seconds=0.1) == b"{a: 1}\n"
+        typing.join()
+    finally:
+        os.close(person)
+        os.close(terminal)
+
+
 def test_a_pipe_that_is_never_written_to_its_end_is_told_apart_from_one_without_a_writer(tmp_path: Path) -> None:
     path = place("pipe", tmp_path)
     with pytest.raises(TimeoutError, match="no program has opened this pipe to write into it in time"):
