@@ -194,6 +194,21 @@ def test_a_program_that_writes_nothing_into_its_pipe_is_not_waited_for() -> None
         os.close(ours)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "sparse file"])
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_file_of_aws_below_home_is_looked_at_where_boto3_would_read_it(
+    variable: str, kind: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("boto3")
+    place(kind, tmp_path)
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], variable: f"~/{kind}"}
+    done = preloaded.run(
+        [ANT, "--identity-source", "aws", "identity", "claims"], env=environ, capture_output=True, text=True
+    )
+    assert f"boto3 cannot read ~/{kind}, which {variable} names: it is " in done.stderr
+    assert f"hint: correct {variable}\n" in done.stderr
+
+
 def test_an_external_account_of_google_whose_token_is_a_device_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,7 +98,7 @@ class Aws(IdentitySource):
         return context.parse(self, raw, audience=audience)
 
     def _issued(self, audience: str, region: str | None, environ: Environment) -> SecretStr:
-        found = self._ask(audience, region, environ)
+        found = _endless_file(environ) or self._ask(audience, region, environ)
         if isinstance(found, SecretStr):
             return found
         raise IdentitySourceError(found[0], hint=found[1])
@@ -139,15 +139,21 @@ class Aws(IdentitySource):
             return _told(error, known, environ)
 
 
+def _endless_file(environ: Environment) -> tuple[str, str] | None:
+    """Say which file botocore would read for ever, or to the end of the memory; it does not look before."""
+    for name in (*_FILES, *_CONFIGURATION_FILES, *_AUTHORITIES):
+        path = environ.get(name, "")
+        if problem := endless(environ.expand(path) if name in _CONFIGURATION_FILES else path, _FILE_LIMIT):
+            hint = _FILES.get(name, f"correct {name}")
+            return f"boto3 cannot read {sanitize_path(path)}, which {name} names: it {problem}", hint
+    return None
+
+
 def _read_credentials(session: Any, known: list[SecretStr], environ: Environment) -> tuple[str, str] | None:
     """Add the secrets of the AWS credentials to what is known; say what is wrong with one that cannot be sent.
 
-    botocore would quote the whole of it, and reads files to their end.
+    botocore would quote the whole of it.
     """
-    for name in (*_FILES, *_CONFIGURATION_FILES, *_AUTHORITIES):
-        if name in environ and (problem := endless(environ[name], _FILE_LIMIT)):
-            hint = _FILES.get(name, f"correct {name}")
-            return f"boto3 cannot read {sanitize_path(environ[name])}, which {name} names: it {problem}", hint
     try:
         credentials = session.get_credentials()
     except ValueError as error:  # also raised for a token that is not a legal header value
