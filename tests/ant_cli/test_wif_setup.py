@@ -66,6 +66,9 @@ def variables(outcome: Outcome) -> dict[str, str]:
         ("github --repo github.com/acme/app", "repo:acme/app:"),
         ("github --repo https://github.com/acme@1/app@2", "repo:acme@1/app@2:"),
         ("github --repo acme@1/app@2", "repo:acme@1/app@2:"),
+        ("github --repo https://github.com/acme/app?tab=readme-ov-file", "repo:acme/app:"),
+        ("github --repo https://github.com/acme/app/?x=/y#readme", "repo:acme/app:"),
+        ("github --repo github.com/acme/app.git#readme", "repo:acme/app:"),
         (
             "github --repo git@git.acme.example:acme/app --issuer-url https://git.acme.example/_services/token",
             "repo:acme/app:",
@@ -77,6 +80,8 @@ def variables(outcome: Outcome) -> dict[str, str]:
         ("gitlab --project https://gitlab.com/acme/web/app/-/tree/main", "project_path:acme/web/app:"),
         ("gitlab --project git@gitlab.com:acme/app.git", "project_path:acme/app:"),
         ("gitlab --project gitlab.com/acme/app", "project_path:acme/app:"),
+        ("gitlab --project https://gitlab.com/acme/app?ref_type=heads", "project_path:acme/app:"),
+        ("gitlab --project https://gitlab.com/acme/app/-/tree/main?x=1#l2", "project_path:acme/app:"),
         ("gitlab --project https://x.example/git/acme/app --issuer-url https://x.example/git", "project_path:acme/"),
     ],
 )  # fmt: skip
@@ -99,6 +104,16 @@ def test_a_repository_is_named_by_its_url_too(setup: Setup, words: str, subject:
         ("github --repo git@github.com:acme/app.git --issuer-url https://token.actions.acme.ghe.com", "acme.ghe.com\n"),
         ("github --repo https://github.com/acme", "'acme' is not a repository: expected OWNER/NAME"),
         ("github --repo https://github.com/acme/app/pull/1", "'acme/app/pull/1' is not a repository"),
+        *(
+            (f"github --repo {address}", "hint: did you mean acme/app?\n")
+            for address in (
+                "https://github.com/acme/app/pull/1", "https://github.com/acme/app/tree/main", "acme/app/tree/main",
+                "https://github.com/acme/app/blob/main/a.py?plain=1#L3", "github.com/acme/app/actions",
+                "repo:acme/app/", "acme/app/",
+            )
+        ),
+        ("github --repo acme@1/app@2/tree/main", "hint: did you mean acme@1/app@2?\n"),
+        ("github --repo acme/app?x", "a wildcard would let others in; expected OWNER/NAME, or OWNER@ID/NAME@ID\n"),
         (
             "gitlab --project https://git.acme.example/acme/app",
             "hint: give --issuer-url https://git.acme.example, if that is a self-managed GitLab",

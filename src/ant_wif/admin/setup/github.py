@@ -63,7 +63,9 @@ class SubjectSettings:
 def split_repository(repository: str) -> tuple[str, str, tuple[str, str] | None]:
     """Return owner, name and, where they are given, the numbers of both. Raises ConfigurationError."""
     repository = repository.removeprefix("repo:")
-    required(repository, _REPOSITORY, what="a repository", expected="OWNER/NAME, or OWNER@ID/NAME@ID")
+    longer = re.match(rf"({_REPOSITORY})/", repository, re.ASCII)
+    hint = f"did you mean {longer[1]}?" if longer else ""
+    required(repository, _REPOSITORY, what="a repository", expected="OWNER/NAME, or OWNER@ID/NAME@ID", hint=hint)
     found = re.fullmatch(_REPOSITORY, repository, re.ASCII)
     assert found is not None  # noqa: S101 - it was just matched
     owner, owner_id, name, name_id = found.groups()

@@ -66,8 +66,10 @@ def slug(*words: str) -> str:
     return text[:_LONGEST_NAME].rstrip("-")
 
 
-def required(value: str, form: str, *, what: str, expected: str) -> str:
+def required(value: str, form: str, *, what: str, expected: str, hint: str = "") -> str:
     """Return a value that has the form, a regular expression for all of it, and that a person can read.
+
+    `hint` is one that knows more than that the value is to be corrected.
 
     Raises ConfigurationError: it has not, as where it holds a wildcard.
     """
@@ -76,9 +78,12 @@ def required(value: str, form: str, *, what: str, expected: str) -> str:
         is_address = "://" in value and "://" not in form
         raise ConfigurationError(
             f"{quoted(value, limit=128)} is not {what}: {wild}expected {expected}",
-            hint="give it alone, without the rest of the address"
-            if is_address
-            else "correct it; the comparison is case-sensitive",
+            hint=hint
+            or (
+                "give it alone, without the rest of the address"
+                if is_address
+                else "correct it; the comparison is case-sensitive"
+            ),
         )
     return value
 
@@ -110,7 +115,7 @@ def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
         raise ConfigurationError(
             f"the repository is on {other}, and the issuer is that of {host}", hint=elsewhere.replace("HOST", other)
         )
-    path = found[3].strip("/").removeprefix(before).partition("/-/")[0]
+    path = re.split(r"[?#]", found[3])[0].strip("/").removeprefix(before).partition("/-/")[0]
     if not path:
         raise ConfigurationError(
             f"{quoted(text)} is the address of {other} and not of a repository there",
