@@ -129,6 +129,30 @@ def test_an_unknown_rule_or_field_is_refused(emulator: Emulator) -> None:
         emulator.update_rule("github", colour="green")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"token_lifetime_seconds": "x"}, "token_lifetime_seconds is not a whole number"),
+        ({"token_lifetime_seconds": True}, "token_lifetime_seconds is not a whole number"),
+        ({"claims": {"ref": 1}}, "claims.ref is not a string"),
+        ({"subject_prefix": 5}, "subject_prefix is not a string"),
+        ({"workspace_ids": "wrkspc_1"}, "workspace_ids is not a list"),
+        ({"archived": "no"}, "archived is neither true nor false"),
+        ({"oauth_scope": 5}, "oauth_scope is not a string"),
+    ],
+)
+def test_a_field_of_a_rule_takes_values_of_its_own_type_only(
+    changes: dict[str, object], said: str, emulator: Emulator
+) -> None:
+    before = emulator.rule("github")
+    with pytest.raises(TypeError, match=f"^{said}$"):
+        emulator.update_rule("github", **changes)
+    with pytest.raises(TypeError, match=r"^max_jwt_lifetime_seconds is not a whole number$"):
+        emulator.update_issuer("github", max_jwt_lifetime_seconds="1h")
+    assert emulator.rule("github") == before
+    assert emulator.update_rule("github", workspace_ids=list(before.workspace_ids), audience=None).audience is None
+
+
 def test_a_rule_can_be_changed_and_the_copies_held_do_not_change(emulator: Emulator) -> None:
     before = emulator.rules["github"]
     assert emulator.update_rule("github", token_lifetime_seconds=60).token_lifetime_seconds == 60

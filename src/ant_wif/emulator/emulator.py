@@ -9,8 +9,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from types import EllipsisType
-from typing import Any, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
+from ant_wif._strict import problem_in_words
 from ant_wif.emulator._app import build_app
 from ant_wif.emulator._console.browser import Landing, decide
 from ant_wif.emulator._console.consent import own_origins
@@ -29,6 +32,7 @@ from ant_wif.emulator.platforms.oauth import OAuthClient
 from ant_wif.rules import ADMIN_SCOPE, DEFAULT_AUDIENCE, Issuer, Rule
 
 FilePath = str | os.PathLike[str]
+T = TypeVar("T", bound=Rule | Issuer)
 
 
 class Emulator(ScriptedModel):
@@ -220,14 +224,14 @@ class Emulator(ScriptedModel):
         return self._state.issuers[self.rule(name).issuer_id]
 
     def update_rule(self, name: str, **changes: object) -> Rule:
-        """Change fields of a rule, and return it. Raises TypeError for a field that `Rule` has not.
+        """Change fields of a rule, and return it. Raises TypeError for a field or a type that `Rule` has not.
 
         What the Admin API would refuse is possible here. A rule that is given the scope `org:admin` has its
         service account made an admin, as it must be one.
         """
         state = self._state
         with state.lock:
-            rule = replace(self.rule(name), **cast("dict[str, Any]", changes))
+            rule = _changed(self.rule(name), changes)
             state.rules[rule.id] = rule
             state.notes.touch(rule.id, state.user.actor_id)
             if ADMIN_SCOPE in rule.oauth_scope.split() and "oauth_scope" in changes:
@@ -240,7 +244,7 @@ class Emulator(ScriptedModel):
         """Change fields of the issuer of the rule `name`. Raises TypeError as `update_rule` does."""
         state = self._state
         with state.lock:
-            issuer = replace(self.issuer(name), **cast("dict[str, Any]", changes))
+            issuer = _changed(self.issuer(name), changes)
             state.issuers[issuer.id] = issuer
             state.notes.touch(issuer.id, state.user.actor_id)
         return issuer
@@ -477,3 +481,17 @@ class Emulator(ScriptedModel):
     def reset_clock(self) -> None:
         """Undo `advance`, `move_to` and `skew`."""
         self._time.reset()
+
+
+def _changed(registered: T, changes: Mapping[str, object]) -> T:
+    """Return it with other values. Raises TypeError, which names the field that is not one or has another type."""
+    changed = replace(registered, **cast("dict[str, Any]", changes))
+    types = get_type_hints(type(registered))
+    for name, value in changes.items():
+        try:
+            TypeAdapter(types[name]).validate_python(tuple(value) if isinstance(value, list) else value, strict=True)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, (name, *problem["loc"])))
+            raise TypeError(f"{where} {problem_in_words(problem['type'], problem['msg'])}") from None
+    return changed
