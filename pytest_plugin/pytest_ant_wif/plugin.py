@@ -52,6 +52,7 @@ _MARKERS = (
 )
 
 
+_PLATFORM = "ant_platform"
 _NAMES = ("ant_wif", __name__)
 _GUARD = "ant_wif_leaks"
 _MADE = pytest.StashKey[LeakGuard]()
@@ -166,7 +167,15 @@ def pytest_configure_node(node: Any) -> None:
 
 @never_raises
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a real credential where there is none."""
+    """Skip what needs a real credential where there is none, and refuse a marker that would do nothing."""
+    if any(mark.name == _PLATFORM for mark in item.own_markers) and _PLATFORM not in getattr(
+        item, "fixturenames", (_PLATFORM,)
+    ):
+        pytest.fail(
+            f"the marker {_PLATFORM} is for the fixture of that name, which this test does not use: "
+            f'give it the argument {_PLATFORM}, or the marker usefixtures("{_PLATFORM}")',
+            pytrace=False,
+        )
     if "ant_live" not in item.keywords or item.get_closest_marker("ant_live") is None:
         return
     if mode_of(item.config) == "emulator":

@@ -368,6 +368,53 @@ def test_the_marker_for_a_platform_takes_its_name_and_nothing_else(pytester: pyt
     result.stdout.fnmatch_lines(["the marker ant_platform takes one argument: the name of a platform"] * 3)
 
 
+def test_a_marker_for_a_platform_on_a_test_without_the_fixture_says_what_is_missing(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+
+        pytestmark = pytest.mark.ant_platform("gitlab")  # for those that use the fixture
+
+        @pytest.mark.ant_platform("gitlab")
+        def test_without(): ...
+
+        @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.ant_platform("gitlab"))])
+        def test_parameter(n): ...
+
+        @pytest.mark.ant_platform("fly")
+        @pytest.mark.usefixtures("ant_platform")
+        def test_by_a_marker(): assert "FLY_APP_NAME" in os.environ
+
+        @pytest.fixture
+        def job(ant_platform): return ant_platform.name
+
+        @pytest.mark.ant_platform("fly")
+        def test_by_a_fixture(job): assert job == "fly"
+
+        @pytest.mark.ant_platform("fly")
+        @pytest.mark.skip(reason="later")
+        def test_skipped(): ...
+
+        def test_of_the_module(): ...
+
+        def test_of_the_module_on_it(job): assert job == "gitlab"
+
+        @pytest.mark.usefixtures("ant_platform")
+        class TestClass:
+            @pytest.mark.ant_platform("fly")
+            def test_in_a_class(self): assert "FLY_APP_NAME" in os.environ
+        """
+    )
+    result = run()
+    result.assert_outcomes(errors=2, passed=5, skipped=1)
+    missing = 'give it the argument ant_platform, or the marker usefixtures("ant_platform")'
+    result.stdout.fnmatch_lines([f"the marker ant_platform is for the fixture of that name,*: {missing}"] * 2)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_without*"])
+
+
 def test_an_unknown_platform_is_one_line_that_names_those_there_are(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(
         """
