@@ -171,6 +171,46 @@ def test_a_pytest_without_what_the_guard_knows_of_it_is_one_warning_and_the_run_
     assert f"EXAMPLE-{'EXAMPLE-' * 3}" not in "\n".join(line for line in result.outlines if line.startswith("E "))
 
 
+FOREIGN = """
+import pytest
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+
+class Problem:
+    __slots__ = ("error",)
+    def __init__(self, error):
+        self.error = error
+    def __str__(self):
+        return f"the check says {self.error}"
+    def toterminal(self, writer):
+        writer.line(str(self))
+
+class Check(pytest.Item):
+    def runtest(self):
+        raise ValueError(SEEN)
+    def repr_failure(self, excinfo):
+        return Problem(excinfo.value)
+
+class File(pytest.File):
+    def collect(self):
+        yield Check.from_parent(self, name="check")
+
+def pytest_collect_file(file_path, parent):
+    return File.from_parent(parent, path=file_path) if file_path.suffix == ".checked" else None
+"""
+
+
+def test_a_failure_that_another_plugin_describes_in_a_way_of_its_own_shows_no_secret(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest(FOREIGN)
+    Path("a.checked").touch()
+    result = run("--junitxml=junit.xml", "--report-log=report.json", "-p", "pytest_reportlog")
+    result.assert_outcomes(failed=1)
+    for written in (result.stdout.str(), Path("junit.xml").read_text(), Path("report.json").read_text()):
+        assert "the check says sk-ant-oat01-EXA..." in written
+        assert "EXAMPLE-EXAMPLE" not in written
+
+
 EXTRA = """
 import pytest
 

@@ -284,6 +284,8 @@ class LeakGuard:
             report.longrepr = self.clean(report.longrepr)
         elif report.longrepr is not None and self._may_leak(str(report.longrepr)):
             self._masking.clean_object(report.longrepr)
+            if self.leaks(report.longrepr):  # another plugin's, whose parts only it knows
+                report.longrepr = self.clean(str(report.longrepr))
         if isinstance(report, pytest.TestReport):
             report.user_properties = [(self.clean(name), self._plain(value)) for name, value in report.user_properties]
 
