@@ -15,8 +15,11 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 _WARNED = pytest.StashKey[bool]()
 
 
-def never_raises(hook: Hook) -> Hook:
-    """Make of an error of a hook one warning; what it means to say, as UsageError and skips, is not an error."""
+def never_raises(hook: Hook, guarded: str = "output") -> Hook:
+    """Make of an error of a hook one warning; what it means to say, as UsageError and skips, is not an error.
+
+    The warning says that what is `guarded` may be unmasked.
+    """
 
     @functools.wraps(hook)
     def safe(*arguments: Any, **named: Any) -> Any:
@@ -26,13 +29,13 @@ def never_raises(hook: Hook) -> Hook:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is
             for each in (*arguments, *named.values()):
-                warn_once(getattr(each, "config", None) or getattr(each, "_config", None) or each, error)
+                warn_once(getattr(each, "config", None) or getattr(each, "_config", None) or each, error, guarded)
             return None
 
     return cast("Hook", safe)
 
 
-def warn_once(config: object, error: Exception) -> None:
+def warn_once(config: object, error: Exception, guarded: str = "output") -> None:
     """Say once, in the summary, what does not work; a filter that makes errors of warnings is of no use."""
     if not isinstance(config, pytest.Config) or config.stash.get(_WARNED, False):
         return
@@ -41,7 +44,7 @@ def warn_once(config: object, error: Exception) -> None:
         warnings.simplefilter("always")
         # The text of the error could quote what was to be masked.
         warnings.warn(
-            pytest.PytestWarning(f"ant-wif: the leak guard failed ({type(error).__name__}), output may be unmasked"),
+            pytest.PytestWarning(f"ant-wif: the leak guard failed ({type(error).__name__}), {guarded} may be unmasked"),
             stacklevel=2,
         )
         config.hook.pytest_warning_recorded.call_historic(

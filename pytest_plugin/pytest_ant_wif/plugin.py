@@ -69,18 +69,27 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
             pluginmanager.set_blocked(name)
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)  # the innermost: after what captures the output of a conftest
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Cover the streams before a conftest can print to them or give them to a handler of logs."""
+    """Cover the streams before pytest captures them, and a conftest gives them to a handler of logs."""
     _cover_streams(early_config)
-    with _without_secrets(early_config):
-        return (yield)
+    try:
+        with _without_secrets(early_config):
+            return (yield)
+    finally:
+        _show_captured_at_the_end(early_config)
 
 
 @never_raises
 def _cover_streams(config: pytest.Config) -> None:
     if (config.known_args_namespace.ant_leaks or config.getini("ant_leaks")) != "off":
         _guard_of(config).cover_streams()
+
+
+@never_raises
+def _show_captured_at_the_end(config: pytest.Config) -> None:
+    if _MADE in config.stash:
+        config.add_cleanup(config.stash[_MADE].show_captured)  # done before that of pytest, which was added earlier
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -110,6 +119,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.has_plugin(_GUARD):
         raise pytest.UsageError(f"another plugin is called {_GUARD}: give it another name, or use --ant-leaks off")
     guard = _guard_of(config)
+    guard.cover_captured_streams()
+    _show_captured_at_the_end(config)  # again, for a guard that a conftest loads
     guard.fails = leaks == "fail"
     guard.cover_trace()
     config.pluginmanager.register(guard, _GUARD)

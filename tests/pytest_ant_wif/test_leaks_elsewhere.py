@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import _pytest
+import pluggy
 import pytest
+
+import pytest_ant_wif
+
+from .conftest import inner_run
 
 Run = Callable[..., pytest.RunResult]
 
@@ -171,6 +181,93 @@ def test_a_pytest_without_what_the_guard_knows_of_it_is_one_warning_and_the_run_
     assert f"EXAMPLE-{'EXAMPLE-' * 3}" not in "\n".join(line for line in result.outlines if line.startswith("E "))
 
 
+# What the guard uses of pytest and pluggy that is not for others; what the warning says where there is no such thing,
+# if anything; and in which file alone a secret may be then.
+NOT_PUBLIC: dict[str, tuple[str | None, str | None]] = {
+    "_file": ("the terminal", None),
+    "_global_capturing": (None, None),
+    "_old": (None, None),
+    "_other": (None, None),
+    "syscapture": (None, None),
+    "tmpfile": (None, None),
+    "read_global_capture": (None, None),
+    "_writer": ("the trace", "trace.log"),
+    "setwriter": ("the trace", "trace.log"),
+    "log_cli_handler": ("the log", None),
+    "log_file_handler": ("the log", "all.log"),
+    "global_properties": ("junit XML", "junit.xml"),
+}
+LEAKS_EVERYWHERE = """
+import sys
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+print(SEEN, file=sys.stderr)
+def pytest_configure(): print("configured", SEEN)
+def pytest_sessionstart(): print("started", SEEN)
+def pytest_sessionfinish(): print("finished", SEEN)
+def pytest_terminal_summary(terminalreporter): terminalreporter.write_line(f"summary {SEEN}")
+"""
+TESTS_LEAK_EVERYWHERE = """
+import logging, pytest, warnings
+SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
+def test_prints(record_testsuite_property):
+    print(SEEN)
+    logging.warning(SEEN)
+    warnings.warn(SEEN)
+    record_testsuite_property("seen", SEEN)
+def test_fails():
+    print(shown := SEEN)
+    assert not shown, shown
+def test_skips(): pytest.skip(SEEN)
+def test_disables(capsys):
+    with capsys.disabled():
+        print(SEEN)
+"""
+
+
+def _private_names_used() -> set[str]:
+    """Names with an underscore that the plugin looks up in what is not its own, and that pytest or pluggy sets."""
+    used, own = set(), set()
+    for path in Path(pytest_ant_wif.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                (own if isinstance(node.value, ast.Name) and node.value.id == "self" else used).add(node.attr)
+            elif isinstance(node, ast.Call):
+                used |= {str(each.value) for each in node.args if isinstance(each, ast.Constant)}
+    roots = (Path(module.__file__).parent for module in (_pytest, pluggy))
+    sources = [path.read_text() for root in roots for path in root.rglob("*.py")]
+    private = {name for name in used - own if re.fullmatch("_[a-z]+(_[a-z]+)*", name)}
+    return {name for name in private if any(re.search(rf"self\.{name}\b(:.*)? =", text) for text in sources)}
+
+
+def test_each_private_attribute_of_pytest_that_the_guard_uses_is_in_the_table() -> None:
+    assert {"_file", "_writer"} <= _private_names_used() <= set(NOT_PUBLIC)
+
+
+@pytest.mark.parametrize("name", NOT_PUBLIC)
+def test_a_pytest_with_another_name_for_it_runs_on_and_one_warning_says_what_may_be_unmasked(
+    name: str, pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (_pytest, pytest, pluggy):
+        package = Path(module.__file__).parent
+        shutil.copytree(package, Path("other", package.name))
+    for path in Path("other").rglob("*.py"):
+        if re.search(rf"\b{name}\b", text := path.read_text()):
+            path.write_text(re.sub(rf"\b{name}\b", f"renamed_{name}", text))
+    monkeypatch.setenv("PYTHONPATH", str(Path("other").resolve()))
+    pytester.makeconftest(LEAKS_EVERYWHERE)
+    pytester.makepyfile(TESTS_LEAK_EVERYWHERE)
+    guarded, unmasked = NOT_PUBLIC[name]
+    written = {file: Path(file) for file in (".stdout", ".stderr", "trace.log", "all.log", "junit.xml")}
+    options = ("-l", "-rA", "--debug=trace.log", "--log-file=all.log", "--log-cli-level=INFO", "--junitxml=junit.xml")
+    capture = "tee-sys" if name in {"tmpfile", "_other"} else "fd"
+    result = run(*options, f"--capture={capture}", "--ignore=other", heavy=None)
+    result.assert_outcomes(passed=2, failed=1, skipped=1, warnings=2 if guarded else 1)
+    said = [line for line in result.outlines if "ant-wif: the leak guard failed" in line]
+    assert [line.partition("), ")[2] for line in said] == ([f"{guarded} may be unmasked"] if guarded else [])
+    leaked = {file for file, path in written.items() if "EXAMPLE-EXAMPLE" in path.read_text()}
+    assert leaked == ({unmasked} if unmasked else set())
+
+
 FOREIGN = """
 import pytest
 SEEN = "sk-ant-oat01-" + "EXAMPLE-" * 8
@@ -276,6 +373,24 @@ def test_an_error_that_ends_the_run_shows_no_secret(conftest: str, pytester: pyt
         assert "no use" in result.stderr.str()
         assert "EXAMPLE-EXAMPLE" not in shown
     assert "EXAMPLE-EXAMPLE" in run("--ant-leaks=off").stderr.str()
+
+
+@pytest.mark.parametrize(
+    "ends", ["", "def pytest_collection(): raise pytest.UsageError('no use')"], ids=["goes on", "ends"]
+)
+@pytest.mark.parametrize("capture", ["no", "fd", "sys", "tee-sys"])
+def test_a_guard_that_a_conftest_loads_masks_what_is_printed_from_then_on(
+    capture: str, ends: str, pytester: pytest.Pytester, clean: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    loading = f"import pytest\npytest_plugins = ['pytest_ant_wif.plugin']\n{BETWEEN_TESTS}{ends}\n"
+    pytester.makeconftest(loading + "def pytest_unconfigure(): print('unconfigured with', SEEN)")
+    pytester.makepyfile("def test_one(): pass")
+    options = ("-p", "no:cacheprovider", f"--capture={capture}")
+    result = inner_run(pytester, (sys.executable, "-m", "pytest", *options))
+    for moment in ("configured", "started", "finished", "unconfigured"):
+        assert f"{moment} with sk-ant-oat01-EXA..." in result.stdout.str()
+    assert "EXAMPLE-EXAMPLE" not in result.stdout.str()
 
 
 @pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])

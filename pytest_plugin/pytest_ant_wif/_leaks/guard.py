@@ -7,14 +7,13 @@ else sees it. What reaches the terminal or a log file by another way is cleaned 
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -295,29 +294,42 @@ class LeakGuard:
 
     # --- what is written by another way -------------------------------------------------------------
 
-    @never_raises
+    @partial(never_raises, guarded="standard output")
     def cover_streams(self) -> None:
         """Clean standard output and error where they are not captured, also for handlers that keep them.
 
-        That is with `-s`, for `capsys.disabled()` and between tests, or what is captured and shown.
+        That is with `-s`, for `capsys.disabled()` and between tests, or what is captured and shown. pytest puts back
+        what it finds when it begins to capture, and this is done before.
         """
+        for file in ("stdout", "stderr"):
+            self._cover(sys, file)
+
+    @partial(never_raises, guarded="standard output")
+    def cover_captured_streams(self) -> None:
+        """Cover what pytest puts back, for a guard that came too late: a conftest loaded it."""
+        if isinstance(sys.stdout, CleanStream) and isinstance(sys.stderr, CleanStream):
+            return
         capturing = self._capturing()
         for name, file in (("out", "stdout"), ("err", "stderr")):
-            capture = getattr(capturing, name, None)
+            capture = None if capturing is None else getattr(capturing, name)
             if capture is None:
                 self._cover(sys, file)
                 continue
-            for owner in filter(None, (capture, getattr(capture, "syscapture", None))):
-                self._cover(owner, "_old")
-            self._cover(getattr(capture, "tmpfile", None), "_other")  # as `--capture=tee-sys` has it
+            owner = getattr(capture, "syscapture", capture)
+            is_shown = getattr(sys, file) is owner._old
+            self._cover(owner, "_old")
+            if is_shown:  # until pytest captures again
+                self._replace(sys, file, owner._old)
+            if self._config.known_args_namespace.capture == "tee-sys":
+                self._cover(capture.tmpfile, "_other")
 
     def _cover(self, owner: Any, name: str) -> None:
-        file = getattr(owner, name, None)
+        file = getattr(owner, name)
         if file is not None and not isinstance(file, CleanStream):
             self._streams.append(CleanStream(file, self.clean))
             self._replace(owner, name, self._streams[-1])
 
-    @never_raises
+    @partial(never_raises, guarded="the trace")
     def cover_trace(self) -> None:
         """Clean what `pytest --debug` writes of each call of a hook."""
         tracer = self._config.trace.root
@@ -329,18 +341,19 @@ class LeakGuard:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Clean the terminal, live logs and the log file as they are written; `caplog` sees what was logged."""
-        manager = self._config.pluginmanager
-        if manager.has_plugin("terminalreporter"):
-            self._clean_terminal()
-        self.cover_streams()  # again, for a guard that is loaded by a conftest
-        plugin = manager.get_plugin("logging-plugin")
-        for name in ("log_cli_handler", "log_file_handler"):
-            handler = getattr(plugin, name, None)
-            if isinstance(handler, logging.Handler):
-                self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
+        self._clean_terminal()
+        self.cover_captured_streams()
+        self._clean_logs()
         self._clean_teamcity()
-        if manager.has_plugin("allure_listener"):
+        if self._config.pluginmanager.has_plugin("allure_listener"):
             self._clean_allure()
+
+    @partial(never_raises, guarded="the log")
+    def _clean_logs(self) -> None:
+        plugin = self._part("logging-plugin", "logging")
+        for name in ("log_file_handler", "log_cli_handler") if plugin else ():
+            handler = getattr(plugin, name)
+            self._replace(handler, "formatter", CleanFormatter(handler.formatter, self.clean))
 
     @never_raises
     def _clean_teamcity(self) -> None:
@@ -389,42 +402,54 @@ class LeakGuard:
             with self._knowing([shown]):
                 output_json.update(self._masking.clean_value(output_json))
 
-    @never_raises
+    @partial(never_raises, guarded="the terminal")
     def _clean_terminal(self) -> None:
+        if self._part("terminalreporter", "terminal") is None:
+            return
         writer = self._config.get_terminal_writer()
         # Not the stream that stands in its place: what it is about to write is shown at once.
         file = writer._file.shown if isinstance(writer._file, CleanStream) else writer._file
         self._replace(writer, "_file", CleanFile(file, self.clean))
 
     @pytest.hookimpl(tryfirst=True)
-    @never_raises
+    @partial(never_raises, guarded="junit XML")
     def pytest_sessionfinish(self) -> None:
         """Clean what junit XML says of the run as a whole."""
-        for plugin in self._config.pluginmanager.get_plugins():
-            properties = getattr(plugin, "global_properties", None)
-            if isinstance(properties, list):
-                properties[:] = [(name, self.clean(str(value))) for name, value in properties]
+        values = [getattr(plugin, "global_properties", None) for plugin in self._config.pluginmanager.get_plugins()]
+        found = [value for value in values if isinstance(value, list)]
+        if not found and self._config.getoption("xmlpath", None) and not is_worker(self._config):
+            raise AttributeError("global_properties")
+        for properties in found:
+            properties[:] = [(name, self.clean(str(value))) for name, value in properties]
 
     @never_raises
     def put_back(self) -> None:
         """Put back what was replaced."""
         for stream in self._streams:
             stream.flush()
-        self._show_captured()
         while self._undo:
             self._undo.pop()()
 
     @never_raises
-    def _show_captured(self) -> None:
+    def show_captured(self) -> None:
         """Show what was captured and not shown, as pytest does next: the run ended before a test could begin."""
-        capturing = self._capturing()
-        if hasattr(capturing, "readouterr"):
-            for capture, text in zip((capturing.out, capturing.err), capturing.readouterr(), strict=True):
-                if text:
-                    capture.writeorg(self.clean(text))
+        manager = self._part("capturemanager", "capture")
+        if manager is not None:
+            manager.suspend_global_capture()
+            for stream, text in zip((sys.stdout, sys.stderr), manager.read_global_capture(), strict=True):
+                stream.write(self.clean(text))
 
     def _capturing(self) -> Any:
-        return getattr(self._config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+        manager = self._part("capturemanager", "capture")
+        return None if manager is None else manager._global_capturing
+
+    def _part(self, name: str, module: str) -> Any:
+        """Return a part of pytest, or None where an option such as `-p no:logging` leaves it out."""
+        plugins = self._config.pluginmanager
+        found = plugins.get_plugin(name)
+        if found is None and plugins.has_plugin(module):
+            raise LookupError(name)
+        return found
 
     def _replace(self, owner: Any, name: str, value: object) -> None:
         before = getattr(owner, name)
