@@ -461,7 +461,7 @@ class Draft:
 
     def __init__(self, path: Path, *, mode: int, folder_mode: int, owners: Collection[int] | None = None) -> None:
         """Make the folder and the empty draft. Raises OSError; nothing is left behind."""
-        self._path, self._mode = path, mode
+        self._path, self._mode, self._is_reserved = path, mode, False
         make_folder(path.parent, mode=folder_mode, owners=owners)
         # Windows opens no folders; there, and only there, names are used as they are.
         self._folder = os.open(path.parent, DIRECTORY) if IS_POSIX else None
@@ -492,31 +492,39 @@ class Draft:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         _write(self._descriptor, b"\0" * size)
         os.fsync(self._descriptor)
+        self._is_reserved = True
 
     def replace(self, content: Callable[[], bytes]) -> None:
-        """Write the content and put it in place. Raises OSError; the old file is as it was then."""
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        os.ftruncate(self._descriptor, _write(self._descriptor, content()))
-        os.fsync(self._descriptor)
-        if self._folder is None:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Write the content and put it in place.
+
+        Raises OSError; the old file is as it was then. Where room was reserved, the old file is tried as well: who
+        reserves has nothing but the new content, as when a refresh token was used.
+        """
         try:
-            replace(self._at(self._name), self._at(self._path.name), self._folder)
-            self._name = ""
+            self._put_in_place(content)
         except OSError as error:
-            if error.errno != errno.EBUSY:
+            if error.errno != errno.EBUSY and not self._is_reserved:
                 raise
             self._write_in_place(content)
         if self._folder is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self._folder)
 
+    def _put_in_place(self, content: Callable[[], bytes]) -> None:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.ftruncate(self._descriptor, _write(self._descriptor, content()))
+        os.fsync(self._descriptor)
+        if self._folder is None:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        replace(self._at(self._name), self._at(self._path.name), self._folder)
+        self._name = ""
+
     def _open_old(self) -> int:
         return os.open(self._at(self._path.name), os.O_WRONLY | NOFOLLOW | NONBLOCK, dir_fd=self._folder)
 
     def _write_in_place(self, content: Callable[[], bytes]) -> None:
-        """Write into a file that is a mount of its own, as containers have it, and cannot be replaced."""
+        """Write into a file that cannot be replaced: a mount of its own, as containers have it."""
         descriptor = self._open_old()
         try:
             os.ftruncate(descriptor, _write(descriptor, content()))

@@ -546,6 +546,36 @@ def test_what_cannot_be_replaced_is_found_out_before_its_successor_is_asked_for(
     directory.draft_credentials(path).discard()
 
 
+@posix
+def test_what_has_a_place_is_kept_where_only_the_old_file_can_still_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refresh token that the old file holds has been used by then."""
+    monkeypatch.chdir(tmp_path)  # the folders above are root's
+    path, other = Path("credentials/default.json"), Path("credentials/other.json")
+    as_user = os.geteuid() == 0
+    if as_user:  # whom modes do not keep out
+        os.chown(tmp_path, SOMEBODY, SOMEBODY)
+        os.seteuid(SOMEBODY)
+    try:
+        for each in (path, other):
+            write_atomically(each, lambda: b"old" * 99, mode=0o600, folder_mode=0o700)
+        with (
+            draft_of(path, mode=0o600, folder_mode=0o700) as draft,
+            Draft(other, mode=0o600, folder_mode=0o700) as unproven,
+        ):
+            path.parent.chmod(0o500)
+            draft.replace(lambda: b"new")
+            with pytest.raises(PermissionError):
+                unproven.replace(lambda: b"new")
+            assert (path.read_bytes(), other.read_bytes()) == (b"new", b"old" * 99)
+            path.parent.chmod(0o700)
+    finally:
+        if as_user:
+            os.seteuid(0)
+    assert {each.name for each in path.parent.iterdir()} == {path.name, other.name}
+
+
 @as_root
 def test_a_lock_that_root_makes_in_another_users_folder_is_that_users(tmp_path: Path) -> None:
     os.chown(tmp_path, SOMEBODY, SOMEBODY)
