@@ -11,7 +11,6 @@ matters, with an interpreter's options or variables, or where the system is not 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import marshal
 import os
 import re
@@ -20,7 +19,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -61,12 +59,15 @@ _IMPORTED = {
     "pytest": _PYTEST,
     "sdk": [*_PYTEST, "anthropic"],
 }
-_PR_SET_CHILD_SUBREAPER = 36
 
-# The program is the child of a child that ends: it becomes one of the process that asks for it. It begins after that.
+# A program is a child of the process that asks for it: the kernel makes it a sibling of the one that it is forked from.
+# To fork once is half of what most programs cost. A shell's program is a child of the parent, which tells how it ended.
 _PARENT = """
-import atexit, fcntl, gc, importlib, marshal, os, runpy, select, signal, socket, sys, termios, threading, time, warnings
+import atexit, ctypes, fcntl, gc, importlib, marshal, os, runpy, select, signal, socket, sys, termios, threading, time
+import warnings
+from contextlib import suppress
 
+CLONE, CLONE_PARENT = 56 if os.uname().machine == "x86_64" else 220, 0x8000
 control, listener = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:3])
 del sys.path[0]
 for name in sys.argv[3:]:
@@ -76,6 +77,46 @@ for name in sys.argv[3:]:
         sys.modules[name.partition(".")[0]].__loader__ = hook.__new__(hook)
 gc.collect()
 gc.freeze()
+
+
+def fork_sibling():
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = ctypes.PyDLL(None).syscall(CLONE, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    (ctypes.pythonapi.PyOS_AfterFork_Parent if pid else ctypes.pythonapi.PyOS_AfterFork_Child)()
+    return pid
+
+
+def serve():
+    running = {}
+    while True:
+        for ready in select.select([control, listener, *running], [], [])[0]:
+            if ready in running:
+                asker, pid = running.pop(ready)
+                os.close(ready)
+                with suppress(OSError), asker:
+                    asker.send(os.waitpid(pid, 0)[1].to_bytes(4, "little"))
+                continue
+            asker = listener.accept()[0] if ready is listener else control
+            message, fds, _, _ = socket.recv_fds(asker, 1, 4)
+            if not message:
+                if asker is control:
+                    os._exit(0)
+                asker.close()
+                continue
+            pid = fork_sibling() if asker is control else os.fork()
+            if not pid:
+                for fd, (other, _) in running.items():
+                    os.close(fd)
+                    other.close()
+                for ours in {asker, control, listener}:
+                    ours.close()
+                return fds
+            for fd in fds:
+                os.close(fd)
+            with suppress(OSError):
+                asker.send(pid.to_bytes(4, "little"))
+            if asker is not control:
+                running[os.pidfd_open(pid)] = asker, pid
 
 
 def begin(fds):
@@ -107,46 +148,7 @@ def begin(fds):
     return words
 
 
-while True:
-    ready, _, _ = select.select([control, listener], [], [])
-    asker = listener.accept()[0] if listener in ready else control
-    message, fds, _, _ = socket.recv_fds(asker, 1, 4)
-    if not message:
-        if asker is control:
-            os._exit(0)
-        asker.close()
-        continue
-    between = os.fork()
-    if between:
-        os.waitpid(between, 0)
-        for fd in fds:
-            os.close(fd)
-        if asker is not control:
-            asker.close()
-        continue
-    between = os.getpid()
-    if os.fork():
-        os._exit(0)
-    while os.getppid() == between:
-        time.sleep(0.0002)
-    if asker is control:
-        control.send(os.getpid().to_bytes(4, "little"))
-    else:  # a client waits for what this process waits for
-        begun = os.fork()
-        if begun:
-            for fd in fds:
-                os.close(fd)
-            try:
-                asker.send(begun.to_bytes(4, "little"))
-                asker.send(os.waitpid(begun, 0)[1].to_bytes(4, "little"))
-            finally:
-                os._exit(0)
-        asker.close()
-    control.close()
-    listener.close()
-    program, *rest = begin(fds)
-    break
-
+program, *rest = begin(serve())
 status = 0
 if rest[:2] == ["-W", "error"]:
     warnings.simplefilter("error")
@@ -207,7 +209,9 @@ def _parent(kind: str) -> socket.socket:
             listener.listen()
             fds = [theirs.fileno(), listener.fileno()]
             words = [sys.executable, "-c", _PARENT, *map(str, fds), *_IMPORTED[kind]]
-            environ = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+            # What lies in large pages is forked in half the time.
+            environ = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+            environ |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
             # It ends with the other end of its socket, that is with this process.
             process = subprocess.Popen(words, pass_fds=fds, stdin=subprocess.DEVNULL, env=environ, cwd="/")
             process.returncode = 0  # so that it is not waited for
@@ -266,36 +270,16 @@ class Popen(subprocess.Popen[Any]):
             )  # fmt: skip
             return
         fds = [given if given != -1 else inherited for inherited, given in enumerate((p2cread, c2pwrite, errwrite))]
-        adopt = ctypes.CDLL(None).prctl
         with open(os.memfd_create("request"), "wb") as request, _lock:
             mask = None if umask == -1 else umask
             python = str(_programs(self._heavy) / "python") if self._heavy else None
             request.write(marshal.dumps((words, environ, os.fspath(cwd or Path.cwd()), new_session, mask, python)))
             request.flush()
             control = _parent(kind)
-            adopt(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-            try:
-                socket.send_fds(control, [b"."], [*fds, request.fileno()])
-                self.pid = int.from_bytes(control.recv(4), "little")
-                _wait_until_adopted(self.pid)
-            finally:
-                adopt(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+            socket.send_fds(control, [b"."], [*fds, request.fileno()])
+            self.pid = int.from_bytes(control.recv(4), "little")
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
-
-
-def _wait_until_adopted(pid: int) -> None:
-    """A process that is not a child yet would be taken for one that ended with status 0."""
-    until = time.monotonic() + 10
-    while True:
-        try:
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.001)
-        else:
-            return
 
 
 def run(
