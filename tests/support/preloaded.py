@@ -49,15 +49,15 @@ def _modules(package: ModuleType) -> list[str]:
 
 _CLIENT = [*_LIBRARIES, *_modules(ant_wif)]
 _PYTEST = [
-    *_CLIENT, "pytest", *(f"_pytest.{name}" for name in default_plugins), "_pytest.pytester", "asyncio", "anyio",
+    "pytest", *(f"_pytest.{name}" for name in default_plugins), "_pytest.pytester", "asyncio", "anyio",
     "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
     "ant_wif.emulator.emulator",
 ]  # fmt: skip
+# Of whom each parent is forked, and what it imports besides. Not the plugin itself, which pytest rewrites.
 _IMPORTED = {
-    "ant": [*_CLIENT, *_modules(ant_cli)],
-    # Not the plugin itself, which pytest rewrites.
-    "pytest": _PYTEST,
-    "sdk": [*_PYTEST, "anthropic"],
+    "ant": ("", [*_CLIENT, *_modules(ant_cli)]),
+    "pytest": ("ant", _PYTEST),
+    "sdk": ("pytest", ["anthropic"]),
 }
 
 # A program is a child of the process that asks for it: the kernel makes it a sibling of the one that it is forked from.
@@ -68,15 +68,7 @@ import warnings
 from contextlib import suppress
 
 CLONE, CLONE_PARENT = 56 if os.uname().machine == "x86_64" else 220, 0x8000
-control, listener = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:3])
 del sys.path[0]
-for name in sys.argv[3:]:
-    importlib.import_module(name)
-    if "_pytest.assertion.rewrite" in sys.modules:  # it warns of plugins' names that it did not import itself
-        hook = sys.modules["_pytest.assertion.rewrite"].AssertionRewritingHook
-        sys.modules[name.partition(".")[0]].__loader__ = hook.__new__(hook)
-gc.collect()
-gc.freeze()
 
 
 def fork_sibling():
@@ -86,7 +78,15 @@ def fork_sibling():
     return pid
 
 
-def serve():
+def serve(control, listener, *names):
+    for name in names:
+        importlib.import_module(name)
+        if "_pytest.assertion.rewrite" in sys.modules:  # it warns of plugins' names that it did not import itself
+            hook = sys.modules["_pytest.assertion.rewrite"].AssertionRewritingHook
+            sys.modules[name.partition(".")[0]].__loader__ = hook.__new__(hook)
+    gc.collect()
+    gc.freeze()
+    control, listener = socket.socket(fileno=int(control)), socket.socket(fileno=int(listener))
     running = {}
     while True:
         for ready in select.select([control, listener, *running], [], [])[0]:
@@ -97,7 +97,7 @@ def serve():
                     asker.send(os.waitpid(pid, 0)[1].to_bytes(4, "little"))
                 continue
             asker = listener.accept()[0] if ready is listener else control
-            message, fds, _, _ = socket.recv_fds(asker, 1, 4)
+            message, fds, _, _ = socket.recv_fds(asker, 1 << 16, 4)
             if not message:
                 if asker is control:
                     os._exit(0)
@@ -110,7 +110,7 @@ def serve():
                     other.close()
                 for ours in {asker, control, listener}:
                     ours.close()
-                return fds
+                return serve(*fds, *message.decode().split()) if message != b"." else fds
             for fd in fds:
                 os.close(fd)
             with suppress(OSError):
@@ -148,7 +148,7 @@ def begin(fds):
     return words
 
 
-program, *rest = begin(serve())
+program, *rest = begin(serve(*sys.argv[1:]))
 status = 0
 if rest[:2] == ["-W", "error"]:
     warnings.simplefilter("error")
@@ -208,13 +208,19 @@ def _parent(kind: str) -> socket.socket:
             listener.bind(f"{_folder()}/{kind}")
             listener.listen()
             fds = [theirs.fileno(), listener.fileno()]
-            words = [sys.executable, "-c", _PARENT, *map(str, fds), *_IMPORTED[kind]]
-            # What lies in large pages is forked in half the time.
-            environ = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-            environ |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-            # It ends with the other end of its socket, that is with this process.
-            process = subprocess.Popen(words, pass_fds=fds, stdin=subprocess.DEVNULL, env=environ, cwd="/")
-            process.returncode = 0  # so that it is not waited for
+            base, names = _IMPORTED[kind]
+            if base:
+                control = _parent(base)
+                socket.send_fds(control, [" ".join(names).encode()], fds)
+                control.recv(4)
+            else:
+                words = [sys.executable, "-c", _PARENT, *map(str, fds), *names]
+                # What lies in large pages is forked in half the time.
+                environ = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+                environ |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+                # It ends with the other end of its socket, that is with this process.
+                process = subprocess.Popen(words, pass_fds=fds, stdin=subprocess.DEVNULL, env=environ, cwd="/")
+                process.returncode = 0  # so that it is not waited for
         atexit.register(ours.close)
         _started[kind] = ours
     return _started[kind]
