@@ -179,9 +179,9 @@ def pytest_configure_node(node: Any) -> None:
 @never_raises
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a real credential where there is none, and refuse a marker that would do nothing."""
-    if any(mark.name == _PLATFORM for mark in item.own_markers) and _PLATFORM not in getattr(
-        item, "fixturenames", (_PLATFORM,)
-    ):
+    # What has `request` may ask for the fixture as it runs.
+    is_unused = {_PLATFORM, "request"}.isdisjoint(getattr(item, "fixturenames", (_PLATFORM,)))
+    if is_unused and any(mark.name == _PLATFORM for mark in item.own_markers):
         pytest.fail(
             f"the marker {_PLATFORM} is for the fixture of that name, which this test does not use: "
             f'give it the argument {_PLATFORM}, or the marker usefixtures("{_PLATFORM}")',

@@ -384,6 +384,10 @@ def test_a_marker_for_a_platform_on_a_test_without_the_fixture_says_what_is_miss
         @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.ant_platform("gitlab"))])
         def test_parameter(n): ...
 
+        @pytest.mark.ant_platform("gitlab")
+        def test_that_asks_as_it_runs(request):
+            assert request.getfixturevalue("ant_platform") is not None
+
         @pytest.mark.ant_platform("fly")
         @pytest.mark.usefixtures("ant_platform")
         def test_by_a_marker(): assert "FLY_APP_NAME" in os.environ
@@ -409,7 +413,7 @@ def test_a_marker_for_a_platform_on_a_test_without_the_fixture_says_what_is_miss
         """
     )
     result = run()
-    result.assert_outcomes(errors=2, passed=5, skipped=1)
+    result.assert_outcomes(errors=2, passed=6, skipped=1)
     missing = 'give it the argument ant_platform, or the marker usefixtures("ant_platform")'
     result.stdout.fnmatch_lines([f"the marker ant_platform is for the fixture of that name,*: {missing}"] * 2)
     result.stdout.fnmatch_lines(["*ERROR at setup of test_without*"])
