@@ -11,8 +11,6 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, TypeVar, cast, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-
 from ant_wif._strict import problem_in_words
 from ant_wif.emulator._app import build_app
 from ant_wif.emulator._console.browser import Landing, decide
@@ -485,6 +483,8 @@ class Emulator(ScriptedModel):
 
 def _changed(registered: T, changes: Mapping[str, object]) -> T:
     """Return it with other values. Raises TypeError, which names the field that is not one or has another type."""
+    from pydantic import TypeAdapter, ValidationError
+
     changed = replace(registered, **cast("dict[str, Any]", changes))
     types = get_type_hints(type(registered))
     for name, value in changes.items():
