@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_the_pods_own_token_is_for_the_cluster_and_lives_for_a_year(account: Pat
     assert isinstance(bound, dict)
     assert bound["warnafter"] == int(str(claims["iat"])) + 3607
     assert (account / "namespace").read_text() == "ci"
+
+
+def test_a_time_that_is_stated_beside_a_token_agrees_with_it_however_time_passes(tmp_path: Path) -> None:
+    with Emulator(clock=itertools.count(1_900_000_000, 1).__next__) as emulator:
+        own = Path(emulator.kubernetes_pod(tmp_path), "var/run/secrets/kubernetes.io/serviceaccount/token")
+        claims = claims_of(own.read_text())
+        bound = claims["kubernetes.io"]
+        assert isinstance(bound, dict)
+        assert bound["warnafter"] == int(str(claims["iat"])) + 3607
+        env = emulator.env("azure")
+        answer = httpx.get(
+            env["IDENTITY_ENDPOINT"],
+            params={"api-version": "2019-08-01", "resource": env["ANT_IDENTITY_AUDIENCE"]},
+            headers={"x-identity-header": env["IDENTITY_HEADER"]},
+        ).json()
+        assert answer["expires_on"] == str(claims_of(answer["access_token"])["exp"])
 
 
 def test_the_kubelet_replaces_a_token_in_its_file(emulator: Emulator, tmp_path: Path) -> None:

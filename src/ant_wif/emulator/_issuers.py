@@ -314,6 +314,7 @@ class IdentityProvider(ABC):
     def mint(
         self,
         *,
+        now: float | None = None,
         lifetime: int | None = None,
         claims: Mapping[str, object] | None = None,
         headers: Mapping[str, object] | None = None,
@@ -321,8 +322,11 @@ class IdentityProvider(ABC):
         alg: str = "RS256",
         key: KeyChoice = "own",
     ) -> str:
-        """Return a signed token of the seeded job. A claim or header of `None` is left out."""
-        issued = int(self.now())
+        """Return a signed token of the seeded job. A claim or header of `None` is left out.
+
+        `now` is for who has asked the time already, and says it beside the token: a second may have passed.
+        """
+        issued = int(self.now() if now is None else now)
         expires = issued + (self.lifetime_seconds if lifetime is None else lifetime)
         payload = {**self.claims(issued), "aud": self.audience, "exp": expires, **(claims or {})}
         header = {"typ": "JWT", "alg": alg, "kid": kid, **(headers or {})}

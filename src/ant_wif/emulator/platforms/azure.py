@@ -230,7 +230,7 @@ class EmulatedAzure(IdentityProvider):
         cached = None if bypass_cache else self._cache.get(resource, now=now)
         if cached is not None:
             return cached
-        fresh = self._issue(resource, _DAY_SECONDS), int(now)
+        fresh = self._issue(resource, _DAY_SECONDS, now), int(now)
         self._cache.put(resource, fresh, until=now + _DAY_SECONDS - _RENEWED_SECONDS, now=now)
         return fresh
 
@@ -286,12 +286,12 @@ class EmulatedAzure(IdentityProvider):
             what = "No matching federated identity record found for presented assertion issuer and subject."
             raise EntraError("invalid_client", 70021, what, 401)
 
-    def _issue(self, resource: str, lifetime: int | None = None) -> str:
+    def _issue(self, resource: str, lifetime: int | None = None, now: float | None = None) -> str:
         """Return a token for a resource. Raises `EntraError`."""
         if resource in {_RESOURCE, _APPLICATION}:
-            return self.mint(lifetime=lifetime)
+            return self.mint(now=now, lifetime=lifetime)
         if resource == _LEGACY_RESOURCE:
             legacy = {"iss": f"{self.base_url}/azure/{TENANT}/", "aud": resource, "ver": "1.0", "azp": None}
             legacy |= {"azpacr": None, "appid": CLIENT_ID, "appidacr": "2", "idp": legacy["iss"]}
-            return self.mint(lifetime=lifetime, claims=legacy)
+            return self.mint(now=now, lifetime=lifetime, claims=legacy)
         raise unknown_resource(resource)

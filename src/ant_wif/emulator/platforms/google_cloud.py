@@ -175,7 +175,7 @@ class EmulatedGoogleCloud(IdentityProvider):
         token = self._cache.get(key, now=now)
         if token is None:
             more = {} if form == "full" else {"email": None, "email_verified": None, "google": None}
-            token = self.mint(claims={"aud": audience, **more})
+            token = self.mint(now=now, claims={"aud": audience, **more})
             self._cache.put(key, token, until=now + self.lifetime_seconds - _RENEWED_SECONDS, now=now)
         return _text(token)
 

@@ -99,8 +99,9 @@ class EmulatedKubernetes(IdentityProvider):
 
     def api_token(self) -> str:
         """Return the pod's own token, for the cluster's API."""
-        bound = {**_BOUND_TO, "warnafter": int(self.now()) + _WARN_AFTER_SECONDS}
-        return self.mint(lifetime=_YEAR_SECONDS, claims={"aud": [API_AUDIENCE], "kubernetes.io": bound})
+        now = int(self.now())
+        bound = {**_BOUND_TO, "warnafter": now + _WARN_AFTER_SECONDS}
+        return self.mint(now=now, lifetime=_YEAR_SECONDS, claims={"aud": [API_AUDIENCE], "kubernetes.io": bound})
 
     def environment(self) -> dict[str, str]:
         """Return a pod's variables, and the address that a client cannot make of them: there is no https here."""
