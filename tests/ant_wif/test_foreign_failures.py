@@ -184,6 +184,13 @@ def test_a_setting_of_aws_that_cannot_be_used_is_blamed_on_its_variable(
     assert fails(Aws(), None).hint == f"correct {variable}"
 
 
+def test_a_credential_of_aws_that_is_alike_is_not_blamed_for_a_setting(
+    process: Callable[..., None], fails: Fail
+) -> None:
+    process(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_SESSION_TOKEN="x", AWS_STS_REGIONAL_ENDPOINTS="x")
+    assert fails(Aws(), None).hint == "correct AWS_STS_REGIONAL_ENDPOINTS"
+
+
 def test_credentials_of_aws_that_have_expired_are_not_blamed_on_the_network(
     process: Callable[..., None], fails: Fail
 ) -> None:

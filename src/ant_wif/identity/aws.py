@@ -262,8 +262,8 @@ def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -
     if found is None:
         if not any(kind == "ValueError" or kind.startswith("Invalid") for kind in kinds) or _OF_CONTENT & set(kinds):
             return None
-        quoted = (name for name in environ if name.startswith("AWS_") and _quotes(error, environ.get(name, "").strip()))
-        return next((f"correct {name}" for name in quoted), None)
+        settings = (name for name in environ if name.startswith("AWS_") and name not in _VARIABLES.values())
+        return next((f"correct {name}" for name in settings if _quotes(error, environ.get(name, "").strip())), None)
     values = set(map(str, getattr(error, "kwargs", {}).values()))
     return f"correct {next((name for name in found[1:] if environ.get(name) in values), found[0])}"
 
