@@ -126,6 +126,15 @@ def test_what_only_the_official_cli_has_is_recognized(ant: Ant, typed: str, inst
 
 
 @pytest.mark.parametrize(
+    "typed", ["explore", "models pretty", "models list --format completions", "--format @manpages"]
+)
+def test_formats_and_commands_of_the_official_cli_are_told_apart(ant: Ant, typed: str) -> None:
+    outcome = ant(*typed.split())
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "official CLI" not in outcome.err
+
+
+@pytest.mark.parametrize(
     ("typed", "meant"),
     [
         ("--profil x", "--profile"),

@@ -11,6 +11,7 @@ _MOST = 3
 _CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
 _CLOSE_OPTION = 0.8
 _EVERY_ENDPOINT = "`{program} api PATH` reaches every endpoint"
+_FORMATS = ("explore", "pretty")
 _INSTEAD = {
     _EVERY_ENDPOINT: ("completions",),
     "use `man {program}`": ("@manpages",),
@@ -28,7 +29,7 @@ _INSTEAD = {
     ),
     "use --format-error json, and filter what it prints": ("--transform-error",),
     "no command needs it, so leave it out": ("--webhook-key",),
-    "use auto, json or yaml": ("explore", "pretty"),
+    "use auto, json or yaml": _FORMATS,
 }  # fmt: skip
 _OF_THE_OFFICIAL_CLI = {name: instead for instead, names in _INSTEAD.items() for name in names}
 """What to use instead of a command, an option or a format that only the official CLI has."""
@@ -76,9 +77,7 @@ def hint_for(error: click.UsageError, context: click.Context, words: Sequence[st
     if isinstance(error, click.NoSuchOption):
         return _option_hint(error, context, words)
     if isinstance(error, click.BadParameter) and error.param is not None and "--format" in error.param.opts[0]:
-        return next(
-            (_instead("a format", each, context) for each in _OF_THE_OFFICIAL_CLI if f"'{each}'" in error.message), None
-        )
+        return next((_instead("a format", each, context) for each in _FORMATS if f"'{each}'" in error.message), None)
     return None
 
 
@@ -115,7 +114,7 @@ def _instead(kind: str, name: str, context: click.Context) -> str:
 
 
 def _hint(name: str, context: click.Context) -> str | None:
-    if ":" in name or name in _OF_THE_OFFICIAL_CLI:
+    if ":" in name or (name in _OF_THE_OFFICIAL_CLI and name not in _FORMATS):
         return _instead("a command", name, context)
     known = [f"{context.find_root().info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
     found = [f"'{path}'" for path in (*known, *_similar(name, context))]
