@@ -12,6 +12,7 @@ import errno
 import os
 import signal
 import stat
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -62,6 +63,10 @@ if sys.platform == "win32":
 
     def give(descriptor: int, user: int, group: int) -> None:
         """Files have no owners of this kind here."""
+
+    def listed_writers(path: str) -> Iterator[tuple[str, int]]:
+        """Files have no access control lists of this kind here."""
+        return iter(())
 
     def account_home() -> Path:
         """Return the home that the system knows. Raises RuntimeError: it knows none."""
@@ -155,7 +160,17 @@ else:
         else UserFolder("XDG_CACHE_HOME", ".cache", "ant-wif")
     )
     _PR_SET_PDEATHSIG = 1
+    _LISTED = {2: "user", 8: "group"}
     user_id, group_id, set_mode, give = os.geteuid, os.getegid, os.fchmod, os.fchown
+
+    def listed_writers(path: str) -> Iterator[tuple[str, int]]:
+        """Yield each user and group that an access control list lets write, as Linux keeps it (acl(5))."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # most files have no list, and some file systems know none
+                entries = os.getxattr(path, "system.posix_acl_access", follow_symlinks=False)[4:]
+                for tag, access, number in struct.iter_unpack("<HHI", entries):
+                    if access & 2 and tag in _LISTED:
+                        yield _LISTED[tag], number
 
     def account_home() -> Path:
         """Return the home in the user database. Raises KeyError: it has no entry for this user."""

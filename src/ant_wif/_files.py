@@ -25,6 +25,7 @@ from ant_wif._environment import (
     give,
     group_id,
     has_input,
+    listed_writers,
     lock,
     replace,
     set_mode,
@@ -204,8 +205,7 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
         )
     if stat.S_ISLNK(status.st_mode):
         return
-    if mode & 0o002 or (mode & 0o020 and status.st_gid != group_id()):
-        who = "everybody" if mode & 0o002 else f"the group {status.st_gid}"
+    if who := "everybody" if mode & 0o002 else _other_writer(name, status, owners):
         yield TrustFinding(
             f"{sanitize_path(Path(name))} can be written by group or others "
             f"({who}; uid {status.st_uid}, mode {mode:04o}), who could point it at a host of theirs",
@@ -231,13 +231,27 @@ def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> 
             f"chmod o-w {quoted}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder",
             refused=True,
         )
-    elif status.st_uid not in owners or (mode & 0o020 and status.st_gid not in {0, group_id()}):
+    elif status.st_uid not in owners or _other_writer(name, status, owners, {0}):
         yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to, or can be written by, another user or group "
             f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
             f"chmod g-w {quoted}" if status.st_uid in owners else f"chown {user_id()} {quoted}",
             refused=False,
         )
+
+
+def _other_writer(name: str, status: os.stat_result, owners: Collection[int], groups: Collection[int] = ()) -> str:
+    """Say who may write by the group's bits, if it is not the own group or one of `groups`.
+
+    Of what has an access control list, these bits are the most that the list gives to anybody (acl(5)).
+    """
+    if not status.st_mode & 0o020:
+        return ""
+    allowed = {group_id(), *groups}
+    for kind, number in listed_writers(name):
+        if number not in (owners if kind == "user" else allowed):
+            return f"the {kind} {number}, by its access control list"
+    return "" if status.st_gid in allowed else f"the group {status.st_gid}"
 
 
 def _about_next(

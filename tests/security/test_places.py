@@ -10,7 +10,9 @@ import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -149,6 +151,35 @@ def test_what_others_could_have_changed_is_told_with_the_command_that_mends_it(
     else:
         check_place(looked_at, top=own, what="profile")
     assert list(findings(looked_at, top=own, owners={0, SOMEBODY})) == ([found] if owner[0] == 0 else [])
+
+
+@as_root
+@pytest.mark.skipif(sys.platform != "linux", reason="access control lists are attributes on Linux")
+@pytest.mark.parametrize("place", ["configs", "config dir", "file", "parent"])
+@pytest.mark.parametrize(("tag", "number"), [(2, SOMEBODY), (8, SOMEBODY), (2, 0), (8, 0)])
+def test_who_may_write_by_an_access_control_list_is_not_taken_for_the_own_group(
+    tag: int, number: int, place: str, home: Path
+) -> None:
+    file = home / "configs" / "default.json"
+    path = {"configs": home / "configs", "config dir": home, "file": file, "parent": home.parent}[place]
+    everything, nobody = 7, 2**32 - 1
+    entries = [(1, 7, nobody), (4, 0, nobody), (tag, everything, number), (16, everything, nobody), (32, 0, nobody)]
+    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in sorted(entries))
+    try:
+        os.setxattr(path, "system.posix_acl_access", access)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o770  # the list's mask stands where the group's bits are
+    found = list(findings(file, top=home))
+    if number == 0 and place == "parent":
+        assert found == []
+    else:
+        assert [finding.refused for finding in found] == [number != 0 and place != "parent"]
+    if found and found[0].refused:
+        assert f"the {'user' if tag == 2 else 'group'} {SOMEBODY}, by its access control list" in found[0].problem
+    if number != 0:
+        path.chmod(0o750)  # as the hint says, which narrows the mask
+        assert list(findings(file, top=home)) == []
 
 
 @as_root
