@@ -216,10 +216,10 @@ def _of_user() -> re.Pattern[str]:
 
 
 # Controls, line separators, halves of characters, and what reorders text or is not seen: marks of direction, zero
-# width, tags and selectors in which a text can be hidden. A joiner between letters that it joins is part of a word.
+# width, fillers, tags and selectors in which a text can be hidden. A joiner of letters is part of a word.
 _HIDDEN = (
-    r"\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    r"\U000e0000-\U000e0fff"
+    r"\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    r"\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _JOINED = rf"[^\x00-\x7f{_HIDDEN}\u200c\u200d]"
 _JOINER = rf"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"

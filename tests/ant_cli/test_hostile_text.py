@@ -30,7 +30,7 @@ HOSTILE = {
     "clipboard in one byte": "\x9d52;c;cm0gLXJm\x9c",
     "cursor": "\x1b[2A\x1b[2Kb\x9b1Ab\x08\x7f",
     "direction": "\u202eb\u2066c\u061c\u200e\u200fd\u2069",
-    "hidden": "a\u200bb\u200dc\u2060d\ufeffe\u00adf\U000e0041\U000e0100g",
+    "hidden": "a\u200bb\u200dc\u2060d\ufeffe\u00adf\U000e0041\U000e0100g\u3164h\u034fi\U0001d173j",
     "lines": "a\u2028::warning::b\x85::error::c\x0b\x0c::debug::d",
 }
 hostile = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -38,8 +38,8 @@ together = pytest.mark.parametrize(
     "text", [" ".join(HOSTILE.values()), HOSTILE["github"][2:], HOSTILE["old github"]], ids=["all", "line", "start"]
 )
 DANGEROUS = re.compile(
-    r"(?im)^\s*::[a-z]|##(vso|teamcity)?\[|[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u2069\ufeff\U000e0000-\U000e0fff]"
+    r"(?im)^\s*::[a-z]|##(vso|teamcity)?\[|[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u2069\u3164\ufeff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 

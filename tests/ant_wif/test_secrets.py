@@ -448,6 +448,16 @@ def test_a_sanitized_text_is_printable_on_any_unicode(text: str) -> None:
     assert sanitize(text).isprintable()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\u034f", "\u115f", "\u1160", "\u17b4", "\u180e", "\u3164", "\uffa0", "\U0001bca0", "\U0001d173", "\U0001d17a"],
+)
+def test_what_no_font_shows_is_escaped(text: str) -> None:
+    escaped = text.encode("unicode_escape").decode()
+    assert harmless(f"a{text}b") == harmless(f"a{text}b", lines=True) == f"a{escaped}b"
+    assert text not in harmless_json(json.dumps(text, ensure_ascii=False))
+
+
 @pytest.mark.parametrize("text", ["👩\u200d💻", "क\u094d\u200cष", "std::string a::b", "a ## b", "10::20", "é\r\n\t."])
 def test_what_deceives_no_reader_stays_as_it_is(text: str) -> None:
     assert harmless(text, lines=True) == text
