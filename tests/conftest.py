@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import time
 from collections.abc import Generator
 
 import pytest
@@ -50,3 +51,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     Older releases of pytest take the whole of them, and a signature differs in each process.
     """
     return f"{argname}-of-{len(val)}" if isinstance(val, (str, bytes)) and len(val) > 80 else None
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between attempts take a fiftieth of their time, where what is tested is not how long they are."""
+    pause = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 50))

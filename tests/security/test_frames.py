@@ -195,7 +195,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, short_pauses: None) -> Iterator[World]:
     with HostileServer() as server:
         made = World(tmp_path, server)
         server.behaviour = Act(made.answer)
