@@ -11,8 +11,9 @@ LOCK := requirements
 UV := $(BIN)/uv
 SAMPLE := tests/howto/sample_project
 
-# The tests start hundreds of processes, each of which would compile everything again.
-unexport PYTHONDONTWRITEBYTECODE
+# The tests start hundreds of processes, each of which would compile everything again; one with a variable of Python's
+# own is not forked from another, but started.
+unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test long newest oldest neighbours clients mutation lint types rules format lock audit bench man site readability docs \
