@@ -147,7 +147,8 @@ def test_a_file_of_aws_with_something_else_in_it_is_named_with_its_variable(
         error = fails(Aws(), None, variable)
         assert str(path) in str(error)
     process(**{variable: GONE})
-    assert GONE in f"{fails(Aws(), None)} {fails(Aws(), None).hint}"
+    error = fails(Aws(), None)
+    assert GONE in f"{error} {error.hint}"
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
