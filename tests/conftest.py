@@ -56,5 +56,4 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between attempts take a fiftieth of their time, where what is tested is not how long they are."""
-    pause = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 50))
+    monkeypatch.setattr(time, "sleep", lambda seconds, pause=time.sleep: pause(seconds / 50))

@@ -16,8 +16,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 
 SCENARIO = """
-import json, os, pathlib, sys
-import anthropic  # so that it is forked from a process that has
+import anthropic, json, os, pathlib, sys  # forked from a process that has the first
 sys.path.insert(0, sys.argv[2])
 from support.other_system import become, import_everything
 
