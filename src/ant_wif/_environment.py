@@ -229,7 +229,9 @@ else:
         """Whether there is something to read, or the end of it, within so many seconds."""
         import select
 
-        return bool(select.select([descriptor], [], [], seconds)[0])
+        asked = select.poll()  # select itself takes no descriptor above 1023
+        asked.register(descriptor, select.POLLIN)
+        return bool(asked.poll(seconds * 1000))
 
     def unix_socket(path: Path, timeout: float | None) -> socket.socket:
         """Connect to a Unix socket. Raises OSError."""

@@ -143,6 +143,20 @@ def test_a_pipe_is_read_to_its_end_however_late_its_writer_comes(tmp_path: Path)
         assert read_up_to(path, 10) == b"x" * 11
 
 
+def test_a_pipe_is_read_by_a_process_that_has_more_files_open_than_select_can_ask(tmp_path: Path) -> None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2048, most[1]), most[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1024)]
+    try:
+        path = place("pipe", tmp_path)
+        with written(path, b"x"):
+            assert read_up_to(path, 10) == b"x"
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
+
 def test_a_program_that_opens_a_pipe_late_has_the_time_of_one_that_was_there(tmp_path: Path) -> None:
     path = place("pipe", tmp_path)
     with written(path, b"x", pause=3):  # together longer than the wait for a program that opens it
