@@ -215,9 +215,7 @@ def _parent(kind: str) -> socket.socket:
                 control.recv(4)
             else:
                 words = [sys.executable, "-c", _PARENT, *map(str, fds), *names]
-                # What lies in large pages is forked in half the time.
-                environ = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-                environ |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+                environ = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
                 # It ends with the other end of its socket, that is with this process.
                 process = subprocess.Popen(words, pass_fds=fds, stdin=subprocess.DEVNULL, env=environ, cwd="/")
                 process.returncode = 0  # so that it is not waited for
