@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from support.release_check import PACKAGES, PLACEHOLDER, SMOKE, VERSION_FILE, judge, missing_from_wheel
+from support.release_check import (
+    PACKAGES,
+    PLACEHOLDER,
+    SMOKE,
+    VERSION_FILE,
+    judge,
+    missing_from_sdist,
+    missing_from_wheel,
+    tracked_files,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -200,3 +209,13 @@ def test_a_wheel_that_misses_a_file_or_has_a_stray_one_is_named(tmp_path: Path) 
         "the wheel misses pytest_ant_wif/plugin.py",
         "the wheel has ant_wif/stray.py, which git does not track",
     ]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what belongs to a release is what git tracks")
+def test_what_is_built_misses_no_file_that_git_tracks(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,), (sdist,), tracked = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz"), tracked_files(ROOT)
+    problems = [*missing_from_wheel(wheel, tracked), *missing_from_sdist(sdist, tracked)]
+    # What is not committed yet is packed too, and is not wrong until there is a release.
+    assert [each for each in problems if " misses " in each or ".data/" in each] == []

@@ -116,9 +116,12 @@ def tracked_files(root: Path) -> list[str]:
 
 
 def missing_from_wheel(wheel: Path, tracked: Sequence[str]) -> Iterator[str]:
-    """Say which files of the three packages a wheel does not have, and which it has and git does not."""
+    """Say which files of the three packages a wheel does not have, and which it has and git does not.
+
+    What else is in it is made as it is built: what pip reads, and the man pages.
+    """
     with zipfile.ZipFile(wheel) as archive:
-        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+        found = {name for name in archive.namelist() if not re.match(r"[^/]+\.(dist-info|data)/", name)}
     expected = {
         package + name.removeprefix(folder)
         for folder, package in PACKAGES.items()
