@@ -24,6 +24,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
+BIN = ROOT / ".venv" / "bin"
 LINT = ROOT / ".venv" / "lint" / "bin"
 VERSION_FILE = "src/ant_wif/_constants.py"
 PACKAGES = {"src/ant_wif": "ant_wif", "src/ant_cli": "ant_cli", "pytest_plugin/pytest_ant_wif": "pytest_ant_wif"}
@@ -176,7 +177,7 @@ def _from_sdist(unpacked: Path, wheel: Path, rebuilt: Path) -> Iterator[str]:
 
 
 def _in_fresh_environment(folder: Path, package: Path, extra: str, statement: str) -> Iterator[str]:
-    uv, python, what = str(LINT / "uv"), folder / "bin" / "python", f"{package.name}[{extra}]"
+    uv, python, what = str(BIN / "uv"), folder / "bin" / "python", f"{package.name}[{extra}]"
     wanted = f"ant-wif[{extra}] @ {package.as_uri()}" if extra else f"ant-wif @ {package.as_uri()}"
     locked = ["--constraint", str(ROOT / "requirements" / "dev.txt")]
     problems = [
