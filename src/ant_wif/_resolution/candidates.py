@@ -247,7 +247,7 @@ def _federated(
             cache=cache,
             places=settings.places,
         )
-        token = shared_token(provider, inputs.clock)
+        token = shared_token(provider, inputs.clock, stored)
         stale = bool(store and stored and store.is_foreign(stored))
         unrecorded = bool(token and stored and stored.access_token == token.secret and not is_recorded(stored))
         candidate = replace(
@@ -282,8 +282,10 @@ def _incomplete(
     )
 
 
-def shared_token(provider: FederatedProvider, clock: Callable[[], float]) -> AccessToken | None:
-    """Return the token that other processes left, if it may be used now."""
+def shared_token(
+    provider: FederatedProvider, clock: Callable[[], float], stored: StoredCredentials | None = None
+) -> AccessToken | None:
+    """Return the token that other processes left, if it may be used now; `stored` is what was read of a profile's."""
     store = provider.store()
-    token = store.read() if store is not None else None
+    token = store.usable(stored) if isinstance(store, ProfileStore) else store.read() if store is not None else None
     return None if refresh_state(token, clock()) is RefreshState.REQUIRED else token

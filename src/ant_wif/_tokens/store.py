@@ -97,7 +97,10 @@ class ProfileStore:
         sweep(self._path.parent, of=self._path.name)
 
     def read(self) -> AccessToken | None:
-        stored = self._directory.read_credentials(self._path)
+        return self.usable(self._directory.read_credentials(self._path))
+
+    def usable(self, stored: StoredCredentials | None) -> AccessToken | None:
+        """Return the token of what was read from here, if it is for the present settings."""
         if stored is None:
             return None
         if self.is_foreign(stored):
