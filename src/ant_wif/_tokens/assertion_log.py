@@ -111,7 +111,7 @@ class AssertionLog:
         answer: Response | None = None,
         granted: AssertionUse | None = None,
     ) -> None:
-        """Keep what became of an assertion. Before it is answered, that is `unknown`.
+        """Keep what became of an assertion. Before it is answered, that is `unknown`; after it, old records go.
 
         Of one that was `granted` before, it is kept when that was and in which process, unless it is granted again.
         """
@@ -138,6 +138,8 @@ class AssertionLog:
         try:
             self._cache.prepare()
             write_atomically(self._cache.spent / _name(token.assertion), lambda: content, mode=0o600, folder_mode=0o700)
+            if answer is not None:
+                self._forget_expired(self._cache.spent)
         except ConfigurationError as error:
             log.debug("the use of an identity token is not recorded for other processes: %s", error.summary)
 
@@ -147,19 +149,17 @@ class AssertionLog:
         if self._cache is not None:
             _forget(self._cache.spent / _name(token.assertion))
 
-    def forget_expired(self) -> None:
+    def _forget_expired(self, spent: Path) -> None:
         """Remove records of assertions that have expired, and what killed processes left.
 
         Of many records it reads some, at random: each exchange adds one and may remove more, so a folder that many
         processes share stays small without a process that reads all of it.
         """
-        if self._cache is None or not self._cache.is_safe():
-            return
-        sweep(self._cache.spent)
+        sweep(spent)
         with suppress(OSError):
-            names = [name for name in os.listdir(self._cache.spent) if name.endswith(".json")]
+            names = [name for name in os.listdir(spent) if name.endswith(".json")]
             for name in random.sample(names, min(len(names), _MOST_READ)):
-                path = self._cache.spent / name
+                path = spent / name
                 record = _read(path)
                 if record is None or record.until < self._clock():
                     _forget(path)

@@ -91,7 +91,6 @@ def _present(
     answer = yield from send(exchange_request(federation, token))
     if isinstance(answer, Response):
         yield from call(lambda: spent.record(token, fingerprint, answer, before if is_second_use else None))
-        yield from call(spent.forget_expired)
     elif before is None and not answer.maybe_received:
         yield from call(lambda: spent.withdraw(token))
     return answer
@@ -132,7 +131,8 @@ def _unused(
         if not serves_again(before):
             raise
         other = token
-    used = yield from call(lambda: spent.find(other.assertion))
+    is_same = other.assertion == token.assertion
+    used = before if is_same else (yield from call(lambda: spent.find(other.assertion)))
     if used is not None and not serves_again(used):
         _refuse_used(used, federation, other, context.clock, lambda: likely_causes(federation, other, source, context))
     return other, used
