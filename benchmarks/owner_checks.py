@@ -9,6 +9,7 @@ import json
 import shutil
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,9 +24,10 @@ RESOLVE_SHARE = 0.02
 
 
 def rows(stage: Stage) -> list[Row]:
-    home = stage.home()
-    stage.federation_profile(home, jti=None)
-    found = result(script(__file__), stage.variables(home))
+    with tempfile.TemporaryDirectory() as folder:  # as deep as /home/runner: each folder above is looked at
+        home = Path(folder)
+        stage.federation_profile(home, jti=None)
+        found = result(script(__file__), stage.variables(home))
     status, resolve = ([inside for inside, _ in found[name]] for name in ("status", "resolve"))
     share = statistics.median(inside / whole for inside, whole in found["resolve"])
     milliseconds = statistics.median(status) * 1000
