@@ -1,14 +1,19 @@
 """Claude API credentials for test suites: a real one in CI, an emulator on a laptop.
 
 The types of the fixtures, for annotations. Names are loaded on first use (PEP 562): pytest imports this package in
-every run.
+every run. PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+
 # Not from `typing`, whose import would cost more than all the rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_ant_wif._command import CommandLine, CommandOutcome
     from pytest_ant_wif._environment import AntEnv, UnknownPlatformError
     from pytest_ant_wif._platforms import MotoAws, Platform
@@ -23,6 +28,23 @@ _MODULES = {
     "Platform": "_platforms",
     "UnknownPlatformError": "_environment",
 }
+
+
+class _Ours:
+    """Finds the modules of this project as Python does.
+
+    pytest would rewrite the assertions of all that is installed with a plugin: in a new environment that takes a
+    second, and its own way to load them stays slower later.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        del target
+        return PathFinder.find_spec(name, path) if name.partition(".")[0] in _PACKAGES else None
+
+
+_PACKAGES = ("ant_wif", "ant_cli", __name__)
+sys.meta_path.insert(0, _Ours)
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,7 @@
-"""What pytest loads, in every run of every project that has this installed: so nothing heavy is imported here."""
+"""What pytest loads, in every run of every project that has this installed: so nothing heavy is imported here.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 

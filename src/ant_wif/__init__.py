@@ -6,7 +6,7 @@
     with httpx.Client(base_url=creds.base_url, auth=creds.auth) as client:
         client.get("/v1/models")
 
-Names are loaded on first use (PEP 562): importing this package alone imports nothing heavy.
+Names are loaded on first use (PEP 562): importing this package alone imports nothing heavy. PYTEST_DONT_REWRITE
 """
 
 from ant_wif._constants import __version__

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,38 @@ def test_the_public_types_can_be_imported_and_are_all_declared() -> None:
         assert getattr(pytest_ant_wif, name).__module__.startswith("pytest_ant_wif.")
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = pytest_ant_wif.nonsense  # type: ignore[attr-defined]  # there is none
+
+
+RUN = "import sys, pytest{}; sys.exit(pytest.main(['-W', 'error', '-p', '{}', '-p', 'no:cacheprovider', {!r}]))"
+LOADERS = """
+import ant_wif.emulator, sys
+
+
+def test_loaders(ant_env):
+    names = [name for name in sys.modules if name.startswith(("ant_wif.", "ant_cli.", "pytest_ant_wif."))]
+    assert len(names) > 30
+    assert {type(sys.modules[name].__loader__).__name__ for name in names} == {"SourceFileLoader"}
+"""
+
+
+def run_alone(before: str, named: str, test: Path) -> None:
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    script = RUN.format(before, named, str(test))
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=alone)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("named", ["ant_wif", "pytest_ant_wif.plugin"])
+def test_the_assertions_of_this_project_are_not_rewritten(named: str, tmp_path: Path) -> None:
+    """It takes seconds in a new environment, and what is rewritten is loaded more slowly ever after."""
+    test = tmp_path / "test_loaders.py"
+    test.write_text(LOADERS)
+    run_alone("", named, test)
+
+
+@pytest.mark.parametrize("before", [", ant_wif, ant_cli, pytest_ant_wif", ", pytest_ant_wif.plugin"])
+@pytest.mark.parametrize("named", ["ant_wif", "pytest_ant_wif.plugin"])
+def test_pytest_does_not_warn_of_what_was_imported_before_it(before: str, named: str, tmp_path: Path) -> None:
+    test = tmp_path / "test_uses.py"
+    test.write_text("def test_uses(ant_env): pass\n")
+    run_alone(before, named, test)
