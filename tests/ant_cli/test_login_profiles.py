@@ -105,6 +105,17 @@ def test_a_named_profile_becomes_the_active_one_and_the_last_line_says_so(
     assert text.splitlines()[-1] == "active profile: other (was default); ant profile activate default"
 
 
+@pytest.mark.parametrize("pointed", ["gone", "no name"])
+def test_a_login_offers_no_way_back_to_a_profile_that_does_not_exist(
+    pointed: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    directory.pointer_path.write_text(f"{pointed}\n")
+    status, text, _ = log_in(emulator, *words, "--profile", "default", environ=environ)
+    assert status == 0, text
+    assert text.splitlines()[-1] == f"active profile: default (was {pointed}, which does not exist)"
+
+
 def test_a_login_that_changes_no_active_profile_says_nothing_of_it(
     words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:

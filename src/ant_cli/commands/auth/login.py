@@ -120,10 +120,9 @@ def _log_in(session: Session, plan: LoginPlan, *, browser: bool, port: int | Non
     _say_what_is_used_instead(session, plan)
     if found.replaced:
         # The last line, because it is about what the next command does.
-        say(
-            f"active profile: {plan.active.name} (was {found.replaced}); ant profile activate {found.replaced}",
-            err=True,
-        )
+        there = found.replaced in plan.directory.names()
+        back = f"); ant profile activate {found.replaced}" if there else ", which does not exist)"
+        say(f"active profile: {plan.active.name} (was {found.replaced}{back}", err=True)
 
 
 def _invite(session: Session, attempt: AuthorizationRequest, loopback: str | None, listener: Listener | None) -> None:
