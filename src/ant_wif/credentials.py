@@ -33,6 +33,7 @@ class Credentials:
         organization_id, workspace_id: as configured; `None` where the server chooses.
         identity_source: the name of the source of identity tokens, or `None`.
         base_url_from: the option, variable or file that names `base_url`; empty for the default and for an argument.
+        workspace_from: what names the `workspace_id` that requests are sent with, likewise.
         scope: what a login was granted, empty where that is not recorded; `None` of anything but a login.
     """
 
@@ -48,6 +49,7 @@ class Credentials:
         identity_source: str | None = None,
         workspace_header: bool = False,
         base_url_from: str = "",
+        workspace_from: str = "",
         scope: str | None = None,
         clock: Callable[[], float] = steady,
         http_client: httpx.Client | httpx.AsyncClient | None = None,
@@ -60,6 +62,7 @@ class Credentials:
         self.workspace_id = workspace_id
         self.identity_source = identity_source
         self.base_url_from = base_url_from
+        self.workspace_from = workspace_from
         self.scope = scope
         self._provider = provider
         self._workspace_header = workspace_header

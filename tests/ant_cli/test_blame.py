@@ -210,6 +210,25 @@ def test_a_forbidden_request_names_the_scope_and_the_profile(ant: Ant, directory
         assert hint in outcome.err
 
 
+def test_a_forbidden_request_names_what_asked_for_the_workspace(
+    ant: Ant, directory: ConfigDir, running: Emulator
+) -> None:
+    login = running.login()
+    directory.write_credentials(directory.credentials_path("default"), {"access_token": SecretStr(login.access_token)})
+    path = directory.write("default", login_profile(base_url=running.base_url))
+    other = {"ANTHROPIC_WORKSPACE_ID": "wrkspc_01Other"}
+    assert "  workspace: wrkspc_01Other, from ANTHROPIC_WORKSPACE_ID\n" in ant("models", "list", **other).err
+    err = ant("models", "list", "--workspace-id", "wrkspc_01Other").err
+    assert "  workspace: wrkspc_01Other, from --workspace-id\n" in err
+    own = ("api", "/v1/models", "-H", "anthropic-workspace-id: wrkspc_01Mine")
+    assert "wrkspc_01Other" not in ant(*own, **other).err
+    directory.write("default", login_profile(base_url=running.base_url, workspace_id="wrkspc_01Other"))
+    err = ant("models", "list").err
+    assert f"  workspace: wrkspc_01Other, from workspace_id of the profile 'default' ({path})\n" in err
+    directory.write("default", login_profile(base_url=running.base_url))
+    assert "  workspace: " not in ant("api", "/v1/organizations/federation_rules").err
+
+
 STATIC = {"ANTHROPIC_API_KEY": "a-key", "ANTHROPIC_AUTH_TOKEN": "a-token"}
 
 

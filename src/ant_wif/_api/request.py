@@ -120,6 +120,9 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
         hint = f"check that {base_url} names the Claude API, and that no proxy answers in its place"
     if outcome.status == 403 and error.fields:
         facts, hint = _forbidden(credential, for_admin="/organizations" in request.url.path)
+        asked = request.headers.get("anthropic-workspace-id")
+        if asked == credential.workspace_id and credential.workspace_from:
+            facts += (f"workspace: {asked}, from {credential.workspace_from}",)
     elif outcome.status == 404 and request.url.path.startswith("/v1/v1/"):
         hint = f"remove /v1 from {base_url}: it is part of the path"
     elif outcome.status == 404:

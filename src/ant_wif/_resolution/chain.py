@@ -107,6 +107,7 @@ class Resolution:
             origin=candidate.origin,
             base_url=settings.base_url,
             base_url_from=settings.origin("base_url").place,
+            workspace_from=settings.origin("workspace_id").place if login else "",
             scope=(stored.scope or "") if stored and login else None,
             organization_id=settings.organization_id or (stored.organization_uuid if stored and login else None),
             workspace_id=settings.workspace_id or (stored.workspace_id if stored and login else None),
