@@ -86,6 +86,13 @@ def test_get_prints_the_authentication_block_and_escapes_control_characters(ant:
     assert out == "wrkspc_\\x1b[31m\\u202e\\nx\n"
 
 
+@pytest.mark.parametrize("written", [f'"{WORKSPACE}"', "null"])
+def test_a_format_that_is_named_holds_for_a_single_key_too(ant: Ant, profile: Path, written: str) -> None:
+    profile.write_text(json.dumps(login_profile(workspace_id=json.loads(written))))
+    assert ant("profile", "get", "workspace_id", "--format", "json").out == f"{written}\n"
+    assert ant("profile", "get", "workspace_id", "--format", "raw").out == f"{json.loads(written) or ''}\n"
+
+
 def test_what_a_hand_written_file_has_around_a_value_is_left_aside(ant: Ant, profile: Path) -> None:
     profile.write_text(json.dumps(login_profile(workspace_id=f" {WORKSPACE}\r\n", organization_id="  ")))
     assert ant("profile", "get", "workspace_id").out == f"{WORKSPACE}\n"

@@ -84,8 +84,10 @@ def get(session: Session, key: str | None) -> None:
     found = directory.read(active)
     if key in {None, "authentication"}:
         print_item(session, found.document if key is None else found.document[key])
-    else:
+    elif session.format in {"auto", "raw"}:
         say(get_value(found, key) or "")
+    else:
+        print_item(session, get_value(found, key))
 
 
 @profile.command(
