@@ -127,6 +127,15 @@ def test_a_program_for_aws_credentials_that_fails_is_told_as_aws_failure(
     assert "HTTP header" not in str(error)
 
 
+@pytest.mark.parametrize("command", ["", "'program", "/bin/false", "/bin/echo no json"])
+def test_a_command_for_aws_credentials_that_cannot_be_used_is_not_blamed_on_the_network(
+    command: str, process: Callable[..., None], fails: Fail, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {command}\n")
+    process(AWS_CONFIG_FILE=str(tmp_path / "config"))
+    fails(Aws(), None, "correct the file that AWS_CONFIG_FILE names")
+
+
 def test_a_configuration_of_aws_that_cannot_be_parsed_is_named(
     process: Callable[..., None], fails: Fail, tmp_path: Path
 ) -> None:
@@ -176,6 +185,8 @@ def test_certificates_for_boto3_that_are_absent_are_named(
         ("AWS_REQUEST_CHECKSUM_CALCULATION", "x"),
         ("AWS_CREDENTIAL_EXPIRATION", "x"),
         ("AWS_REGION", "us-east-1\r"),
+        ("AWS_REGION", "us-east-1\n"),
+        ("AWS_DEFAULT_REGION", "us-east-1\n"),
     ],
 )
 def test_a_setting_of_aws_that_cannot_be_used_is_blamed_on_its_variable(

@@ -111,14 +111,16 @@ class Aws(IdentitySource):
             from botocore.exceptions import ClientError
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
-        known = list(proxy_secrets(environ))
+        known, otherwise = list(proxy_secrets(environ)), _ON_CONFIGURATION
         try:
             with mask_foreign_logs(known):
                 session = boto3.Session(profile_name=self.profile_name)
                 unusable = _read_credentials(session, known, environ)
                 if unusable is not None:
                     return unusable
+                otherwise = "check the network, the region and AWS_ENDPOINT_URL_STS"
                 region = region or session.region_name or DEFAULT_REGION
+                _check_region(region)
                 # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
                 config = Config(
                     connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"mode": "standard"}
@@ -136,7 +138,15 @@ class Aws(IdentitySource):
         except ClientError as error:
             return _explained(error.response.get("Error", {}), known)
         except Exception as error:  # noqa: BLE001 - whatever boto3 and what it loads raise is told as theirs
-            return _told(error, known, environ)
+            return _told(error, known, environ, otherwise)
+
+
+def _check_region(region: str) -> None:
+    """Refuse a line feed at the end, which botocore's own check lets pass. Raises InvalidRegionError."""
+    from botocore.exceptions import InvalidRegionError
+
+    if region.endswith("\n"):
+        raise InvalidRegionError(region_name=region)
 
 
 def _endless_file(environ: Environment) -> tuple[str, str] | None:
@@ -272,7 +282,7 @@ def _quotes(error: Exception, value: str) -> bool:
     return bool(value and re.search(rf"(?<![\w./-]){re.escape(value)}(?![\w/-])", str(error)))
 
 
-def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tuple[str, str]:
+def _told(error: Exception, known: list[SecretStr], environ: Environment, otherwise: str) -> tuple[str, str]:
     """Say what stopped boto3 before STS refused anything."""
     kinds = [kind.__name__ for kind in type(error).__mro__]
     path = getattr(error, "filename", None)
@@ -294,6 +304,8 @@ def _told(error: Exception, known: list[SecretStr], environ: Environment) -> tup
         return f"AWS STS returned something other than a token ({type(error).__name__})", str(hint)
     if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
         said = f"{type(error).__name__}: {said}"
+    if getattr(error, "kwargs", {}).get("provider") == "custom-process":
+        hint = f"run the program of `credential_process` to see why it fails, or {_ON_CONFIGURATION}"
     if "metadata from a loopback address" in said:
         hint = f"correct {_CONTAINER_URI}"
-    return f"AWS STS could not be asked: {said}", hint or "check the network, the region and AWS_ENDPOINT_URL_STS"
+    return f"AWS STS could not be asked: {said}", hint or otherwise
