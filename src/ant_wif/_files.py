@@ -151,10 +151,12 @@ def _is_closed(path: str, top: str, owners: Collection[int]) -> bool:
             name = path[: end.start()] or "/"
             status = os.lstat(name)
             mode = status.st_mode
-            is_above = name != path and top.startswith(f"{name}/")
-            is_open = mode & 0o022 and not (mode & stat.S_ISVTX and status.st_gid == 0 and is_above)
-            if is_open or status.st_uid not in owners or stat.S_ISLNK(mode):
+            if status.st_uid not in owners or stat.S_ISLNK(mode):
                 return False
+            if mode & 0o022:
+                is_above = name != path and top.startswith(f"{name}/")
+                if not (is_above and mode & stat.S_ISVTX and status.st_gid == 0):
+                    return False
     return True
 
 
