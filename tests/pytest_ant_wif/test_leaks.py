@@ -81,6 +81,10 @@ def test_xfail(kind):
     raise RuntimeError("code=" + KINDS[kind])
 
 @every
+def test_because(kind):
+    pytest.xfail("code=" + KINDS[kind])
+
+@every
 def test_property(kind, record_property):
     record_property("seen", {"code": KINDS[kind]})
 
@@ -111,6 +115,31 @@ def test_clean():
     print("secret='a/path/of/some/length/2', code: https://example.com/some/page?with=2")
     assert logging
 """
+# As plugins and conftests do that write a file of their own.
+READS_REPORTS_WHERE_THEY_ARE_MADE = """
+import pytest
+
+class Reporter:
+    def write(self, report):
+        with open("out/made.txt", "a") as file:
+            print(vars(report), report.longreprtext, getattr(report, "wasxfail", ""), file=file)
+
+class Wrapper(Reporter):
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self):
+        report = yield
+        self.write(report)
+        return report
+
+class First(Reporter):
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self):
+        self.write((yield).get_result())
+
+def pytest_configure(config):
+    config.pluginmanager.register(Wrapper())
+    config.pluginmanager.register(First())
+"""
 PLACES = {
     "stdout": "captured stdout call",
     "stderr": "captured stderr call",
@@ -122,6 +151,7 @@ PLACES = {
     "argument": "the argument code",
     "skip": "the reason",
     "xfail": "the message",
+    "because": "the reason",
     "property": "the property seen",
     "setup": "captured stdout setup",
     "teardown": "captured stdout teardown",
@@ -189,16 +219,17 @@ def test_no_secret_is_in_anything_that_is_written(
             r"def test_clean_but_for_attributes.*?\n\n", "def test_clean_too(): ...\n\n", SUITE, flags=re.DOTALL
         )
     pytester.makepyfile(suite)
+    pytester.makeconftest(READS_REPORTS_WHERE_THEY_ARE_MADE)
     result = run(*("--ant-leaks", leaks, *ALL_REPORTS, *options), plugins=("pytest_reportlog",), cache=True)
     written = [path for path in (pytester.path / "out").rglob("*") if path.is_file()]
-    assert {path.name for path in written} >= {"junit.xml", "report.jsonl", "run.log", "nodeids"}
+    assert {path.name for path in written} >= {"junit.xml", "report.jsonl", "run.log", "nodeids", "made.txt"}
     _assert_nowhere(kinds, [*written, pytester.path / ".stdout", pytester.path / ".stderr"])
     assert result.errlines == []
     ET.parse(pytester.path / "out" / "junit.xml")
     failed = _failures(pytester.path / "out" / "report.jsonl")
     if leaks == "redact":
         number = len(kinds)
-        result.assert_outcomes(passed=6 * number + CLEAN, failed=5 * number, skipped=number, xfailed=number)
+        result.assert_outcomes(passed=6 * number + CLEAN, failed=5 * number, skipped=number, xfailed=2 * number)
         return
     assert not [name for name in failed if name.startswith("test_clean")]
     for way, place in PLACES.items():

@@ -1,8 +1,8 @@
 """The leak guard: no secret in what pytest writes.
 
-Everything that pytest reports of a test passes `pytest_runtest_logreport` on its way to the terminal, to
-junit XML, to the report log, or to the controller of pytest-xdist; it is cleaned there, before anybody
-else sees it. What reaches the terminal or a log file by another way is cleaned as it is written.
+A report of a test is cleaned where it is made, and what others add to it is cleaned when it is logged: on its way to
+the terminal, to junit XML, to the report log, or to the controller of pytest-xdist. What reaches the terminal or a log
+file by another way is cleaned as it is written.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class LeakGuard:
         self._item: object = None
         self._allowed = False
         self._accusation = ""
+        self._leaked: list[str] = []
+        self._judged: object = None
         self._cassettes_are_clean = False
         self._free_of_marks: set[str] = set()
         self._streams: list[CleanStream] = []
@@ -161,11 +163,30 @@ class LeakGuard:
 
     # --- reports ------------------------------------------------------------------------------------
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
+    def pytest_report_made(self, item: pytest.Item) -> Iterator[None]:
+        """Clean a report where it is made: wrappers of other plugins read it before it is logged."""
+        report, self._leaked, self._judged = cast("pytest.TestReport", (yield)), [], None
+        if not is_bare(report):
+            self._clean_where_it_is_made(item, report)
+        return report  # type: ignore[return-value]  # pluggy's wrappers return the result
+
+    @never_raises
+    def _clean_where_it_is_made(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        if item.get_closest_marker(ALLOWED) is not None:
+            return
+        if parts := self._suspicious(report):
+            with self._knowing(parts):
+                if self.fails:
+                    self._leaked = list(self._leaks_of(report))
+                self._clean_report(report)
+        self._judged = report.longrepr
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
-        """With `fail`, turn the report of a test that leaked into a failure that says where."""
+        """Clean the reason of an expected failure; with `fail`, make a failure of a leak. pytest comes first here."""
         report = cast("pytest.TestReport", (yield))
-        if self._allowed or item is not self._item or (self.fails and not is_bare(report)):
+        if self._allowed or item is not self._item or not is_bare(report):
             self._judge(item, report)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
@@ -173,15 +194,18 @@ class LeakGuard:
     def _judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if item.get_closest_marker(ALLOWED) is not None:
             report.user_properties = [*report.user_properties, _MARK]
-        elif self.fails and (parts := self._suspicious(report)):
+            return
+        if self.fails and ((parts := self._suspicious(report)) or self._leaked):
             with self._knowing(parts):
-                self._accuse(report)
+                self._accuse(report, self._leaked)
+        if hasattr(report, "wasxfail"):
+            report.wasxfail = self.clean(report.wasxfail)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
-        """Clean a report before anybody sees it, unless its test means to show secrets.
+        """Clean what was added to a report since it was made, as the output of a subtest; that may be a leak, too.
 
-        What was added since it was made, as the output of a subtest, may be a leak, too.
+        Reports that come from a worker or a forked process are cleaned again.
         """
         for stream in self._streams:
             stream.release()
@@ -202,7 +226,7 @@ class LeakGuard:
 
     def _suspicious(self, report: pytest.TestReport | pytest.CollectReport) -> list[str]:
         """The parts of a report that may hold a secret; of most there are none, and nothing is to be cleaned."""
-        return [part for part in parts_of(report) if self._may_leak(part)]
+        return [part for part in parts_of(report, self._judged) if self._may_leak(part)]
 
     @pytest.hookimpl(tryfirst=True)
     @never_raises
@@ -259,13 +283,12 @@ class LeakGuard:
         if leaks(shown):
             yield "the traceback"
 
-    def _accuse(self, report: pytest.TestReport) -> None:
-        """Make a failure of a report that holds a secret."""
-        places = list(dict.fromkeys(self._leaks_of(report)))
+    def _accuse(self, report: pytest.TestReport, before: Sequence[str] = ()) -> None:
+        """Make a failure of a report that holds a secret, or held one `before` it was cleaned, at these places."""
+        found = dict.fromkeys([*before, *self._leaks_of(report)])
+        places = [each for each in found if each != "the traceback"] or list(found)
         if not places:
             return
-        if len(places) > 1 and places[-1] == "the traceback":
-            places.pop()
         if report.failed:
             report.sections.append(("what the test itself failed with", self.clean(str(report.longrepr))))
         if hasattr(report, "wasxfail"):

@@ -32,11 +32,12 @@ def is_bare(report: pytest.TestReport) -> bool:
     return not has_text and _PLAIN.issuperset(held)
 
 
-def parts_of(report: pytest.TestReport | pytest.CollectReport) -> Iterator[str]:
-    """All text of a report, piece by piece."""
+def parts_of(report: pytest.TestReport | pytest.CollectReport, judged: object = None) -> Iterator[str]:
+    """All text of a report, piece by piece; of a traceback that is `judged` already, what was added to it."""
     for section in report.sections:
         yield from section
-    yield str(report.longrepr or "")
+    shown = report.longrepr
+    yield str(shown or "") if shown is not judged else str(getattr(shown, "sections", ""))
     for pair in getattr(report, "user_properties", ()):
         yield from map(str, pair)
     others = {"sections", "longrepr", "keywords", "result"}
