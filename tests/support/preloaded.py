@@ -30,6 +30,7 @@ from _pytest.config import default_plugins
 
 import ant_cli
 import ant_wif
+import pytest_ant_wif
 from support.quick_start import kind_of
 
 __all__ = ["ANT", "Popen", "programs", "run"]
@@ -51,9 +52,9 @@ _CLIENT = [*_LIBRARIES, *_modules(ant_wif)]
 _PYTEST = [
     "pytest", *(f"_pytest.{name}" for name in default_plugins), "_pytest.pytester", "asyncio", "anyio",
     "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
-    "ant_wif.emulator.emulator",
+    "ant_wif.emulator.emulator", "pdb", *_modules(pytest_ant_wif),
 ]  # fmt: skip
-# Of whom each parent is forked, and what it imports besides. Not the plugin itself, which pytest rewrites.
+# Of whom each parent is forked, and what it imports besides.
 _IMPORTED = {
     "ant": ("", [*_CLIENT, *_modules(ant_cli)]),
     "pytest": ("ant", _PYTEST),
@@ -63,8 +64,8 @@ _IMPORTED = {
 # A program is a child of the process that asks for it: the kernel makes it a sibling of the one that it is forked from.
 # To fork once is half of what most programs cost. A shell's program is a child of the parent, which tells how it ended.
 _PARENT = """
-import atexit, ctypes, fcntl, gc, importlib, marshal, os, runpy, select, signal, socket, sys, termios, threading, time
-import warnings
+import atexit, ctypes, fcntl, gc, importlib, inspect, marshal, os, runpy, select, signal, socket, sys, termios
+import threading, time, warnings
 from contextlib import suppress
 
 CLONE, CLONE_PARENT = 56 if os.uname().machine == "x86_64" else 220, 0x8000
@@ -84,6 +85,7 @@ def serve(control, listener, *names):
         if "_pytest.assertion.rewrite" in sys.modules:  # it warns of plugins' names that it did not import itself
             hook = sys.modules["_pytest.assertion.rewrite"].AssertionRewritingHook
             sys.modules[name.partition(".")[0]].__loader__ = hook.__new__(hook)
+    inspect.getmodule(serve.__code__)  # looks at all modules, once: what pytest would do for its first traceback
     gc.collect()
     gc.freeze()
     control, listener = socket.socket(fileno=int(control)), socket.socket(fileno=int(listener))
