@@ -34,7 +34,7 @@ class _Ours:
     """Finds the modules of this project as Python does.
 
     pytest would rewrite the assertions of all that is installed with a plugin: in a new environment that takes a
-    second, and its own way to load them stays slower later.
+    second, and its own way to load them stays slower later. A hook ahead of pytest's stays ahead of this one.
     """
 
     @staticmethod
@@ -44,7 +44,10 @@ class _Ours:
 
 
 _PACKAGES = ("ant_wif", "ant_cli", __name__)
-sys.meta_path.insert(0, _Ours)
+for _index, _finder in enumerate(sys.meta_path):
+    if type(_finder).__name__ == "AssertionRewritingHook":
+        sys.meta_path.insert(_index, _Ours)
+        break
 
 
 def __getattr__(name: str) -> object:

@@ -52,7 +52,7 @@ def test_the_public_types_can_be_imported_and_are_all_declared() -> None:
         _ = pytest_ant_wif.nonsense  # type: ignore[attr-defined]  # there is none
 
 
-RUN = "import sys, pytest{}; sys.exit(pytest.main(['-W', 'error', '-p', '{}', '-p', 'no:cacheprovider', {!r}]))"
+RUN = "import sys, pytest{}; sys.exit(pytest.main(['-W', 'error', '-p', 'no:cacheprovider', *{!r}]))"
 LOADERS = """
 import ant_wif.emulator, sys
 
@@ -66,7 +66,7 @@ def test_loaders(ant_env):
 
 def run_alone(before: str, named: str, test: Path) -> None:
     alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    script = RUN.format(before, named, str(test))
+    script = RUN.format(before, [*(f"-p{name}" for name in named.split()), str(test)])
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=alone)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
@@ -85,3 +85,38 @@ def test_pytest_does_not_warn_of_what_was_imported_before_it(before: str, named:
     test = tmp_path / "test_uses.py"
     test.write_text("def test_uses(ant_env): pass\n")
     run_alone(before, named, test)
+
+
+HOOK = """
+import sys
+
+names = []
+
+
+class Watch:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        names.append(name)
+
+
+sys.meta_path.insert(0, Watch)
+"""
+WATCHED = """
+import ant_wif.emulator, early
+
+
+def test_watched():
+    assert "ant_wif.emulator" in early.names
+"""
+
+
+def test_the_import_hook_of_another_plugin_sees_the_modules_of_this_project(tmp_path: Path) -> None:
+    """Those of typeguard and of jaxtyping check the types of whatever they are told, ours too."""
+    (tmp_path / "early.py").write_text(HOOK)
+    (tmp_path / "test_watched.py").write_text(WATCHED)
+    run_alone(f"; sys.path.insert(0, {str(tmp_path)!r})", "early ant_wif", tmp_path / "test_watched.py")
+
+
+def test_the_package_changes_nothing_of_python_where_no_pytest_runs() -> None:
+    script = "import sys; before = list(sys.meta_path); import pytest_ant_wif; assert sys.meta_path == before"
+    subprocess.run([sys.executable, "-c", script], check=True)
