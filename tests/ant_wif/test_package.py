@@ -8,6 +8,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,10 @@ def test_the_token_that_credentials_hand_out_is_of_an_exported_type() -> None:
     token = ant_wif.resolve(api_key="sk-ant-api03-EXAMPLE", environ={"HOME": "/nonexistent"}).access_token()
     assert isinstance(token, ant_wif.AccessToken)
     assert token.expires_at is None
+
+
+@pytest.mark.parametrize("value", [3, True, b"x", ["x"]])
+def test_a_profile_that_is_not_a_text_is_refused_as_a_name(value: Any) -> None:
+    with pytest.raises(errors.ProfileError, match="is not a valid profile name"):
+        ant_wif.resolve(profile=value, environ={})
+    assert "is not a valid profile name" in str(ant_wif.report(profile=value, environ={}).as_json())

@@ -49,18 +49,18 @@ _FIXABLE = ("mend or remove", "have it written anew")
 _CORRECT_PATH = "correct authentication.credentials_path in the profile"
 
 
-def check_name(name: str, *, found_in: str) -> str:
+def check_name(name: object, *, found_in: str) -> str:
     """Return `name` if it may be a profile's; `found_in` says in the message where it came from.
 
     Raises:
-        ProfileError: it is empty, starts with a dot or has characters that a file name should not.
+        ProfileError: it is not a text, is empty, starts with a dot or has characters that a file name should not.
     """
-    if profile_names.is_name(name):
+    if isinstance(name, str) and profile_names.is_name(name):
         return name
     raise ProfileError(
         f"{found_in} is not a valid profile name",
         facts=(
-            f"found: {quoted(name, limit=64)}",
+            f"found: {quoted(name, limit=64) if isinstance(name, str) else type(name).__name__}",
             "expected: letters, digits, '_', '-' and '.', not starting with a dot, 200 at most",
         ),
         hint=f"correct {found_in}",
@@ -138,14 +138,15 @@ class ConfigDir:
             return self._environ.expand(override)
         return self.path / "credentials" / f"{check_name(name, found_in='the name')}.json"
 
-    def active(self, explicit: str | None = None) -> Active:
+    def active(self, explicit: object = None) -> Active:
         """Which profile is meant: the argument, `ANTHROPIC_PROFILE`, `active_config`, or `default`.
 
         Raises:
             ProfileError: the name found is not one that a profile can have, or others could have put it there.
         """
         if explicit is not None:
-            return Active(check_name(explicit.strip(), found_in="--profile"), "flag")
+            named = explicit.strip() if isinstance(explicit, str) else explicit
+            return Active(check_name(named, found_in="--profile"), "flag")
         stated = self._environ.text("ANTHROPIC_PROFILE")
         if stated:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")
