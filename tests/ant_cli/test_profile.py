@@ -189,3 +189,13 @@ def test_a_file_that_others_could_write_is_never_left_behind(
 def test_a_directory_is_not_listed_as_a_profile(ant: Ant, profile: Path) -> None:
     (profile.parent / "sub.json").mkdir()
     assert ant("profile", "list").out == "* default\n"
+
+
+@pytest.mark.parametrize("words", ["models list", "profile get workspace_id", "auth login --no-browser"])
+def test_a_link_to_a_file_that_is_gone_is_named_and_its_hint_mends_it(ant: Ant, profile: Path, words: str) -> None:
+    (profile.parent / "staging.json").symlink_to(profile.parent / "gone.json")
+    outcome = ant("--profile", "staging", *words.split())
+    assert "staging.json is a link to a file that is not there" in outcome.err
+    assert outcome.err.rstrip().endswith("or remove the link: ant profile delete staging")
+    assert ant("profile", "delete", "staging", "--yes").status == 0
+    assert "does not exist" in ant("--profile", "staging", "profile", "get").err

@@ -214,6 +214,11 @@ class ConfigDir:
         path = self.config_path(name)
         self.check(path, what="profile")
         found = _profile(name, path, self.owners)
+        if found is None and path.is_symlink():
+            raise ProfileError(
+                f"the profile {sanitize_path(path)} is a link to a file that is not there",
+                hint=f"put the file there, or remove the link: ant profile delete {name}",
+            )
         if found is None:
             raise ProfileError(
                 f"the profile {quoted(name, limit=64)} does not exist: there is no file {sanitize_path(path)}",
