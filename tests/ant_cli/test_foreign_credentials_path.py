@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,22 @@ def test_a_file_that_holds_no_credentials_is_left_alone_by_every_command(
                 assert "correct authentication.credentials_path in the profile" in outcome.err
         if "--all" in command:
             assert f"left {path} alone" in outcome.err
+
+
+@pytest.mark.parametrize("named", [os.devnull, "the folder of credentials"])
+def test_no_hint_says_to_move_away_what_only_the_profile_is_wrong_about(
+    ant: Ant, directory: ConfigDir, running: Emulator, named: str
+) -> None:
+    folder = directory.path / "credentials"
+    path = Path(named) if named == os.devnull else folder
+    directory.write("default", _profile(running, "login", path))
+    folder.mkdir(mode=0o700)
+    for command in (("auth", "logout"), ("auth", "print-credentials"), ("models", "list"), ("auth", "login")):
+        outcome = ant(*command, "--no-browser") if "login" in command else ant(*command)
+        assert outcome.status != 0
+        assert f"{path} is not a regular file" in outcome.err or "login" in command
+        assert f"move {path}" not in outcome.err
+        assert "authentication.credentials_path" in outcome.err
 
 
 def test_a_credentials_file_elsewhere_is_removed_by_logout_and_left_by_logout_all(

@@ -238,7 +238,7 @@ class ConfigDir:
         self._check_holder(path)
         found = _stored(path, self.owners)
         if isinstance(found, ProfileError):
-            if self._is_elsewhere(path) and (found.hint or "").startswith(_FIXABLE):
+            if self._is_elsewhere(path) and (found.hint or "").startswith((*_FIXABLE, f"move {sanitize_path(path)}")):
                 found.hint = _CORRECT_PATH
             raise found
         if self._is_elsewhere(path):

@@ -269,10 +269,10 @@ def _refuse_what_a_profile_could_not_use(name: str, given: Mapping[str, tuple[st
 def _check_places(directory: ConfigDir, name: str, *, writes_profile: bool) -> None:
     path = directory.secrets_path(name)
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
-        raise ProfileError(
-            f"the login cannot be stored in {sanitize_path(path)}: it is not a regular file",
-            hint=f"remove {sanitize_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder",
-        )
+        hint = f"remove {sanitize_path(path)}, or set ANTHROPIC_CONFIG_DIR to another folder"
+        if path != directory.credentials_path(name):
+            hint = f"correct authentication.credentials_path of the profile {name!r}"
+        raise ProfileError(f"the login cannot be stored in {sanitize_path(path)}: it is not a regular file", hint=hint)
     directory.check()
     directory.check_holder(path)
     check_writable(path.parent, folder_mode=0o700, owners=directory.owners)
