@@ -225,6 +225,15 @@ CASES: dict[str, list[Case]] = {
         Case(MODELS, 3, "authentication is not an object", {"configs/default.json": {"authentication": "x"}}),
         Case(MODELS, 3, "identity_token.path is missing", {"configs/default.json": {
             "authentication": {"type": "oidc_federation", "identity_token": {"source": "file"}}}}),
+        Case(MODELS, 3, "authentication.type is missing\n", {"configs/default.json": {"authentication": {}}}),
+        Case(MODELS, 3, "version is not a string\nhint: expected {", {"configs/default.json": {
+            "version": 1.0, "authentication": {"type": "user_oauth"}}}, unsaid="upgrade"),
+        Case(MODELS, 3, "identity_token.command cannot be used: it should have at least 1 item\n", {
+            "configs/default.json": {"authentication": {"type": "oidc_federation", "identity_token": {
+                "source": "command", "command": []}}}}),
+        Case(MODELS, 3, "identity_token cannot be used: give one of", {"configs/default.json": {
+            "authentication": {"type": "oidc_federation", "identity_token": {
+                "source": "oauth", "token_url": "https://a.example/t", "client_id": "c"}}}}),
     ],
     "an ID is trimmed, and shown as it is": [
         Case("auth verify --identity-token x", 3, "expected a signed JWT", environ={

@@ -18,12 +18,15 @@ _LONGEST_NUMBER = 1000
 
 _PROBLEMS = {
     "missing": "is missing",
+    "union_tag_not_found": "is missing",
     "string_type": "is not a string",
     "string_too_short": "is empty",
     "string_pattern_mismatch": "has a form that this version does not know",
     "int_type": "is not a whole number",
     "int_from_float": "is not a whole number",
     "int_parsing": "is not a whole number",
+    "float_type": "is not a number",
+    "float_parsing": "is not a number",
     "bool_type": "is neither true nor false",
     "bool_parsing": "is neither true nor false",
     "list_type": "is not a list",
@@ -37,7 +40,8 @@ _PROBLEMS = {
 
 def problem_in_words(kind: str, message: str) -> str:
     """Return what is wrong with a field of a document, from the type and the message of pydantic."""
-    return _PROBLEMS.get(kind, f"cannot be used: {message.replace('Input should', 'it should', 1)}")
+    plain = re.sub(r"^Value error, | after validation, not \d+$", "", re.sub(r"^\w+ should", "it should", message))
+    return _PROBLEMS.get(kind, f"cannot be used: {plain}")
 
 
 _KINDS = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}

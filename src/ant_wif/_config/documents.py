@@ -96,7 +96,7 @@ class Profile:
             return ProfileError(
                 f"the profile {sanitize_path(path)} cannot be used: {problem}",
                 hint='expected {"version": "1.0", "authentication": {"type": "oidc_federation" or "user_oauth", …}, …}'
-                if "version" not in problem
+                if not problem.startswith("version has")
                 else "a newer tool may have written it: upgrade ant-wif",
             )
         unknown = [*(known.model_extra or {}), *(known.authentication.model_extra or {})]
