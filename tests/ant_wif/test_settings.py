@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import ant_wif
 from ant_wif._config.documents import Profile
 from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings
 from ant_wif._environment import Environment
@@ -88,6 +90,23 @@ def test_the_environment_does_not_fill_the_client_id_of_a_login_profile() -> Non
 def test_an_empty_argument_is_refused_rather_than_ignored() -> None:
     with pytest.raises(ConfigurationError, match="--api-key is empty"):
         Settings.load({"api_key": ""}, Environment({}))
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ({"api_key": 5}, "--api-key is not a string"),
+        ({"workspace_id": ["x"]}, "--workspace-id is not a string"),
+        ({"profile": 5}, "--profile is not a valid profile name"),
+        ({"profile": b"ci"}, "--profile is not a valid profile name"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_by_its_name(
+    argument: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises((ConfigurationError, ProfileError)) as refused:
+        ant_wif.resolve(**argument, environ={"HOME": str(tmp_path)})
+    assert str(refused.value).startswith(says)
 
 
 def test_secrets_do_not_show_in_the_model() -> None:

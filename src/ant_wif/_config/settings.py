@@ -18,6 +18,7 @@ from ant_wif._constants import DEFAULT_AUDIENCE, UUID
 from ant_wif._environment import Environment
 from ant_wif._http import check_url, permit_url
 from ant_wif._secrets import SecretStr, quoted, sanitize, sanitize_path
+from ant_wif._strict import problem_in_words
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
 
@@ -133,7 +134,7 @@ class Settings(BaseSettings):
             # Text of the model's own would not be known as permitted.
             urls = {name: permit_url(getattr(found, name), environ) for name in ("base_url", "console_url")}
             return found.model_copy(update=urls)
-        raise _explained(problem["loc"], problem["msg"], given)
+        raise _explained(problem["loc"], problem_in_words(problem["type"], problem["msg"]), given)
 
     @classmethod
     def settings_customise_sources(
@@ -325,4 +326,4 @@ def _explained(location: tuple[int | str, ...], message: str, given: Mapping[str
     name = str(location[0])
     variable = Settings.variable(name) if name in Settings.model_fields else None
     where = flag(name) if name in given else variable or name
-    return ConfigurationError(f"{where} cannot be used: {sanitize(message)}", hint=f"correct {where}")
+    return ConfigurationError(f"{where} {sanitize(message)}", hint=f"correct {where}")
