@@ -8,7 +8,12 @@ from collections.abc import Iterable
 import click
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.1
-_OWN = {"authorization", "x-api-key", "host", "content-length", "transfer-encoding", "connection"}
+_CHOSEN = "--api-key and --auth-token choose the credential"
+_OWN = {
+    **dict.fromkeys(("authorization", "x-api-key"), _CHOSEN),
+    **dict.fromkeys(("content-length", "transfer-encoding", "connection"), "it follows from the request"),
+    "host": "--base-url chooses the host",
+}
 
 
 def header_lines(lines: Iterable[str]) -> dict[str, str]:
@@ -20,9 +25,7 @@ def header_lines(lines: Iterable[str]) -> dict[str, str]:
             shown = repr(name) if separator and _NAME.fullmatch(name) else "one of them"
             raise click.UsageError(f"a header is NAME: VALUE in printable ASCII, and {shown} is not")
         if name.lower() in _OWN:
-            raise click.UsageError(
-                f"the header {name} is not yours to set; --api-key and --auth-token choose the credential"
-            )
+            raise click.UsageError(f"the header {name} is not yours to set; {_OWN[name.lower()]}")
         found[name.lower()] = f"{found[name.lower()]},{value}" if name.lower() in found else value
     return found
 

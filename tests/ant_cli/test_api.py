@@ -492,6 +492,8 @@ class TestAnyEndpoint:
             (("-f", "a={b"), "neither JSON nor YAML: line 1, column 3"),
             (("-H", "Authorization: Bearer x"), "not yours to set"),
             (("-H", "x-api-key: x"), "not yours to set"),
+            (("-H", "Host: x"), "not yours to set; --base-url chooses the host"),
+            (("-H", "content-length: 5"), "not yours to set; it follows from the request"),
             (("-H", "no colon"), "NAME: VALUE"),
             (("-H", "a: b\r\nc: d"), "NAME: VALUE"),
             (("-X", "GET", "--input", "-"), "GET has no body"),
