@@ -81,6 +81,8 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("models get x", "did you mean 'ant models retrieve'?"),
         ("doctor", "did you mean 'ant auth status'?"),
         ("auth token", "did you mean 'ant auth print-credentials' or 'ant identity token'?"),
+        ("models:list", "did you mean 'ant models list'?"),
+        ("wif:setup:github --repo a/b", "did you mean 'ant wif setup github'?"),
     ],
 )
 def test_a_misspelled_command_gets_a_suggestion(ant: Ant, typed: str, meant: str) -> None:

@@ -114,9 +114,13 @@ def _instead(kind: str, name: str, context: click.Context) -> str:
 
 
 def _hint(name: str, context: click.Context) -> str | None:
+    root = context.find_root()
+    spaced = f"{root.info_name} {name.replace(':', ' ')}"
+    if ":" in name and spaced in (each.command_path for each in commands_below(root)):
+        return f"did you mean '{spaced}'?"  # the official CLI joins the names of its groups with a colon
     if ":" in name or (name in _OF_THE_OFFICIAL_CLI and name not in _FORMATS):
         return _instead("a command", name, context)
-    known = [f"{context.find_root().info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
+    known = [f"{root.info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
     found = [f"'{path}'" for path in (*known, *_similar(name, context))]
     return f"did you mean {' or '.join(found)}?" if found else None
 
