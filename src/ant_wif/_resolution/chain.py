@@ -292,9 +292,12 @@ def resolution_of(
 
 def _check_sendable(secret: SecretStr, name: str) -> None:
     if not is_sendable(secret):
+        is_header = secret.get_secret_value().lower().startswith("bearer ")
         raise ConfigurationError(
             f"{name} holds a blank, a line break or another character that no HTTP header can carry",
-            hint=f"set {name} anew; often a line break was copied along",
+            hint=f"set {name} anew; often a line break was copied along"
+            if not is_header
+            else f"set {name} to the token alone, without the word Bearer",
         )
 
 
