@@ -186,7 +186,8 @@ class LeakGuard:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
         """Clean the reason of an expected failure; with `fail`, make a failure of a leak. pytest comes first here."""
         report = cast("pytest.TestReport", (yield))
-        if self._allowed or item is not self._item or not is_bare(report):
+        may_fail = self.fails and not is_bare(report)
+        if may_fail or self._allowed or item is not self._item or hasattr(report, "wasxfail"):
             self._judge(item, report)
         return report  # type: ignore[return-value]  # pluggy's wrappers return the result
 
