@@ -6,6 +6,7 @@ every run. PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import atexit
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 
@@ -47,6 +48,8 @@ _PACKAGES = ("ant_wif", "ant_cli", __name__)
 for _index, _finder in enumerate(sys.meta_path):
     if type(_finder).__name__ == "AssertionRewritingHook":
         sys.meta_path.insert(_index, _Ours)
+        # What can be reached from there is cleared last, which takes Python a few milliseconds more.
+        atexit.register(lambda: sys.meta_path.remove(_Ours) if _Ours in sys.meta_path else None)
         break
 
 

@@ -81,7 +81,7 @@ _SIGNS = "=:>,%"
 _LETTERS = "bcksvwyz"
 """Each mark has one of these."""
 _SHORTEST_RANDOM = 20  # of a labelled value in prose or source code
-_RANDOM_CHARACTERS = bytes(chr(byte) in f"{string.ascii_letters}{string.digits}_~+%-" for byte in range(256))
+_RANDOM_CHARACTERS = bytes(map(f"{string.ascii_letters}{string.digits}_~+%-".encode().__contains__, range(256)))
 
 
 @functools.cache
