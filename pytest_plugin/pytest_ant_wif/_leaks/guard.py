@@ -53,7 +53,7 @@ class LeakGuard:
         self._leaked: list[str] = []
         self._judged: object = None
         self._cassettes_are_clean = False
-        self._free_of_marks: set[str] = set()
+        self._free_of_marks: list[str] = []
         self._streams: list[CleanStream] = []
         self._undo: list[Callable[[], None]] = []
         for name in VARIABLES:
@@ -118,14 +118,12 @@ class LeakGuard:
     def _may_leak(self, text: str) -> bool:
         if self._knows or len(text) < _LONG:
             return self._knows or self._look(text)
-        # A report repeats what was printed, and passes here several times.
-        if text in self._free_of_marks:
+        # A report repeats what was printed, and passes here several times; the terminal writes it without its end.
+        if any(known.startswith(text) for known in self._free_of_marks):
             return False
         if self._look(text):
             return True
-        if len(self._free_of_marks) >= _REMEMBERED:
-            self._free_of_marks.clear()
-        self._free_of_marks |= {text, text.removesuffix("\n")}  # the terminal writes it without its end
+        self._free_of_marks = [text, *self._free_of_marks[: _REMEMBERED - 1]]
         return False
 
     @contextmanager
