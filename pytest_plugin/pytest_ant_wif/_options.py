@@ -43,6 +43,11 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def is_marked(item: pytest.Item, name: str) -> bool:
+    """Whether a test has this marker. Most do not, and a look at the keywords, which hold other names too, is cheap."""
+    return name in item.keywords and item.get_closest_marker(name) is not None
+
+
 def _chosen(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
     chosen = config.getoption(name) or config.getini(name)
     if chosen not in choices:

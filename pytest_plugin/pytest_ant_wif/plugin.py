@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ant_wif._leaks.guard import ALLOWED, LeakGuard
-from pytest_ant_wif._options import add_options, is_worker, leaks_of, mode_of
+from pytest_ant_wif._leaks.guard import ALLOWED, LeakGuard, LeakJudge
+from pytest_ant_wif._options import add_options, is_marked, is_worker, leaks_of, mode_of
 from pytest_ant_wif._safety import never_raises
 from pytest_ant_wif.fixtures import (
     ant_async_client,
@@ -53,6 +53,11 @@ _MARKERS = (
     "ant_platform(name): the platform that the fixture ant_platform pretends to be",
     f"{ALLOWED}: means to print secrets, so the leak guard leaves this test alone",
 )
+
+
+def __dir__() -> list[str]:
+    """Fixtures and hooks: pytest looks at each name twice, in every run."""
+    return [*__all__, *(name for name in globals() if name.startswith("pytest_"))]
 
 
 _PLATFORM = "ant_platform"
@@ -124,7 +129,9 @@ def pytest_configure(config: pytest.Config) -> None:
     guard = _guard_of(config)
     guard.cover_captured_streams()
     _show_captured_at_the_end(config)  # again, for a guard that a conftest loads
-    guard.fails = leaks == "fail"
+    if leaks == "fail":
+        guard.fails = True
+        config.pluginmanager.register(LeakJudge(guard))
     guard.cover_trace()
     config.pluginmanager.register(guard, _GUARD)
 
@@ -182,15 +189,15 @@ def pytest_configure_node(node: Any) -> None:
 @never_raises
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a real credential where there is none, and refuse a marker that would do nothing."""
-    # What has `request` may ask for the fixture as it runs.
-    is_unused = {_PLATFORM, "request"}.isdisjoint(getattr(item, "fixturenames", (_PLATFORM,)))
-    if is_unused and any(mark.name == _PLATFORM for mark in item.own_markers):
+    if any(mark.name == _PLATFORM for mark in item.own_markers) and {_PLATFORM, "request"}.isdisjoint(
+        getattr(item, "fixturenames", (_PLATFORM,))
+    ):  # what has `request` may ask for the fixture as it runs
         pytest.fail(
             f"the marker {_PLATFORM} is for the fixture of that name, which this test does not use: "
             f'give it the argument {_PLATFORM}, or the marker usefixtures("{_PLATFORM}")',
             pytrace=False,
         )
-    if "ant_live" not in item.keywords or item.get_closest_marker("ant_live") is None:
+    if not is_marked(item, "ant_live"):
         return
     if mode_of(item.config) == "emulator":
         pytest.skip("needs a real credential, and the mode is emulator: run with --ant-mode live or auto")

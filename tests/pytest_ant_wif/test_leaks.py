@@ -84,6 +84,12 @@ def test_xfail(kind):
 def test_because(kind):
     pytest.xfail("code=" + KINDS[kind])
 
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.xfail(reason="code=" + KINDS[kind])) for kind in KINDS]
+)
+def test_reason(kind):
+    raise RuntimeError("nothing of it in the message")
+
 @every
 def test_property(kind, record_property):
     record_property("seen", {"code": KINDS[kind]})
@@ -124,6 +130,12 @@ class Reporter:
         with open("out/made.txt", "a") as file:
             print(vars(report), report.longreprtext, getattr(report, "wasxfail", ""), file=file)
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    Reporter().write(report)
+    return report
+
 class Wrapper(Reporter):
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self):
@@ -152,6 +164,7 @@ PLACES = {
     "skip": "the reason",
     "xfail": "the message",
     "because": "the reason",
+    "reason": "the reason",
     "property": "the property seen",
     "setup": "captured stdout setup",
     "teardown": "captured stdout teardown",
@@ -229,7 +242,7 @@ def test_no_secret_is_in_anything_that_is_written(
     failed = _failures(pytester.path / "out" / "report.jsonl")
     if leaks == "redact":
         number = len(kinds)
-        result.assert_outcomes(passed=6 * number + CLEAN, failed=5 * number, skipped=number, xfailed=2 * number)
+        result.assert_outcomes(passed=6 * number + CLEAN, failed=5 * number, skipped=number, xfailed=3 * number)
         return
     assert not [name for name in failed if name.startswith("test_clean")]
     for way, place in PLACES.items():

@@ -14,17 +14,21 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ant_wif._leaks.reports import VARIABLES, is_bare, parts_of, subtest_of
 from pytest_ant_wif._leaks.writers import CleanFile, CleanFormatter, CleanStream
-from pytest_ant_wif._options import is_worker
+from pytest_ant_wif._options import is_marked, is_worker
 from pytest_ant_wif._safety import never_raises, warn_once
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytest_ant_wif._leaks.masking import Masking
+
+    Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
 
 ALLOWED = "ant_allow_secrets"
 _MARK = (ALLOWED, "true")
@@ -38,6 +42,8 @@ _COUNTED = ("passed", "failed", "skipped")  # others are attempts that another p
 _KEPT = {
     "sections", "nodeid", "_id", "location", "outcome", "when", "longrepr", "user_properties", "result", "keywords",
 }  # fmt: skip
+# Where pytest keeps the reason of an expected failure until it writes it into the report.
+_EXPECTED: pytest.StashKey[Any] = getattr(sys.modules.get("_pytest.skipping"), "xfailed_key", pytest.StashKey())
 
 
 class LeakGuard:
@@ -59,6 +65,10 @@ class LeakGuard:
         for name in VARIABLES:
             if os.environ.get(name):
                 self.know(os.environ[name])
+
+    def __dir__(self) -> list[str]:
+        """Return the hooks: pytest looks at each name twice, in every run."""
+        return [name for name in vars(LeakGuard) if name.startswith("pytest_")]
 
     @cached_property
     def _masking(self) -> Masking:
@@ -141,7 +151,7 @@ class LeakGuard:
     @never_raises
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Note whether this test means to show secrets."""
-        self._item, self._allowed = item, item.get_closest_marker(ALLOWED) is not None
+        self._item, self._allowed = item, is_marked(item, ALLOWED)
         self._accusation = ""
         self._clean_cassettes()
 
@@ -161,17 +171,22 @@ class LeakGuard:
 
     # --- reports ------------------------------------------------------------------------------------
 
-    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
-    def pytest_report_made(self, item: pytest.Item) -> Iterator[None]:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Reporting:
         """Clean a report where it is made: wrappers of other plugins read it before it is logged."""
-        report, self._leaked, self._judged = cast("pytest.TestReport", (yield)), [], None
-        if not is_bare(report):
-            self._clean_where_it_is_made(item, report)
-        return report  # type: ignore[return-value]  # pluggy's wrappers return the result
+        report = yield
+        may_be_expected = call.when == "call" and item.stash.get(_EXPECTED, None)
+        if may_be_expected or self._allowed or item is not self._item or not is_bare(report):
+            self._clean_where_it_is_made(item, call, report)
+        return report
 
     @never_raises
-    def _clean_where_it_is_made(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        if item.get_closest_marker(ALLOWED) is not None:
+    def _clean_where_it_is_made(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+    ) -> None:
+        self._leaked = []
+        if is_marked(item, ALLOWED):
+            report.user_properties = [*report.user_properties, _MARK]
             return
         if parts := self._suspicious(report):
             with self._knowing(parts):
@@ -179,26 +194,28 @@ class LeakGuard:
                     self._leaked = list(self._leaks_of(report))
                 self._clean_report(report)
         self._judged = report.longrepr
+        # pytest writes the reason of an expected failure into the report later.
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, pytest.xfail.Exception):
+            self._clean_reason(error, "msg")
+        elif (error or call.when == "call") and (expected := item.stash.get(_EXPECTED, None)):
+            self._clean_reason(expected, "reason")
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
-        """Clean the reason of an expected failure; with `fail`, make a failure of a leak. pytest comes first here."""
-        report = cast("pytest.TestReport", (yield))
-        may_fail = self.fails and not is_bare(report)
-        if may_fail or self._allowed or item is not self._item or hasattr(report, "wasxfail"):
-            self._judge(item, report)
-        return report  # type: ignore[return-value]  # pluggy's wrappers return the result
+    def _clean_reason(self, holder: object, name: str) -> None:
+        reason = str(getattr(holder, name))
+        if self.leaks(reason):
+            self._leaked.append("the reason")
+            object.__setattr__(holder, name, self.clean(reason))  # frozen
 
     @never_raises
-    def _judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        if item.get_closest_marker(ALLOWED) is not None:
-            report.user_properties = [*report.user_properties, _MARK]
+    def judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Make a failure of a report that holds a secret, or held one before it was cleaned."""
+        leaked, self._leaked = self._leaked, []
+        if is_bare(report) or is_marked(item, ALLOWED):
             return
-        if self.fails and ((parts := self._suspicious(report)) or self._leaked):
+        if (parts := self._suspicious(report)) or leaked:
             with self._knowing(parts):
-                self._accuse(report, self._leaked)
-        if hasattr(report, "wasxfail"):
-            report.wasxfail = self.clean(report.wasxfail)
+                self._accuse(report, leaked)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
@@ -231,7 +248,7 @@ class LeakGuard:
     @never_raises
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Clean what is said of a module that cannot be imported."""
-        if self._suspicious(report):
+        if not is_bare(report) and self._suspicious(report):
             self._clean_report(report)
 
     @pytest.hookimpl(tryfirst=True)
@@ -477,3 +494,16 @@ class LeakGuard:
         before = getattr(owner, name)
         setattr(owner, name, value)
         self._undo.append(lambda: setattr(owner, name, before))
+
+
+class LeakJudge:
+    """Makes failures of the leaks that the guard found, when pytest has said what it makes of a test."""
+
+    def __init__(self, guard: LeakGuard) -> None:
+        self._guard = guard
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Reporting:
+        report = yield
+        self._guard.judge(item, report)
+        return report

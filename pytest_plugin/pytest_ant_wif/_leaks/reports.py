@@ -20,16 +20,24 @@ VARIABLES = (
 _PLAIN = frozenset(
     (
         "nodeid", "_id", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections",
-        "duration", "start", "stop", "node", "worker_id", "testrun_uid", "item_index",
+        "duration", "start", "stop", "result", "node", "worker_id", "testrun_uid", "item_index",
     )
 )  # fmt: skip
+_PLAIN_TOGETHER: set[tuple[str, ...]] = set()
+"""Of the same reports in the same order: seen before."""
 
 
-def is_bare(report: pytest.TestReport) -> bool:
+def is_bare(report: pytest.TestReport | pytest.CollectReport) -> bool:
     """Whether the report holds no text of the test: most are so, and have to cost nothing."""
     held = getattr(report, "__dict__", {})
-    has_text = held.get("sections", True) or held.get("user_properties", True) or held.get("longrepr", True) is not None
-    return not has_text and _PLAIN.issuperset(held)
+    if held.get("sections", True) or held.get("user_properties") or held.get("longrepr", True) is not None:
+        return False
+    names = tuple(held)
+    if names not in _PLAIN_TOGETHER:
+        if not _PLAIN.issuperset(names):
+            return False
+        _PLAIN_TOGETHER.add(names)
+    return True
 
 
 def parts_of(report: pytest.TestReport | pytest.CollectReport, judged: object = None) -> Iterator[str]:
