@@ -713,6 +713,22 @@ def test_what_became_of_an_assertion_is_known_to_this_process_and_the_next(
     assert len(list(cache.spent.iterdir())) == 1
 
 
+@as_root
+@pytest.mark.parametrize("job", [{}, {"GITLAB_CI": "true", "CI_JOB_ID": "7"}], ids=["user", "job"])
+def test_what_root_keeps_in_another_users_home_is_that_users(job: dict[str, str], tmp_path: Path) -> None:
+    os.chown(tmp_path, SOMEBODY, SOMEBODY)
+    cache = CacheDir.locate(Environment({"HOME": str(tmp_path), **job}))
+    assert cache is not None
+    store, assertion = CacheStore(cache, KEY), SecretStr(forged_jwt())
+    for _ in range(2):
+        store.write(TOKEN)
+        presented(200, AssertionLog(cache, Clock(NOW)), assertion)
+        assert {(each.stat().st_uid, each.stat().st_gid) for each in tmp_path.rglob("*")} == {(SOMEBODY, SOMEBODY)}
+    assert store.read() == TOKEN
+    assert AssertionLog(cache, Clock(NOW)).find(assertion) is not None
+    assert not CacheDir(cache.path, "env").is_safe()
+
+
 def test_of_a_second_use_the_answer_is_kept_and_of_the_first_the_rest() -> None:
     clock, assertion = Clock(NOW), SecretStr(forged_jwt())
     log = AssertionLog(None, clock)

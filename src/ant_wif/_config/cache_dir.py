@@ -7,11 +7,12 @@ import os
 import re
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from ant_wif._environment import CACHE, HOME, Environment
-from ant_wif._files import findings, make_folder, remove_folder
+from ant_wif._files import findings, make_folder, owners_in, read_object, remove_folder, write_atomically
 from ant_wif._secrets import sanitize_path
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import jobs
@@ -21,10 +22,15 @@ _JOB_SECONDS = 2 * 24 * 3600
 
 
 class CacheDir(NamedTuple):
-    """The folder of the shared store; `via` is `env`, `job` or `user`."""
+    """The folder of the shared store; `via` is `env`, `job` or `user`.
+
+    `owners` are whose files are used; `None` means this user's and root's. Root in another user's home works for that
+    user.
+    """
 
     path: Path
     via: str
+    owners: frozenset[int] | None = None
 
     @classmethod
     def locate(cls, environ: Environment, stated: str | None = None) -> CacheDir | None:
@@ -34,15 +40,15 @@ class CacheDir(NamedTuple):
         """
         if stated:
             return cls(environ.expand(stated), "env")
-        user = _of_user(environ)
+        user, owners = _of_user(environ), owners_in(environ.home)
         for job in jobs(environ):
             temporary, job_id = (environ.get(name or "", "") for name in (job.temporary_folder, job.id))
             name = re.sub(r"[^A-Za-z0-9-]", "_", job_id)[:64]
             if temporary and os.path.isdir(temporary):
                 return cls(Path(temporary) / (f"ant-wif-{name}" if name else "ant-wif"), "job")
             if name and user is not None:
-                return cls(user / _JOBS_FOLDER / name, "job")
-        return cls(user, "user") if user is not None else None
+                return cls(user / _JOBS_FOLDER / name, "job", owners)
+        return cls(user, "user", owners) if user is not None else None
 
     @property
     def spent(self) -> Path:
@@ -52,7 +58,7 @@ class CacheDir(NamedTuple):
     def is_safe(self) -> bool:
         """Whether the folder is there, and no other user could have changed its content."""
         try:
-            return _unsafe(self.path) is None
+            return _unsafe(self) is None
         except OSError:
             return False
 
@@ -65,7 +71,7 @@ class CacheDir(NamedTuple):
             if not os.path.lexists(self.path):
                 self._create()
             self.check()
-            make_folder(self.spent, mode=0o700)
+            make_folder(self.spent, mode=0o700, owners=self.owners)
         except OSError as error:
             raise ConfigurationError(
                 f"the cache folder {sanitize_path(self.path)} cannot be used: {error.strerror or type(error).__name__}",
@@ -75,7 +81,7 @@ class CacheDir(NamedTuple):
     def check(self) -> None:
         """Refuse the folder where others could tamper with what is in it. Raises ConfigurationError: what was found."""
         try:
-            problem = _unsafe(self.path)
+            problem = _unsafe(self)
         except PermissionError as error:
             problem = str(error.strerror), "check the owner and mode of the folders above it"
         except OSError:
@@ -87,8 +93,17 @@ class CacheDir(NamedTuple):
                 hint=f"{remedy}, or set ANT_CACHE_DIR to a folder of this user's own",
             )
 
+    def write(self, path: Path, content: Callable[[], bytes]) -> None:
+        """Write a file of the folder. Raises ConfigurationError: `prepare` does, or the file cannot be written."""
+        self.prepare()
+        write_atomically(path, content, mode=0o600, folder_mode=0o700, owners=self.owners)
+
+    def read(self, path: Path, *, what: str) -> dict[str, object] | None:
+        """Read a file of the folder, as `read_object` does. Raises ProfileError."""
+        return read_object(path, what=what, secret=True, owners=self.owners)
+
     def _create(self) -> None:
-        make_folder(self.path, mode=0o700)
+        make_folder(self.path, mode=0o700, owners=self.owners)
         self._forget_old_jobs()
 
     def _forget_old_jobs(self) -> None:
@@ -107,9 +122,10 @@ def _of_user(environ: Environment) -> Path | None:
     return environ.user_folder(CACHE) if has_place else None
 
 
-def _unsafe(path: Path) -> tuple[str, str] | None:
+def _unsafe(cache: CacheDir) -> tuple[str, str] | None:
     """Say what is wrong with the folder, and what mends it. Raises OSError: it is not there."""
+    path = cache.path
     if not stat.S_ISDIR(path.lstat().st_mode):
         return "it is not a folder, or is a link to one", f"remove {sanitize_path(path)}"
-    refused = (finding for finding in findings(path, top=path) if finding.refused)
+    refused = (finding for finding in findings(path, top=path, owners=cache.owners) if finding.refused)
     return next(((finding.problem, finding.hint.partition(";")[0]) for finding in refused), None)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ant_wif._config import CacheDir
-from ant_wif._files import read_object, remove, sweep, write_atomically
+from ant_wif._files import remove, sweep
 from ant_wif._http import RequestFailure, Response, request_id_of
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import ConfigurationError, ProfileError
@@ -84,7 +84,7 @@ def retryable(cache: CacheDir) -> list[Path]:
 
     That one was used, or may have been, stays true whatever is forgotten here.
     """
-    found = {path: _read(path) for path in sorted(cache.spent.glob("*.json"))}
+    found = {path: _read(cache, path) for path in sorted(cache.spent.glob("*.json"))}
     return [path for path, record in found.items() if record is None or record.outcome == DENIED]
 
 
@@ -101,7 +101,7 @@ class AssertionLog:
         name = _name(assertion)
         found = self._memory.get(name)
         if self._cache is not None and self._cache.is_safe() and (found is None or found.outcome == UNKNOWN):
-            found = _read(self._cache.spent / name) or found
+            found = _read(self._cache, self._cache.spent / name) or found
         return found
 
     def record(
@@ -136,10 +136,9 @@ class AssertionLog:
             return
         content = (json.dumps({"version": 1, **record._asdict()}) + "\n").encode()
         try:
-            self._cache.prepare()
-            write_atomically(self._cache.spent / _name(token.assertion), lambda: content, mode=0o600, folder_mode=0o700)
+            self._cache.write(self._cache.spent / _name(token.assertion), lambda: content)
             if answer is not None:
-                self._forget_expired(self._cache.spent)
+                self._forget_expired(self._cache)
         except ConfigurationError as error:
             log.debug("the use of an identity token is not recorded for other processes: %s", error.summary)
 
@@ -149,18 +148,18 @@ class AssertionLog:
         if self._cache is not None:
             _forget(self._cache.spent / _name(token.assertion))
 
-    def _forget_expired(self, spent: Path) -> None:
+    def _forget_expired(self, cache: CacheDir) -> None:
         """Remove records of assertions that have expired, and what killed processes left.
 
         Of many records it reads some, at random: each exchange adds one and may remove more, so a folder that many
         processes share stays small without a process that reads all of it.
         """
-        sweep(spent)
+        sweep(cache.spent)
         with suppress(OSError):
-            names = [name for name in os.listdir(spent) if name.endswith(".json")]
+            names = [name for name in os.listdir(cache.spent) if name.endswith(".json")]
             for name in random.sample(names, min(len(names), _MOST_READ)):
-                path = spent / name
-                record = _read(path)
+                path = cache.spent / name
+                record = _read(cache, path)
                 if record is None or record.until < self._clock():
                     _forget(path)
 
@@ -181,9 +180,9 @@ def _program() -> str:
     return re.sub(r"[^\w.-]", "_", sanitize(Path(sys.argv[0] if sys.argv else "").name or "python", limit=40))
 
 
-def _read(path: Path) -> AssertionUse | None:
+def _read(cache: CacheDir, path: Path) -> AssertionUse | None:
     try:
-        fields = read_object(path, what="record", secret=True)
+        fields = cache.read(path, what="record")
     except ConfigurationError as error:
         log.debug("a record is ignored: %s", error.summary)
         return None

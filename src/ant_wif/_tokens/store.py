@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ant_wif._config import CacheDir, ConfigDir
-from ant_wif._files import Draft, make_folder, read_object, remove, sweep, write_atomically
+from ant_wif._files import Draft, make_folder, remove, sweep
 from ant_wif._secrets import SecretStr, is_sendable
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.grants.jwt_bearer import Federation
@@ -222,7 +222,7 @@ class CacheStore:
         sweep(self._path.parent, of=self._path.name)
 
     def read(self) -> AccessToken | None:
-        found = _read(self._path) if self._cache.is_safe() else None
+        found = _read(self._cache, self._path) if self._cache.is_safe() else None
         if found is not None and found[0] != self._entry:
             log.debug("%s holds a token for other settings; it is replaced", self._path)
             return None
@@ -240,15 +240,14 @@ class CacheStore:
             return (json.dumps(document, indent=2) + "\n").encode()
 
         try:
-            self._cache.prepare()
-            write_atomically(self._path, content, mode=0o600, folder_mode=0o700)
+            self._cache.write(self._path, content)
         except ConfigurationError as error:
             log.debug("the token is not kept for the next process: %s", error.summary)
 
 
 def cached_tokens(cache: CacheDir) -> list[tuple[Path, CacheKey, AccessToken]]:
     """Return what the shared folder holds, sorted by expiry; files that cannot be used are left out."""
-    found = ((path, _read(path)) for path in (_entry_paths(cache.path) if cache.is_safe() else []))
+    found = ((path, _read(cache, path)) for path in (_entry_paths(cache.path) if cache.is_safe() else []))
     usable = [(path, *content) for path, content in found if content is not None]
     return sorted(usable, key=lambda each: each[2].expires_at or 0)
 
@@ -276,10 +275,10 @@ def _entry_paths(folder: Path) -> list[Path]:
     return []
 
 
-def _read(path: Path) -> tuple[CacheKey, AccessToken] | None:
+def _read(cache: CacheDir, path: Path) -> tuple[CacheKey, AccessToken] | None:
     """Read one entry; what is wrong with it is said at debug level."""
     try:
-        document = read_object(path, what="cached token", secret=True)
+        document = cache.read(path, what="cached token")
     except ConfigurationError as error:
         log.debug("a cached token is ignored: %s", error.summary)
         return None
