@@ -81,6 +81,26 @@ def test_a_file_that_holds_no_credentials_is_left_alone_by_every_command(
             assert f"left {path} alone" in outcome.err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize("named", ["configs/default.json", "notes.txt", "credentials.json"])
+def test_a_mode_is_to_be_changed_only_of_a_credentials_file(
+    ant: Ant, directory: ConfigDir, running: Emulator, tmp_path: Path, named: str
+) -> None:
+    is_credentials = named == "credentials.json"
+    path = (directory.path if "/" in named else tmp_path) / named
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'{{"access_token": "{TOKEN}"}}' if is_credentials else "hello")
+    directory.write("default", _profile(running, "login", path))
+    path.chmod(0o644)
+    for command in (("auth", "logout"), ("auth", "print-credentials"), ("auth", "login", "--no-browser")):
+        outcome = ant(*command)
+        assert outcome.status != 0
+        assert f"{path} can be read or written by group or others (mode 0644)" in outcome.err
+        hint = f"chmod 600 {path}" if is_credentials else "correct authentication.credentials_path in the profile"
+        assert outcome.err.splitlines()[-1] == f"hint: {hint}"
+        assert TOKEN not in outcome.err
+
+
 @pytest.mark.parametrize("named", [os.devnull, "the folder of credentials"])
 def test_no_hint_says_to_move_away_what_only_the_profile_is_wrong_about(
     ant: Ant, directory: ConfigDir, running: Emulator, named: str

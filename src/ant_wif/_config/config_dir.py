@@ -23,13 +23,14 @@ from ant_wif._files import (
     draft_of,
     is_utf16,
     owners_in,
+    read_document,
     read_object,
     remove,
     try_lock,
     write_atomically,
 )
 from ant_wif._secrets import SecretStr, quoted, sanitize_path
-from ant_wif.errors import ProfileError
+from ant_wif.errors import ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
     from ant_wif._config.documents import Profile, StoredCredentials
@@ -238,7 +239,7 @@ class ConfigDir:
         self._check_holder(path)
         found = _stored(path, self.owners)
         if isinstance(found, ProfileError):
-            if self._is_elsewhere(path) and (found.hint or "").startswith((*_FIXABLE, f"move {sanitize_path(path)}")):
+            if self._is_elsewhere(path) and _is_wrong_path(path, found.hint or ""):
                 found.hint = _CORRECT_PATH
             raise found
         if self._is_elsewhere(path):
@@ -387,6 +388,14 @@ def _refuse_other_files(path: Path, stored: StoredCredentials | None) -> None:
             facts=("named by: authentication.credentials_path of the profile",),
             hint=_CORRECT_PATH,
         )
+
+
+def _is_wrong_path(path: Path, hint: str) -> bool:
+    """Whether a profile is wrong about its credentials file, and not the file, as `hint` says."""
+    if hint.startswith(("chmod", "chown")):  # a regular file that could be opened
+        with contextlib.suppress(ConfigurationError):
+            return "access_token" not in read_document(path, what="credentials file", hint="")
+    return hint.startswith((*_FIXABLE, "chmod", "chown", f"move {sanitize_path(path)}"))
 
 
 def _remove_unless_held(lock: Path) -> None:
