@@ -122,7 +122,7 @@ def test_a_connection_that_was_never_made_is_tried_again_for_any_method(waits: W
     with api, pytest.raises(ApiError, match="could not be reached") as caught:
         api.send("POST", "/v1/things", {})
     assert len(waits) == 3
-    assert "--base-url" in str(caught.value.hint)
+    assert "base_url" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("fault", [None, Fault.status(500), Fault.status(429, retry_after=1), Fault.drop_after()])
@@ -332,7 +332,7 @@ def test_a_page_that_is_not_json_is_an_error_with_a_hint(body: bytes, waits: Wai
     answer = (200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
     with answering(answer, waits) as api, pytest.raises(ApiError, match="not a JSON object") as caught:
         api.get("/v1/models")
-    assert "check that --base-url names the Claude API" in str(caught.value.hint)
+    assert "check that base_url names the Claude API" in str(caught.value.hint)
 
 
 def test_the_text_of_a_message_is_put_together_from_its_events(waits: Waits) -> None:

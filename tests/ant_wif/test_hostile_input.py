@@ -754,7 +754,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused_wherever_it_stands(name:
         write(root / "evil.json", LOGIN_PROFILE, 0o644)
         base = {"ANTHROPIC_CONFIG_DIR": str(root)}
         attempts = {
-            "--profile": lambda: ant_wif.resolve(profile=name, environ=base).token(),
+            "profile is not a valid": lambda: ant_wif.resolve(profile=name, environ=base).token(),
             "ANTHROPIC_PROFILE": lambda: ant_wif.resolve(environ={**base, "ANTHROPIC_PROFILE": name}).token(),
             "active_config": lambda: ant_wif.resolve(environ=base).token(),
         }

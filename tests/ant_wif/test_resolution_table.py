@@ -1068,7 +1068,7 @@ IN_PART = {"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}
             "the federation profile {home}/.config/anthropic/configs/default.json lacks organization_id",
             "add it to the file, or set ANTHROPIC_ORGANIZATION_ID"),
         ({"identity_source": "none"}, config("default", federated({"identity_token": ...})),
-            "there is no identity token: --identity-source has the value none", "leave out --identity-source"),
+            "there is no identity token: identity_source has the value none", "leave out identity_source"),
         ({"identity_source": "none"}, config("default", federated({"identity_token": ...}, organization_id=...)),
             "the federation profile {home}/.config/anthropic/configs/default.json lacks organization_id, "
             "authentication.identity_token",

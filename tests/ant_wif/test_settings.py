@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 
 import ant_wif
 from ant_wif._config.documents import Profile
-from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings
+from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings, flag
 from ant_wif._environment import Environment
-from ant_wif.errors import ConfigurationError, ProfileError
+from ant_wif.errors import AntWifError, ConfigurationError, ProfileError
+from support import preloaded
 from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 
@@ -95,10 +97,10 @@ def test_an_empty_argument_is_refused_rather_than_ignored() -> None:
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ({"api_key": 5}, "--api-key is not a string"),
-        ({"workspace_id": ["x"]}, "--workspace-id is not a string"),
-        ({"profile": 5}, "--profile is not a valid profile name"),
-        ({"profile": b"ci"}, "--profile is not a valid profile name"),
+        ({"api_key": 5}, "api_key is not a string"),
+        ({"workspace_id": ["x"]}, "workspace_id is not a string"),
+        ({"profile": 5}, "profile is not a valid profile name"),
+        ({"profile": b"ci"}, "profile is not a valid profile name"),
     ],
 )
 def test_an_argument_of_another_type_is_refused_by_its_name(
@@ -107,6 +109,34 @@ def test_an_argument_of_another_type_is_refused_by_its_name(
     with pytest.raises((ConfigurationError, ProfileError)) as refused:
         ant_wif.resolve(**argument, environ={"HOME": str(tmp_path)})
     assert str(refused.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"api_key": ""}, "--api-key"),
+        ({"auth_token": "a b"}, "--auth-token"),
+        ({"base_url": "http://evil.example", "api_key": "x"}, "--base-url"),
+        ({"profile": "x/y"}, "--profile"),
+        ({"federation_rule_id": "x", "organization_id": ORGANIZATION, "identity_token": "x"}, "--federation-rule"),
+        ({"identity_source": "x", "federation_rule_id": RULE, "organization_id": ORGANIZATION}, "--identity-source"),
+        ({"identity_token": "x", "federation_rule_id": RULE, "organization_id": ORGANIZATION}, "--identity-token"),
+        (
+            {"identity_token_file": "/nonexistent", "federation_rule_id": RULE, "organization_id": ORGANIZATION},
+            "--identity-token-file",
+        ),
+    ],
+)
+def test_an_error_calls_an_argument_what_its_caller_does(given: dict[str, Any], option: str, tmp_path: Path) -> None:
+    with pytest.raises(AntWifError) as refused:
+        ant_wif.resolve(**given, environ={"HOME": str(tmp_path)}).token()
+    assert next(iter(given)) in str(refused.value.hint)
+    assert option not in f"{refused.value} {refused.value.hint}"
+    done = preloaded.run(
+        [preloaded.ANT, *(f"{flag(name)}={text}" for name, text in given.items()), "models", "list"],
+        env={"HOME": str(tmp_path), "PATH": os.defpath}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert option in done.stderr
 
 
 def test_secrets_do_not_show_in_the_model() -> None:

@@ -139,15 +139,17 @@ class ConfigDir:
             return self._environ.expand(override)
         return self.path / "credentials" / f"{check_name(name, found_in='the name')}.json"
 
-    def active(self, explicit: object = None) -> Active:
+    def active(self, explicit: object = None, *, named_by: str = "--profile") -> Active:
         """Which profile is meant: the argument, `ANTHROPIC_PROFILE`, `active_config`, or `default`.
+
+        `named_by` is what an error calls the argument.
 
         Raises:
             ProfileError: the name found is not one that a profile can have, or others could have put it there.
         """
         if explicit is not None:
             named = explicit.strip() if isinstance(explicit, str) else explicit
-            return Active(check_name(named, found_in="--profile"), "flag")
+            return Active(check_name(named, found_in=named_by), "flag")
         stated = self._environ.text("ANTHROPIC_PROFILE")
         if stated:
             return Active(check_name(stated, found_in="ANTHROPIC_PROFILE"), "env")

@@ -7,7 +7,7 @@ fills what it leaves out or leaves empty.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, InstanceOf, ValidationError
@@ -32,7 +32,7 @@ DEFAULT_CONSOLE_URL = "https://platform.claude.com"
 class Origin(NamedTuple):
     """Where a value came from: `via` is `flag`, `profile`, `env` or `default`; `name` says which.
 
-    `place` is what an error calls it: the flag, the variable, or the key with the path of the file.
+    `place` is what an error calls it: the flag or argument, the variable, or the key with the path of the file.
     """
 
     via: str
@@ -44,6 +44,12 @@ class Variable(NamedTuple):
     """The environment variable that fills a field."""
 
     name: str
+
+
+def flag(name: str) -> str:
+    """The command-line option of an argument."""
+    option = {"federation_rule_id": "federation_rule", "oauth_client_id": "client_id"}.get(name, name)
+    return f"--{option.replace('_', '-')}"
 
 
 _PROFILE_FIELDS = {
@@ -112,8 +118,15 @@ class Settings(BaseSettings):
     origins: dict[str, Origin] = Field(default_factory=dict)
 
     @classmethod
-    def load(cls, arguments: Mapping[str, object], environ: Environment, profile: Profile | None = None) -> Settings:
-        """Unify the three places. An argument that is `None` was not given.
+    def load(
+        cls,
+        arguments: Mapping[str, object],
+        environ: Environment,
+        profile: Profile | None = None,
+        *,
+        named: Callable[[str], str] = flag,
+    ) -> Settings:
+        """Unify the three places. An argument that is `None` was not given; errors call it what `named` returns.
 
         Raises ConfigurationError: a value is not one that its field can have.
         """
@@ -124,8 +137,8 @@ class Settings(BaseSettings):
         }
         empty = next((name for name, value in given.items() if value == ""), None)
         if empty:
-            raise ConfigurationError(f"{flag(empty)} is empty", hint=f"give {flag(empty)} a value, or leave it out")
-        context: dict[str, Any] = {"environ": environ, "profile_file": profile}
+            raise ConfigurationError(f"{named(empty)} is empty", hint=f"give {named(empty)} a value, or leave it out")
+        context: dict[str, Any] = {"environ": environ, "profile_file": profile, "named": named}
         try:
             found = _readable(cls(**given, **context))
         except ValidationError as error:
@@ -134,7 +147,11 @@ class Settings(BaseSettings):
             # Text of the model's own would not be known as permitted.
             urls = {name: permit_url(getattr(found, name), environ) for name in ("base_url", "console_url")}
             return found.model_copy(update=urls)
-        raise _explained(problem["loc"], problem_in_words(problem["type"], problem["msg"]), given)
+        name = str(problem["loc"][0])
+        where = named(name) if name in given else (name in cls.model_fields and cls.variable(name)) or name
+        message = sanitize(problem_in_words(problem["type"], problem["msg"]))
+        # The value itself may be a secret.
+        raise ConfigurationError(f"{where} {message}", hint=f"correct {where}")
 
     @classmethod
     def settings_customise_sources(
@@ -152,7 +169,7 @@ class Settings(BaseSettings):
             init_settings,
             ProfileSource(settings_cls, passed.get("profile_file")),
             EnvironmentSource(settings_cls, passed.get("environ", Environment())),
-            OriginSource(settings_cls, passed.get("profile_file")),
+            OriginSource(settings_cls, passed.get("profile_file"), passed.get("named", flag)),
         )
 
     @property
@@ -211,7 +228,7 @@ def _readable(settings: Settings) -> Settings:
             and not text.isascii()
             and any("\ud800" <= character <= "\udfff" for character in text)
         ):
-            where = settings.origin(name).name.replace(":", " ")
+            where = settings.origin(name).place
             raise ConfigurationError(f"{where} holds bytes that are not valid UTF-8", hint=f"correct {where}")
     return settings
 
@@ -270,9 +287,9 @@ class EnvironmentSource(PydanticBaseSettingsSource):
 class OriginSource(PydanticBaseSettingsSource):
     """Adds the one field `origins`: which of the sources before it set what."""
 
-    def __init__(self, settings_cls: type[BaseSettings], profile: Profile | None) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], profile: Profile | None, named: Callable[[str], str]) -> None:
         super().__init__(settings_cls)
-        self._profile = profile
+        self._profile, self._named = profile, named
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
@@ -286,7 +303,9 @@ class OriginSource(PydanticBaseSettingsSource):
         if self._profile is not None:
             origins |= {name: _in_file(self._profile, name) for name in found["ProfileSource"]}
         origins |= {
-            name: Origin("flag", flag(name), flag(name)) for name in found["InitSettingsSource"] if name in fields
+            name: Origin("flag", flag(name), self._named(name))
+            for name in found["InitSettingsSource"]
+            if name in fields
         }
         return {"origins": origins}
 
@@ -302,12 +321,6 @@ def _in_file(profile: Profile, name: str) -> Origin:
 _SECRETS = {"api_key", "auth_token", "identity_token"}
 
 
-def flag(name: str) -> str:
-    """The command-line option of an argument; messages call an argument by it."""
-    option = {"federation_rule_id": "federation_rule", "oauth_client_id": "client_id"}.get(name, name)
-    return f"--{option.replace('_', '-')}"
-
-
 def _variable(field: FieldInfo) -> str | None:
     return next((mark.name for mark in field.metadata if isinstance(mark, Variable)), None)
 
@@ -319,11 +332,3 @@ def _collect(source: PydanticBaseSettingsSource) -> dict[str, Any]:
         if value is not None:
             found[key] = value
     return found
-
-
-def _explained(location: tuple[int | str, ...], message: str, given: Mapping[str, object]) -> ConfigurationError:
-    """Say which value cannot be used and where it stands. The value itself may be a secret."""
-    name = str(location[0])
-    variable = Settings.variable(name) if name in Settings.model_fields else None
-    where = flag(name) if name in given else variable or name
-    return ConfigurationError(f"{where} {sanitize(message)}", hint=f"correct {where}")

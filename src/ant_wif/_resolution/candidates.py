@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ant_wif._config import Active, ConfigDir, Settings, Via
+from ant_wif._config import Active, ConfigDir, Settings, Via, flag
 from ant_wif._environment import Environment, steady
 from ant_wif._secrets import sanitize_path
 from ant_wif._tokens import (
@@ -49,19 +49,26 @@ class ResolutionContext:
         profile: str | None = None,
         config_dir: str | os.PathLike[str] | None = None,
         clock: Callable[[], float] = steady,
+        named: Callable[[str], str] = flag,
     ) -> None:
+        """`named` returns what errors call an argument."""
         self.arguments = arguments
+        self.named = named
         self._profile_argument = profile
         self.clock = clock
         self.environ = environ
         self.directory = ConfigDir.locate(environ, config_dir)
-        self.settings = Settings.load(arguments, environ)
+        self.settings = self.load()
+
+    def load(self, profile: Profile | None = None) -> Settings:
+        """Unify arguments, environment and a profile. Raises ConfigurationError, as `Settings.load` does."""
+        return Settings.load(self.arguments, self.environ, profile, named=self.named)
 
     @cached_property
     def active(self) -> Active | ProfileError:
         """Which profile is meant, or why that cannot be said."""
         try:
-            return self.directory.active(self._profile_argument)
+            return self.directory.active(self._profile_argument, named_by=self.named("profile"))
         except ProfileError as error:
             return error
 
@@ -82,7 +89,7 @@ class ResolutionContext:
         profile = self.directory.read(name)
         if profile.type != "oidc_federation":
             return None
-        return self.federated(Settings.load(self.arguments, self.environ, profile))
+        return self.federated(self.load(profile))
 
     def identity_of(self, settings: Settings) -> IdentitySource | None:
         """Where the identity token comes from: an argument, the profile, the environment, the platform."""
@@ -97,7 +104,7 @@ class ResolutionContext:
         if settings.identity_token and is_argument("identity_token"):
             from ant_wif.identity.env import Literal
 
-            return Literal(settings.identity_token)
+            return Literal(settings.identity_token, settings.origin("identity_token").place)
         if settings.identity is not None and not is_argument("identity_source"):
             return settings.identity
         if settings.identity_source == "none":
@@ -183,7 +190,7 @@ class TierCandidate:
 def profile_tier(inputs: ResolutionContext, candidate: TierCandidate, active: Active) -> TierCandidate:
     try:
         profile = inputs.directory.read(active.name)
-        settings = Settings.load(inputs.arguments, inputs.environ, profile)
+        settings = inputs.load(profile)
         candidate = replace(candidate, profile=profile, settings=settings)
         settings.check("base_url", "workspace_id")
     except ConfigurationError as error:

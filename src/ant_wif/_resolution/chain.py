@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ant_wif._config import Settings
+from ant_wif._config import Settings, flag
 from ant_wif._environment import HOME, Environment, steady
 from ant_wif._resolution.candidates import ResolutionContext, TierCandidate, profile_tier, shared_token
 from ant_wif._secrets import SecretStr, as_secret, is_sendable, sanitize_path
@@ -135,7 +135,8 @@ class Resolution:
     def _static(self, tier: int, source: str, via: str) -> TierCandidate:
         """Tiers 1 and 2: a secret that was handed over as it is."""
         settings = self.inputs.settings
-        name = f"--{source.replace('_', '-')}" if via == "flag" else str(Settings.variable(source))
+        name = flag(source) if via == "flag" else str(Settings.variable(source))
+        place = self.inputs.named(source) if via == "flag" else name
         secret: SecretStr | None = getattr(settings, source)
         if via == "env" and settings.origin(source).via == "flag":
             # The argument hides the variable in the model; the report still tells of both.
@@ -149,7 +150,7 @@ class Resolution:
             candidate,
             provider=StaticProvider(secret),
             token=AccessToken(secret),
-            error=_first_error(lambda: _check_sendable(secret, name), lambda: settings.check("base_url")),
+            error=_first_error(lambda: _check_sendable(secret, place), lambda: settings.check("base_url")),
         )
 
     def _explicit_profile(self) -> TierCandidate:
@@ -286,8 +287,7 @@ def resolution_of(
     environ = Environment(environ)
     path = None if identity_token_file is None else os.fspath(identity_token_file)
     given = {**arguments, "identity_token_file": path}
-    context = ResolutionContext(given, environ, profile=profile, config_dir=config_dir, clock=clock)
-    return Resolution(context)
+    return Resolution(ResolutionContext(given, environ, profile=profile, config_dir=config_dir, clock=clock, named=str))
 
 
 def _check_sendable(secret: SecretStr, name: str) -> None:

@@ -47,9 +47,10 @@ class Env(IdentitySource):
 
 @dataclass(frozen=True)
 class Literal(IdentitySource):
-    """A token that the caller already holds. It can be exchanged once."""
+    """A token that the caller already holds, in what `named_by` says. It can be exchanged once."""
 
     token: SecretStr
+    named_by: str = "--identity-token"
     source: LiteralType["literal"] = "literal"
 
     title: ClassVar[str] = "identity token argument"
@@ -57,7 +58,7 @@ class Literal(IdentitySource):
 
     @property
     def description(self) -> str:
-        return "--identity-token"
+        return self.named_by
 
     def asks_for(self, context: Context) -> str:
         return mask(self.token)
