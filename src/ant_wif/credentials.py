@@ -10,6 +10,7 @@ from ant_wif._environment import Environment, steady
 from ant_wif._http import arun, run
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenCache, TokenRequest
+from ant_wif.errors import ConfigurationError
 from ant_wif.identity import Context, IdentitySource
 from ant_wif.integrations import API_VERSION
 
@@ -216,11 +217,11 @@ def federate(
 
     environ = Environment(environ)  # before anything can raise: this frame is part of every traceback
     federation = Federation(
-        (base_url or DEFAULT_BASE_URL).strip().rstrip("/"),
-        federation_rule_id.strip(),
-        organization_id.strip(),
-        service_account_id.strip() if service_account_id is not None else None,
-        workspace_id.strip() if workspace_id is not None else None,
+        _trimmed("base_url", base_url or DEFAULT_BASE_URL).rstrip("/"),
+        _trimmed("federation_rule_id", federation_rule_id),
+        _trimmed("organization_id", organization_id),
+        _trimmed("service_account_id", service_account_id) if service_account_id is not None else None,
+        _trimmed("workspace_id", workspace_id) if workspace_id is not None else None,
     )
     federation.check()
     cache = cache_of(Settings.load({}, environ), environ)
@@ -236,3 +237,10 @@ def federate(
         http_client=http_client,
         environ=environ,
     )
+
+
+def _trimmed(name: str, given: object) -> str:
+    """Return an argument that is a text. Raises ConfigurationError: it is something else."""
+    if isinstance(given, str):
+        return given.strip()
+    raise ConfigurationError(f"{name} is not a string", hint=f"correct {name}")

@@ -13,6 +13,7 @@ from ant_wif._config.documents import Profile
 from ant_wif._config.settings import DEFAULT_BASE_URL, Origin, Settings, flag
 from ant_wif._environment import Environment
 from ant_wif.errors import AntWifError, ConfigurationError, ProfileError
+from ant_wif.identity import File
 from support import preloaded
 from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
@@ -101,6 +102,9 @@ def test_an_empty_argument_is_refused_rather_than_ignored() -> None:
         ({"workspace_id": ["x"]}, "workspace_id is not a string"),
         ({"profile": 5}, "profile is not a valid profile name"),
         ({"profile": b"ci"}, "profile is not a valid profile name"),
+        ({"config_dir": 3}, "config_dir is not a path"),
+        ({"config_dir": b"x"}, "config_dir is not a path"),
+        ({"identity_token_file": 3}, "identity_token_file is not a path"),
     ],
 )
 def test_an_argument_of_another_type_is_refused_by_its_name(
@@ -109,6 +113,13 @@ def test_an_argument_of_another_type_is_refused_by_its_name(
     with pytest.raises((ConfigurationError, ProfileError)) as refused:
         ant_wif.resolve(**argument, environ={"HOME": str(tmp_path)})
     assert str(refused.value).startswith(says)
+
+
+@pytest.mark.parametrize("name", ["federation_rule_id", "organization_id", "service_account_id", "base_url"])
+def test_federating_with_an_argument_of_another_type_is_refused_likewise(name: str) -> None:
+    given: dict[str, Any] = {"federation_rule_id": RULE, "organization_id": ORGANIZATION, name: 5}
+    with pytest.raises(ConfigurationError, match=f"^{name} is not a string"):
+        ant_wif.federate(File("/token"), **given)
 
 
 @pytest.mark.parametrize(

@@ -285,9 +285,17 @@ def resolution_of(
     Raises ConfigurationError: an argument or variable has a value that it cannot have.
     """
     environ = Environment(environ)
-    path = None if identity_token_file is None else os.fspath(identity_token_file)
-    given = {**arguments, "identity_token_file": path}
-    return Resolution(ResolutionContext(given, environ, profile=profile, config_dir=config_dir, clock=clock, named=str))
+    given = {**arguments, "identity_token_file": _path(identity_token_file, "identity_token_file")}
+    place = _path(config_dir, "config_dir")
+    return Resolution(ResolutionContext(given, environ, profile=profile, config_dir=place, clock=clock, named=str))
+
+
+def _path(given: object, name: str) -> str | None:
+    """Return an argument that is a path. Raises ConfigurationError: it is something else."""
+    found = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if found is None or isinstance(found, str):
+        return found
+    raise ConfigurationError(f"{name} is not a path", hint=f"correct {name}")
 
 
 def _check_sendable(secret: SecretStr, name: str) -> None:
