@@ -265,6 +265,13 @@ def test_a_file_mode_that_would_be_refused_is_a_warning_with_its_chmod(ant: Ant,
     assert f"chmod 600 ~/{path.relative_to(directory.path.parent.parent)}" in ant("auth", "status").out
 
 
+def test_no_row_names_the_active_config_of_a_directory_that_is_a_file(ant: Ant, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    assert "(active) * Profile [via ANTHROPIC_CONFIG_DIR]" in ant("auth", "status", ANTHROPIC_CONFIG_DIR=str(path)).out
+    assert '"via": "default"' in ant("auth", "status", "--format", "json", ANTHROPIC_CONFIG_DIR=str(path)).out
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 def test_a_cache_folder_that_is_not_used_is_a_warning_with_its_chmod(
     ant: Ant, emulator: Emulator, tmp_path: Path

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ant_wif._config import Active, ConfigDir, Settings, Via, flag
 from ant_wif._environment import Environment, steady
+from ant_wif._files import is_there
 from ant_wif._secrets import sanitize_path
 from ant_wif._tokens import (
     AccessToken,
@@ -79,7 +80,9 @@ class ResolutionContext:
             return self.active.via
         if self._profile_argument is not None:
             return "flag"
-        return "env" if "ANTHROPIC_PROFILE" in self.environ else "active_config"
+        if "ANTHROPIC_PROFILE" in self.environ:
+            return "env"
+        return "active_config" if is_there(self.directory.pointer_path) else "default"
 
     def federation_of(self, name: str) -> Federation | None:
         """Return what a profile's identity token is exchanged under; `None` for a login, or where that is incomplete.

@@ -135,7 +135,10 @@ def _label(report: Report, candidate: CandidateStatus) -> str:
         return "Federation (jwt-bearer)"
     if candidate.source == "profile":
         kind = f" ({candidate.profile_type})" if candidate.profile_type else ""
-        return f"Profile{kind} [{_VIA[report.profile.via]}]"
+        via = _VIA[report.profile.via]
+        if not report.profile.name and (report.profile.via, report.config_dir.via) == ("default", "env"):
+            via = "via ANTHROPIC_CONFIG_DIR"  # which is not a directory, or is refused
+        return f"Profile{kind} [{via}]"
     return candidate.origin
 
 
