@@ -112,6 +112,8 @@ def test_a_file_that_aws_credentials_need_and_that_is_absent_is_named(
         ("echo no such role >&2; exit 3", "no such role"),
         ("echo '{\"Version\": 9}'", "Unsupported version"),
         ("echo '{\"Version\": 1}'", "AccessKeyId"),
+        ("echo '[]'", "no attribute"),
+        ("", "JSONDecodeError"),
     ],
 )
 def test_a_program_for_aws_credentials_that_fails_is_told_as_aws_failure(
@@ -120,10 +122,11 @@ def test_a_program_for_aws_credentials_that_fails_is_told_as_aws_failure(
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\n{prints}\n")
     program.chmod(0o700)
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {program}\n")
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {program} --for ci\n")
     process(AWS_CONFIG_FILE=str(tmp_path / "config"))
     error = fails(Aws(), None)
     assert says in str(error)
+    assert f"run {program}, the `credential_process` of the AWS profile: it must print JSON with" in str(error.hint)
     assert "HTTP header" not in str(error)
 
 

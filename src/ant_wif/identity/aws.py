@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -109,12 +110,13 @@ class Aws(IdentitySource):
             import boto3
             from botocore.config import Config
             from botocore.exceptions import ClientError
+            from botocore.session import get_session
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
-        known, otherwise = list(proxy_secrets(environ)), _ON_CONFIGURATION
+        known, otherwise, core = list(proxy_secrets(environ)), _ON_CONFIGURATION, get_session()
         try:
             with mask_foreign_logs(known):
-                session = boto3.Session(profile_name=self.profile_name)
+                session = boto3.Session(profile_name=self.profile_name, botocore_session=core)
                 unusable = _read_credentials(session, known, environ)
                 if unusable is not None:
                     return unusable
@@ -138,7 +140,7 @@ class Aws(IdentitySource):
         except ClientError as error:
             return _explained(error.response.get("Error", {}), known)
         except Exception as error:  # noqa: BLE001 - whatever boto3 and what it loads raise is told as theirs
-            return _told(error, known, environ, otherwise)
+            return _told(error, known, environ, otherwise, _program(core) if otherwise == _ON_CONFIGURATION else None)
 
 
 def _check_region(region: str) -> None:
@@ -282,8 +284,18 @@ def _quotes(error: Exception, value: str) -> bool:
     return bool(value and re.search(rf"(?<![\w./-]){re.escape(value)}(?![\w/-])", str(error)))
 
 
-def _told(error: Exception, known: list[SecretStr], environ: Environment, otherwise: str) -> tuple[str, str]:
-    """Say what stopped boto3 before STS refused anything."""
+def _program(core: Any) -> str | None:
+    """Return the program that the AWS configuration names for credentials, without its arguments."""
+    with suppress(Exception):  # whatever is wrong with the configuration is told as what it has stopped
+        words = str(core.get_scoped_config().get("credential_process", "")).split()
+        return sanitize_path(words[0]) if words else None
+    return None
+
+
+def _told(
+    error: Exception, known: list[SecretStr], environ: Environment, otherwise: str, program: str | None
+) -> tuple[str, str]:
+    """Say what stopped boto3 before STS refused anything; `program` is what was to print the credentials."""
     kinds = [kind.__name__ for kind in type(error).__mro__]
     path = getattr(error, "filename", None)
     if isinstance(error, OSError) and isinstance(path, (str, bytes)):
@@ -304,8 +316,10 @@ def _told(error: Exception, known: list[SecretStr], environ: Environment, otherw
         return f"AWS STS returned something other than a token ({type(error).__name__})", str(hint)
     if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
         said = f"{type(error).__name__}: {said}"
-    if getattr(error, "kwargs", {}).get("provider") == "custom-process":
-        hint = f"run the program of `credential_process` to see why it fails, or {_ON_CONFIGURATION}"
+    failed = getattr(error, "kwargs", {}).get("provider") == "custom-process"
+    if program and (failed or {"JSONDecodeError", "AttributeError"} & set(kinds)):
+        prints = "it must print JSON with Version 1, AccessKeyId and SecretAccessKey"
+        hint = f"run {program}, the `credential_process` of the AWS profile: {prints}; or {_ON_CONFIGURATION}"
     if "metadata from a loopback address" in said:
         hint = f"correct {_CONTAINER_URI}"
     return f"AWS STS could not be asked: {said}", hint or otherwise
