@@ -113,18 +113,19 @@ _FILE_PROBLEMS: Mapping[type, str] = {
 }
 
 
-def socket_problem(path: Path) -> str | None:
-    """Say why no Unix socket can be reached at `path`, without connecting."""
+def socket_problem(path: Path, remedy: str) -> tuple[str, str] | None:
+    """Say why no Unix socket can be reached at `path`, without connecting, and what to do; mostly that is `remedy`."""
     size = len(os.fsencode(path))
     if size > LONGEST_SOCKET_PATH:
-        return f"has a path of {size} bytes, and that of a socket may have {LONGEST_SOCKET_PATH}"
+        problem = f"has a path of {size} bytes, and that of a socket may have {LONGEST_SOCKET_PATH}"
+        return problem, "use a shorter path, such as that of a symbolic link to its folder"
     try:
         found = stat.S_ISSOCK(path.stat().st_mode)
     except PermissionError:
-        return "may not be reached by this user"
+        return "may not be reached by this user", remedy
     except (OSError, ValueError):
-        return "does not exist"
-    return None if found else "is another kind of file"
+        return "does not exist", remedy
+    return None if found else ("is another kind of file", remedy)
 
 
 def _field(body: bytes, path: Sequence[str]) -> SecretStr | None:

@@ -51,10 +51,10 @@ class Fly(IdentitySource):
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         path = _socket(context)
-        problem = socket_problem(path)
-        if problem is None:
+        found = socket_problem(path, _REMEDY)
+        if found is None:
             return None
-        return IdentitySourceError(f"the Fly Machine's socket {sanitize_path(path)} {problem}", hint=_REMEDY)
+        return IdentitySourceError(f"the Fly Machine's socket {sanitize_path(path)} {found[0]}", hint=found[1])
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         self.require_met(context)

@@ -82,12 +82,9 @@ def _fetched(path: str, audience: str) -> SecretStr | tuple[str, str]:
         from spiffe.errors import PySpiffeError
     except ImportError:
         return "cannot be asked without the package spiffe", "pip install 'ant-wif[spiffe]'"
-    problem = socket_problem(Path(path))
-    if problem is not None:
-        return (
-            f"cannot be asked: its socket {problem}",
-            "check that the agent runs, and that its socket is mounted here",
-        )
+    found = socket_problem(Path(path), "check that the agent runs, and that its socket is mounted here")
+    if found is not None:
+        return f"cannot be asked: its socket {found[0]}", found[1]
     try:
         with mask_foreign_logs(), WorkloadApiClient(f"unix://{path}") as client:
             return SecretStr(client.fetch_jwt_svid({audience}, timeout=TIMEOUT_SECONDS).token)
