@@ -358,7 +358,10 @@ def test_a_url_s_secret_that_is_not_there_is_named(fails: Fail, tmp_path: Path) 
         ({"url": "https://x.example?api%5Fkey=x"}, "'api_key' looks like a secret"),
         ({"url": "https://x.example", "method": "POST", "body": {"a": [{"secret_id": "x"}]}}, "'secret_id' looks like"),
         ({"url": "https://x.example", "headers": {"a b": "x"}}, "is not a header"),
-        ({"url": "https://x.example", "headers": {"X": {"value": "x"}}}, "expected a text, or an object with"),
+        *(
+            ({"url": "https://x.example", "headers": {"X": value}}, "headers.X: expected a text, or an object with")
+            for value in ({"value": "x"}, {}, 5, None, True, ["x"], {"variable": 5}, {"file": "x", "prefix": None})
+        ),
         ({"url": "https://x.example", "body": {"a": 1}}, "body needs the method POST"),
         ({"url": "https://x.example", "json_field": "a..b"}, "names with dots"),
     ],

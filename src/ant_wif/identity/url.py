@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote
+
+from pydantic import SkipValidation
 
 from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
@@ -43,7 +45,8 @@ class Url(IdentitySource):
 
     url: str
     method: Literal["GET", "POST"] = "GET"
-    headers: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict, hash=False)
+    # Judged below, in words: pydantic would name the members of the union.
+    headers: Mapping[str, Annotated[str | Mapping[str, str], SkipValidation]] = field(default_factory=dict, hash=False)
     body: Mapping[str, Any] | None = field(default=None, hash=False)
     json_field: str | None = None
     source: Literal["url"] = "url"
@@ -61,7 +64,7 @@ class Url(IdentitySource):
             if isinstance(value, str):
                 if _names_secret(name, anywhere=True) or _looks_secret(value):
                     raise ValueError(f"headers.{shown}: name the variable or file that holds it, not the value itself")
-            elif len({"variable", "file"} & set(value)) != 1 or not set(value) <= {"variable", "file", "prefix"}:
+            elif not _is_reference(value):
                 raise ValueError(f"headers.{shown}: expected a text, or an object with `variable` or `file`")
             elif not _PREFIX.fullmatch(value.get("prefix", "")):
                 raise ValueError(f"headers.{shown}: the prefix must be one word, such as 'Bearer '")
@@ -135,6 +138,13 @@ class Url(IdentitySource):
             sent.append(secret)
             headers[name] = SecretStr(f"{value.get('prefix', '')}{secret.get_secret_value()}")
         return headers, sent
+
+
+def _is_reference(value: object) -> bool:
+    """Whether it names one variable or file, with a prefix or without."""
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        return False
+    return len({"variable", "file"} & set(value)) == 1 and set(value) <= {"variable", "file", "prefix"}
 
 
 def _names_secret(name: str, *, anywhere: bool = False) -> bool:
