@@ -83,6 +83,13 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("auth token", "did you mean 'ant auth print-credentials' or 'ant identity token'?"),
         ("models:list", "did you mean 'ant models list'?"),
         ("wif:setup:github --repo a/b", "did you mean 'ant wif setup github'?"),
+        ("profile use x", "did you mean 'ant profile activate'?"),
+        ("files list", "there is no command for files; `ant api /v1/files` reaches them"),
+        ("skill", "there is no command for skills; `ant api /v1/skills` reaches them"),
+        ("messages batch create", "there is no command for batches; `ant api /v1/messages/batches` reaches them"),
+        ("users", "there is no command for users; `ant api /v1/organizations/users` reaches them"),
+        ("usage", "ant --help"),
+        ("init", "ant --help"),
     ],
 )
 def test_a_misspelled_command_gets_a_suggestion(ant: Ant, typed: str, meant: str) -> None:

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 import click
 
 _MOST = 3
-_CLOSE_ELSEWHERE = 0.8  # of 1: the whole program has more names than one group, so a match by chance is likelier
+_CLOSE = 0.7  # of 1: at 0.6 `files` is like `profile`
+_CLOSE_ELSEWHERE = 0.8  # the whole program has more names than one group, so a match by chance is likelier
 _CLOSE_OPTION = 0.8
 _EVERY_ENDPOINT = "`{program} api PATH` reaches every endpoint"
 _FORMATS = ("explore", "pretty")
@@ -43,7 +44,20 @@ _OF_OTHER_PROGRAMS = {
     "whoami": "auth status",
 }
 """What other command lines call a command."""
+_RESOURCES = {
+    **{
+        name: f"/v1/{name.replace('-', '_')}"
+        for name in (
+            "agents", "deployments", "dreams", "environments", "files", "memory-stores", "sessions", "skills",
+            "tunnels", "user-profiles", "vaults",
+        )
+    },
+    **{name: f"/v1/organizations/{name.replace('-', '_')}" for name in ("api-keys", "invites", "users", "workspaces")},
+    "batches": "/v1/messages/batches",
+}  # fmt: skip
+"""What the API has, and no command reaches."""
 _ALIKE = (
+    {"activate", "select", "switch", "use"},
     {"archive", "delete", "remove", "rm"},
     {"create", "add", "new"},
     {"get", "retrieve", "show", "describe", "view"},
@@ -120,6 +134,9 @@ def _hint(name: str, context: click.Context) -> str | None:
         return f"did you mean '{spaced}'?"  # the official CLI joins the names of its groups with a colon
     if ":" in name or (name in _OF_THE_OFFICIAL_CLI and name not in _FORMATS):
         return _instead("a command", name, context)
+    resource = next((each for each in _RESOURCES if name.lower() in {each, each[:-1], each.removesuffix("es")}), None)
+    if resource is not None:
+        return f"there is no command for {resource}; `{root.info_name} api {_RESOURCES[resource]}` reaches them"
     known = [f"{root.info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
     found = [f"'{path}'" for path in (*known, *_similar(name, context))]
     return f"did you mean {' or '.join(found)}?" if found else None
@@ -136,7 +153,7 @@ def _similar(name: str, context: click.Context) -> list[str]:
     alike = [each for each in here if any({each, name.lower()} <= words for words in _ALIKE)]
     if alike:
         return [f"{context.command_path} {each}" for each in alike]
-    close = get_close_matches(name.lower(), here, _MOST)
+    close = get_close_matches(name.lower(), here, _MOST, _CLOSE)
     elsewhere = get_close_matches(name.lower(), paths, _MOST, _CLOSE_ELSEWHERE)
     # `stauts` is a little like `auth`, and nearly `status`.
     if close and close[0] in get_close_matches(name.lower(), [close[0], *elsewhere], 1):
