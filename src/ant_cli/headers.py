@@ -26,6 +26,8 @@ def header_lines(lines: Iterable[str]) -> dict[str, str]:
             raise click.UsageError(f"a header is NAME: VALUE in printable ASCII, and {shown} is not")
         if name.lower() in _OWN:
             raise click.UsageError(f"the header {name} is not yours to set; {_OWN[name.lower()]}")
+        if not value:
+            raise click.UsageError(f"the header {name} has no value; leave it out, or write '{name}: VALUE'")
         found[name.lower()] = f"{found[name.lower()]},{value}" if name.lower() in found else value
     return found
 
