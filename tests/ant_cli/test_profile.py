@@ -167,10 +167,16 @@ def test_a_changed_federation_profile_leaves_a_login_and_foreign_files_alone(
     assert "could not be removed" in outcome.err
 
 
-def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(ant: Ant, profile: Path) -> None:
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(
+    ant: Ant, directory: ConfigDir, profile: Path, logged_in: bool
+) -> None:
     assert profile.exists()
-    err = ant("profile", "set", "workspace_id", WORKSPACE).err
-    assert "the present login keeps its workspace; to change it too: ant auth login --profile default" in err
+    if logged_in:
+        directory.write_credentials(directory.credentials_path("default"), {"access_token": SecretStr(TOKEN)})
+    outcome = ant("profile", "set", "workspace_id", WORKSPACE)
+    says = "the present login keeps its workspace; to change it too: ant auth login --profile default"
+    assert (outcome.status, says in outcome.err) == (0, logged_in)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])

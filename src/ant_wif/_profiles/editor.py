@@ -88,7 +88,8 @@ def _change(directory: ConfigDir, profile: Profile, key: str, value: str | None)
     directory.write(profile.name, document)
     if key == "client_id" and value is None:
         yield "without a client_id nothing here refreshes the login; another tool must keep its credentials file fresh"
-    if changed and profile.type == "user_oauth" and key in {"workspace_id", "organization_id"}:
+    is_login = profile.type == "user_oauth" and is_there(directory.secrets_path(profile.name))
+    if changed and is_login and key in {"workspace_id", "organization_id"}:
         yield (
             f"the present login keeps its {key.removesuffix('_id')}; "
             f"to change it too: ant auth login --profile {profile.name}"
