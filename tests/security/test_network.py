@@ -469,12 +469,14 @@ def test_a_request_id_is_found_under_either_name(headers: dict[str, str], found:
     assert request_id_of(headers, [SecretStr(KEY)]) == found
 
 
-def test_an_error_of_the_api_names_the_other_request_id_too() -> None:
-    with HostileServer(reply({}, status=404, headers={"x-request-id": "req_other"})) as server:
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_error_of_the_api_names_the_other_request_id_too(status: int) -> None:
+    with HostileServer(reply([], status=status, headers={"x-request-id": "req_other"})) as server:
         environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.base_url, "HOME": "/gone"}
         with Api(ant_wif.resolve(environ=environ)) as api, pytest.raises(ApiError) as caught:
             api.get("/v1/models")
     assert caught.value.request_id == "req_other"
+    assert ", request id req_other" in caught.value.summary
 
 
 @pytest.mark.parametrize(

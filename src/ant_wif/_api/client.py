@@ -35,6 +35,7 @@ from ant_wif._http import (
     mask_foreign_logs,
     masked_headers,
     proxy_secrets,
+    read_error,
     request_failure,
     request_id_of,
     sent_secrets,
@@ -184,11 +185,14 @@ class Api:
     ) -> Mapping[str, object]:
         """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
         body = json.dumps(document).encode() if isinstance(document, Mapping) else document
-        found = _object(self.call(method, path, query=query, body=body, headers=headers))
+        answer = self.call(method, path, query=query, body=body, headers=headers)
+        found = _object(answer)
         if found is None:
+            error = read_error(None, answer.headers, ())
             raise ApiError(
-                f"{method} {sanitize(path)} returned something that is not a JSON object",
+                f"{method} {sanitize(path)} returned something that is not a JSON object{error.by_id}",
                 hint=_not_the_api(self._credentials.base_url_from),
+                request_id=error.request_id,
             )
         return found
 
