@@ -343,12 +343,17 @@ def try_lock(path: Path) -> Release | None:
     The system releases it when the process ends, however it ends.
 
     Raises:
-        OSError: there can be no lock here (a read-only or network file system, a link, a path that is not a file).
+        OSError: there can be no lock here (a read-only or network file system, a link, a path that is not a file, a
+            file of another user, who may hold it for ever).
     """
     from filelock import FileLock, Timeout
 
-    if os.path.islink(path):
-        raise OSError(errno.ELOOP, f"{path.name} is a link")
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.ELOOP, f"{path.name} is a link")
+        if IS_POSIX and found.st_uid not in owners_in() | {os.stat(path.parent).st_uid}:
+            raise OSError(errno.EPERM, f"{path.name} belongs to another user")
     # Not bound to a thread: the flow that took it may be driven on by another.
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:

@@ -617,6 +617,23 @@ def test_a_lock_that_root_makes_in_another_users_folder_is_that_users(tmp_path: 
 
 
 @as_root
+def test_a_lock_that_another_user_made_and_holds_is_not_waited_for(tmp_path: Path) -> None:
+    import fcntl
+
+    tmp_path.chmod(0o1777)
+    path = tmp_path / "lock"
+    with path.open("w") as theirs:
+        os.chown(path, SOMEBODY, SOMEBODY)
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="lock belongs to another user"):
+            try_lock(path)
+    os.chown(path, 0, 0)
+    release = try_lock(path)
+    assert release is not None
+    release()
+
+
+@as_root
 @pytest.mark.parametrize("umask", [0o277, 0o700, 0o777], ids=oct)
 def test_a_umask_that_keeps_the_owner_out_does_not(umask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.chown(tmp_path, SOMEBODY, SOMEBODY)
