@@ -254,9 +254,10 @@ def test_a_platform_that_is_configured_in_part_is_named_and_the_machine_is_not_u
     variables, says = IN_PART[case]
     environ = {**AMBIENT, **RULE_SET, **variables, **MACHINES[machine], "HOME": str(tmp_path)}
     for words in (["auth", "status"], ["auth", "verify"], ["identity", "claims"], ["models", "list"]):
-        status, out, err = ant(*words, environ=environ)
-        assert says in out + err, f"{words}: {out}{err}"
-        assert status == (0 if words[1] == "status" else 3)
+        for named in ({}, {"ANTHROPIC_CONFIG_DIR": str(tmp_path)}):
+            status, out, err = ant(*words, environ={**environ, **named})
+            assert says in out + err, f"{words}: {out}{err}"
+            assert status == (0 if words[1] == "status" else 3)
     context = Context(Environment({**environ, "ANT_IDENTITY_SOURCE": "azure"}))
     found, near_misses = first_detected(context, plugins=False)
     assert (found and found.source) in {None, "github_actions", "gitlab"}

@@ -90,7 +90,7 @@ class Resolution:
         if chosen.error is not None:
             begun = next((other for other in looked_at if other.partial and other.tier < chosen.tier), None)
             if begun is not None and chosen.error.hint:
-                chosen.error.hint += f"; or complete the {begun.origin}: set {' and '.join(begun.missing)}"
+                chosen.error.hint += f"; or complete the {begun.origin}: {_completion(begun)}"
             raise chosen.error
         return chosen
 
@@ -120,13 +120,8 @@ class Resolution:
 
     def _next_step(self) -> str:
         federation = next(each for each in self.candidates if each.source == "federation")
-        missing = [name for name in federation.missing if federation.partial]
-        if federation.missing and federation.error is not None:
-            # Why no platform was recognised, where one is configured in part.
-            missing = [name for name in missing if name != IDENTITY_MISSING]
-            return "; ".join([f"{federation.error}: {federation.error.hint}", *(f"set {name}" for name in missing)])
-        if missing:
-            return f"set {' and '.join(missing)}"
+        if federation.partial or (federation.missing and federation.error is not None):
+            return _completion(federation)
         return (
             "in CI set ANTHROPIC_FEDERATION_RULE_ID and ANTHROPIC_ORGANIZATION_ID; on your machine run "
             "`ant auth login`; `ant auth status` shows what was found"
@@ -296,6 +291,15 @@ def _path(given: object, name: str) -> str | None:
     if found is None or isinstance(found, str):
         return found
     raise ConfigurationError(f"{name} is not a path", hint=f"correct {name}")
+
+
+def _completion(federation: TierCandidate) -> str:
+    """Say what completes a federation: why no platform was recognised, where one is configured in part, comes first."""
+    missing = [name for name in federation.missing if federation.partial]
+    if federation.error is None:
+        return f"set {' and '.join(missing)}"
+    missing = [name for name in missing if name != IDENTITY_MISSING]
+    return "; ".join([f"{federation.error}: {federation.error.hint}", *(f"set {name}" for name in missing)])
 
 
 def _check_sendable(secret: SecretStr, name: str) -> None:
