@@ -236,6 +236,10 @@ IN_PART: dict[str, tuple[dict[str, str], str]] = {
     "an app without its header": ({"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}, "IDENTITY_HEADER is not"),
     "an app without its endpoint": ({"IDENTITY_HEADER": "x"}, "IDENTITY_ENDPOINT is not"),
     "a key file that is gone": ({"GOOGLE_APPLICATION_CREDENTIALS": "/gone.json"}, "/gone.json cannot be read"),
+    "a container of a GitHub job": (
+        {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x.example", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"},
+        "GITHUB_ACTIONS is not",
+    ),
     "a GitHub job without permission": ({"GITHUB_ACTIONS": "true"}, "ACTIONS_ID_TOKEN_REQUEST_URL"),
     "a GitLab job without its token": ({"GITLAB_CI": "true"}, "ANTHROPIC_ID_TOKEN"),
 }

@@ -119,7 +119,12 @@ _VARIABLE_PLATFORMS = {
 BUILT_IN = (
     ListedSource("file", "File", ("ANTHROPIC_IDENTITY_TOKEN_FILE",)),
     ListedSource("env", "Env", ("ANTHROPIC_IDENTITY_TOKEN",)),
-    ListedSource("github_actions", "GitHubActions", ("GITHUB_ACTIONS",), job=Job("RUNNER_TEMP")),
+    ListedSource(
+        "github_actions",
+        "GitHubActions",
+        ("GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+        job=Job("RUNNER_TEMP"),
+    ),
     _VARIABLE_PLATFORMS.pop("gitlab"),
     ListedSource("circleci", "CircleCI", ("CIRCLECI",), job=Job(id="CIRCLE_WORKFLOW_JOB_ID"), shared_module="programs"),
     ListedSource("buildkite", "Buildkite", ("BUILDKITE",), job=Job(id="BUILDKITE_JOB_ID"), shared_module="programs"),

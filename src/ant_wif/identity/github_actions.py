@@ -14,7 +14,7 @@ from ant_wif._http import HTML, Flow, Request, Response, check_url
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import Endpoint
-from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
 URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -34,6 +34,12 @@ class GitHubActions(IdentitySource):
     @classmethod
     def detect(cls, context: Context) -> Detection:
         if context.environ.get("GITHUB_ACTIONS") != "true":
+            if URL in context.environ and "GITHUB_ACTIONS" not in context.environ:
+                return nearly_detected(
+                    "github_actions",
+                    f"{URL} is set, but GITHUB_ACTIONS is not, as in a container that has some variables of its job",
+                    f"hand on GITHUB_ACTIONS and {TOKEN} as well (docker run --env GITHUB_ACTIONS --env …)",
+                )
             return not_detected("github_actions", "GITHUB_ACTIONS is not 'true'")
         return detected(cls(), "GITHUB_ACTIONS=true")
 
