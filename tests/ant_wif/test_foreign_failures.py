@@ -139,6 +139,14 @@ def test_a_command_for_aws_credentials_that_cannot_be_used_is_not_blamed_on_the_
     fails(Aws(), None, "correct the file that AWS_CONFIG_FILE names")
 
 
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_file_of_aws_that_cannot_even_be_looked_at_is_named(
+    variable: str, process: Callable[..., None], fails: Fail
+) -> None:
+    process(**{variable: f"/{'a' * 300}", "AWS_EC2_METADATA_DISABLED": "true"})
+    assert "AWS STS could not be asked" in str(fails(Aws(), None, f"correct {variable}, which names /aaa"))
+
+
 def test_a_configuration_of_aws_that_cannot_be_parsed_is_named(
     process: Callable[..., None], fails: Fail, tmp_path: Path
 ) -> None:

@@ -39,6 +39,15 @@ def test_the_directory_is_the_argument_the_variable_or_the_default() -> None:
 
 
 @posix
+def test_a_directory_that_cannot_even_be_looked_at_is_refused_as_one_that_cannot_be_read() -> None:
+    # A name that is too long fails as a folder of another user does, which closed it, for root too.
+    directory = ConfigDir.locate(Environment({"HOME": "/home/me", "ANTHROPIC_CONFIG_DIR": f"/{'a' * 300}"}))
+    for attempt in (lambda: directory.read("default"), lambda: directory.write("default", federation_profile())):
+        with pytest.raises(ProfileError, match="could not be"):
+            attempt()
+
+
+@posix
 def test_files_and_folders_get_the_documented_modes(directory: ConfigDir) -> None:
     directory.write("default", federation_profile())
     path = directory.credentials_path("default")

@@ -117,7 +117,7 @@ class ConfigDir:
                 f"ANTHROPIC_CONFIG_DIR begins with a ~ that no shell has expanded: {sanitize_path(self.path)}",
                 hint="write the path in full; for a folder of that name write ./~",
             )
-        if self.via == "env" and self.path.exists() and not self.path.is_dir():
+        if self.via == "env" and os.path.exists(self.path) and not os.path.isdir(self.path):
             raise ProfileError(
                 f"ANTHROPIC_CONFIG_DIR is not a directory: {sanitize_path(self.path)}",
                 hint="set ANTHROPIC_CONFIG_DIR to a folder, or unset it",

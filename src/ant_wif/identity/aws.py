@@ -268,7 +268,8 @@ def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -
     path = str(getattr(error, "kwargs", {}).get("path"))
     for name in _CONFIGURATION_FILES:
         stated = environ.get(name, "")
-        if stated and (stated == path or ("NoCredentialsError" in kinds and not environ.expand(stated).is_file())):
+        is_gone = "NoCredentialsError" in kinds and not os.path.isfile(environ.expand(stated))
+        if stated and (stated == path or is_gone):
             return f"correct {name}, which names {sanitize_path(stated)}"
     found = next((_SETTINGS[kind] for kind in kinds if kind in _SETTINGS), None)
     if found is None:
