@@ -167,6 +167,15 @@ def test_a_changed_federation_profile_leaves_a_login_and_foreign_files_alone(
     assert "could not be removed" in outcome.err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems say in other ways what cannot be read")
+@pytest.mark.parametrize("words", ["set workspace_id default", "unset workspace_id", "get", "activate default"])
+def test_a_profile_that_cannot_even_be_looked_at_is_not_said_to_be_missing(ant: Ant, words: str) -> None:
+    outcome = ant("profile", *words.split(), ANTHROPIC_CONFIG_DIR=f"/{'a' * 300}")
+    assert outcome.status == 1
+    assert "default.json could not be read" in outcome.err
+    assert "does not exist" not in outcome.err
+
+
 @pytest.mark.parametrize("logged_in", [True, False])
 def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(
     ant: Ant, directory: ConfigDir, profile: Path, logged_in: bool

@@ -55,13 +55,6 @@ def unset_value(directory: ConfigDir, name: str, key: str) -> list[str]:
 
 def _to_edit(directory: ConfigDir, name: str, key: str) -> Profile:
     _check_key(key)
-    directory.check()
-    if not is_there(directory.config_path(name)):
-        raise ProfileError(
-            f"the profile {name!r} does not exist: there is no file {directory.config_path(name)}",
-            hint=f"`ant profile create {name} --federation` makes a federation profile, "
-            f"`ant auth login --profile {name}` a login",
-        )
     profile = directory.read(name)
     if key in LOGIN_KEYS and profile.type != "user_oauth":
         raise ProfileError(
