@@ -272,8 +272,13 @@ def test_an_api_key_which_never_expires_is_handed_over_as_what_it_is(job: Enviro
         (lambda path: path, 126, "Is a directory"),
         (lambda path: plain(path / "text"), 126, "Permission denied"),
         (lambda path: plain(path / "garbage", mode=0o700), 126, "Exec format error"),
+        (
+            lambda path: plain(path / "script", b"#!/bin/sh\r\n", mode=0o700),
+            126,
+            "the interpreter that it names does not exist; in a script see its first line, and its line ends",
+        ),
     ],
-    ids=["no file", "nothing on PATH", "folder", "not executable", "no program"],
+    ids=["no file", "nothing on PATH", "folder", "not executable", "no program", "line ends of Windows"],
 )
 def test_what_cannot_be_run_is_told_as_a_shell_does_and_costs_no_folder(
     make: Callable[[Path], object],
@@ -290,12 +295,12 @@ def test_what_cannot_be_run_is_told_as_a_shell_does_and_costs_no_folder(
     assert error.endswith(f"cannot be run: {sentence}")
     assert hint.startswith("hint: ")
     assert left_behind(job) == []
-    if "Exec format" not in sentence:
+    if "Exec format" not in sentence and "interpreter" not in sentence:  # which only the start of the program tells
         assert emulator.exchanges == 0
 
 
-def plain(path: Path, *, mode: int = 0o600) -> Path:
-    path.write_bytes(b"\x00 no program")
+def plain(path: Path, content: bytes = b"\x00 no program", *, mode: int = 0o600) -> Path:
+    path.write_bytes(content)
     path.chmod(mode)
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -133,7 +134,7 @@ def _run(
         except Ended as ended:
             return ended.status
         except OSError as error:
-            return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+            return _say(command[0], _why_not_started(error), NOT_EXECUTABLE)
         finally:
             handover.remove()
 
@@ -162,7 +163,7 @@ def _replace(
             return status if status >= 0 else 128 - status
         os.execvpe(command[0], command, environ())  # noqa: S606  # as above
     except OSError as error:
-        return _say(command[0], error.strerror or type(error).__name__, NOT_EXECUTABLE)
+        return _say(command[0], _why_not_started(error), NOT_EXECUTABLE)
 
 
 def _say_what_would_be_refreshed(session: Session, credentials: Credentials) -> None:
@@ -186,6 +187,13 @@ def _cannot_run(program: str, environ: Mapping[str, str]) -> int | None:
     if os.path.exists(program) if os.path.dirname(program) else shutil.which(program, os.F_OK, path):
         return _say(program, "Is a directory" if os.path.isdir(program) else "Permission denied", NOT_EXECUTABLE)
     return _say(program, "no such program", NOT_FOUND)
+
+
+def _why_not_started(error: OSError) -> str:
+    """Say why the system did not start a program that is there."""
+    if error.errno == errno.ENOENT:
+        return "the interpreter that it names does not exist; in a script see its first line, and its line ends"
+    return error.strerror or type(error).__name__
 
 
 def _say(program: str, problem: str, status: int) -> int:
