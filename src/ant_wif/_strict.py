@@ -142,6 +142,11 @@ def _loader() -> type[yaml.SafeLoader]:
     import yaml
 
     class Loader(yaml.SafeLoader):
+        def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+            if self.flow_level >= _MAX_DEPTH:  # it looks at all that are open again for each one more
+                raise RecursionError
+            super().fetch_flow_collection_start(token)
+
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             self.check_event()
             event, problem = self.current_event, ""

@@ -782,6 +782,7 @@ def test_keys_are_those_of_the_file_or_else_those_registered_inline(tmp_path: Pa
     [
         ("rule", "{", "is not JSON"),
         ("rule", "[" * 100_000, "is not JSON"),
+        ("rule", "match: " + "[" * 100_000, "is not JSON or YAML .it is nested too deep"),
         ("rule", [], "holds a JSON list, expected an object"),
         ("rule", "match: {a: 1}\n  x: 2\n", r"is not JSON or YAML \(line 2, column 3: "),
         ("rule", "match: &a\n  x: *a\n", r"is not JSON or YAML \(line 2, column 6: an alias "),
