@@ -38,7 +38,7 @@ from ant_wif.emulator._api.message_schema import read_message_request
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._state.blocks import SDK_TYPES
 from support.samples import MODEL
-from support.sdk_types import HEADERS, SentBody, sdk_is_locked, types_for_the_emulator
+from support.sdk_types import HEADERS, SentBody, sdk_is_locked, sent_body, types_for_the_emulator
 
 ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
 MESSAGES: dict[str, type] = {
@@ -99,7 +99,7 @@ def test_the_parameters_of_lists_and_batches_are_those_that_are_emulated(method:
 
 @pytest.mark.parametrize("method", MESSAGES)
 def test_every_parameter_of_messages_is_taken(method: str) -> None:
-    sent = SentBody(MESSAGES[method])
+    sent = sent_body(MESSAGES[method])
     base = ASKED if "count" in method else {**ASKED, "max_tokens": 9}
     assert set(sent.required) - {"stream"} == set(base)
     refused: dict[str, str] = {}
@@ -114,7 +114,7 @@ def test_every_parameter_of_messages_is_taken(method: str) -> None:
 
 
 def test_no_object_of_a_message_may_have_a_member_too_many_or_too_few() -> None:
-    sent = SentBody(MESSAGES["beta.messages.create"])
+    sent = sent_body(MESSAGES["beta.messages.create"])
     for name in sent.fields:
         for value in islice(sent.wrong_examples(name), _MOST):
             with pytest.raises(Refusal, match=f"^{name}"):
@@ -124,7 +124,7 @@ def test_no_object_of_a_message_may_have_a_member_too_many_or_too_few() -> None:
 @pytest.mark.parametrize("method", REGISTRATIONS)
 def test_every_parameter_of_a_registration_is_taken_and_no_other(method: str) -> None:
     parameters, model = REGISTRATIONS[method]
-    sent = SentBody(parameters, frozenset({"betas"}))
+    sent = sent_body(parameters, frozenset({"betas"}))
     base = {name: next(sent.examples(name)) for name in sent.required}
     refused = {name: flaw for name, body in bodies(sent, base) if (flaw := find_flaw(model, body)) is not None}
     if method == "federation.issuers.update":

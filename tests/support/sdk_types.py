@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -132,14 +133,20 @@ class SentBody:
                 yield from ({**least, member: value} for value in self._wrong(each, within))
 
 
+@functools.cache
+def sent_body(parameters: type, headers: frozenset[str] = HEADERS) -> SentBody:
+    """Return the fields of a body, read once: pydantic takes half a second for those of a message."""
+    return SentBody(parameters, headers)
+
+
 def types_for_the_emulator() -> str:
     """Return what `SDK_TYPES` is to hold: the body of the SDK's `beta.messages.create`, a definition a line.
 
     With what the answer has: the types of its blocks, and its `usage`.
     """
-    counting = SentBody(message_count_tokens_params.MessageCountTokensParams)
-    known = SentBody(message_create_params.MessageCreateParamsNonStreaming)
-    usage = SentBody(BetaUsage)
+    counting = sent_body(message_count_tokens_params.MessageCountTokensParams)
+    known = sent_body(message_create_params.MessageCreateParamsNonStreaming)
+    usage = sent_body(BetaUsage)
     parts = {
         "type": "object",
         "properties": {name: _bare(each) for name, each in known.fields.items()} | {"stream": {"type": "boolean"}},
