@@ -7,9 +7,9 @@ A file is visited when one of its functions runs during the journey. Counted: me
 functions of an `__init__.py`. Not counted: module and class bodies, and whatever they call while a module is imported.
 Files of other distributions are not counted.
 
-Each journey runs in a process of its own, once and cold: nothing is imported or cached from an earlier run, and `HOME`
-is empty. A second run in the same process visits the same files, except that `ant_wif/__init__.py` looks a public name
-up only once.
+Each journey runs in a process of its own, once and cold: nothing is cached from an earlier run, and `HOME` is empty. A
+second run in the same process visits the same files, except that `ant_wif/__init__.py` looks a public name up only
+once.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ JOURNEYS: dict[str, Callable[[], list[str]]] = {
 }
 
 
-def visited_files(journey: str) -> list[str]:
+def visited_files(journey: str, run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> list[str]:
     """Run a journey in a new process. Return the files below `ant_wif` that it visits, in order of first visit."""
     with tempfile.TemporaryDirectory() as home:
-        environ = {"HOME": home, "PYTHONPATH": str(SOURCE)}
-        command = [sys.executable, __file__, journey]
-        return subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        command = [sys.executable, "-m", "architecture.journeys", journey]
+        where = {"cwd": Path(__file__).parents[1], "env": {"HOME": home}}
+        return run(command, **where, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
 
 
 def packages(files: list[str]) -> set[str]:

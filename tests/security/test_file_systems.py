@@ -42,6 +42,17 @@ def status_of(words):
     return main()
 print([status_of(words) for words in json.loads(sys.argv[1])])
 """
+# What each prints, apart.
+EACH_APART = """
+import contextlib, io, json, sys
+from ant_cli.main import main
+outcomes = []
+for words in json.loads(sys.argv[1]):
+    sys.argv, errors = ["ant", *words], io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(sys.stderr):
+        outcomes.append((main(), errors.getvalue()))
+print(json.dumps(outcomes))
+"""
 
 
 @pytest.fixture
@@ -155,22 +166,30 @@ def test_root_that_may_not_read_a_users_files_is_told_which(environ: dict[str, s
     for path in (directory, *directory.rglob("*")):
         os.chown(path, OTHER, OTHER)
     squashed = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-    there = {"HOME": str(home), "PATH": environ["PATH"]}
     os.chown(home, OTHER, OTHER)
+
+    def each(*commands: str) -> list[tuple[int, str]]:
+        """The status of each command, and its messages."""
+        there = {"HOME": str(home), "PATH": environ["PATH"]}
+        words = json.dumps([command.split() for command in commands])
+        done = run(there, words, ant=[sys.executable, "-c", EACH_APART], prefix=squashed)
+        outcomes: list[tuple[int, str]] = json.loads(done.stdout)
+        assert not [message for _, message in outcomes if "Traceback" in message or "unexpected" in message]
+        return outcomes
+
     home.chmod(0o755)
-    assert run(there, "auth", "status", prefix=squashed).returncode == 0
-    refused = run(there, "models", "list", prefix=squashed)
-    assert refused.returncode == 3
-    assert f"ls -l {directory}/credentials/default.json" in refused.stderr
+    (status, _), (refused, message) = each("auth status", "models list")
+    assert (status, refused) == (0, 3)
+    assert f"ls -l {directory}/credentials/default.json" in message
     assert (directory / "credentials" / "default.json").stat().st_uid == OTHER
     home.chmod(0o700)
-    refused = run(there, "models", "list", prefix=squashed)
-    assert refused.returncode == 3
-    assert "configs/default.json (Permission denied)" in refused.stderr
-    assert run(there, "auth", "status", prefix=squashed).returncode == 0
-    for command in (("cache", "list"), ("profile", "list"), ("auth", "login", "--no-browser")):
-        refused = run(there, *command, prefix=squashed)
-        assert (refused.returncode, "Permission denied" in refused.stderr) == (1, True), refused.stderr
+    (refused, message), (status, _), *others = each(
+        "models list", "auth status", "cache list", "profile list", "auth login --no-browser"
+    )
+    assert (status, refused) == (0, 3)
+    assert "configs/default.json (Permission denied)" in message
+    for status, message in others:
+        assert (status, "Permission denied" in message) == (1, True), message
 
 
 # A file may not grow beyond so many bytes, for many such numbers: the system's own limit stands in for a full disk.
