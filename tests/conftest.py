@@ -13,7 +13,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-from support.machine import trust_no_authority
+from support.machine import read_files_of_botocore_once, trust_no_authority
 
 # The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones,
 # and for many: more of the same ones would find nothing the second time.
@@ -50,6 +50,7 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        read_files_of_botocore_once()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         gc.enable()
