@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from support import preloaded
 from support.machine import read_files_of_botocore_once, trust_no_authority
 
 # The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones,
@@ -60,6 +63,13 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many workers again as processors: many tests wait for a process or a clock, not for a processor."""
     return max(2, (os.cpu_count() or 2) * 3 // 2)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Fork the workers from a process that has imported what they need: a third of what each costs to begin."""
+    python = shlex.quote(str(preloaded.programs("worker") / "python"))
+    specs[:] = [type(spec)(f"{spec}//python={python}") for spec in specs]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -54,11 +54,16 @@ _PYTEST = [
     "jwt.algorithms", "uvicorn.lifespan.off", "uvicorn.protocols.http.h11_impl", "ant_wif.emulator._app",
     "ant_wif.emulator.emulator", "pdb", *_modules(pytest_ant_wif),
 ]  # fmt: skip
+_WORKER = [
+    "anyio._backends._asyncio", "anyio._backends._trio", "_hypothesis_globals", "_hypothesis_pytestplugin",
+    "hypothesis.strategies", "boto3", "httpx2", "moto.server", "pexpect", "playwright.sync_api",
+]  # fmt: skip
 # Of whom each parent is forked, and what it imports besides.
 _IMPORTED = {
     "ant": ("", [*_CLIENT, *_modules(ant_cli)]),
     "pytest": ("ant", _PYTEST),
     "sdk": ("pytest", ["anthropic"]),
+    "worker": ("sdk", _WORKER),
 }
 
 # A program is a child of the process that asks for it: the kernel makes it a sibling of the one that it is forked from.
@@ -80,6 +85,8 @@ def fork_sibling():
 
 
 def serve(control, listener, *names):
+    if "hypothesis.strategies" in names:  # it asks the collector who refers to the random numbers of trio
+        gc.unfreeze()
     for name in names:
         importlib.import_module(name)
         if "_pytest.assertion.rewrite" in sys.modules:  # it warns of plugins' names that it did not import itself
@@ -233,7 +240,8 @@ def _parent(kind: str) -> socket.socket:
 def programs(heavy: str = "ant") -> Path:
     """Return a folder for the PATH whose `ant` and `python` start at once.
 
-    `heavy` is the parent for pytest, a worker of pytest-xdist, and a program of the official SDK.
+    `heavy` is the parent for pytest, a worker of pytest-xdist, and a program of the official SDK: `worker` is that for
+    the workers of this suite.
     """
     if sys.platform != "linux":
         return Path(ANT).parent
