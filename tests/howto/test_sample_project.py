@@ -49,8 +49,11 @@ def python(tmp_path: Path) -> Path:
     ]
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     (tmp_path / "own.txt").write_text(f"{''.join(own)}ant-wif @ {wheel.as_uri()} --hash=sha256:{digest}\n")
-    install = ("install", "--no-deps", "--no-compile", "--require-hashes", "--requirement", tmp_path / "own.txt")
-    _run(*pip, "--python", made, *install)
+    named = ("--no-deps", "--require-hashes", "--requirement", tmp_path / "own.txt")
+    # As in the Makefile: uv takes a tenth of pip's time, and pip may find an index where uv does not.
+    uv = (Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", made, *named)
+    if not uv[0].exists() or subprocess.run(uv, env=ENVIRON, capture_output=True, check=False).returncode != 0:
+        _run(*pip, "--python", made, "install", "--no-compile", *named)
     return made
 
 
