@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ant_wif.emulator._admin.routes import admin_routes
@@ -94,21 +96,35 @@ def build_app(
     app = Starlette(
         routes=[
             *token_routes(state),
-            *consent_routes(state, base_url),
             *model_routes(state),
             *message_routes(state),
             *batch_routes(state),
             *file_routes(state),
             *chat_routes(state),
-            *admin_routes(state),
-            *history_routes(state.history),
-            *history_page_routes(state),
-            *control_routes(controls, model),
-            *(route for provider in state.providers for route in provider.routes()),
         ],
         exception_handlers=dict.fromkeys((Refusal, HTTPException, ClientDisconnect), answer_refusal),
     )
     # The real service answers 404 for a path with a slash too many.
     app.router.redirect_slashes = False
+    app.router.default = _made_when_asked(
+        lambda: [
+            *consent_routes(state, base_url),
+            *admin_routes(state),
+            *history_routes(state.history),
+            *history_page_routes(state),
+            *control_routes(controls, model),
+            *(route for provider in state.providers for route in provider.routes()),
+        ]
+    )
     guarded = OwnOriginOnly(Faults(app, faults), base_url)
     return RequestIds(Recorder(guarded, state.requests, state.clock, print_line), state.clock)
+
+
+def _made_when_asked(routes: Callable[[], Sequence[BaseRoute]]) -> ASGIApp:
+    """Routes that most suites never ask: compiling the expressions of a hundred paths takes longer than the start."""
+    router = cache(lambda: Router(routes(), redirect_slashes=False))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await router()(scope, receive, send)
+
+    return app

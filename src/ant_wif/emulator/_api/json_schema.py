@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Schema = Mapping[str, Any]
 
@@ -67,6 +69,8 @@ def is_schema(schema: object) -> bool:
 
 def exact(number: object) -> Fraction:
     """Return the number that was written: 0.1 is a tenth."""
+    from fractions import Fraction
+
     if not is_number(number):
         raise SchemaError(f"{number!r} is not a number")
     return Fraction(str(number))
