@@ -9,14 +9,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from ant_cli._terminal import fitted, table, understands_color, wrapped
 from ant_wif._config import ConfigDir
 from ant_wif.emulator import Emulator, Fault
+from support import preloaded, terminal
 from support.login import keep_a_login
-from support.terminal import ANT
 
 from .conftest import Ant
 
@@ -25,18 +24,10 @@ REPORT = [f"  (active) * {'ANTHROPIC_ORGANIZATION_ID':<45}  {IDS[0]}", f"{'     
 
 
 def in_a_terminal(*words: str, columns: int, environ: Mapping[str, str], raw: bool = False) -> str:
-    child = pexpect.spawn(
-        ANT,
-        list(words),
-        env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ},
-        encoding="utf-8",
-        dimensions=(50, columns),
-        timeout=60,
-    )
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0, child.before
-    text = str(child.before).replace("\r\n", "\n")
+    with terminal.in_a_terminal(*words, columns=columns, environ=environ) as child:
+        status, shown = terminal.rest(child)
+    assert status == 0, shown
+    text = shown.replace("\r\n", "\n")
     return text if raw else re.sub(r"^[^\r\n]*\r\x1b\[K", "", text)  # the line while a request takes long
 
 
@@ -134,9 +125,10 @@ def test_a_pipe_gets_the_same_list_as_documents(ant: Ant, seeded: Emulator) -> N
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_the_status_is_printed_in_every_encoding_and_to_a_reader_that_leaves(encoding: str, seeded: Emulator) -> None:
-    environ = {**seeded.env("github"), "HOME": "/nonexistent", "PYTHONIOENCODING": encoding, "PATH": os.environ["PATH"]}
+    environ = {**seeded.env("github"), "HOME": "/nonexistent", "PYTHONIOENCODING": encoding}
+    environ["PATH"] = f"{preloaded.programs()}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-c", f"{ANT} auth status | head -n 1"], env=environ, capture_output=True, text=True, check=False
+        ["sh", "-c", "ant auth status | head -n 1"], env=environ, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Active profile:")
