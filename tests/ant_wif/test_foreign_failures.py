@@ -222,9 +222,14 @@ def test_credentials_of_aws_that_have_expired_are_not_blamed_on_the_network(
     assert fails(Aws(), None).hint == "obtain new AWS credentials, then run again"
 
 
+BOTOCORE = [*defined_by(botocore.exceptions), ResponseParserError, OSError, RuntimeError]
+
+
+# Each at one of the two places, by turns, and under `-m long` at both.
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.long)], ids=["turns", "all"])
 @pytest.mark.parametrize("where", ["credentials", "call"])
 def test_no_exception_of_botocore_escapes(
-    where: str, fails: Fail, process: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    where: str, step: int, fails: Fail, process: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Session:
         """Stands for boto3's, and fails at one of the two places where a library may."""
@@ -245,7 +250,7 @@ def test_no_exception_of_botocore_escapes(
 
     process()
     monkeypatch.setitem(sys.modules, "boto3", types.SimpleNamespace(Session=Session))  # type: ignore[arg-type]  # all that is used of it
-    for kind in (*defined_by(botocore.exceptions), ResponseParserError, OSError, RuntimeError):
+    for kind in BOTOCORE[(where == "call") % step :: step]:
         assert "AWS" in str(fails(Aws(), None)), kind
 
 

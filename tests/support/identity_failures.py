@@ -81,6 +81,7 @@ def assert_fails(
     for hint in hints:
         assert hint in error.hint, f"{error}\nhint: {error.hint}"
     logged = "\n".join(record.getMessage() for record in log.records)
+    log.clear()  # so that the next one does not look through it again
     assert_unseen(f"{error} {error!r} {error.hint} {vars(error)}\n{logged}", TOKEN, ELSEWHERE, OPAQUE, *secrets)
     return error
 
