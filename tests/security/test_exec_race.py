@@ -49,11 +49,11 @@ class Scene:
 
     def end(self) -> None:
         """Stop the attack, and assert that it changed and got nothing."""
-        self.attacker.kill()
         assert self.attacker.stdout is not None
-        done = self.attacker.stdout.read()
-        assert "exchanged" not in done
-        assert "planted" in done, "the attacker had a turn"
+        first = self.attacker.stdout.readline()  # comes: the system keeps the events until the attacker has read them
+        assert first.startswith("planted")
+        self.attacker.kill()
+        assert "exchanged" not in self.attacker.stdout.read()
         assert stat.S_IMODE(self.target.stat().st_mode) == 0o755
         assert (self.target / "credentials" / "ant-exec.json").read_text() == "precious"
         assert {path.lstat().st_uid for path in self.shared.iterdir()} == {SOMEBODY}, "nothing of ours is left"
