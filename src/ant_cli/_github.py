@@ -130,9 +130,16 @@ def _append(environ: Mapping[str, str], variable: str, text: Callable[[], str]) 
                     file.write(b"\n")
             file.write(text().encode())
     except OSError as error:
+        is_kind = {
+            "directory": Path.is_dir,
+            "pipe": Path.is_fifo,
+            "socket": Path.is_socket,
+            "device": Path.is_char_device,
+        }
+        kind = next((kind for kind, found in is_kind.items() if found(Path(path))), None)
         raise ConfigurationError(
-            f"{variable} names {sanitize_path(path)}, which cannot be written: "
-            f"{error.strerror or type(error).__name__}",
+            f"{variable} names {sanitize_path(path)}, which "
+            + (f"is a {kind}, not a file" if kind else f"cannot be written: {error.strerror or type(error).__name__}"),
             hint=f"{variable} is the runner's to set: leave it as it is",
         ) from None
 

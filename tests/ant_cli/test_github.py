@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,43 @@ def test_a_file_of_the_runner_that_is_not_there_is_named(
     assert f"error: {variable} " in outcome.err
     assert "hint: " in outcome.err
     assert (emulator.exchanges, "add-mask" in outcome.err) == (0, False)
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "socket", "device"])
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [
+        (("auth", "export", "--github"), "GITHUB_ENV"),
+        (("auth", "verify", "--github-output"), "GITHUB_OUTPUT"),
+        (("auth", "status", "--github-summary"), "GITHUB_STEP_SUMMARY"),
+    ],
+)
+def test_what_is_not_a_file_of_the_runner_is_told_as_what_it_is(
+    words: tuple[str, ...],
+    variable: str,
+    kind: str,
+    ant: Ant,
+    job: Environ,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / kind
+    monkeypatch.chdir(tmp_path)  # a socket's path may be short only
+    with contextlib.ExitStack() as held:
+        if kind == "directory":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "socket":
+            held.enter_context(socket.socket(socket.AF_UNIX)).bind(kind)
+        else:
+            controller, terminal = os.openpty()
+            held.callback(os.close, controller)
+            held.callback(os.close, terminal)
+            path.symlink_to(os.ttyname(terminal))
+        outcome = ant(*words, **{**job, variable: str(path)})
+    assert outcome.status != 0
+    assert f"error: {variable} names {path}, which is a {kind}, not a file\n" in outcome.err
 
 
 def test_export_has_to_be_told_where_to(ant: Ant, job: Environ, emulator: Emulator) -> None:
