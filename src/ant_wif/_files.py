@@ -351,17 +351,17 @@ def try_lock(path: Path) -> Release | None:
     with contextlib.suppress(FileNotFoundError):
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):
-            raise OSError(errno.ELOOP, f"{path.name} is a link")
+            raise OSError(errno.ELOOP, "it is a link")
         if IS_POSIX and found.st_uid not in owners_in() | {os.stat(path.parent).st_uid}:
-            raise OSError(errno.EPERM, f"{path.name} belongs to another user")
+            raise OSError(errno.EPERM, "it belongs to another user")
     # Not bound to a thread: the flow that took it may be driven on by another.
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         return None
-    except NotImplementedError as error:
-        raise OSError(f"{path.name}: {type(error).__name__}") from None
+    except NotImplementedError:
+        raise OSError(errno.ENOTSUP, "the file system has no locks") from None
     if IS_POSIX and user_id() == 0:
         with contextlib.suppress(OSError):
             _leave_to_owner(path)

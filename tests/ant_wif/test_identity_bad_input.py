@@ -576,7 +576,8 @@ def test_a_command_that_hangs_or_cannot_be_run(fails: Fail, tmp_path: Path) -> N
     fails(Command(["slow"], timeout_seconds=0.1), script(tmp_path, "slow", "sleep 60 & wait"), "run it by hand")
     assert time.monotonic() - began < 30
     (tmp_path / "slow").write_text("#!/nonexistent/interpreter\n")
-    assert "could not be run" in str(fails(Command([str(tmp_path / "slow")]), {}, "run it by hand"))
+    problem = str(fails(Command([str(tmp_path / "slow")]), {}, "run it by hand"))
+    assert problem.endswith("could not be run: No such file or directory"), problem
     fails(Command(["absent"]), {"PATH": str(tmp_path)}, "full path")
 
 

@@ -357,7 +357,7 @@ def test_a_lock_is_taken_once_released_by_any_thread_and_never_a_link(tmp_path: 
     assert again is not None
     again()
     (tmp_path / "link").symlink_to(path)
-    with pytest.raises(OSError, match=f"^.Errno {errno.ELOOP}. link is a link$"):
+    with pytest.raises(OSError, match=f"^.Errno {errno.ELOOP}. it is a link$"):
         try_lock(tmp_path / "link")
 
 
@@ -625,7 +625,7 @@ def test_a_lock_that_another_user_made_and_holds_is_not_waited_for(tmp_path: Pat
     with path.open("w") as theirs:
         os.chown(path, SOMEBODY, SOMEBODY)
         fcntl.flock(theirs, fcntl.LOCK_EX)
-        with pytest.raises(OSError, match="lock belongs to another user"):
+        with pytest.raises(OSError, match="it belongs to another user"):
             try_lock(path)
     os.chown(path, 0, 0)
     release = try_lock(path)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ant_wif._environment import elapsed
 from ant_wif._files import Release, try_lock
 from ant_wif._http import Flow, T, call, pause
-from ant_wif._secrets import sanitize
+from ant_wif._secrets import sanitize_path
 from ant_wif._tokens.access_token import AccessToken, RefreshState, TokenRequest, refresh_state
 from ant_wif._tokens.store import TokenStore
 from ant_wif.errors import AntWifError, ConfigurationError, IdentityTokenReusedError
@@ -75,7 +75,7 @@ def _wait_for(turn: _Lease, look: _StoreReader, kept: _Snapshot) -> Flow[_Snapsh
     # A blocking call inside a coroutine would wait for the very event loop that it stops.
     wait = poll(attempt, LONGEST_WAIT_SECONDS, give_up=turn.is_held_by_this_thread)
     if turn.possible and (yield from wait) is None and not turn.is_held_by_this_thread():
-        _warn_once(f"{turn.path} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
+        _warn_once(f"{sanitize_path(turn.path)} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
     return kept
 
 
@@ -127,7 +127,8 @@ class _Lease:
                 _holders[self.path] = self._thread
                 self._store.sweep()
         except OSError as error:
-            self._impossible(f"no file lock is possible ({sanitize(error, limit=120)})")
+            problem = error.strerror or type(error).__name__
+            self._impossible(f"{sanitize_path(self.path)} cannot be locked: {problem}")
 
     def end(self) -> None:
         release, self._release = self._release, None

@@ -88,7 +88,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
                 if trouble:
                     kill_group(process)
     except (OSError, ValueError) as error:
-        return f"could not be run: {sanitize(error, limit=120)}"
+        return f"could not be run: {getattr(error, 'strerror', None) or sanitize(error, limit=120)}"
     if trouble:
         return trouble
     # Masked before it is cut, or the cut could leave the end of a token that begins nowhere.
