@@ -191,7 +191,7 @@ def _is_special(request: Request) -> bool:
 
 
 class _UnusableAnswerError(ValueError):
-    """The answer is too large or too slow to be read to its end."""
+    """The answer is too large to be read to its end."""
 
 
 class _Body:
@@ -203,11 +203,13 @@ class _Body:
         self._size = 0
 
     def add(self, chunk: bytes) -> None:
+        import httpx
+
         self._size += len(chunk)
         if self._size > LARGEST_BODY:
             raise _UnusableAnswerError(f"the answer is larger than {LARGEST_BODY} bytes")
         if self._deadline.passed:
-            raise _UnusableAnswerError("the answer did not end in time")
+            raise httpx.ReadTimeout("the answer did not end in time")
         self._chunks.append(chunk)
 
     def __bytes__(self) -> bytes:
