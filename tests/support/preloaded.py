@@ -22,7 +22,7 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from types import ModuleType
 from typing import Any
 
@@ -73,6 +73,7 @@ import atexit, ctypes, fcntl, gc, importlib, inspect, marshal, os, runpy, select
 import threading, time, warnings
 from contextlib import suppress
 
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for the programs; this ends with its asker
 CLONE, CLONE_PARENT = 56 if os.uname().machine == "x86_64" else 220, 0x8000
 del sys.path[0]
 
@@ -169,6 +170,7 @@ if rest[:2] == ["-W", "error"]:
 elif rest[:1] == ["-u"]:
     del rest[0]
 try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if rest[:1] == ["-m"]:
         sys.path.insert(0, os.getcwd())
         sys.argv = rest[1:]
@@ -209,7 +211,10 @@ _started: dict[str, socket.socket] = {}
 @cache
 def _folder() -> str:
     """Return the folder of the sockets on which the parents listen for shells' programs."""
-    folder = mkdtemp(prefix="ant-programs-")
+    for left in Path(gettempdir()).glob("ant-programs-*-*"):  # by a run that was killed
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = mkdtemp(prefix=f"ant-programs-{os.getpid()}-")
     atexit.register(shutil.rmtree, folder)
     return folder
 
