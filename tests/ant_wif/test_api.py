@@ -335,6 +335,20 @@ def test_a_page_that_is_not_json_is_an_error_with_a_hint(body: bytes, waits: Wai
     assert "check that base_url names the Claude API" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("body", ["[]", "{}", '{"data": [], "has_more": true}', '{"data": [], "next_page": "again"}'])
+def test_a_list_that_cannot_be_read_is_an_error_with_the_request_id(body: str, waits: Waits) -> None:
+    answer = (200, {"request-id": "req_9", "Content-Length": str(len(body))}, body.encode())
+    with answering(answer, waits) as api, pytest.raises(ApiError, match=", request id req_9") as caught:
+        list(itertools.islice(api.items("/v1/models"), 10))
+    assert caught.value.request_id == "req_9"
+
+
+def test_a_response_that_is_not_json_is_an_error_with_the_request_id(waits: Waits) -> None:
+    answer = (200, {"request-id": "req_9", "Content-Length": "6"}, b"<html>")
+    with answering(answer, waits) as api, pytest.raises(ApiError, match=", request id req_9"):
+        api.call("GET", "/v1/models").document()
+
+
 def test_the_text_of_a_message_is_put_together_from_its_events(waits: Waits) -> None:
     with answering(stream(DELTA, DELTA, STOP), waits) as api, api.open("POST", "/v1/messages", body=b"{}") as response:
         assert "".join(text_of(event) for event in message_events(response)) == "HelHel"

@@ -21,6 +21,7 @@ from ant_wif._api.request import (
     refusal,
     shown_request,
     split_query,
+    unexpected,
 )
 from ant_wif._http import (
     Backoff,
@@ -35,7 +36,6 @@ from ant_wif._http import (
     mask_foreign_logs,
     masked_headers,
     proxy_secrets,
-    read_error,
     request_failure,
     request_id_of,
     sent_secrets,
@@ -76,7 +76,7 @@ class ApiResponse:
         """Return the JSON that the body is. Raises ApiError if it is not JSON."""
         with contextlib.suppress(ValueError):
             return read_json(self.body)
-        raise ApiError("the response is not JSON", hint=_not_the_api())
+        raise unexpected(self.headers, "the response is not JSON", _not_the_api())
 
 
 @dataclass(frozen=True)
@@ -185,15 +185,13 @@ class Api:
     ) -> Mapping[str, object]:
         """Send a JSON object, if there is one, and return the one that answers. Raises as `call` does."""
         body = json.dumps(document).encode() if isinstance(document, Mapping) else document
-        answer = self.call(method, path, query=query, body=body, headers=headers)
+        return self._document(method, path, self.call(method, path, query=query, body=body, headers=headers))
+
+    def _document(self, method: str, path: str, answer: ApiResponse) -> Mapping[str, object]:
         found = _object(answer)
         if found is None:
-            error = read_error(None, answer.headers, ())
-            raise ApiError(
-                f"{method} {sanitize(path)} returned something that is not a JSON object{error.by_id}",
-                hint=_not_the_api(self._credentials.base_url_from),
-                request_id=error.request_id,
-            )
+            problem = f"{method} {sanitize(path)} returned something that is not a JSON object"
+            raise unexpected(answer.headers, problem, _not_the_api(self._credentials.base_url_from))
         return found
 
     def items(
@@ -209,8 +207,9 @@ class Api:
 
         bare, given = split_query(path)
 
-        def get(page: Query) -> Mapping[str, object]:
-            return self.get(bare, query=page, headers=headers)
+        def get(page: Query) -> tuple[Mapping[str, object], Mapping[str, str]]:
+            answer = self.call("GET", bare, query=page, headers=headers)
+            return self._document("GET", bare, answer), answer.headers
 
         return items(get, [*given, *query], name=bare, limit=limit, page_size=page_size)
 

@@ -25,7 +25,7 @@ _CURSORS = {"page", "after_id", "before_id"}
 
 
 def items(
-    get: Callable[[Query], Mapping[str, object]],
+    get: Callable[[Query], tuple[Mapping[str, object], Mapping[str, str]]],
     query: Query,
     *,
     name: str,
@@ -34,8 +34,9 @@ def items(
 ) -> Iterator[Mapping[str, object]]:
     """Yield what a list holds one by one, asking for the next page only when it is reached.
 
-    Pages lead on by `next_page`, or by `has_more` and the id at their end. `limit` is the most that are yielded;
-    without it all are. `page_size` is asked for, unless it is `None`. `name` is that of the list in errors.
+    `get` returns a page and its headers. Pages lead on by `next_page`, or by `has_more` and the id at their end.
+    `limit` is the most that are yielded; without it all are. `page_size` is asked for, unless it is `None`. `name` is
+    that of the list in errors.
 
     Raises ApiError: what answers is not a list, or one that leads in a circle.
     """
@@ -46,38 +47,47 @@ def items(
     while remaining is None or remaining > 0:
         size = [] if page_size is None else [("limit", str(min(page_size, remaining or page_size)))]
         kept = [pair for pair in query if following is None or pair[0] not in _CURSORS]
-        found, has_more, following = _of_page(
-            get([*kept, *size, *([following] if following else [])]), backwards=backwards
+        found, has_more, following, headers = _of_page(
+            *get([*kept, *size, *([following] if following else [])]), backwards=backwards
         )
         if found is None:
-            raise ApiError(
+            raise unexpected(
+                headers,
                 f"the response to GET {sanitize(name)} is not a list: it has no objects in `data`",
                 hint="check that the path is that of a list, and that the base URL names the API",
             )
         yield from found if remaining is None else found[:remaining]
         remaining = None if remaining is None else remaining - len(found)
         if following is None and has_more:
-            raise ApiError(
+            raise unexpected(
+                headers,
                 f"the list at {sanitize(name)} has more, and does not say where it goes on",
                 hint="what came up to here is not all; report this to the operator of the API",
             )
         if following is None:
             return
         if following[1] in seen:
-            raise ApiError(
+            raise unexpected(
+                headers,
                 f"the list at {sanitize(name)} leads in a circle: the page {sanitize(following[1])} came before",
                 hint="what came up to here is all there is; report this to the operator of the API",
             )
         seen.add(following[1])
 
 
+def unexpected(headers: Mapping[str, str], problem: str, hint: str) -> ApiError:
+    """Return the error for a success that is not what was asked for, by the headers that it has."""
+    error = read_error(None, headers, ())
+    return ApiError(f"{problem}{error.by_id}", hint=hint, request_id=error.request_id)
+
+
 def _of_page(
-    page: Mapping[str, object], *, backwards: bool
-) -> tuple[list[Mapping[str, object]] | None, bool, tuple[str, str] | None]:
-    """Return the objects of a page, `None` if it has no list of them; whether more follow, and where."""
+    page: Mapping[str, object], headers: Mapping[str, str], *, backwards: bool
+) -> tuple[list[Mapping[str, object]] | None, bool, tuple[str, str] | None, Mapping[str, str]]:
+    """Return the objects of a page, `None` if it has no list of them; whether more follow, and where; its headers."""
     data = page.get("data")
     found = data if isinstance(data, list) and all(isinstance(item, dict) for item in data) else None
-    return found, page.get("has_more") is True, _following(page, backwards=backwards)
+    return found, page.get("has_more") is True, _following(page, backwards=backwards), headers
 
 
 def _following(page: Mapping[str, object], *, backwards: bool) -> tuple[str, str] | None:
