@@ -320,6 +320,16 @@ def test_a_list_that_leads_in_a_circle_is_left(waits: Waits) -> None:
         list(itertools.islice(api.items("/v1/models"), 10))
 
 
+def test_a_list_that_leads_on_to_nothing_is_left(waits: Waits) -> None:
+    def page(request: Recorded) -> object:
+        return {"data": [], "has_more": True, "last_id": f"p{len(endpoint.requests)}"}
+
+    with Scripted(page) as endpoint, client(endpoint, waits) as api:
+        with pytest.raises(ApiError, match="the list at /v1/models has more, but 100 pages up to p100 are empty"):
+            list(api.items("/v1/models"))
+        assert len(endpoint.requests) == 100
+
+
 @pytest.mark.parametrize("answer", [{}, {"data": None}, {"data": {"id": "a"}}, {"data": ["a"]}, [], "text", None])
 def test_a_page_that_is_not_a_list_is_an_error(answer: object, waits: Waits) -> None:
     with answering(answer, waits) as api, pytest.raises(ApiError) as caught:

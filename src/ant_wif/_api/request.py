@@ -22,6 +22,7 @@ PAGE_SIZE = 100
 Query = Sequence[tuple[str, str]]
 
 _CURSORS = {"page", "after_id", "before_id"}
+_MOST_EMPTY_PAGES = 100
 
 
 def items(
@@ -38,12 +39,13 @@ def items(
     `limit` is the most that are yielded; without it all are. `page_size` is asked for, unless it is `None`. `name` is
     that of the list in errors.
 
-    Raises ApiError: what answers is not a list, or one that leads in a circle.
+    Raises ApiError: what answers is not a list, or one that leads in a circle, or on and on to nothing.
     """
     remaining = limit
     backwards = any(parameter == "before_id" for parameter, _ in query)
     following: tuple[str, str] | None = None
     seen: set[str] = set()
+    empty = 0
     while remaining is None or remaining > 0:
         size = [] if page_size is None else [("limit", str(min(page_size, remaining or page_size)))]
         kept = [pair for pair in query if following is None or pair[0] not in _CURSORS]
@@ -73,6 +75,13 @@ def items(
                 hint="what came up to here is all there is; report this to the operator of the API",
             )
         seen.add(following[1])
+        empty = 0 if found else empty + 1
+        if empty == _MOST_EMPTY_PAGES:
+            raise unexpected(
+                headers,
+                f"the list at {sanitize(name)} has more, but {empty} pages up to {sanitize(following[1])} are empty",
+                hint="what came up to here may not be all; report this to the operator of the API",
+            )
 
 
 def unexpected(headers: Mapping[str, str], problem: str, hint: str) -> ApiError:
