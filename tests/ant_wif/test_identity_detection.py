@@ -241,6 +241,7 @@ IN_PART: dict[str, tuple[dict[str, str], str]] = {
         "GITHUB_ACTIONS is not",
     ),
     "a GitHub job without permission": ({"GITHUB_ACTIONS": "true"}, "ACTIONS_ID_TOKEN_REQUEST_URL"),
+    "a container of a GitLab job": ({"ANTHROPIC_ID_TOKEN": "x"}, "GITLAB_CI is not"),
     "a GitLab job without its token": ({"GITLAB_CI": "true"}, "ANTHROPIC_ID_TOKEN"),
 }
 MACHINES = {

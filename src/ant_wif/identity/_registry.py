@@ -111,7 +111,7 @@ class ListedSource(NamedTuple):
 
 
 _VARIABLE_PLATFORMS = {
-    row.name: ListedSource(row.name, row.class_name, row.signs, job=row.job, shared_module="variables")
+    row.name: ListedSource(row.name, row.class_name, (*row.signs, row.variable), job=row.job, shared_module="variables")
     for row in PLATFORMS
 }
 

@@ -13,7 +13,7 @@ from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import Context, IdentitySource, Job
+from ant_wif.identity.source import Context, Detection, IdentitySource, Job, nearly_detected
 from ant_wif.identity.token import IdentityToken
 
 TAG = "ANTHROPIC"
@@ -98,6 +98,18 @@ class JobVariable(IdentitySource):
     source: str = ""
 
     platform: ClassVar[VariablePlatform]
+
+    @classmethod
+    def detect(cls, context: Context) -> Detection:
+        row, found = cls.platform, super().detect(context)
+        if found.detected or row.variable not in context.environ:
+            return found
+        sign = row.signs[0]
+        return nearly_detected(
+            row.name,
+            f"{row.variable} is set, but {sign} is not, as in a container that has some variables of its job",
+            f"hand on {sign} as well (docker run --env {sign})",
+        )
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         variable, row = self._holder(context), self.platform
