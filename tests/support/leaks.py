@@ -86,36 +86,44 @@ _SENT = {"httpx", "httpx2"}
 """Libraries whose requests and clients hold what they send."""
 
 
-def bare(value: object, *secrets: str) -> str | None:
-    """Say where a value holds a secret that is not wrapped: in itself, its elements, its attributes or its texts."""
-    return next((f"{where}: {text[:200]!r}" for where, text in _texts(value) for s in secrets if s in text), None)
+def bare(value: object, *secrets: str, seen: set[tuple[int, int]] | None = None) -> str | None:
+    """Say where a value holds a secret that is not wrapped: in itself, its elements, its attributes or its texts.
+
+    What is in `seen` is not looked through again; it lives as long as that does.
+    """
+    texts = _texts(value, set() if seen is None else seen)
+    return next((f"{where}: {text[:200]!r}" for where, text in texts for s in secrets if s in text), None)
 
 
-def _texts(value: object, depth: int = 3, where: str = "") -> Iterator[tuple[str, str]]:
+def _texts(value: object, seen: set[tuple[int, int]], depth: int = 3, where: str = "") -> Iterator[tuple[str, str]]:
     module, _, _ = type(value).__module__.partition(".")
     if isinstance(value, (Secret, SecretStr, SecretBytes)) or module in _SENT or value is os.environ:
         return
     if isinstance(value, _PLAIN):
         yield where, value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
         return
+    if (id(value), depth) in seen:
+        return
+    seen.add((id(value), depth))
     yield f"repr {where}", _repr(value)
     if isinstance(value, Mapping) and not module.startswith("ant_wif"):
         for name, item in list(value.items()) if depth else []:
-            yield from _texts(name, 0, f"{where} key")
-            yield from _texts(item, depth - 1, f"{where}[{name!r}]")
+            yield from _texts(name, seen, 0, f"{where} key")
+            yield from _texts(item, seen, depth - 1, f"{where}[{name!r}]")
     elif isinstance(value, (list, tuple, set, frozenset)):
         for item in list(value) if depth else []:
-            yield from _texts(item, depth - 1, f"{where}[]")
+            yield from _texts(item, seen, depth - 1, f"{where}[]")
     elif depth and not isinstance(value, (type, ModuleType)):
         names = [*getattr(value, "__dict__", {}), *getattr(type(value), "__slots__", ())]
         for name in names:
-            yield from _texts(getattr(value, name, None), min(depth - 1, 1), f"{where}.{name}")
+            yield from _texts(getattr(value, name, None), seen, min(depth - 1, 1), f"{where}.{name}")
 
 
 def bare_in_frames(error: BaseException, *secrets: str) -> list[str]:
     """Say where the frames that an error passed hold a secret that is not wrapped, causes included."""
     left: list[BaseException | None] = [error]
     seen: set[int] = set()
+    looked_through: set[tuple[int, int]] = set()
     found = []
     while left:
         one = left.pop()
@@ -128,7 +136,7 @@ def bare_in_frames(error: BaseException, *secrets: str) -> list[str]:
             code = step.tb_frame.f_code
             if code.co_filename.startswith(OURS):
                 for name, value in step.tb_frame.f_locals.items():
-                    hit = bare(value, *secrets)
+                    hit = bare(value, *secrets, seen=looked_through)
                     if hit:
                         place = f"{code.co_filename}:{step.tb_lineno} {code.co_name}"
                         found.append(f"{place} {name}{hit}")
