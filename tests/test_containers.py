@@ -98,15 +98,15 @@ def test_a_container_of_another_user_has_a_credential_by_the_recipe(
         assert emulator.exchanges == 1
 
 
-def by_a_member(owner: int, words: list[str]) -> list[str]:
-    """Return the words that run a program as a member of the group below `ant exec` of the user `owner`.
+def by_a_member(owner: int, *programs: list[str]) -> list[str]:
+    """Return the words that run programs as a member of the group below `ant exec` of the user `owner`.
 
     In its mount namespace they reach the interpreter and the packages that are in the home of the suite's user.
     """
     places = {sys.prefix: "/mnt/environment", sys.base_prefix: "/mnt/base"}
     mounts = ["mount -t tmpfs -o mode=755 tmpfs /mnt", "mkdir /mnt/environment /mnt/base /mnt/src"]
-    for here, there in {sys.prefix: "/mnt/environment", sys.base_prefix: "/mnt/base", ROOT / "src": "/mnt/src"}.items():
-        mounts.append(f"mount --bind {shlex.quote(str(here))} {there}")
+    for here, there in {**places, str(ROOT / "src"): "/mnt/src"}.items():
+        mounts.append(f"mount --bind {shlex.quote(here)} {there}")
 
     def reached(words: list[str]) -> str:
         for here, there in places.items():
@@ -115,9 +115,12 @@ def by_a_member(owner: int, words: list[str]) -> list[str]:
 
     # The owner's `ant` says where the folder is, and waits; only root could start a program of another user below it.
     shown = ["sh", "-c", 'env | grep ^ANTHROPIC_ | sed "s/^/export /"; echo; exec sleep 100']
-    exported = reached(ant("exec", "--group", str(GID), "--", *shown))
-    run = f"setpriv --reuid {owner} --regid {owner} --groups {GID} {exported}"
-    member = f"setpriv --reuid 54321 --regid {GID} --clear-groups {reached(words)}"
+    export = ("exec", "--group", str(GID), "--", *shown)
+    # That of root needs no place of these: it may be one that starts at once.
+    run = shlex.join([str(preloaded.programs() / "ant"), *export])
+    if owner:
+        run = f"setpriv --reuid {owner} --regid {owner} --groups {GID} {reached(ant(*export))}"
+    member = f"HOME=/nonexistent setpriv --reuid 54321 --regid {GID} --clear-groups"
     lines = [
         *mounts,
         "export PYTHONPATH=/mnt/environment/lib/python{}.{}/site-packages:/mnt/src".format(*sys.version_info),
@@ -125,8 +128,11 @@ def by_a_member(owner: int, words: list[str]) -> list[str]:
         f"{run} > $TMPDIR/variables & started=$!",
         "until grep -qs '^$' $TMPDIR/variables; do kill -0 $started; sleep 0.05; done",
         'variables=$(cat $TMPDIR/variables); unset ${!ANTHROPIC_*}; eval "$variables"',
-        f"HOME=/nonexistent {member} && status=0 || status=$?",
-        "kill $started; wait $started || true; exit $status",
+        *(
+            f"{member} {reached(words)} <<< '' > $TMPDIR/{number}.out 2> $TMPDIR/{number}.err && echo 0 || echo $?"
+            for number, words in enumerate(programs)
+        ),
+        "kill $started; wait $started || true",
     ]
     return ["unshare", "--mount", "bash", "-e", "-c", "\n".join(lines)]
 
@@ -135,12 +141,12 @@ def ant(*words: str) -> list[str]:
     return [f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}", "-m", "ant_cli", *words]
 
 
-Started = Callable[[int, list[str]], "subprocess.CompletedProcess[str]"]
+Started = Callable[..., list[tuple[int, str, str]]]
 
 
 @pytest.fixture
 def member(open_folder: Path) -> Iterator[Started]:
-    """Runs a program as a member of the group below `ant exec` of a user."""
+    """Runs programs as a member of the group below `ant exec` of a user; returns how each ended, and what it said."""
     for name in ("home", "tmp"):
         (open_folder / name).mkdir()
     with Emulator() as emulator:
@@ -149,36 +155,33 @@ def member(open_folder: Path) -> Iterator[Started]:
             "PATH": os.environ["PATH"],
         }  # fmt: skip
 
-        def run(owner: int, words: list[str]) -> subprocess.CompletedProcess[str]:
+        def run(owner: int, *programs: list[str]) -> list[tuple[int, str, str]]:
             for name in ("home", "tmp"):
                 os.chown(open_folder / name, owner, owner)
             (open_folder / "tmp").chmod(0o711)
-            return subprocess.run(
-                by_a_member(owner, words), env=environ, input="\n", capture_output=True, text=True, check=False
+            done = subprocess.run(
+                by_a_member(owner, *programs), env=environ, capture_output=True, text=True, check=False
             )
+            assert (done.returncode, emulator.exchanges) == (0, 1), done.stderr
+            said = ((open_folder / "tmp" / str(number)).with_suffix for number in range(len(programs)))
+            return [
+                (int(status), suffixed(".out").read_text(), suffixed(".err").read_text())
+                for status, suffixed in zip(done.stdout.split(), said, strict=True)
+            ]
 
         yield run
-        assert emulator.exchanges == 1
 
 
 @as_root
-def test_ant_uses_the_credential_that_ant_exec_of_root_lets_its_group_read(member: Started) -> None:
-    done = member(0, ant("models", "list", "--limit", "1"))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "claude-" in done.stdout
-
-
-@as_root
-@pytest.mark.parametrize(("words", "status"), [(["auth", "status"], 0), (["models", "list"], 3)])
-def test_ant_below_ant_exec_of_another_user_says_how_to_have_the_credential(
-    words: list[str], status: int, member: Started
-) -> None:
-    done = member(4711, ant(*words))
-    said = done.stdout + done.stderr
-    assert done.returncode == status, said
-    assert "belongs to another user (uid 4711, mode 0710)" in said
-    assert "run this program as the user of `ant exec`, or pass it the token: `ant exec --env`" in said
-    assert "ant-exec-" not in "".join(line for line in said.splitlines() if "chown" in line)
+def test_ant_below_ant_exec_of_another_user_says_how_to_have_the_credential(member: Started) -> None:
+    for status, (ended, out, err) in zip(
+        (0, 3), member(4711, ant("auth", "status"), ant("models", "list")), strict=True
+    ):
+        said = out + err
+        assert ended == status, said
+        assert "belongs to another user (uid 4711, mode 0710)" in said
+        assert "run this program as the user of `ant exec`, or pass it the token: `ant exec --env`" in said
+        assert "ant-exec-" not in "".join(line for line in said.splitlines() if "chown" in line)
 
 
 @as_root
@@ -192,18 +195,22 @@ def test_ant_below_ant_exec_of_another_user_says_how_to_have_the_credential(
         pytest.param("go ant", "has unsafe permissions", marks=pytest.mark.long),
     ],
 )
-def test_what_a_group_may_read_is_refused_by_each_official_tool_or_used(
+def test_what_a_group_may_read_is_used_by_ant_and_refused_by_each_official_tool_or_used(
     tool: str, said: str | None, member: Started
 ) -> None:
     """A fact about the tools, which docs/containers.md tells: one that behaves otherwise is to be heard of here."""
     program = [*ant()[:1], "-c", PYTHON] if tool == "python" else PROGRAMS[tool]()
-    done = member(0, program)
+    ours = [ant("models", "list", "--limit", "1")] if tool == "python" else []  # it is the same beside each
+    (status, out, err), *own = member(0, program, *ours)
     if said is None:
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("claude-")
+        assert status == 0, err
+        assert out.startswith("claude-")
     else:
-        assert done.returncode != 0
-        assert said in done.stderr
+        assert status != 0
+        assert said in err
+    for status, out, err in own:
+        assert (status, err) == (0, "")
+        assert "claude-" in out
 
 
 @as_root
