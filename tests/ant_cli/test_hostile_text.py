@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -37,6 +38,8 @@ hostile = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 together = pytest.mark.parametrize(
     "text", [" ".join(HOSTILE.values()), HOSTILE["github"][2:], HOSTILE["old github"]], ids=["all", "line", "start"]
 )
+by_turns = pytest.mark.parametrize("turns", [5, pytest.param(1, marks=pytest.mark.long)], ids=["turns", "all"])
+"""Every variable and every command with each text, and each of their pairs in one form; `-m long` has all in each."""
 DANGEROUS = re.compile(
     r"(?im)^\s*::[a-z]|##(vso|teamcity)?\[|[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u200b-\u200f\u2028-\u202e"
     r"\u2060-\u2069\u3164\ufeff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -53,20 +56,15 @@ def assert_harmless(outcome: Outcome) -> Outcome:
 
 
 @hostile
-@pytest.mark.parametrize("form", ["json", "jsonl", "yaml", "raw"])
-def test_a_response_is_printed_in_every_form_and_is_harmless(ant: Ant, text: str, form: str) -> None:
-    said = {text: [text, f"a {text}", {"a": f"{'long ' * 40}{text}"}], "number": 7, "nothing": None}
+def test_a_response_and_a_part_of_it_are_printed_in_every_form_and_are_harmless(ant: Ant, text: str) -> None:
+    said = {text: [text, f"a {text}", {"a": f"{'long ' * 40}{text}"}], "number": 7, "nothing": None, "part": text}
     with TokenEndpoint(body=said) as endpoint:
-        outcome = ant("api", "/v1/x", "--format", form, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=endpoint.base_url)
-    assert (yaml.safe_load if form == "yaml" else json.loads)(assert_harmless(outcome).out) == said
-
-
-@hostile
-@pytest.mark.parametrize("words", [("-r",), ("--format", "raw"), ("--format", "yaml"), ("--format", "json")])
-def test_a_part_of_an_answer_is_harmless(ant: Ant, text: str, words: tuple[str, ...]) -> None:
-    with TokenEndpoint(body={"a": text}) as endpoint:
         environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": endpoint.base_url}
-        assert_harmless(ant("api", "/v1/x", "--transform", "a", *words, **environ))
+        for form in ("json", "jsonl", "yaml", "raw"):
+            outcome = assert_harmless(ant("api", "/v1/x", "--format", form, **environ))
+            assert (yaml.safe_load if form == "yaml" else json.loads)(outcome.out) == said
+        for words in (("-r",), ("--format", "raw"), ("--format", "yaml"), ("--format", "json")):
+            assert_harmless(ant("api", "/v1/x", "--transform", "part", *words, **environ))
 
 
 @hostile
@@ -131,30 +129,27 @@ def test_what_a_token_says_is_harmless(ant: Ant, emulator: Emulator, text: str, 
         assert_harmless(ant(*command, *form, **job))
 
 
-@together
-@pytest.mark.parametrize(
-    "words", [(), ("--debug",), ("--format", "json"), ("--format", "yaml"), ("--format-error", "json")]
-)
-def test_what_a_variable_says_is_harmless(ant: Ant, text: str, words: tuple[str, ...]) -> None:
-    for variable in (
-        "ANTHROPIC_PROFILE", "ANTHROPIC_BASE_URL", "ANTHROPIC_WORKSPACE_ID", "ANTHROPIC_ORGANIZATION_ID",
-        "ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_CONFIG_DIR", "ANTHROPIC_IDENTITY_TOKEN_FILE", "ANTHROPIC_API_KEY",
-        "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_IDENTITY_TOKEN",
-    ):  # fmt: skip
-        environ = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
-        environ[variable] = text.replace("\x00", "")
-        for command in (
-            ("auth", "status"),
-            ("auth", "verify"),
-            ("profile", "list"),
-            ("cache", "list"),
-            ("profile", "get"),
-        ):
-            assert_harmless(ant(*command, *words, **environ))
+VARIABLES = (
+    "ANTHROPIC_PROFILE", "ANTHROPIC_BASE_URL", "ANTHROPIC_WORKSPACE_ID", "ANTHROPIC_ORGANIZATION_ID",
+    "ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_CONFIG_DIR", "ANTHROPIC_IDENTITY_TOKEN_FILE", "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_IDENTITY_TOKEN",
+)  # fmt: skip
+READING = ("auth status", "auth verify", "profile list", "cache list", "profile get")
+WORDS = ("", "--debug", "--format json", "--format yaml", "--format-error json")
 
 
 @together
-def test_what_is_typed_is_harmless(ant: Ant, text: str) -> None:
+@by_turns
+def test_what_a_variable_says_is_harmless(ant: Ant, text: str, turns: int) -> None:
+    for row, column, form in itertools.product(range(len(VARIABLES)), range(len(READING)), range(len(WORDS))):
+        if (row + column + form) % turns == 0:
+            environ = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
+            environ[VARIABLES[row]] = text.replace("\x00", "")
+            assert_harmless(ant(*READING[column].split(), *WORDS[form].split(), **environ))
+
+
+@together
+def test_what_is_typed_is_harmless(ant: Ant, text: str, short_pauses: None) -> None:
     for command in (
         (text,), ("auth", text), ("--profile", text, "auth", "status"), ("profile", "get", text),
         ("profile", "set", text, text), ("profile", "activate", text), ("profile", "delete", text, "--yes"),
