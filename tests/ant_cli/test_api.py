@@ -335,7 +335,10 @@ class TestForms:
             done = preloaded.run(command, env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
         said = "error: the output cannot be written: No space left on device\n"
         assert (done.returncode, done.stderr) == (1, said)
-        closed = ["sh", "-c", 'exec >&-; exec "$@"', "sh", *command]
+
+    def test_a_closed_output_is_not_a_failure(self, emulator: Emulator) -> None:
+        closed = ["sh", "-c", 'exec >&-; exec "$@"', "sh", sys.executable, "-m", "ant_cli", "models", "list"]
+        environ = alone(emulator.base_url, emulator.api_key)
         done = subprocess.run(closed, env=environ, stderr=subprocess.PIPE, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 

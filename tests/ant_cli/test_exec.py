@@ -385,7 +385,7 @@ with Relay() as relay:
     "sent", [("SIGTERM", "SIGTERM", "SIGINT", "SIGHUP"), ("SIGHUP", "SIGTERM"), ("SIGINT", "SIGTERM")]
 )
 def test_the_first_of_several_signals_before_the_command_starts_is_its_exit_status(sent: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, "-c", RELAYING, *sent], capture_output=True, text=True, check=False)
+    done = preloaded.run([sys.executable, "-c", RELAYING, *sent], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (128 + getattr(signal, sent[0]), "")
 
 

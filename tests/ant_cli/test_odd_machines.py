@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from ant_cli.main import main
 from ant_wif._environment import NOWHERE
+from support import preloaded
 from support.loopback import TokenEndpoint
 from support.misbehaving_server import forged_jwt
 
@@ -73,7 +73,7 @@ def test_without_a_home_directory_everything_works_that_needs_none_and_the_rest_
         }
         job = tmp_path / "job.json"
         job.write_text(json.dumps([environ, [words.split() for words in COMMANDS]]))
-        done = subprocess.run(
+        done = preloaded.run(
             [sys.executable, "-c", WITHOUT_HOME, job],
             env={"PATH": os.environ["PATH"]},
             capture_output=True,

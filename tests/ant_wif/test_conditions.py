@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 
@@ -19,6 +18,7 @@ from ant_wif.rules import (
     evaluate_known,
 )
 from ant_wif.rules.cel import _problem, _work, evaluate_condition
+from support import preloaded
 from support.samples import needs_cel
 
 pytestmark = needs_cel
@@ -248,7 +248,7 @@ request = ExchangeRequest(assertion="e30.e30.", organization_id="o", federation_
 evaluate_known(request, Knowledge(rule=rule), now=0, jti_seen=lambda _: False)
 print("cel_expr_python" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = preloaded.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
@@ -262,5 +262,5 @@ request = ExchangeRequest(assertion="e30.e30.", organization_id="o", federation_
 check = evaluate_known(request, Knowledge(rule=rule), now=0, jti_seen=lambda _: False).checks[12]
 print(check.number, check.reason, check.unchecked, "cel-expr-python" in check.sentence)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = preloaded.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["14", "match_condition", "True", "True"]

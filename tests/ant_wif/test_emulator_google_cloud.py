@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import jwt
 import pytest
 
 from ant_wif.emulator import Emulator, Fault
+from support import preloaded
 from support.federation_grant import BETA, body
 from support.tokens import claims_of
 
@@ -56,7 +56,7 @@ def metadata(emulator: Emulator) -> Iterator[httpx.Client]:
 
 def python(program: str, environ: dict[str, str], home: Path) -> str:
     """Run a program in a process, because google-auth reads its environment when it is imported."""
-    done = subprocess.run(
+    done = preloaded.run(
         [sys.executable, "-c", program],
         env={**environ, "HOME": str(home)},
         capture_output=True,

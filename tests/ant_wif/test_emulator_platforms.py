@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 import ant_wif
 from ant_wif.emulator import Emulator
+from support import preloaded
 
 PLATFORMS = [
     "github",
@@ -179,5 +179,5 @@ def test_the_emulator_starts_where_there_are_no_unix_sockets() -> None:
         "with Emulator() as emulator:\n"
         "    print('ANT_FLY_API_SOCKET' in emulator.env('fly'), emulator.env('github')['GITHUB_ACTIONS'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = preloaded.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "False true\n", done.stderr

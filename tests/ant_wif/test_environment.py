@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ant_wif._environment import Environment
+from support import preloaded
 
 SECRET = "sk-ant-api03-not-to-be-seen"
 
@@ -98,7 +98,7 @@ del os.environ["GIVEN"]
 assert "GIVEN" not in environ
 """
     environ = {**os.environ, "GIVEN": "x", "BLANK": ""}
-    subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
+    preloaded.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
 
 
 def test_an_empty_mapping_is_not_the_process_environment() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from ant_wif.rules import Issuer, RegistrationError, Rule, check_issuer, check_name, check_rule
 from ant_wif.rules.cel import named_claims
 from ant_wif.rules.registration import SHARED_ISSUERS, address_flaw, pins_tenant
+from support import preloaded
 from support.samples import needs_cel
 
 GITHUB, GITLAB, BUILDKITE, TERRAFORM, GOOGLE = SHARED_ISSUERS
@@ -299,5 +299,5 @@ try:
 except RegistrationError as error:
     print(error)
 """
-    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    outcome = preloaded.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert outcome.stdout.startswith("match.condition: cannot be checked here: the package cel-expr-python")

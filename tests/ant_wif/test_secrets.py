@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 
@@ -26,6 +25,7 @@ from ant_wif._secrets import (
     redact,
     sanitize,
 )
+from support import preloaded
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -298,7 +298,7 @@ for first, second in itertools.permutations(nasty, 2):
     redact(run + "!"); redact(run * 4 + "\\n")
 print("done")
 """
-    done = subprocess.run(
+    done = preloaded.run(
         [sys.executable, "-c", program], input=ascii(NASTY), capture_output=True, text=True, timeout=40, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("done", "")

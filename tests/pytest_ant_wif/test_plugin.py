@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def _of_httpx(heavy: str) -> set[str]:
     return set() if "httpx" in heavy else _imported_by("import sys, httpx")
 
 
+@cache
 def _imported_by(script: str) -> set[str]:
     script += "\nprint(*(name.partition('.')[0] for name in sys.modules))"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -79,8 +81,10 @@ def test_the_assertions_of_this_project_are_not_rewritten(named: str, tmp_path: 
     run_alone("", named, test)
 
 
-@pytest.mark.parametrize("before", [", ant_wif, ant_cli, pytest_ant_wif", ", pytest_ant_wif.plugin"])
-@pytest.mark.parametrize("named", ["ant_wif", "pytest_ant_wif.plugin"])
+@pytest.mark.parametrize(
+    ("named", "before"),
+    [("pytest_ant_wif.plugin", ", ant_wif, ant_cli, pytest_ant_wif"), ("ant_wif", ", pytest_ant_wif.plugin")],
+)
 def test_pytest_does_not_warn_of_what_was_imported_before_it(before: str, named: str, tmp_path: Path) -> None:
     test = tmp_path / "test_uses.py"
     test.write_text("def test_uses(ant_env): pass\n")

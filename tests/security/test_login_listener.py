@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ import pytest
 
 from ant_wif._profiles import Listener
 from ant_wif.errors import LoginError
+from support import preloaded
 
 URL = "https://console.example/oauth/authorize?state=ours"
 
@@ -115,7 +115,7 @@ def test_the_page_of_the_login_is_shown_once_and_only_at_its_address(waiting: Wa
 def test_another_user_is_not_led_to_the_page_of_the_login(waiting: Waiting) -> None:
     opening = waiting.listener.opening(URL)
     path = opening.removeprefix(f"http://127.0.0.1:{waiting.listener.port}")
-    done = subprocess.run(
+    done = preloaded.run(
         [sys.executable, "-c", ASK, str(waiting.listener.port), path], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("HTTP/1.0 404")
