@@ -69,11 +69,17 @@ _NEEDS_MORE = (
 )
 _MOST = 1_500
 """How many values of one parameter are tried: blocks within blocks are many."""
+by_turns = pytest.mark.parametrize("turns", [3, pytest.param(1, marks=pytest.mark.long)], ids=["turns", "all"])
+"""Every third of the many, the beta's being others; under `-m long` all of them."""
 
 
-def bodies(sent: SentBody, base: Mapping[str, Any], most: int = _MOST) -> Iterator[tuple[str, dict[str, Any]]]:
+def some(values: Iterator[Any], turns: int = 1, first: int = 0, most: int = _MOST) -> Iterator[Any]:
+    return (value for number, value in enumerate(islice(values, most)) if number < 100 or number % turns == first)
+
+
+def bodies(sent: SentBody, base: Mapping[str, Any], **which: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in sent.fields:
-        for value in islice(sent.examples(name), most):
+        for value in some(sent.examples(name), **which):
             yield name, {**base, name: value}
 
 
@@ -97,14 +103,16 @@ def test_the_parameters_of_lists_and_batches_are_those_that_are_emulated(method:
         assert known == emulated, f"{method} of the SDK has other parameters"
 
 
+@by_turns
 @pytest.mark.parametrize("method", MESSAGES)
-def test_every_parameter_of_messages_is_taken(method: str) -> None:
+def test_every_parameter_of_messages_is_taken(method: str, turns: int) -> None:
     sent = sent_body(MESSAGES[method])
     base = ASKED if "count" in method else {**ASKED, "max_tokens": 9}
     assert set(sent.required) - {"stream"} == set(base)
     refused: dict[str, str] = {}
     # What these may hold is the same everywhere.
-    for name, body in bodies(sent, base, most=_MOST if method.endswith("messages.create") else 1):
+    most, first = _MOST if method.endswith("messages.create") else 1, method.startswith("beta") % turns
+    for name, body in bodies(sent, base, turns=turns, first=first, most=most):
         try:
             read_message_request(body, counting="count" in method)
         except Refusal as refusal:
@@ -113,10 +121,11 @@ def test_every_parameter_of_messages_is_taken(method: str) -> None:
     assert refused == {}, f"{method}({', '.join(refused)}) of the SDK is refused"
 
 
-def test_no_object_of_a_message_may_have_a_member_too_many_or_too_few() -> None:
+@by_turns
+def test_no_object_of_a_message_may_have_a_member_too_many_or_too_few(turns: int) -> None:
     sent = sent_body(MESSAGES["beta.messages.create"])
     for name in sent.fields:
-        for value in islice(sent.wrong_examples(name), _MOST):
+        for value in some(sent.wrong_examples(name), turns):
             with pytest.raises(Refusal, match=f"^{name}"):
                 read_message_request({**ASKED, "max_tokens": 9, name: value})
 
