@@ -45,10 +45,13 @@ _READ_BY_THEIR_LIBRARIES = {"aws", "google_cloud"}
 
 def _resolve(config: pytest.Config) -> Credentials:
     import ant_wif
+    from ant_wif._config import check_name
 
     # What tests do to the environment must not reach the credential of the run: it has a copy.
     environ, profile = dict(os.environ), profile_of(config)
     try:
+        if profile is not None:
+            check_name(profile.strip(), found_in="--ant-profile")
         credentials = ant_wif.resolve(profile=profile, environ=environ)
         by_library = credentials.identity_source in _READ_BY_THEIR_LIBRARIES
         return ant_wif.resolve(profile=profile) if by_library else credentials

@@ -89,7 +89,8 @@ def test_a_profile_that_there_is_not(pytester: pytest.Pytester, refusal: Say) ->
     pytester.makepyfile(SUITE)
     for name, said in {
         "nowhere": "the profile 'nowhere' does not exist",
-        "../up": "is not a valid profile name",
+        "../up": "--ant-profile is not a valid profile name",
+        "": "--ant-profile is not a valid profile name",
     }.items():
         line = refusal("--ant-mode", "live", "--ant-profile", name)
         assert line.startswith("--ant-mode live: ")
