@@ -147,13 +147,18 @@ def test_a_profile_without_a_client_id_is_adopted_by_the_login(
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("90", 90), ("90s", 90), ("5m", 300), ("5m0s", 300), ("1h30m", 5400), ("1h0m5s", 3605), (" 2m ", 120)],
+    [
+        *(("90", 90), ("90s", 90), ("5m", 300), ("5m0s", 300), ("1h30m", 5400), ("1h0m5s", 3605), (" 2m ", 120)),
+        *(("1.5m", 90), ("500ms", 0.5), ("1.5h", 5400), ("0.1h0.1m", 366), ("1m500ms", 60.5), ("5s5m", 305)),
+    ],
 )
-def test_a_duration_is_written_as_other_tools_write_it(text: str, expected: int) -> None:
+def test_a_duration_is_written_as_other_tools_write_it(text: str, expected: float) -> None:
     assert seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0", "0m0s", "s", "5s5m", "-1s", "1.5h", "5 m", "1d", "1h30", "\u0665m"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "0m0s", "0.000001ms", "s", "1.5", "-1s", ".5h", "5 m", "1d", "1h30", "\u0665m"]
+)
 def test_what_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         seconds(text)

@@ -157,6 +157,7 @@ def test_a_file_says_what_options_do_not(wif: Wif, emulator: Emulator, tmp_path:
         (["rules", "create", "--claim", "x=1", "--claim", "x=2"], "each name once"),
         (["rules", "create", "--workspace", "a", "--all-workspaces"], "--all-workspaces"),
         (["rules", "create", "--lifetime", "soon"], "not a valid duration"),
+        (["rules", "create", "--lifetime", "1m500ms"], "not a whole number of seconds"),
         (["rules", "create", "--name", ""], "is empty"),
         (["rules", "create", "--input", "/nonexistent/rule.json"], "cannot be read"),
         (["issuers", "create", "--jwks-url", "https://a.example", "--jwks", __file__], "not both"),

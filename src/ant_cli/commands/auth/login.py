@@ -303,15 +303,20 @@ def _say_what_is_used_instead(session: Session, plan: LoginPlan) -> None:
         )
 
 
+_PART = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(h|ms|m|s)"
+_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+
+
 def seconds(text: str) -> float:
-    """Read a duration such as `90`, `90s`, `5m0s` or `1h30m`. Raises BadParameter if it is not one."""
+    """Read a duration such as `90`, `90s`, `5m0s`, `1.5h` or `1h30m`. Raises BadParameter if it is not one."""
     text = text.strip()
-    found = re.fullmatch(
-        r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?", f"{text}s" if text.isdigit() else text
-    )
-    total = sum(int(found[unit] or 0) * seconds for unit, seconds in ((1, 3600), (2, 60), (3, 1))) if found else 0
+    stated = f"{text}s" if text.isdigit() else text
+    parts = re.findall(_PART, stated) if re.fullmatch(f"(?:{_PART})+", stated) else []
+    total = round(sum(float(number) * _UNITS[unit] for number, unit in parts), 6)
     if total == 0:
         raise click.BadParameter(
-            f"{text!r} is not a valid duration; expected e.g. 90s, 5m or 1h30m", param_hint="--timeout"
+            f"{text!r} is not a valid duration; expected hours (h), minutes (m), seconds (s) or milliseconds (ms), "
+            "e.g. 90s, 1.5h or 1h30m",
+            param_hint="--timeout",
         )
     return float(total)

@@ -54,9 +54,12 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
     from ant_cli.commands.auth.login import seconds
 
     try:
-        return None if value is None else int(seconds(value))
+        found = None if value is None else seconds(value)
     except click.BadParameter as error:
         raise click.BadParameter(error.message, ctx=context, param=parameter) from None
+    if found is not None and found % 1:
+        raise click.BadParameter(f"{value!r} is not a whole number of seconds", ctx=context, param=parameter)
+    return None if found is None else int(found)
 
 
 LIFETIME = click.option(
