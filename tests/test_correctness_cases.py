@@ -368,7 +368,7 @@ def test_a_refusal_of_the_api_names_the_login_or_the_url(
         (".cache/ant-wif", ("cache list", "cache clear")),
         (".config/anthropic", ("profile list", "auth logout", "auth login --no-browser", MODELS)),
         (".config/anthropic/configs", ("profile list", "auth logout --all", "profile activate default")),
-        (".config/anthropic/credentials", ("auth logout", "auth login --no-browser")),
+        (".config/anthropic/credentials", ("auth logout", "auth logout --all", "auth login --no-browser")),
     ],
 )
 def test_a_folder_of_another_user_is_named_with_its_owner(
@@ -384,6 +384,7 @@ def test_a_folder_of_another_user_is_named_with_its_owner(
         said = "".join(capsys.readouterr())
         assert f"{path} belongs to another user (uid 65534" in said
         assert f"hint: chown 0 {path}" in said
+    assert (tmp_path / ".config/anthropic/configs/default.json").exists()
 
 
 @pytest.fixture(scope="module")

@@ -368,8 +368,11 @@ class ConfigDir:
     def forget_all(self) -> list[Path]:
         """Remove `configs/`, `credentials/` and `active_config`, never the directory. Return what went."""
         self.check(self.path / "configs")
+        credentials = self.path / "credentials"
+        if not credentials.is_symlink():  # through a link nothing is removed
+            self.check(credentials)
         gone: list[Path] = []
-        for folder in (self.path / "credentials", self.path / "configs"):
+        for folder in (credentials, self.path / "configs"):
             if folder.is_dir() and not folder.is_symlink():
                 found = [entry for entry in sorted(folder.iterdir()) if entry.is_symlink() or not entry.is_dir()]
                 gone += [entry for entry in found if entry.suffix == ".json" and remove(entry)]
