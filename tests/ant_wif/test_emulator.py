@@ -7,11 +7,13 @@ import re
 import socket
 import threading
 import time
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
-from ant_wif.emulator import Emulator
+from ant_wif.emulator import Emulator, Fault
 from ant_wif.emulator._state.state import ExpiringMap
 
 
@@ -116,10 +118,33 @@ def test_the_environment_is_that_of_a_job_with_the_emulator_for_a_backend(emulat
     assert env["ACTIONS_ID_TOKEN_REQUEST_URL"] == f"{emulator.base_url}/github/token?api-version=2.0"
 
 
-def test_an_unknown_platform_is_refused_with_the_known_ones(emulator: Emulator) -> None:
-    for use in (emulator.env, emulator.issue):
-        with pytest.raises(ValueError, match=r"'jenkins'.*github"):
-            use("jenkins")
+@pytest.mark.parametrize("name", ["jenkins", 5, None, ["github"]])
+def test_an_unknown_platform_rule_or_endpoint_is_refused_with_the_known_ones(name: Any, emulator: Emulator) -> None:
+    for use in (
+        emulator.env,
+        emulator.issue,
+        emulator.rotate_keys,
+        emulator.rule,
+        emulator.issuer,
+        emulator.update_rule,
+    ):
+        with pytest.raises(ValueError, match=rf"{re.escape(repr(name))}.*github"):
+            use(name)
+    with pytest.raises(ValueError, match=rf"no endpoint {re.escape(repr(name))}"):
+        emulator.fail(name, Fault.status(500))
+
+
+@pytest.mark.parametrize("number", ["x", None, [1]])
+def test_what_is_not_a_number_is_named(number: Any, emulator: Emulator) -> None:
+    for use in (emulator.advance, emulator.move_to, emulator.skew):
+        with pytest.raises(ValueError, match=rf"^{re.escape(repr(number))} is not a number of seconds$"):
+            use(number)
+    with pytest.raises(
+        ValueError, match=rf"^lifetime {re.escape(repr(number))} is not a positive whole number of seconds$"
+    ):
+        emulator.login(lifetime=number)
+    with pytest.raises(ValueError, match=rf"^port {re.escape(repr(number))} is not between 0 and 65535$"):
+        Emulator(port=number)
 
 
 def test_an_unknown_rule_or_field_is_refused(emulator: Emulator) -> None:
@@ -150,7 +175,10 @@ def test_a_field_of_a_rule_takes_values_of_its_own_type_only(
     with pytest.raises(TypeError, match=r"^max_jwt_lifetime_seconds is not a whole number$"):
         emulator.update_issuer("github", max_jwt_lifetime_seconds="1h")
     assert emulator.rule("github") == before
-    assert emulator.update_rule("github", workspace_ids=list(before.workspace_ids), audience=None).audience is None
+    given = list(before.workspace_ids)
+    changed = emulator.update_rule("github", workspace_ids=given, audience=None)
+    given.clear()
+    assert changed == replace(before, audience=None)
 
 
 def test_a_rule_can_be_changed_and_the_copies_held_do_not_change(emulator: Emulator) -> None:

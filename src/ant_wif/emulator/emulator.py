@@ -65,8 +65,8 @@ class Emulator(ScriptedModel):
         """
         if not allow_remote and not is_loopback(host):
             raise ValueError(f"host {host!r} is not a loopback address; the emulator is for this machine only")
-        if not 0 <= port <= 65535:
-            raise ValueError(f"port {port} is not between 0 and 65535")
+        if port not in range(65536):
+            raise ValueError(f"port {port!r} is not between 0 and 65535")
         self._host, self._port = host, port
         self._folder = Folder()
         self._time = MovedClock(clock)
@@ -212,7 +212,7 @@ class Emulator(ScriptedModel):
         Raises ValueError where there is no such rule.
         """
         rules = self.rules
-        found = rules.get(name) or rules.get(registered_name(name))
+        found = rules.get(str(name)) or rules.get(registered_name(str(name)))
         if found is None:
             raise ValueError(f"no rule {name!r}; there are {', '.join(rules)}")
         return found
@@ -485,11 +485,12 @@ def _changed(registered: T, changes: Mapping[str, object]) -> T:
     """Return it with other values. Raises TypeError, which names the field that is not one or has another type."""
     from pydantic import TypeAdapter, ValidationError
 
-    changed = replace(registered, **cast("dict[str, Any]", changes))
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+    changed = replace(registered, **cast("dict[str, Any]", found))
     types = get_type_hints(type(registered))
-    for name, value in changes.items():
+    for name, value in found.items():
         try:
-            TypeAdapter(types[name]).validate_python(tuple(value) if isinstance(value, list) else value, strict=True)
+            TypeAdapter(types[name]).validate_python(value, strict=True)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, (name, *problem["loc"])))

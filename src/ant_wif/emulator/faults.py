@@ -285,7 +285,7 @@ class FaultPlan:
         """Raises ValueError as `Emulator.fail` says."""
         if not isinstance(fault, Fault):
             raise ValueError(f"fault: must be one such as Fault.status(500), not {fault!r}")  # noqa: TRY004  # as below
-        if endpoint not in _ENDPOINTS:
+        if str(endpoint) not in _ENDPOINTS:
             raise ValueError(f"no endpoint {endpoint!r}; there are {', '.join(_ENDPOINTS)}")
         if fault.only_for not in {None, endpoint}:
             raise ValueError(f"the fault {fault.description!r} can only happen at {fault.only_for!r}")

@@ -69,8 +69,8 @@ class TokenPair:
 
 def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int, client_id: str) -> Login:
     """Begin a session. Raises ValueError for a workspace that does not exist, or a lifetime below a second."""
-    if lifetime < 1:
-        raise ValueError(f"lifetime {lifetime} is not a positive number of seconds")
+    if type(lifetime) is not int or lifetime < 1:
+        raise ValueError(f"lifetime {lifetime!r} is not a positive whole number of seconds")
     with state.lock:
         workspace = state.workspaces.get(workspace_id or state.default_workspace.id)
         if workspace is None:

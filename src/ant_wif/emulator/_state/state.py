@@ -77,6 +77,8 @@ def _float(seconds: float) -> float:
         return float(seconds)
     except OverflowError:
         raise ValueError(_BEYOND) from None
+    except (TypeError, ValueError):
+        raise ValueError(f"{seconds!r} is not a number of seconds") from None
 
 
 K = TypeVar("K")

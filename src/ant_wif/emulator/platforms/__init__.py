@@ -68,17 +68,17 @@ class Platforms:
 
     def named(self, name: str) -> IdentityProvider:
         """Raises ValueError for a platform that is not emulated."""
-        name = _ALIASES.get(name, name)
-        if name not in self._by_name:
+        found = self._by_name.get(_ALIASES.get(str(name), str(name)))
+        if found is None:
             raise ValueError(f"unknown platform {name!r}; known are {', '.join(self._by_name)}")
-        return self._by_name[name]
+        return found
 
     def job(self, name: str) -> tuple[IdentityProvider, Callable[[], dict[str, str]]]:
         """Return a platform, and what returns the variables of a kind of job on it: `azure-aks`.
 
         Raises ValueError where there is no such kind.
         """
-        name = _ALIASES.get(name, name)
-        if name not in self._jobs:
+        found = self._jobs.get(_ALIASES.get(str(name), str(name)))
+        if found is None:
             raise ValueError(f"unknown platform {name!r}; known are {', '.join(self._jobs)}")
-        return self._jobs[name]
+        return found
