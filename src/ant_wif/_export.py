@@ -176,8 +176,9 @@ def _bases(environ: Environment) -> Iterator[Path]:
         with contextlib.suppress(ConfigurationError):
             cache.prepare()
             yield cache.path.absolute()
-    if os.path.isabs(environ.get("XDG_RUNTIME_DIR", "")):
-        yield Path(environ["XDG_RUNTIME_DIR"])
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime) and os.path.isdir(runtime):  # only the session makes it
+        yield Path(runtime)
     yield Path(environ.get("TMPDIR") or environ.get("TEMP") or "/tmp").absolute()  # noqa: S108  # random names in it
 
 

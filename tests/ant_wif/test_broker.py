@@ -286,6 +286,18 @@ def test_a_folder_in_which_others_could_replace_ours_is_passed_over(
     handover.remove()
 
 
+def test_a_session_folder_that_is_not_there_is_not_made(
+    environ: Environment, credentials: ant_wif.Credentials, tmp_path: Path
+) -> None:
+    session, fine = tmp_path / "user" / "1000", tmp_path / "tmp"
+    handover = ExportedProfile(
+        Environment({**environ, "XDG_RUNTIME_DIR": str(session), "TMPDIR": str(fine)}), credentials
+    )
+    assert handover.path.parent == fine
+    assert not session.parent.exists()
+    handover.remove()
+
+
 def test_a_folder_whose_reader_took_away_the_right_to_write_is_removed_all_the_same(
     environ: Environment, credentials: ant_wif.Credentials
 ) -> None:
