@@ -36,6 +36,7 @@ from ant_wif._strict import kind_of, read_json, read_value
 from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
+    "AS_OWNER",
     "UTF_16",
     "Draft",
     "PrivateFolder",
@@ -70,6 +71,8 @@ _NO_WRITER_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
 _PERSON_SECONDS = 86_400.0
 _SWEPT_AFTER_SECONDS = 3600
+AS_OWNER = "run the command as that user"
+"""How a hint for root begins where files and folders of another user are to stay that user's."""
 _NO_MODES = "its file system does not keep modes, and lets others in"
 _MOST_LINKS = 40
 _ENDS = re.compile(r"/|\Z")
@@ -200,9 +203,13 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
         else ""
     )
     if status.st_uid not in owners:
+        remedy = f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{user_id()} {quoted}{elsewhere}"
+        with contextlib.suppress(OSError):
+            if os.stat(os.path.dirname(name)).st_uid == status.st_uid and user_id() == 0:
+                remedy = _as_owner(status.st_uid)  # in a home of theirs, who would be locked out
         yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to another user (uid {status.st_uid}, mode {mode:04o})",
-            f"chown {'-h ' if stat.S_ISLNK(status.st_mode) else ''}{user_id()} {quoted}{elsewhere}",
+            remedy,
             refused=True,
         )
     if stat.S_ISLNK(status.st_mode):
@@ -223,6 +230,10 @@ def _about_own(name: str, status: os.stat_result, owners: Collection[int]) -> It
         )
 
 
+def _as_owner(owner: int) -> str:
+    return f"{AS_OWNER} (uid {owner}); or set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
+
+
 def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> Iterator[TrustFinding]:
     """A folder above those: its owner could replace ours."""
     mode, quoted = stat.S_IMODE(status.st_mode), shlex.quote(name)
@@ -237,7 +248,11 @@ def _about_above(name: str, status: os.stat_result, owners: Collection[int]) -> 
         yield TrustFinding(
             f"{sanitize_path(Path(name))} belongs to, or can be written by, another user or group "
             f"(uid {status.st_uid}, gid {status.st_gid}, mode {mode:04o})",
-            f"chmod g-w {quoted}" if status.st_uid in owners else f"chown {user_id()} {quoted}",
+            f"chmod g-w {quoted}"
+            if status.st_uid in owners
+            else _as_owner(status.st_uid)
+            if user_id() == 0
+            else f"chown {user_id()} {quoted}",
             refused=False,
         )
 

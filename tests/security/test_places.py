@@ -103,6 +103,7 @@ def test_a_profile_is_read_only_where_no_other_user_could_have_written_it(
 
 IN_THE_WAY = "; where that changes nothing, set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
 WRITABLE = "can be written by group or others"
+AS_OWNER = "run the command as that user (uid 54321); or set ANTHROPIC_CONFIG_DIR to a folder of this user's own"
 JUDGED: list[tuple[str, tuple[int, int], int, str, str, bool]] = [
     ("own", (SOMEBODY, 0), 0o700, "{path} belongs to another user (uid 54321, mode 0700)",
         f"chown 0 {{path}}{IN_THE_WAY}", True),
@@ -120,7 +121,7 @@ JUDGED: list[tuple[str, tuple[int, int], int, str, str, bool]] = [
     (".", (0, 0), 0o707, "everybody can write {path} (uid 0, mode 0707), and put another folder in its place",
         "chmod o-w {path}; where that is not yours to do, set ANTHROPIC_CONFIG_DIR to another folder", True),
     (".", (SOMEBODY, 7), 0o700, "{path} belongs to, or can be written by, another user or group (uid 54321, gid 7, "
-        "mode 0700)", "chown 0 {path}", False),
+        "mode 0700)", AS_OWNER, False),
     (".", (0, SOMEBODY), 0o770, "{path} belongs to, or can be written by, another user or group (uid 0, gid 54321, "
         "mode 0770)", "chmod g-w {path}", False),
 ]  # fmt: skip
@@ -605,6 +606,17 @@ def test_what_has_a_place_is_kept_where_only_the_old_file_can_still_be_written(
         if as_user:
             os.seteuid(0)
     assert {each.name for each in path.parent.iterdir()} == {path.name, other.name}
+
+
+@as_root
+def test_root_in_the_home_of_another_user_is_not_told_to_take_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    own = home / "own"
+    own.mkdir(parents=True, mode=0o700)
+    (own / "file").touch(0o600)
+    for path in (home, own, own / "file"):
+        os.chown(path, SOMEBODY, SOMEBODY)
+    assert {found.hint for found in findings(own / "file", top=own)} == {AS_OWNER}
 
 
 @as_root

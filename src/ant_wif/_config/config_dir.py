@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ant_wif._config import locations as profile_names
 from ant_wif._environment import HOME, NOWHERE, Environment
 from ant_wif._files import (
+    AS_OWNER,
     Draft,
     check_place,
     draft_of,
@@ -397,10 +398,10 @@ def _refuse_other_files(path: Path, stored: StoredCredentials | None) -> None:
 
 def _is_wrong_path(path: Path, hint: str) -> bool:
     """Whether a profile is wrong about its credentials file, and not the file, as `hint` says."""
-    if hint.startswith(("chmod", "chown")):  # a regular file that could be opened
+    if hint.startswith(("chmod", "chown", AS_OWNER)):  # a regular file that could be opened
         with contextlib.suppress(ConfigurationError):
             return "access_token" not in read_document(path, what="credentials file", hint="")
-    return hint.startswith((*_FIXABLE, "chmod", "chown", f"move {sanitize_path(path)}"))
+    return hint.startswith((*_FIXABLE, "chmod", "chown", AS_OWNER, f"move {sanitize_path(path)}"))
 
 
 def _remove_unless_held(lock: Path) -> None:

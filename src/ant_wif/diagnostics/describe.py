@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import Environment, steady
-from ant_wif._files import findings, is_there
+from ant_wif._files import AS_OWNER, findings, is_there
 from ant_wif._resolution import IDENTITY_MISSING, Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, as_secret, mask
 from ant_wif.credentials import cache_of
@@ -121,7 +121,7 @@ def _about_candidate(candidate: TierCandidate) -> Iterator[Advice]:
     error, name = candidate.error, candidate.profile.name if candidate.profile else ""
     if isinstance(error, LoginError):
         yield _warn("login_expired", error.summary, f"ant auth login --profile {name}")
-    elif isinstance(error, ConfigurationError) and (error.hint or "").startswith(("chmod", "chown")):
+    elif isinstance(error, ConfigurationError) and (error.hint or "").startswith(("chmod", "chown", AS_OWNER)):
         yield _warn("file_mode", error.summary, (error.hint or "").split(";")[0])
     if candidate.stale:
         yield _warn(
