@@ -66,7 +66,9 @@ class ProgramGroup(LazyGroup):
     aliases={"@completion": "completion"},
     params=[
         *global_options(),
-        eager_option("--version", "-v", text="Show the version and exit.", say=lambda _: f"ant-wif {__version__}"),
+        eager_option(
+            "--version", "-v", "-V", text="Show the version and exit.", say=lambda _: f"ant-wif {__version__}"
+        ),
     ],
     context_settings={"help_option_names": ["--help", "-h"]},
     examples=(

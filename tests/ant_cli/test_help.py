@@ -56,7 +56,7 @@ def test_the_help_command_prints_the_help_of_every_command(ant: Ant) -> None:
 
 
 def test_the_version_names_the_program(ant: Ant) -> None:
-    for words in (["--version"], ["-v"], ["version"]):
+    for words in (["--version"], ["-v"], ["-V"], ["version"]):
         assert ant(*words).out == f"ant-wif {__version__}\n"
 
 
