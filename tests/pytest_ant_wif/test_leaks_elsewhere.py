@@ -428,6 +428,28 @@ def test_an_error_without_a_secret_stays_as_it_is(pytester: pytest.Pytester, run
     assert result.errlines[-1] == "E   RuntimeError: no use"
 
 
+ENDED = """
+import sys
+
+def pytest_runtest_logreport(report):
+    raise RuntimeError("another plugin's own")
+
+def pytest_warning_recorded(warning_message):
+    print("RECORDED", warning_message.message, file=sys.__stderr__)
+"""
+
+
+def test_a_run_that_another_plugin_ends_with_an_internal_error_does_not_blame_the_guard(
+    pytester: pytest.Pytester, clean: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeconftest(ENDED)
+    pytester.makepyfile("def test_one(): print('sk-ant-oat01-' + 'EXAMPLE-' * 8)")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = inner_run(pytester, (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "ant_wif"))
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert not [line for line in (*result.outlines, *result.errlines) if "RECORDED" in line or "EXAMPLE-EX" in line]
+
+
 RETRIED = """
 import pytest
 

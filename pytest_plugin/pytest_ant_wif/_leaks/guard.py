@@ -472,8 +472,8 @@ class LeakGuard:
     @never_raises
     def show_captured(self) -> None:
         """Show what was captured and not shown, as pytest does next: the run ended before a test could begin."""
-        manager = self._part("capturemanager", "capture")
-        if manager is not None:
+        if self._capturing() is not None:  # an internal error has ended it
+            manager = self._part("capturemanager", "capture")
             manager.suspend_global_capture()
             for stream, text in zip((sys.stdout, sys.stderr), manager.read_global_capture(), strict=True):
                 stream.write(self.clean(text))
