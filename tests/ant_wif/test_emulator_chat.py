@@ -76,6 +76,41 @@ def test_replies_serve_chat_completions(emulator: Emulator, chat: httpx.Client) 
     assert (failed.status_code, failed.json()["error"]["type"]) == (529, "overloaded_error")
 
 
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS, "strict": True}}
+BARE = {"type": "function", "function": {"name": "now"}}
+NAMED = {"type": "function", "function": {"name": "weather"}}
+
+
+@pytest.mark.parametrize("choice", ["required", NAMED])
+def test_a_function_that_is_forced_is_called_and_its_result_is_taken(chat: httpx.Client, choice: object) -> None:
+    tools = [WEATHER, BARE]
+    question = {"role": "user", "content": "Rain?"}
+    choices = chat.post(PATH, json=asked(question, tools=tools, tool_choice=choice)).json()["choices"]
+    called = choices[0]["message"]
+    (call,) = called["tool_calls"]
+    assert (call["function"]["name"], set(json.loads(call["function"]["arguments"]))) == ("weather", {"city"})
+    other = {"id": "call_2", "type": "function", "function": {"name": "now", "arguments": ""}}
+    messages = [
+        question,
+        {**called, "tool_calls": [call, other]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "It rains."},
+        {"role": "tool", "tool_call_id": "call_2", "content": [{"type": "text", "text": "Noon."}]},
+    ]
+    answer = chat.post(PATH, json=asked(*messages, tools=tools, tool_choice="auto")).json()["choices"][0]
+    assert (answer["finish_reason"], answer["message"]["content"]) == ("stop", "Rain?")
+    refused = chat.post(PATH, json=asked(*messages[:3], tools=tools))
+    assert (refused.status_code, "call_2" in refused.json()["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("more", [{}, {"parallel_tool_calls": False}])
+@pytest.mark.parametrize("choice", [None, "auto", "none"])
+def test_a_function_that_is_only_offered_is_not_called(chat: httpx.Client, choice: str | None, more: Any) -> None:
+    body = asked(tools=[WEATHER], tool_choice=choice, **more)
+    assert chat.post(PATH, json=body).json()["choices"][0]["message"]["content"] == "Hello there"
+    assert chat.post(PATH, json=asked(tools=[], tool_choice="auto")).status_code == 200
+
+
 def test_what_the_layer_converts_or_ignores_is_taken(emulator: Emulator, chat: httpx.Client) -> None:
     messages = [
         {"role": "developer", "content": "Be brief."},
@@ -95,11 +130,19 @@ def test_what_the_layer_converts_or_ignores_is_taken(emulator: Emulator, chat: h
     ("body", "status", "said"),
     [
         ({}, 400, "messages: must be a list"),
-        ({"messages": ["x"]}, 400, "messages.0.role: must be assistant or developer or system or user"),
+        ({"messages": ["x"]}, 400, "messages.0.role: must be assistant or developer or system or tool or user"),
         ({"messages": [{"role": "user"}]}, 400, "messages.0.content: must be a string or a list of texts"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages.0.content: must be a"),
         ({"model": MODEL, "messages": []}, 400, "messages: must not be empty"),
         ({"messages": [{"role": ["user"], "content": "x"}]}, 400, "messages.0.role: must be assistant or developer"),
+        (asked(tools=[{"type": "custom"}]), 400, "tools, tool_choice: the emulator takes functions only"),
+        (asked(tools="x"), 400, "tools, tool_choice: the emulator takes functions only"),
+        (asked(tools=[WEATHER], tool_choice={"type": "custom"}), 400, "tools, tool_choice: the emulator takes func"),
+        (asked(tools=[WEATHER], tool_choice="all"), 400, "tool_choice.type: Input tag 'all'"),
+        (asked(tools=[{"function": {}}]), 400, "tools.0.name: "),
+        (asked({"role": "assistant", "tool_calls": [{"id": "a"}]}), 400, "messages.0.tool_calls: must be calls of"),
+        (asked({"role": "assistant", "tool_calls": "x"}), 400, "messages.0.tool_calls: must be calls of functions"),
+        (asked({"role": "tool", "content": "x"}), 400, "messages.0.content.0.tool_use_id: "),
         (asked(n=2), 400, "n: must be 1"),
         (asked(n=[1]), 400, "n: must be 1"),
         (asked(max_tokens="x"), 400, "max_tokens: must be a whole number"),

@@ -1,4 +1,4 @@
-"""Chat completions as the compatibility layer for OpenAI's clients has them: text only, whole and streamed."""
+"""Chat completions as the compatibility layer for OpenAI's clients has them: text and tools, whole and streamed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ant_wif.emulator._state.state import State
 Json = dict[str, Any]
 
 _SYSTEM = frozenset({"system", "developer"})
-_ROLES = _SYSTEM | {"user", "assistant"}
+_ROLES = _SYSTEM | {"user", "assistant", "tool"}
+_CHOICES = {"required": "any", "function": "tool"}
 _FINISHED = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}
 
 
@@ -56,8 +57,39 @@ def _as_message_request(body: Mapping[str, Any]) -> Json:
         "temperature": min(temperature, 1) if isinstance(temperature, int | float) else temperature,
         "top_p": body.get("top_p"),
         "stream": body.get("stream"),
+        **_tools(body),
     }
     return {name: value for name, value in asked.items() if value is not None}
+
+
+def _tools(body: Mapping[str, Any]) -> Json:
+    """Return the functions that the request offers, and which of them have to be used."""
+    given = body.get("tools")
+    if not given:
+        return {}
+    functions = [tool.get("function") if isinstance(tool, dict) else None for tool in _listed(given)]
+    choice: Any = body.get("tool_choice")
+    named: Any = choice.get("function") if isinstance(choice, dict) else {}
+    if not all(isinstance(each, dict) for each in (*functions, named)):
+        raise Refusal(400, "tools, tool_choice: the emulator takes functions only here")
+    kind = choice.get("type") if isinstance(choice, dict) else choice
+    chosen = None if kind is None else {"type": _CHOICES.get(str(kind), kind), **named}
+    if chosen and kind != "none" and body.get("parallel_tool_calls") is False:
+        chosen["disable_parallel_tool_use"] = True
+    return {"tools": list(map(_tool, functions)), "tool_choice": chosen}
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [None]
+
+
+def _tool(function: Any) -> Json:
+    schema = function.get("parameters")
+    tool = {"name": function.get("name"), "description": function.get("description")}
+    return {
+        **{name: value for name, value in tool.items() if value is not None},
+        "input_schema": {"type": "object"} if schema is None else schema,
+    }
 
 
 def _messages(given: object) -> tuple[list[Json], list[str]]:
@@ -70,19 +102,37 @@ def _messages(given: object) -> tuple[list[Json], list[str]]:
         role = message.get("role") if isinstance(message, dict) else None
         if not isinstance(role, str) or role not in _ROLES:
             raise Refusal(400, f"messages.{number}.role: must be {' or '.join(sorted(_ROLES))}")
-        text = _text(message.get("content"), f"messages.{number}.content")
+        content, calls = message.get("content"), message.get("tool_calls") if role == "assistant" else None
+        text = "" if calls and content is None else _text(content, f"messages.{number}.content")
         if role in _SYSTEM:
             system.append(text)
+        elif role == "tool":
+            result = {"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": text}
+            turns.append({"role": "user", "content": [result]})
+        elif calls:
+            uses = _uses(calls, f"messages.{number}.tool_calls")
+            turns.append({"role": role, "content": [*([{"type": "text", "text": text}] if text else []), *uses]})
         else:
             turns.append({"role": role, "content": text})
     return turns, system
 
 
+def _uses(calls: object, place: str) -> list[Json]:
+    uses: list[Json] = []
+    try:
+        for call in _listed(calls):
+            function = call["function"]
+            arguments = json.loads(function["arguments"] or "{}")
+            uses.append({"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments})
+    except (TypeError, KeyError, ValueError, RecursionError):
+        raise Refusal(400, f"{place}: must be calls of functions, whose arguments are JSON") from None
+    return uses
+
+
 def _text(content: object, place: str) -> str:
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else [None]
-    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    texts = [part.get("text") if isinstance(part, dict) else None for part in _listed(content)]
     if not all(isinstance(text, str) for text in texts):
         raise Refusal(400, f"{place}: must be a string or a list of texts; the emulator takes nothing else here")
     return "".join(map(str, texts))
