@@ -73,7 +73,7 @@ def test_every_line_of_a_batch_is_answered_like_a_message(emulator: Emulator, sd
     assert answered["tool"].message.stop_reason == "tool_use"
     errors = {name: result.error.error for name, result in answered.items() if result.type == "errored"}
     assert errors["failed"].type == "overloaded_error"
-    assert errors["wrong"].message == "temperature: must be at most 1.0"
+    assert errors["wrong"].message == "temperature: Input should be less than or equal to 1"
     assert "cannot have a stream" in errors["streamed"].message
     assert errors["no-model"].type == "not_found_error"
     emulator.assert_all_used()

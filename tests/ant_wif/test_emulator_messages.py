@@ -173,7 +173,10 @@ def conversation(*contents: object) -> list[dict[str, object]]:
         (conversation("Hi", [USE], "Well?"), "messages.2: `tool_use` ids were found without"),
         (conversation("Hi", [USE, {**USE, "id": "toolu_2"}], [RESULT]), "messages.2: `tool_use` ids were found"),
         (conversation("Hi", [USE, USE], [RESULT]), "messages.1: `tool_use` ids must be unique"),
-        (conversation("Hi", [{**USE, "id": "a b"}], [RESULT]), "messages.1.content.0.id: must match"),
+        (
+            conversation("Hi", [{**USE, "id": "a b"}], [RESULT]),
+            "messages.1.content.0.tool_use.id: String should match pattern",
+        ),
         (conversation([USE]), "messages.0: `tool_use` blocks can only be in `assistant` messages"),
         (conversation("Hi", [RESULT]), "messages.1: `tool_result` blocks can only be in `user` messages"),
     ],
@@ -191,6 +194,8 @@ def test_a_result_may_follow_in_a_second_message_of_the_user(http: httpx.Client)
     assert http.post("/v1/messages", json=asked(messages=messages)).status_code == 200
 
 
+OWN = "tools.0.custom.input_schema: input_schema"
+PROPERTY_KEYS = "tools.0.custom.input_schema.properties: Property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'"
 TOOL = {"name": "weather", "input_schema": {"type": "object"}}
 MARK = {"cache_control": {"type": "ephemeral"}}
 MARKED = {"type": "text", "text": "a", **MARK}
@@ -204,32 +209,44 @@ def picture(data: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"tools": [{"foo": 1}]}, "tools.0.input_schema: this field is required"),
-        ({"tools": [{"input_schema": {"type": "object"}}]}, "tools.0.name: this field is required"),
-        ({"tools": [TOOL, {**TOOL, "name": "a b"}]}, "tools.1.name: "),
+        ({"tools": [{"foo": 1}]}, "tools.0.custom.input_schema: Field required"),
+        ({"tools": [{"input_schema": {"type": "object"}}]}, "tools.0.custom.name: Field required"),
+        (
+            {"tools": [TOOL, {**TOOL, "name": "a b"}]},
+            "tools.1.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'",
+        ),
         ({"tools": [TOOL, TOOL]}, "tools: Tool names must be unique."),
-        ({"tools": [{**TOOL, "foo": 1}]}, "tools.0.foo: Extra inputs are not permitted"),
-        ({"tools": [{**TOOL, "input_schema": {"type": "string"}}]}, "tools.0.input_schema.type: "),
+        ({"tools": [{**TOOL, "foo": 1}]}, "tools.0.custom.foo: Extra inputs are not permitted"),
+        ({"tools": [{**TOOL, "input_schema": {"type": "string"}}]}, "tools.0.custom.input_schema.type: Input"),
+        ({"tools": [{**TOOL, "input_schema": {}}]}, "tools.0.custom.input_schema.type: Field required"),
+        *(
+            ({"tools": [{**TOOL, "input_schema": {"type": "object", name: [True]}}]}, f"{OWN} does not support oneOf,")
+            for name in ("oneOf", "allOf", "anyOf")
+        ),
+        *(
+            ({"tools": [{**TOOL, "input_schema": {"type": "object", "properties": {name: True}}}]}, PROPERTY_KEYS)
+            for name in ("a b", "filter[id]", "$top", "x" * 65, "")
+        ),
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "other"}}, "tool_choice.name: Tool 'other' not "),
         (
             {"tools": [{"type": "bash_20250124", "name": "bash", "foo": 1}]},
-            "tools.0.foo: Extra inputs are not permitted",
+            "tools.0.bash_20250124.foo: Extra inputs are not permitted",
         ),
-        ({"tools": [{"type": "web_search_20250305"}]}, "tools.0.name: this field is required"),
+        ({"tools": [{"type": "web_search_20250305"}]}, "tools.0.web_search_20250305.name: Field required"),
         ({"foo": 1}, "foo: Extra inputs are not permitted"),
-        ({"thinking": {"type": "adaptive", "foo": 1}}, "thinking.foo: Extra inputs are not permitted"),
+        ({"thinking": {"type": "adaptive", "foo": 1}}, "thinking.adaptive.foo: Extra inputs are not permitted"),
         ({"container": {"skills": [{"type": "custom", "skill_id": "x", "foo": 1}]}}, "container.skills.0.foo: Extra"),
         (
             {"messages": conversation([{"type": "text", "text": "a", "foo": 1}])},
-            "messages.0.content.0.foo: Extra inputs",
+            "messages.0.content.0.text.foo: Extra inputs",
         ),
         (
             {"messages": conversation([{"type": "image", "source": {"type": "url", "url": "https://x", "foo": 1}}])},
-            "messages.0.content.0.source.foo: Extra inputs are not permitted",
+            "messages.0.content.0.image.source.url.foo: Extra inputs are not permitted",
         ),
         (
             {"messages": conversation("Hi", [USE], [{**RESULT, "content": [{"type": "text", "text": "a", "foo": 1}]}])},
-            "messages.2.content.0.content.0.foo: Extra inputs are not permitted",
+            "messages.2.content.0.tool_result.content.0.text.foo: Extra inputs are not permitted",
         ),
         ({"messages": [{"role": "user", "content": "a", "clear_at": "never"}]}, "messages.0.clear_at: Extra inputs"),
         ({"messages": conversation(" \n")}, "messages: text content blocks must contain non-whitespace text"),
@@ -240,8 +257,14 @@ def picture(data: str) -> dict[str, object]:
             {"system": [MARKED], "tools": [{**TOOL, **MARK}], "messages": conversation([MARKED] * 3)},
             "A maximum of 4 blocks with cache_control may be provided. Found 5.",
         ),
-        ({"messages": conversation([MARKED, picture("data:image/png;base64,AAAA")])}, "messages.0.content.1.source."),
-        ({"messages": conversation([picture("")])}, "messages.0.content.0.source.data: invalid base64 data"),
+        (
+            {"messages": conversation([MARKED, picture("data:image/png;base64,AAAA")])},
+            "messages.0.content.1.image.source.base64.data: invalid",
+        ),
+        (
+            {"messages": conversation([picture("")])},
+            "messages.0.content.0.image.source.base64.data: invalid base64 data",
+        ),
         ({"tool_choice": {"type": "auto"}}, "tool_choice: may only be specified while providing tools"),
         ({"tool_choice": {"type": "any"}, "tools": []}, "tool_choice: may only be specified while providing tools"),
         ({"thinking": THINKING, "max_tokens": 1024}, "`max_tokens` must be greater than `thinking.budget_tokens`"),
@@ -251,7 +274,10 @@ def picture(data: str) -> dict[str, object]:
             "Thinking may not be enabled when tool_choice forces tool use.",
         ),
         *(
-            ({"tools": [{**TOOL, "input_schema": {"type": "object", **part}}]}, "tools.0.input_schema: JSON schema is")
+            (
+                {"tools": [{**TOOL, "input_schema": {"type": "object", **part}}]},
+                "tools.0.custom.input_schema: JSON schema is",
+            )
             for part in (
                 {"properties": []},
                 {"properties": {"a": {"type": "strin"}}},
@@ -345,10 +371,10 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"messages": [USER, {"role": "robot", "content": "Hello"}]}, "messages.1.role:"),
     ({"messages": [{"role": "user"}]}, "messages.0.content:"),
     ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content:"),
-    ({"messages": [{"role": "assistant", "content": []}, USER]}, "messages.0.content:"),
+    ({"messages": [{"role": "assistant", "content": []}, USER]}, "messages.0:"),
     ({"messages": [{"role": "user", "content": ["Hello"]}]}, "messages.0.content.0:"),
     ({"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}, "messages.0.content.0.type:"),
-    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text:"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text.text:"),
     ({"messages": [{**USER, "name": "ada"}]}, "messages.0.name:"),
     ({"system": 7}, "system:"),
     ({"system": [{"type": "text", "text": ""}]}, "system.0.text:"),
@@ -359,11 +385,11 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"metadata": None}, "metadata:"),
     ({"service_tier": "gold"}, "service_tier:"),
     ({"tool_choice": None}, "tool_choice:"),
-    ({"tool_choice": {"type": "tol"}}, "tool_choice.type:"),
-    ({"tool_choice": {"type": "tool"}}, "tool_choice.name:"),
-    ({"tool_choice": {"type": "any", "name": "x"}}, "tool_choice.name:"),
-    ({"thinking": {"type": "on"}}, "thinking.type:"),
-    ({"thinking": {"type": "enabled", "budget_tokens": 5}}, "thinking.budget_tokens:"),
+    ({"tool_choice": {"type": "tol"}}, "tool_choice:"),
+    ({"tool_choice": {"type": "tool"}}, "tool_choice.tool.name:"),
+    ({"tool_choice": {"type": "any", "name": "x"}}, "tool_choice.any.name:"),
+    ({"thinking": {"type": "on"}}, "thinking:"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 5}}, "thinking.enabled.budget_tokens:"),
     ({"metadata": {"user": "x"}}, "metadata.user:"),
     ({"output_config": {"efort": "low"}}, "output_config.efort:"),
     ({"output_config": {"effort": "lowest"}}, "output_config.effort:"),
@@ -372,8 +398,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"cache_control": {"type": "permanent"}}, "cache_control.type:"),
     ({"system": [{"type": "text", "text": "x", "cache_control": {"type": "x"}}]}, "system.0.cache_control.type:"),
     ({"messages": [{"role": "user", "content": [{"type": "picture"}]}]}, "messages.0.content.0:"),
-    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0.content.0.source:"),
-    ({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}, "messages.0.content.0.tool_use_id:"),
+    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0.content.0.image.source:"),
+    ({"messages": conversation([{"type": "tool_result"}])}, "messages.0.content.0.tool_result.tool_use_id:"),
     ({"tools": [{"type": "bash_19991231", "name": "bash"}]}, "tools.0:"),
     ({"prompt": "Hello"}, "prompt:"),
 ]

@@ -64,8 +64,9 @@ _NEEDS_MORE = (
     "tool_choice: may only be specified while providing tools",
     "blocks can only be in",
     "unexpected `tool_use_id`",
-    "input_schema.type: must be object",
-    "must be at least 1024",
+    "input_schema.type: Input should be 'object'",
+    "input_schema.type: Field required",
+    "should be greater than or equal to 1024",
 )
 _MOST = 1_500
 """How many values of one parameter are tried: blocks within blocks are many."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ _OLDER = {"temperature": _FRACTION, "top_p": _FRACTION, "top_k": {"type": "integ
 _SPEAKERS = {"tool_use": "assistant", "tool_result": "user"}
 """Who sends a block, where a type of the SDK does not say."""
 _MOST_MARKS = 4
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
 @functools.cache
@@ -74,7 +76,8 @@ def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> 
     for number, message in enumerate(messages):
         # The last message may be an empty beginning of the answer.
         if not message.get("content", "?") and (message["role"] != "assistant" or number < len(messages) - 1):
-            raise Refusal(400, f"messages.{number}.content: must not be empty")
+            sentence = "all messages must have non-empty content except for the optional final assistant message"
+            raise Refusal(400, f"messages.{number}: {sentence}")
     _check_texts(messages)
     _check_tools(body)
     _check_thinking(body)
@@ -100,7 +103,9 @@ def _check_texts(messages: Sequence[Mapping[str, Any]]) -> None:
         for place, block in enumerate(_blocks(message)):
             source = block.get("source")
             if isinstance(source, dict) and source.get("type") == "base64" and not _is_base64(source["data"]):
-                raise Refusal(400, f"messages.{number}.content.{place}.source.data: invalid base64 data")
+                raise Refusal(
+                    400, f"messages.{number}.content.{place}.{block['type']}.source.base64.data: invalid base64 data"
+                )
     last = messages[-1]
     texts = list(_texts(last.get("content"))) if last["role"] == "assistant" else []
     if texts and texts[-1] != texts[-1].rstrip():
@@ -137,11 +142,8 @@ def _check_marks(body: Mapping[str, Any]) -> None:
 def _check_tools(body: Mapping[str, Any]) -> None:
     names: set[str] = set()
     for number, tool in enumerate(body.get("tools", ())):
-        if tool.get("type") in {None, "custom"} and tool["input_schema"].get("type") != "object":
-            raise Refusal(400, f"tools.{number}.input_schema.type: must be object")
-        if "input_schema" in tool and not is_schema(tool["input_schema"]):
-            sentence = "JSON schema is invalid. It must match JSON Schema draft 2020-12."
-            raise Refusal(400, f"tools.{number}.input_schema: {sentence}")
+        if tool.get("type") in {None, "custom"}:
+            _check_own_tool(tool["input_schema"], f"tools.{number}.custom.input_schema")
         if tool.get("name") in names:
             raise Refusal(400, "tools: Tool names must be unique.")
         names |= {tool["name"]} if "name" in tool else set()
@@ -151,6 +153,18 @@ def _check_tools(body: Mapping[str, Any]) -> None:
     if choice.get("type") == "tool" and choice.get("name") not in names and not _adds_tools(body["messages"]):
         wanted = sanitize(str(choice.get("name")), limit=64)
         raise Refusal(400, f"tool_choice.name: Tool '{wanted}' not found in provided tools")
+
+
+def _check_own_tool(schema: Mapping[str, Any], place: str) -> None:
+    if schema.get("type") != "object":
+        raise Refusal(400, f"{place}.type: " + ("Input should be 'object'" if "type" in schema else "Field required"))
+    if not is_schema(schema):
+        sentence = "JSON schema is invalid. It must match JSON Schema draft 2020-12"
+        raise Refusal(400, f"{place}: {sentence} (https://json-schema.org/draft/2020-12).")
+    if not {"oneOf", "allOf", "anyOf"}.isdisjoint(schema):
+        raise Refusal(400, f"{place}: input_schema does not support oneOf, allOf, or anyOf at the top level")
+    if not all(map(_PROPERTY.fullmatch, schema.get("properties") or ())):
+        raise Refusal(400, f"{place}.properties: Property keys should match pattern '^{_PROPERTY.pattern}$'")
 
 
 def _adds_tools(messages: Sequence[Mapping[str, object]]) -> bool:

@@ -24,20 +24,22 @@ _TYPES = SDK_TYPES.read_bytes()
 # What the service refuses beyond what a type of the SDK says, by the place of the type.
 _LIMITS: Mapping[tuple[str, ...], Mapping[str, object]] = {
     ("properties", "max_tokens"): {"minimum": 0},
-    ("properties", "messages"): {"minItems": 1},
+    ("properties", "messages"): {"minItems": 1, "otherwise": "at least one message is required"},
     ("properties", "model"): {"anyOf": [{"type": "string", "minLength": 1}]},
-    ("properties", "stop_sequences", "items"): {"pattern": r"\S"},
-    ("$defs", "BetaTextBlockParam", "properties", "text"): {"minLength": 1},
+    ("properties", "stop_sequences", "items"): {
+        "pattern": r"\S",
+        "otherwise": "each stop sequence must contain non-whitespace",
+    },
+    ("$defs", "BetaTextBlockParam", "properties", "text"): {
+        "minLength": 1,
+        "otherwise": "text content blocks must be non-empty",
+    },
     ("$defs", "BetaThinkingConfigEnabledParam", "properties", "budget_tokens"): {"minimum": 1024},
     ("$defs", "BetaToolParam", "properties", "name"): {"pattern": r"^[a-zA-Z0-9_-]{1,128}$"},
     ("$defs", "BetaToolUseBlockParam", "properties", "id"): {"pattern": r"^[a-zA-Z0-9_-]+$"},
 }
 _KINDS = {
     dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null",
-}  # fmt: skip
-_WORDS = {
-    "object": "an object", "array": "a list", "string": "a string", "boolean": "true or false",
-    "integer": "a whole number", "number": "a number", "null": "null",
 }  # fmt: skip
 
 
@@ -82,9 +84,10 @@ def check(schema: Schema, value: object, place: str) -> None:
     kinds = {kind, "number"} if kind == "integer" else {kind}
     fitting = [each for each in possible if each.get("type", kind) in kinds]
     if not fitting:
-        raise Refusal(400, f"{place}: must be {' or '.join(dict.fromkeys(_WORDS[each['type']] for each in possible))}")
+        named = (each["type"].replace("object", "dictionary").replace("array", "list") for each in possible)
+        raise Refusal(400, f"{place}: Input should be a valid {' or '.join(dict.fromkeys(named))}")
     if isinstance(value, dict) and len(fitting) > 1:
-        fitting = _with_tag_of(value, fitting, place)
+        place, fitting = _with_tag_of(value, fitting, place)
     refusals = []
     for each in fitting:
         try:
@@ -96,41 +99,45 @@ def check(schema: Schema, value: object, place: str) -> None:
     raise refusals[0]
 
 
-def _with_tag_of(value: Mapping[str, object], objects: list[Schema], place: str) -> list[Schema]:
-    """Return the objects of a union that the value's tag names: its `type`, or the role of a message."""
+def _with_tag_of(value: Mapping[str, object], objects: list[Schema], place: str) -> tuple[str, list[Schema]]:
+    """Return the objects of a union that the value's tag names: its `type`, or the role of a message.
+
+    A type is part of the place: `tools.0.custom`.
+    """
     name = next((name for name in ("type", "role") if all(tags(each, name) for each in objects)), None)
     if name is None:
-        return objects
+        return place, objects
     found = [each for each in objects if value.get(name) in tags(each, name)]
     if not found and name not in value:
-        raise Refusal(400, f"{place}.{name}: this field is required")
+        raise Refusal(400, f"{place}.{name}: Field required")
     if not found and not isinstance(value[name], str):
-        raise Refusal(400, f"{place}.{name}: must be a string")
+        raise Refusal(400, f"{place}.{name}: Input should be a valid string")
     if not found:
         shown = sanitize(value[name], limit=64)
         expected = ", ".join(f"'{tag}'" for each in objects for tag in tags(each, name) if tag is not None)
-        here = place if name == "type" and place[-1].isdecimal() else f"{place}.{name}"  # a block or a tool as a whole
+        here = place if name == "type" else f"{place}.{name}"
         raise Refusal(
             400, f"{here}: Input tag '{shown}' found using '{name}' does not match any of the expected tags: {expected}"
         )
-    return found
+    return (f"{place}.{tags(found[0], name)[0]}" if name == "type" else place), found
 
 
 def _check_one(schema: Schema, value: Any, place: str) -> None:
     """Check a value of the right kind."""
     complaint = None
     if "enum" in schema and value not in schema["enum"]:
-        complaint = f"be {' or '.join(schema['enum'])}"
+        *others, last = map(repr, schema["enum"])
+        complaint = f"Input should be {', '.join(others)}{' or ' * bool(others)}{last}"
     elif "minimum" in schema and value < schema["minimum"]:
-        complaint = f"be at least {schema['minimum']}"
+        complaint = f"Input should be greater than or equal to {schema['minimum']:g}"
     elif "maximum" in schema and value > schema["maximum"]:
-        complaint = f"be at most {schema['maximum']}"
+        complaint = f"Input should be less than or equal to {schema['maximum']:g}"
     elif ("minItems" in schema or "minLength" in schema) and not value:
-        complaint = "not be empty"
+        complaint = "String should have at least 1 character"
     elif "pattern" in schema and not re.search(schema["pattern"], value):
-        complaint = f"match {schema['pattern']}"
+        complaint = f"String should match pattern '{schema['pattern']}'"
     if complaint is not None:
-        raise Refusal(400, f"{place}: must {complaint}")
+        raise Refusal(400, f"{place}: {schema.get('otherwise', complaint)}")
     if "properties" in schema:
         _check_members(schema, value, f"{place}." if place else "")
     elif isinstance(value, list):
@@ -146,7 +153,7 @@ def _check_members(schema: Schema, value: Mapping[str, object], place: str) -> N
         refuse_unknown(value, schema["properties"])
     for name in schema.get("required", ()):
         if name not in value:
-            raise Refusal(400, f"{place}{name}: this field is required")
+            raise Refusal(400, f"{place}{name}: Field required")
     refuse_unknown(value, schema["properties"], place=place)
     for name, each in value.items():
         check(schema["properties"][name], each, f"{place}{name}")
