@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,34 @@ SATISFIABLE: list[Any] = [
         "then": {"required": ["y"]},
         "else": {"required": ["z"]},
     },
+    {"oneOf": [{"type": "number"}, {"type": "integer"}]},
+    {"type": "string", "pattern": r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?=.*[@$!%*?&])[A-Za-z\d@$!%*?&]{8,}$"},
+    {"type": "string", "pattern": r"^(?=.*\d).{12,}$", "minLength": 20},
+    {"type": "string", "pattern": "^/api/", "minLength": 20},
+    {"type": "string", "pattern": r"\.png$", "minLength": 20},
+    *(
+        {"type": "array", "minItems": 30, "uniqueItems": True, "items": items}
+        for items in (
+            {"type": "string", "pattern": "^https://"},
+            *({"type": "string", "format": name} for name in ("date", "date-time", "uuid", "email", "uri", "ipv4")),
+        )
+    ),
+    {"type": "array", "minItems": 300, "uniqueItems": True, "items": {"type": "integer"}},
+    {"type": "array", "minItems": 300, "uniqueItems": True, "items": {"type": "string"}},
+    {"type": "array", "minItems": 5_000, "items": {"type": "object"}},
+    {"type": "array", "prefixItems": [{"type": "string"}], "contains": {"type": "integer"}, "minContains": 2},
+    {"type": "array", "contains": {"type": "string"}, "maxContains": 1, "minItems": 3},
+    {"type": "object", "patternProperties": {"^x-": {}}, "additionalProperties": False, "minProperties": 3},
+    {"allOf": [{"properties": {"a": {}}}], "minProperties": 2, "unevaluatedProperties": {"type": "integer"}},
+    {"type": "array", "prefixItems": [True], "unevaluatedItems": {"type": "integer"}, "minItems": 3},
+    {"type": "object", "required": ["a"], "dependentSchemas": {"a": {"required": ["b"]}, "c": False}},
+]
+# Written as ECMAScript has it, which Python does not.
+SATISFIED_BY: list[tuple[str, str]] = [
+    (r"^(?<year>\d{4})-(?<month>\d{2})$", r"\d{4}-\d{2}"),
+    (r"^\p{Lu}\p{Ll}+$", "[A-Z][a-z]+"),
+    (r"^[\p{L} '-]{3,}$", "[A-Za-z]{3}"),
+    (r"^\P{L}$", "[^A-Za-z]"),
 ]
 
 IMPOSSIBLE: list[tuple[Any, str]] = [
@@ -80,13 +109,17 @@ IMPOSSIBLE: list[tuple[Any, str]] = [
     ({"properties": {"age": {"enum": []}}}, "no value satisfies it"),
     ({"properties": {"age": {"pattern": "^a$", "type": "string", "minLength": 3}}}, "no value satisfies it"),
     ({"properties": {"age": {"pattern": "((a{9999}){9999}){9999}", "type": "string"}}}, "no value was found"),
+    (
+        {"properties": {"age": {"pattern": "(((((a{30}){30}){30}){30}){30}){30}b", "type": "string"}}},
+        "no value was found",
+    ),
     ({"properties": {"age": {"type": "string", "pattern": "("}}}, "the pattern cannot be read: missing )"),
     ({"properties": {"age": {"type": "integer", "minimum": "x"}}}, "'x' is not a number"),
     ({"properties": {"age": {"type": "integer", "multipleOf": 0}}}, "multipleOf must be greater than 0"),
     ({"properties": {"age": {"allOf": [{"type": "string"}, {"type": "null"}]}}}, "type string excludes type null"),
     ({"properties": {"age": {"$ref": "#/nowhere"}}}, "$ref '#/nowhere' names nothing"),
     ({"properties": {"age": {"$ref": "https://example.com/x"}}}, "is not a path within the schema"),
-    ({"properties": {"age": {"type": "array", "minItems": 10**9}}}, "no value was found"),
+    ({"properties": {"age": {"type": "array", "minItems": 10**9}}}, "no list of 1000000000 items is made"),
     (
         {"properties": {"age": {"type": "array", "minItems": 3, "uniqueItems": True, "items": {"type": "boolean"}}}},
         "there are no 3 different items",
@@ -134,9 +167,17 @@ def test_a_document_satisfies_the_schema_of_the_request(sdk: anthropic.Anthropic
         wanted = with_schema(schema)
         block = ask(sdk, **wanted).content[0]
         assert block.type == "text"
-        jsonschema.Draft202012Validator(wanted["output_config"]["format"]["schema"]).validate(json.loads(block.text))
+        validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+        validator.validate(json.loads(block.text))
         again = ask(sdk, **wanted).content[0]
         assert again == block
+
+
+@pytest.mark.parametrize(("pattern", "form"), SATISFIED_BY)
+def test_a_pattern_of_ecmascript_is_understood(sdk: anthropic.Anthropic, pattern: str, form: str) -> None:
+    block = ask(sdk, **with_schema({"type": "string", "pattern": pattern})).content[0]
+    assert block.type == "text"
+    assert re.fullmatch(form, json.loads(block.text))
 
 
 def test_the_sdk_parses_what_it_asks_for(sdk: anthropic.Anthropic) -> None:

@@ -9,6 +9,7 @@ import re
 import string
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ from ant_wif.emulator._api.json_schema import (
     Schema,
     SchemaError,
     exact,
+    expression,
     key_of,
     resolve,
     schema_of_item,
@@ -35,26 +37,32 @@ _SHOWN = 8
 """How many names of a path an error has."""
 _TRIED = 40
 """How many values of one kind are tried."""
-_FORMATS: Mapping[str, Sequence[str]] = {
-    "date-time": ("2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"),
-    "date": ("2030-01-01", "2030-01-02"),
-    "time": ("00:00:00Z", "00:00:01Z"),
-    "duration": ("P1D", "P2D"),
-    "email": ("user@example.com", "user2@example.com"),
-    "idn-email": ("user@example.com", "user2@example.com"),
-    "hostname": ("example.com", "www.example.com"),
-    "idn-hostname": ("example.com", "www.example.com"),
-    "ipv4": ("192.0.2.1", "192.0.2.2"),
-    "ipv6": ("2001:db8::1", "2001:db8::2"),
-    "uri": ("https://example.com/", "https://example.com/2"),
-    "uri-reference": ("https://example.com/", "https://example.com/2"),
-    "iri": ("https://example.com/", "https://example.com/2"),
-    "uuid": ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"),
-    "json-pointer": ("/name", "/name2"),
-    "regex": (".*", ".+"),
-    "binary": ("text", "text2"),
-    "byte": ("dGV4dA==", "dGV4dDI="),
+_DIFFERENT = 1_000
+"""How many different ones there are, where each may be right."""
+_MIXED = 3
+"""The variant of a text that has a character of each kind."""
+_FORMATS: Mapping[str, str] = {
+    "date-time": "{date}T00:00:00Z",
+    "date": "{date}",
+    "time": "00:{hour}Z",
+    "duration": "P{number}D",
+    "email": "user{more}@example.com",
+    "idn-email": "user{more}@example.com",
+    "hostname": "example{more}.com",
+    "idn-hostname": "example{more}.com",
+    "ipv4": "192.0.2.{octet}",
+    "ipv6": "2001:db8::{number}",
+    "uri": "https://example.com/{more}",
+    "uri-reference": "https://example.com/{more}",
+    "iri": "https://example.com/{more}",
+    "uuid": "00000000-0000-4000-8000-{number:012}",
+    "json-pointer": "/name{more}",
+    "regex": ".*{more}",
+    "binary": "text{more}",
+    "byte": "dGV4{number:04}",
 }
+"""What a format wants, with a part that makes it another one."""
+_FIRST_DAY = date(2030, 1, 1)
 _SIGNS = {
     "object": ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "propertyNames"),
     "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"),
@@ -158,6 +166,7 @@ class _Maker:
             raise SchemaError("is not a valid JSON schema: must be an object")
         flat = {name: value for name, value in schema.items() if name not in _COMBINING}
         parts = [[resolve(self._root, schema["$ref"])]] if "$ref" in schema else []
+        parts += [[True, each] for each in schema.get("dependentSchemas", {}).values()]
         parts += [[each] for each in schema.get("allOf", ())]
         parts += [_ordered(schema[name], depth) for name in ("anyOf", "oneOf") if name in schema]
         if "if" in schema:
@@ -166,6 +175,8 @@ class _Maker:
 
     def _joined(self, flat: Schema, parts: list[list[object]], place: _Place, depth: int) -> Iterator[Schema]:
         if not parts:
+            for rest, others in (("unevaluatedProperties", "additionalProperties"), ("unevaluatedItems", "items")):
+                flat = {others: flat[rest], **flat} if rest in flat else flat
             yield flat
             return
         for alternative in parts[0]:
@@ -237,27 +248,48 @@ class _Maker:
     def _further_names(self, flat: Schema, place: _Place, depth: int) -> Iterator[str]:
         yield from flat.get("properties", {})
         for pattern in flat.get("patternProperties", {}):
-            yield from _matching(pattern)
+            yield from filter(expression(pattern).search, _matching(pattern))
         if "propertyNames" in flat:
             yield from self._values({"type": "string", "allOf": [flat["propertyNames"]]}, place, depth + 1)
         yield from (f"property{number}" for number in range(1, _LONGEST))
 
     def _lists(self, flat: Schema, place: _Place, depth: int) -> Iterator[list[Any]]:
-        wanted = flat.get("minContains", 1) if "contains" in flat else 0
-        least = max(flat.get("minItems", 0), wanted)
+        contained = flat.get("contains", True)
+        left = flat.get("minContains", 1) if "contains" in flat else 0
+        least = max(flat.get("minItems", 0), left)
+        if least > _MOST_STEPS:
+            raise UnsatisfiableError(place, f"no list of {least} items is made")
         made: list[Any] = []
+        used: set[str] = set()
+        before: object = None
+        values: Iterator[Any] = iter(())
         for size in range(least, min(flat.get("maxItems", least + _TRIED), least + _TRIED) + 1):
             while len(made) < size:
                 schema = schema_of_item(flat, len(made))
-                if len(made) < wanted:
-                    schema = {"allOf": [schema, flat["contains"]]}
-                values = self._values(schema, (*place, "items"), depth + 1)
-                used = {key_of(item) for item in made} if flat.get("uniqueItems") else set()
+                if left:
+                    schema, left = self._both(schema, contained, left, (*place, "items"), depth)
+                elif "maxContains" in flat:
+                    schema, _ = self._both(schema, {"not": contained}, 1, (*place, "items"), depth)
+                if schema != before or not made:
+                    before, values = schema, self._values(schema, (*place, "items"), depth + 1)
+                elif not flat.get("uniqueItems"):
+                    made.append(made[-1])
+                    continue
                 item = next(((value,) for value in values if key_of(value) not in used), None)
                 if item is None:
                     raise UnsatisfiableError(place, f"there are no {size} different items")
                 made.extend(item)
+                used |= {key_of(item[0])} if flat.get("uniqueItems") else set()
             yield list(made)
+
+    def _both(self, schema: object, other: object, left: int, place: _Place, depth: int) -> tuple[object, int]:
+        """Return a schema that satisfies both, and one less that are left; or the first and all, if there is none."""
+        both = {"allOf": [schema, other]}
+        try:
+            self.first(both, place, depth + 1)
+        except UnsatisfiableError:
+            return schema, left
+        return both, left - 1
 
 
 def _with_noted(schema: object) -> object:
@@ -340,9 +372,13 @@ def _numbers(flat: Schema, *, is_whole: bool, place: _Place) -> Iterator[float]:
     # Upwards from where the range begins, and downwards where it has no beginning.
     first = math.ceil(begin / step) * step
     last = math.floor(begin / step) * step
-    for number in range(_TRIED):
+    for number in range(_DIFFERENT):
         for value in (first + number * step, last - number * step):
             yield int(value) if value.denominator == 1 else float(value)
+        if number == 0 and not is_whole:
+            yield float(first + step / 2)
+        if low is not None and high is not None and first + number * step > high and last - number * step < low:
+            break
     if low is not None and high is not None and not is_whole:
         yield float((low + high) / 2)
 
@@ -355,8 +391,13 @@ def _strings(flat: Schema, place: _Place) -> Iterator[str]:
         raise UnsatisfiableError(place, f"minLength {least} is greater than maxLength {most}")
     if "pattern" in flat:
         yield from _matching(flat["pattern"], least)
-    yield from _FORMATS.get(flat.get("format", ""), ())
-    for number in range(1, _TRIED):
+    if (form := _FORMATS.get(flat.get("format", ""))) is not None:
+        for number in range(1, _DIFFERENT):
+            more = number if number > 1 else ""
+            day = _FIRST_DAY + timedelta(days=number - 1)
+            hour = f"{number // 60 % 60:02}:{(number - 1) % 60:02}"
+            yield form.format(number=number, more=more, date=day, octet=number % 255, hour=hour)
+    for number in range(1, _TRIED if "pattern" in flat else _DIFFERENT):
         yield f"text{number if number > 1 else ''}".ljust(least, "x")[:most]
     yield from (letter * min(max(least, 1), most) for letter in string.ascii_letters)
 
@@ -364,14 +405,19 @@ def _strings(flat: Schema, place: _Place) -> Iterator[str]:
 def _matching(pattern: str, least: int = 0) -> Iterator[str]:
     """Yield texts in which a regular expression finds itself, of growing length. What is found is to be checked."""
     parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
-    parsed = parser.parse(re.compile(pattern).pattern)
+    parsed = parser.parse(expression(pattern).pattern)
     for extra in (0, 1, 2, 3, 7, 15, least):
-        for variant in range(3):
+        for variant in range(_MIXED + 1):
             yield _text(parsed, extra, variant, {})
+    text = _text(parsed, 0, 0, {})
+    for number in range(1, _TRIED):
+        yield f"{text}{number}".ljust(least, "x")
+        yield f"{number}{text}".rjust(least, "x")
 
 
 # The escapes for a class of characters, and a character outside of it.
 _CLASSES = {"DIGIT": "0123456789", "WORD": string.ascii_letters + string.digits + "_", "SPACE": " \t"}
+_KINDS = "aA0!"
 _ANY = string.ascii_letters + string.digits + " -_.,:;/!?@#%&=+*()[]{}<>~^|'\"\\`$"
 
 
@@ -382,10 +428,9 @@ def _text(parsed: Any, extra: int, variant: int, groups: dict[int, str]) -> str:
         if name == "LITERAL":
             made += chr(argument)
         elif name == "ANY":
-            made += _ANY[variant]
+            made += _ANY[variant] if variant < _MIXED else _KINDS[(variant - _MIXED) % len(_KINDS)]
         elif name in {"NOT_LITERAL", "IN"}:
-            allowed = _set_of([(kind, argument)] if name == "NOT_LITERAL" else argument)
-            made += allowed[variant % len(allowed)] if allowed else ""
+            made += _one_of([(kind, argument)] if name == "NOT_LITERAL" else argument, variant)
         elif name == "BRANCH":
             alternatives = argument[1]
             made += _text(alternatives[variant % len(alternatives)], extra, variant, groups)
@@ -397,14 +442,29 @@ def _text(parsed: Any, extra: int, variant: int, groups: dict[int, str]) -> str:
             made += _text(argument, extra, variant, groups)
         elif name.endswith("REPEAT"):
             low, high, inner = argument
-            times = min(int(low) + extra, int(high), _LONGEST)
-            once = _text(inner, 0, variant, groups)
-            if len(once) * times > _LONGEST:
-                raise _TooComplexError
-            made += once * times
+            made += _repeated(inner, min(int(low) + extra, int(high), _LONGEST), variant, groups)
         elif name == "GROUPREF":
             made += groups.get(argument, "")
     return made
+
+
+def _repeated(inner: Any, times: int, variant: int, groups: dict[int, str]) -> str:
+    is_mixed, made = variant >= _MIXED and times <= _TRIED, ""
+    for number in range(times if is_mixed else min(times, 1)):
+        made += _text(inner, 0, variant + number, groups)
+        if not made:
+            break
+        if len(made) * (1 if is_mixed else times) > _LONGEST:
+            raise _TooComplexError
+    return made if is_mixed else made * times
+
+
+def _one_of(members: Sequence[tuple[Any, Any]], variant: int) -> str:
+    """Return a character that a set has; of a mixed text, the first of one of its ranges after the other."""
+    allowed = _set_of(members)
+    if variant >= _MIXED and str(members[0][0]) not in {"NEGATE", "NOT_LITERAL"}:
+        allowed, variant = "".join(_set_of([each])[:1] for each in members), variant - _MIXED
+    return allowed[variant % len(allowed)] if allowed else ""
 
 
 def _set_of(members: Sequence[tuple[Any, Any]]) -> str:

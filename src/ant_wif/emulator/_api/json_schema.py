@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -91,6 +92,33 @@ def types_of(schema: Schema) -> tuple[str, ...]:
     return names
 
 
+# What ECMAScript writes in another way than Python: a group with a name, and letters of all alphabets.
+_NAMED_GROUP = re.compile(r"\(\?<(?=[^\W\d])")
+_CLASS_OR_PROPERTY = re.compile(r"\\([pP])\{(\w+)\}|\[\^?\]?|\]|\\.", re.DOTALL)
+_MEMBERS = {
+    "Lu": "A-ZÀ-ÖØ-Þ", "Ll": "a-zß-öø-ÿ", "N": "0-9", "Nd": "0-9", "Z": " ", "Zs": " ", "P": "!-#%-*,-/:;?@_{}",
+    "S": "$+<=>^`|~", "Sc": "$€£", "Emoji": "😀-🙏", "Extended_Pictographic": "😀-🙏", "Emoji_Component": "0-9",
+}  # fmt: skip
+_LETTERS = "a-zA-ZÀ-ÖØ-öø-ÿ"
+
+
+@functools.lru_cache
+def expression(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of a schema, compiled. Raises `re.error`."""
+    is_within = False
+
+    def written(found: re.Match[str]) -> str:
+        nonlocal is_within
+        text, kind = found[0], found[1]
+        if kind is None:
+            is_within = text[0] == "[" or (is_within and text != "]")
+            return text
+        members = _MEMBERS.get(found[2], _LETTERS)
+        return members if is_within else f"[{'^' * (kind == 'P')}{members}]"
+
+    return re.compile(_CLASS_OR_PROPERTY.sub(written, _NAMED_GROUP.sub("(?P<", pattern)))
+
+
 def resolve(root: object, reference: object) -> object:
     """Return the schema that a `$ref` names. Raises `SchemaError` where the document does not have it."""
     if not isinstance(reference, str) or not re.match("#(/|$)", reference):
@@ -110,7 +138,7 @@ def resolve(root: object, reference: object) -> object:
 def schema_of_member(schema: Schema, name: str) -> object:
     """Return the schema of a property with this name, whether the properties name it or a pattern does."""
     found = [schema["properties"][name]] if name in schema.get("properties", {}) else []
-    found += [each for pattern, each in schema.get("patternProperties", {}).items() if re.search(pattern, name)]
+    found += [each for pattern, each in schema.get("patternProperties", {}).items() if expression(pattern).search(name)]
     if not found:
         return schema.get("additionalProperties", True)
     return found[0] if len(found) == 1 else {"allOf": found}
@@ -164,7 +192,7 @@ class Checker:
     def _of_type(self, schema: Schema, value: object) -> bool:
         if isinstance(value, str):
             return _is_within(schema, len(value), "Length") and (
-                "pattern" not in schema or re.search(schema["pattern"], value) is not None
+                "pattern" not in schema or expression(schema["pattern"]).search(value) is not None
             )
         if isinstance(value, dict):
             return _is_within(schema, len(value), "Properties") and self._members(schema, value)
