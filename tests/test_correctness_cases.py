@@ -189,6 +189,8 @@ CASES: dict[str, list[Case]] = {
         Case(f"{MODELS} --base-url https://x..example", 3, "--base-url is not a valid URL", environ=KEY),
         Case(MODELS, 3, "ANTHROPIC_BASE_URL is not a valid URL", environ={
             **KEY, "ANTHROPIC_BASE_URL": f"https://{'x' * 64}.example"}),
+        Case(MODELS, 3, "ANTHROPIC_BASE_URL is not a valid URL", environ={
+            **KEY, "ANTHROPIC_BASE_URL": "https://x.example:\uff18\uff10"}),
         Case(MODELS, 3, "base_url of the profile 'default'", {"configs/default.json": login_profile(
             base_url="https://x.example:0"), "credentials/default.json": STORED}),
         Case("auth login --no-browser", 1, "error: SSL_CERT_FILE cannot be used", environ={"SSL_CERT_FILE": "/gone"},

@@ -30,7 +30,7 @@ log = logging.getLogger("ant_wif.http")
 # Strict, so that no two parsers can disagree about where a URL leads.
 _URL = re.compile(
     r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    r"(:(?P<port>\d{1,5}))?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
+    r"(:(?P<port>[0-9]{1,5}))?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
 )
 
 
