@@ -72,10 +72,12 @@ def visible_causes(
 
 
 def _of_the_audience(checks: tuple[Check, ...], claims: Claims, known: Knowledge, source: str) -> Iterator[str]:
-    audience = claims.get("aud")
+    audience = claims.get("aud", [])
     found = audience if isinstance(audience, list) else [audience]
     unknown = any(check.number == _AUDIENCE and check.unchecked for check in checks)
-    if known.rule is not None or DEFAULT_AUDIENCE in found or not unknown or _is_from("azure", source, claims):
+    if known.rule is not None or not found or DEFAULT_AUDIENCE in found or not unknown:
+        return
+    if _is_from("azure", source, claims):
         return
     near = next((near for each in found if (near := _nearly(str(each), DEFAULT_AUDIENCE))), "")
     yield (
