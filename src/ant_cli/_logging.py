@@ -18,7 +18,7 @@ _before: list[tuple[int, list[logging.Handler]]] = []
 
 def debug() -> None:
     """Print everything, each HTTP request and answer with it, until `stop`."""
-    _print_with(logging.StreamHandler(), "%(name)s %(message)s")
+    _print_with(_Now(), "%(name)s %(message)s")
     _LOGGER.setLevel(logging.DEBUG)
 
 
@@ -69,6 +69,13 @@ class _Formatter(logging.Formatter):
         from ant_wif._secrets import harmless
 
         return harmless(super().format(record), lines=True)
+
+
+class _Now(logging.Handler):
+    """Prints to stderr while its reader is there: Python would end with 120 for what is left to write."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try_to_say(self.format(record))
 
 
 class NowAndThen(logging.Handler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -341,6 +342,36 @@ class TestForms:
         environ = alone(emulator.base_url, emulator.api_key)
         done = subprocess.run(closed, env=environ, stderr=subprocess.PIPE, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("models", "list", "--debug"),
+            ("exec", "--env", "--", "echo", "hi"),
+            ("exec", "--env", "--auth-token", TOKEN, "--", "echo", "hi"),
+            ("auth", "print-credentials", "--access-token"),
+        ],
+    )
+    def test_a_note_that_stderr_does_not_take_changes_nothing_else(
+        self, emulator: Emulator, words: tuple[str, ...]
+    ) -> None:
+        environ = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", **emulator.env("github"), "ANT_CACHE": "memory"}
+        if words[-1] == "--access-token":
+            environ["ANTHROPIC_API_KEY"] = emulator.api_key
+        command = [sys.executable, "-m", "ant_cli", *words]
+        with open("/dev/full", "w") as full:
+            # Not forked: what is left in the buffer of stderr fails when the interpreter ends.
+            done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=full, check=False)
+        assert done.returncode == 0
+        assert done.stdout
+
+    @pytest.mark.parametrize("words", [("--help",), ("auth",), ("auth", "login", "--help"), ("--version",)])
+    def test_a_help_whose_reader_has_gone_does_not_fail(self, words: tuple[str, ...]) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        with open(write, "w") as gone:
+            done = preloaded.run([sys.executable, "-m", "ant_cli", *words], env={}, stdout=gone, stderr=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (0, b"")
 
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
     @pytest.mark.parametrize("form", ["json", "yaml", "raw"])

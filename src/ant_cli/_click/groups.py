@@ -10,7 +10,7 @@ import click
 
 from ant_cli._click.completing import hidden_options
 from ant_cli._click.options import eager_option, global_options
-from ant_cli._session import Session
+from ant_cli._session import ReaderGoneError, Session
 from ant_wif.errors import AntWifError
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ class Explained(click.Command):
         if self.examples:
             write_examples(formatter, self.examples)
         super().format_epilog(ctx, formatter)
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the arguments, or print the help. click would turn a closed pipe into exit status 1."""
+        try:
+            return super().make_context(*arguments, **options)
+        except BrokenPipeError:
+            raise ReaderGoneError(0) from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments. click does not say of every error in which command it is."""

@@ -97,7 +97,7 @@ def exec_(
     if by_variable or as_api_key:
         from ant_cli.commands.auth.status import expiry
 
-        say(f"note: the token {expiry(token.expires_at)} and is not refreshed", err=True)
+        logs.try_to_say(f"note: the token {expiry(token.expires_at)} and is not refreshed")
         return _replace(command, session, credentials, token, as_api_key=as_api_key, by_mask=by_mask)
     with session.scope(on_failure=1):
         return _run(command, session, credentials, by_mask=by_mask, group=group)
@@ -172,10 +172,9 @@ def _say_what_would_be_refreshed(session: Session, credentials: Credentials) -> 
 
     with contextlib.suppress(AntWifError):
         other = session.resolution().require(lambda candidate: candidate.source in {"api_key", "auth_token"})
-        say(
+        logs.try_to_say(
             f"note: {credentials.origin} is handed on as it is, and never refreshed; "
-            f"without it, {other.origin} would be kept fresh",
-            err=True,
+            f"without it, {other.origin} would be kept fresh"
         )
 
 

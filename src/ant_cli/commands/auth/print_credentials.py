@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ant_cli import _github as github
+from ant_cli import _logging as logs
 from ant_cli._click.groups import AntCommand
-from ant_cli._output import form, say
+from ant_cli._output import form
 from ant_cli._session import Session, pass_session
 from ant_cli._terminal import waiting
 from ant_cli.commands.auth.status import expiry
+from ant_wif._secrets import harmless
 from ant_wif.errors import ExchangeError, IdentityTokenError, LoginError
 
 if TYPE_CHECKING:
@@ -76,10 +78,7 @@ def _token(resolution: Resolution, chosen: TierCandidate, credentials: Credentia
         stored = stored_token(resolution, chosen)
         if stored is None:
             raise
-        say(
-            f"warning: {error.summary}; the printed token {expiry(stored.expires_at)}",
-            err=True,
-        )
+        logs.try_to_say(harmless(f"warning: {error.summary}; the printed token {expiry(stored.expires_at)}"))
         return stored
 
 
@@ -90,7 +89,7 @@ def _passing_over(session: Session, *, bearer_only: bool) -> Callable[[TierCandi
         if session.names_profile:
             return candidate.tier != 3
         if bearer_only and candidate.source == "api_key" and candidate.matches:
-            say(f"note: {candidate.origin} is skipped, because an API key is not a bearer token", err=True)
+            logs.try_to_say(f"note: {candidate.origin} is skipped, because an API key is not a bearer token")
             return True
         return bearer_only and candidate.source == "api_key"
 
