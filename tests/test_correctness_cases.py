@@ -233,6 +233,19 @@ CASES: dict[str, list[Case]] = {
         Case(MODELS, 3, "identity_token.command cannot be used: it should have at least 1 item\n", {
             "configs/default.json": {"authentication": {"type": "oidc_federation", "identity_token": {
                 "source": "command", "command": []}}}}),
+        *(Case(MODELS, 3, said, {"configs/default.json": {
+            "authentication": {"type": "oidc_federation", "federation_rule_id": RULE, "identity_token": source},
+            "organization_id": ORGANIZATION}}, unsaid="variable ,") for source, said in (
+                ({"source": "env", "variable": ""}, "the variable ANTHROPIC_IDENTITY_TOKEN, which"),
+                ({"source": "gitlab", "variable": ""}, "the variable ANTHROPIC_ID_TOKEN is not set"),
+                ({"source": "kubernetes", "path": ""}, "/var/run/secrets/anthropic.com/token does not exist"),
+                ({"source": "file", "path": ""}, "identity_token.path is missing"),
+                ({"source": "file", "path": "a\0"}, "a\\x00 has a name that no file can have"),
+                ({"source": "oauth", "token_url": "https://a.example/t", "client_id": "c",
+                  "client_secret_variable": ""}, "give one of"),
+                ({"source": "url", "url": "https://a.example/t", "headers": {"A": {"variable": ""}}},
+                 "headers.A: expected a text, or an object"),
+            )),
         Case(MODELS, 3, "identity_token cannot be used: give one of", {"configs/default.json": {
             "authentication": {"type": "oidc_federation", "identity_token": {
                 "source": "oauth", "token_url": "https://a.example/t", "client_id": "c"}}}}),
@@ -242,6 +255,10 @@ CASES: dict[str, list[Case]] = {
             **JOB, "ANTHROPIC_FEDERATION_RULE_ID": f" {RULE}\r\n"}),
         Case("auth verify --identity-token x", 3, "found: 'fdrl_a\\nb'", environ={
             **JOB, "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_a\nb"}, unsaid="\\\\n"),
+        Case("auth verify --identity-token x", 3, "not ASCII: the character U+0430\n", environ={
+            **JOB, "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_\u0430"}),
+        Case(f"{MODELS} --base-url https://\u0430pi.anthropic.com", 3, "not ASCII: the character U+0430", environ=KEY),
+        Case(f"{MODELS} --profile d\u0435v", 3, "not ASCII: the character U+0435\n"),
         Case("auth verify --identity-token x", 3, "found: '${{ vars.X }}'", environ={
             **JOB, "ANTHROPIC_WORKSPACE_ID": "${{ vars.X }}"}),
     ],

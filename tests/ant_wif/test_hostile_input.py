@@ -559,7 +559,7 @@ def test_a_token_file_that_holds_something_else_is_refused_before_anything_is_se
         ("file/below", "could not be read"),
         ("loop", "could not be read"),
         ("x" * 300, "could not be read"),
-        ("with\0nul", "could not be read"),
+        ("with\0nul", "has a name that no file can have"),
     ],
 )
 def test_a_token_file_that_cannot_be_read_is_an_identity_source_error(

@@ -87,7 +87,7 @@ def test_the_object_of_a_profile_is_the_source(document: dict[str, object], expe
     ("document", "field", "says"),
     [
         ({"source": "file"}, ".path", "is missing"),
-        ({"source": "file", "path": ""}, ".path", "is empty"),
+        ({"source": "file", "path": ""}, ".path", "is missing"),
         ({"source": "env", "variable": 1}, ".variable", "string"),
         ({"source": "github_actions", "audience": ["a"]}, ".audience", "string"),
         ({"source": "gitlab", "variable": None}, ".variable", "string"),

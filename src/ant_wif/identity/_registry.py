@@ -255,7 +255,7 @@ def source_by_name(name: str, context: Context, *, place: str = "") -> IdentityS
 def read_source(document: Mapping[str, object]) -> IdentitySource:
     """Make a source from a profile's `identity_token` object: `source`, and the fields of that source.
 
-    What the source has no field for is left aside, and said in the debug log.
+    An empty field counts as absent. What the source has no field for is left aside, and said in the debug log.
 
     Raises:
         ConfigurationError: there is no such source, or a field is missing or of the wrong kind.
@@ -271,7 +271,8 @@ def read_source(document: Mapping[str, object]) -> IdentitySource:
             hint="`source` names the kind of identity source, the other fields are the kind's own",
         ) from None
     try:
-        found = TypeAdapter(kind).validate_python(dict(document))
+        stated = {name: value for name, value in document.items() if value != ""}
+        found = TypeAdapter(kind).validate_python(stated)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
     else:

@@ -117,8 +117,10 @@ def read_token(path: Path, *, where: str = "the profile", what: str = _TOKEN_FIL
         problem, hint = "is a directory", "name the token file itself, not the folder it is in"
     except PermissionError:
         problem, hint = "may not be read by this user", f"run `ls -l {sanitize_path(path)}` and check owner and mode"
-    except (OSError, ValueError) as error:
-        problem = f"could not be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+    except ValueError:
+        problem = "has a name that no file can have"
+    except OSError as error:
+        problem = f"could not be read ({error.strerror or type(error).__name__})"
     raise IdentitySourceError(f"{what} {sanitize_path(path)} {problem}", hint=hint)
 
 

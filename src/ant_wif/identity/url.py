@@ -144,7 +144,8 @@ def _is_reference(value: object) -> bool:
     """Whether it names one variable or file, with a prefix or without."""
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
         return False
-    return len({"variable", "file"} & set(value)) == 1 and set(value) <= {"variable", "file", "prefix"}
+    named = [value[name] for name in ("variable", "file") if name in value]
+    return len(named) == 1 and bool(named[0]) and set(value) <= {"variable", "file", "prefix"}
 
 
 def _names_secret(name: str, *, anywhere: bool = False) -> bool:
