@@ -324,6 +324,13 @@ def quoted(text: object, *, limit: int = 256) -> str:
     return f"'{sanitize(text, limit=limit)}'"
 
 
+def facts_of(text: str, expected: str, *, limit: int = 64) -> tuple[str, ...]:
+    """Return the facts about a text where ASCII was expected: letters of other scripts look the same."""
+    foreign = next((character for character in text if not character.isascii()), None)
+    named = (f"not ASCII: the character U+{ord(foreign):04X}",) if foreign else ()
+    return (f"found: {quoted(text, limit=limit)}", f"expected: {expected}", *named)
+
+
 def harmless(text: str, *, lines: bool = False) -> str:
     """Return `text` so that no terminal obeys it, no build system takes a part of it for a command, and all is seen.
 

@@ -30,7 +30,7 @@ from ant_wif._files import (
     try_lock,
     write_atomically,
 )
-from ant_wif._secrets import SecretStr, quoted, sanitize_path
+from ant_wif._secrets import SecretStr, facts_of, quoted, sanitize_path
 from ant_wif.errors import ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def check_name(name: object, *, found_in: str) -> str:
         return name
     raise ProfileError(
         f"{found_in} is not a valid profile name",
-        facts=(
-            f"found: {quoted(name, limit=64) if isinstance(name, str) else type(name).__name__}",
-            "expected: letters, digits, '_', '-' and '.', not starting with a dot, 200 at most",
+        facts=facts_of(
+            name if isinstance(name, str) else type(name).__name__,
+            "letters, digits, '_', '-' and '.', not starting with a dot, 200 at most",
         ),
         hint=f"correct {found_in}",
     )

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ant_wif._constants import DEFAULT_AUDIENCE, UUID
 from ant_wif._environment import Environment
 from ant_wif._http import check_url, permit_url
-from ant_wif._secrets import SecretStr, quoted, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, facts_of, quoted, sanitize, sanitize_path
 from ant_wif._strict import problem_in_words
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
@@ -80,7 +80,7 @@ def check_value(name: str, value: str, *, place: str) -> str:
     if re.fullmatch(form, value) is None:
         raise ConfigurationError(
             f"{place} is not a valid {called}",
-            facts=(f"found: {quoted(value, limit=64)}", f"expected: {expected}"),
+            facts=facts_of(value, expected),
             hint=f"correct {place}",
         )
     return value

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ant_wif._environment import endless
-from ant_wif._secrets import SecretStr, quoted, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, facts_of, quoted, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def check_url(url: str, *, what: str, environ: Mapping[str, str] | None = None) 
             )
         raise InsecureUrlError(
             f"{what} is not a valid URL",
-            facts=(f"found: {quoted(url, limit=128)}", "expected: a URL such as https://host.example"),
+            facts=facts_of(url, "a URL such as https://host.example", limit=128),
             hint=f"correct {what}",
         )
     insecure = found["scheme"].lower() == "http" and not is_loopback(found["host"].strip("[]"))
