@@ -422,14 +422,17 @@ def test_an_endpoint_that_answers_nonsense_leaves_the_login_that_there_is(
     assert tree(directory) == before
 
 
-def test_a_console_and_a_host_that_are_down_are_named_when_the_code_is_pasted(environ: Environ, free_port: int) -> None:
+@pytest.mark.parametrize("named_by", ["--base-url", "ANTHROPIC_BASE_URL"])
+def test_a_console_and_a_host_that_are_down_are_named_when_the_code_is_pasted(
+    named_by: str, environ: Environ, free_port: int
+) -> None:
     nowhere = f"http://127.0.0.1:{free_port}"
-    with in_a_pipe(
-        "auth", "login", "--no-browser", "--base-url", nowhere, "--console-url", nowhere, environ=environ
-    ) as ant:
+    host = [named_by, nowhere] if named_by.startswith("--") else []
+    environ = {**environ, **({} if host else {named_by: nowhere})}
+    with in_a_pipe("auth", "login", "--no-browser", *host, "--console-url", nowhere, environ=environ) as ant:
         printed_url(ant)
         ant.sendline("code-of-a-page")
         status, text = rest(ant)
     assert status == 1
     assert f"{nowhere}/v1/oauth/token could not be used: " in text
-    assert "hint: check the network" in text
+    assert f"hint: check the network, the proxy variables and {named_by}" in text

@@ -450,7 +450,7 @@ def test_redeeming_the_code_of_a_login(failure: str, world: World) -> None:
     answer = attempt.pasted(CODE, None)
     assert isinstance(answer, AuthorizationResponse)
     verifier, state = attempt.verifier.get_secret_value(), attempt.state.get_secret_value()
-    flow = redeem(world.server.base_url, attempt, answer)
+    flow = redeem(world.server.base_url, attempt, answer, base_url_from="--base-url")
     error = assert_frames_hold_no_secret(run, flow)
     assert error is not None
     assert not bare_in_frames(error, verifier, state)

@@ -83,7 +83,8 @@ class LoginPlan:
             ExchangeError: the endpoint failed, or could not be reached.
             ProfileError: the login cannot be kept.
         """
-        granted, about = yield from redeem(self.settings.base_url, attempt, answer)
+        base_url_from = self.settings.origin("base_url").place
+        granted, about = yield from redeem(self.settings.base_url, attempt, answer, base_url_from=base_url_from)
         self._refuse_another(about)
         before = self._active_by_file()
         notes = yield from self._keep(granted, about)

@@ -27,7 +27,7 @@ ACCOUNT_FIELDS = {
 
 
 def redeem(
-    base_url: str, attempt: AuthorizationRequest, answer: AuthorizationResponse
+    base_url: str, attempt: AuthorizationRequest, answer: AuthorizationResponse, *, base_url_from: str
 ) -> Flow[tuple[Granted, dict[str, str]]]:
     """Trade a code for tokens; return them with who and what they are bound to, by the names in `ACCOUNT_FIELDS`.
 
@@ -48,7 +48,7 @@ def redeem(
         },
     )
     reply = yield from send_again(request, Backoff(), _left_the_code_alone)
-    found = read_answer(reply, request.url, [answer.code, attempt.verifier, attempt.state], named_by="--base-url")
+    found = read_answer(reply, request.url, [answer.code, attempt.verifier, attempt.state], named_by=base_url_from)
     if isinstance(found, Granted):
         return found, _about(reply)
     if found.status in {400, 401, 403}:
