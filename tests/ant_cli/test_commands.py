@@ -124,6 +124,15 @@ class TestPrintCredentials:
             assert json.loads(path.read_text())["access_token"] in outcome.out
             assert outcome.err.startswith("warning: the login of profile 'default' could not be refreshed")
 
+    def test_a_refresh_that_is_forbidden_names_no_field_to_correct(
+        self, ant: Ant, emulator: Emulator, directory: ConfigDir
+    ) -> None:
+        _store_seconds(directory, emulator, -1)
+        emulator.fail("token", Fault.status(403))
+        outcome = ant("auth", "print-credentials")
+        assert outcome.status == 4
+        assert "hint: see what the message says" in outcome.err
+
     def test_a_refresh_that_fails_prints_no_expired_token(
         self, ant: Ant, emulator: Emulator, directory: ConfigDir
     ) -> None:

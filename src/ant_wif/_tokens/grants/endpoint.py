@@ -130,7 +130,9 @@ def _hint(answer: Response, error: ErrorAnswer, named_by: str) -> str:
         return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
     if answer.status in {404, 405} or not error.fields:
         return f"check that {named_by} names the Claude API and that no proxy answers in its place"
-    return "the message names the field that was refused: correct it"
+    if answer.status in {400, 422}:
+        return "the message names the field that was refused: correct it"
+    return f"see what the message says; if it is not the Claude API's, check {named_by} and the proxy variables"
 
 
 def refresh(
