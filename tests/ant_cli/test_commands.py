@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import stat
@@ -326,6 +327,19 @@ class TestIdentity:
         # Not in a masking command either: stderr may be a file.
         assert outcome.err == f"wrote {tmp_path / 'token'}\n"
         assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("kind", ["pipe", "link", "dash"])
+    def test_token_takes_the_place_of_no_device_pipe_or_link(self, ant: Ant, tmp_path: Path, kind: str) -> None:
+        place = tmp_path / kind
+        if kind == "pipe":
+            os.mkfifo(place)
+        elif kind == "link":
+            place.symlink_to("/dev/null")
+        outcome = ant("identity", "token", "--output", "-" if kind == "dash" else str(place))
+        assert outcome.status == 2
+        assert "is not a regular file; without the option the token is printed" in " ".join(outcome.err.split())
+        assert not place.is_file()
+        assert not Path("-").exists()
 
     def test_an_unknown_source_names_the_known_ones(self, ant: Ant) -> None:
         outcome = ant("identity", "token", "--identity-source", "carrier-pigeon")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +31,16 @@ if TYPE_CHECKING:
 )
 def identity() -> None:
     """Inspect the workload's identity token."""
+
+
+def _replaceable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what a new file must not take the place of, such as /dev/null, which all users of the machine need."""
+    not_empty(context, parameter, value)
+    if value == "-" or (value and os.path.lexists(value) and not stat.S_ISREG(os.lstat(value).st_mode)):
+        raise click.BadParameter(
+            f"{value!r} is not a regular file; without the option the token is printed", ctx=context, param=parameter
+        )
+    return value
 
 
 @identity.command(
@@ -88,7 +100,7 @@ def detect(session: Session) -> None:
 @click.option("--audience", callback=not_empty, metavar="A", help="Audience to request. Default: the configured one.")
 @click.option(
     "--output",
-    callback=not_empty,
+    callback=_replaceable,
     metavar="FILE",
     type=click.Path(dir_okay=False),
     help="Write to FILE, with mode 0600, instead of stdout.",
