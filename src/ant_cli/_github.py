@@ -5,6 +5,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -136,11 +137,12 @@ def _append(environ: Mapping[str, str], variable: str, text: Callable[[], str]) 
             "socket": Path.is_socket,
             "device": Path.is_char_device,
         }
-        kind = next((kind for kind, found in is_kind.items() if found(Path(path))), None)
+        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        kind = None if is_full else next((kind for kind, found in is_kind.items() if found(Path(path))), None)
         raise ConfigurationError(
             f"{variable} names {sanitize_path(path)}, which "
             + (f"is a {kind}, not a file" if kind else f"cannot be written: {error.strerror or type(error).__name__}"),
-            hint=f"{variable} is the runner's to set: leave it as it is",
+            hint="free some space there" if is_full else f"{variable} is the runner's to set: leave it as it is",
         ) from None
 
 

@@ -135,6 +135,12 @@ def test_what_is_not_a_file_of_the_runner_is_told_as_what_it_is(
     assert f"error: {variable} names {path}, which is a {kind}, not a file\n" in outcome.err
 
 
+def test_a_full_disk_is_not_a_wrong_variable(ant: Ant, job: Environ) -> None:
+    outcome = ant("auth", "export", "--github", **{**job, "GITHUB_ENV": "/dev/full"})
+    assert outcome.status == 1
+    assert "No space left on device\nhint: free some space there\n" in outcome.err
+
+
 def test_export_has_to_be_told_where_to(ant: Ant, job: Environ, emulator: Emulator) -> None:
     outcome = ant("auth", "export", **job)
     assert outcome.status == 2
