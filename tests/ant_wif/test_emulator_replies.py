@@ -442,3 +442,27 @@ def test_a_hundred_requests_at_once_get_a_hundred_replies(scripted: Emulator) ->
         heard = list(pool.map(lambda _: said(ask(sdk)), range(100)))
     assert sorted(map(int, heard)) == list(range(100))
     scripted.assert_all_used()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_sdk_s_tool_runner_sends_each_turn_once(emulator: Emulator, stream: bool) -> None:
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """Tell the weather of a city."""
+        return f"Rain in {city}"
+
+    emulator.clear_requests()
+    for city in ("Ulm", "Bonn"):
+        emulator.reply("Let me see.", tool_use={"name": "get_weather", "input": {"city": city}})
+    emulator.reply("Take an umbrella.")
+    with anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0) as client:
+        messages: Any = [{"role": "user", "content": "Rain?"}]
+        runner = client.beta.messages.tool_runner(
+            model=MODEL, max_tokens=50, tools=[get_weather], messages=messages, stream=stream
+        )
+        assert "umbrella" in str(runner.until_done().content)
+        assert [request.status for request in emulator.requests.messages()] == [200] * 3
+        gone: Any = {"type": "continue", "previous_message_id": "msg_unknown"}
+        with pytest.raises(anthropic.NotFoundError, match="thread_not_found"):
+            client.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, extra_body={"thread": gone})
+    emulator.assert_all_used()

@@ -29,6 +29,8 @@ _PICTURE_TOKENS = 1500
 _FRAME_TOKENS = 3
 """What every message costs beyond its content."""
 _MOST_DELTAS = 40
+_MOST_THREADS = 1_000
+"""How many conversations are kept; the oldest are forgotten first."""
 _UNCOUNTED = frozenset({"type", "id", "signature"})
 _TOOL_TYPES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
@@ -43,6 +45,7 @@ class MessageAnswer:
     stop_reason: str = "end_turn"
     stop_sequence: str | None = None
     usage: Mapping[str, object] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: tagged_id("msg"))
 
     def message(self) -> Json:
         """Return the whole answer."""
@@ -71,7 +74,7 @@ class MessageAnswer:
 
     def _message(self, content: list[Json], reason: str | None, sequence: str | None, output_tokens: int) -> Json:
         return {
-            "id": tagged_id("msg"),
+            "id": self.id,
             "type": "message",
             "role": "assistant",
             "model": self.model,
@@ -168,7 +171,11 @@ def _written(event: Json | str) -> bytes:
 
 
 async def respond(
-    state: State, request: Request, asked: MessageRequest, unscripted: Callable[[], MessageAnswer]
+    state: State,
+    request: Request,
+    asked: MessageRequest,
+    workspace_id: str,
+    unscripted: Callable[[], MessageAnswer],
 ) -> Response:
     """Answer with the reply that a test set, or, where it set none, with what `unscripted` returns.
 
@@ -178,8 +185,24 @@ async def respond(
     if reply is not None and reply.events is not None and asked.stream:
         return streaming(map(_written, reply.events))
     if not asked.stream:
-        return json_response(whole(reply, asked, unscripted))
-    return streaming(_answer(reply, asked, unscripted).events())
+        message = whole(reply, asked, unscripted)
+        _keep(state, asked, workspace_id, message)
+        return json_response(message)
+    answer = _answer(reply, asked, unscripted)
+    _keep(state, asked, workspace_id, answer.message())
+    return streaming(answer.events())
+
+
+def _keep(state: State, asked: MessageRequest, workspace_id: str, message: Json) -> None:
+    """Keep what was said for a request that continues from this answer."""
+    if not asked.has_thread:
+        return
+    content = message.get("content")
+    said = ({"role": "assistant", "content": content},) if content else ()
+    with state.lock:
+        state.threads[str(message.get("id"))] = (workspace_id, (*asked.messages, *said))
+        while len(state.threads) > _MOST_THREADS:
+            del state.threads[next(iter(state.threads))]
 
 
 async def taken(state: State, request: Request, asked: MessageRequest) -> ScriptedReply | None:

@@ -48,6 +48,8 @@ class MessageRequest:
     tool_choice: Mapping[str, Any] = field(default_factory=dict)
     output_schema: object = None
     """What the answer's text is to satisfy, as `output_config.format` has it."""
+    has_thread: bool = False
+    """Whether a later request may continue from the answer."""
 
     def last_user_text(self) -> str:
         """Return the text of the last message of a user that has any."""
@@ -92,6 +94,7 @@ def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> 
         stream=body.get("stream", False),
         tools=tuple(body.get("tools", ())),
         tool_choice=body.get("tool_choice") or {},
+        has_thread=body.get("thread") is not None,
         output_schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
     )
 

@@ -101,7 +101,7 @@ def message_routes(state: State) -> list[Route]:
         workspace_id = authenticate(state, request).workspace_id
         body = await read_json(request, limit=MAX_BYTES)
         asked = read_generation(state, body, request.headers, workspace_id)
-        return await respond(state, request, asked, lambda: unscripted(asked))
+        return await respond(state, request, asked, workspace_id, lambda: unscripted(asked))
 
     async def count(request: Request) -> Response:
         workspace_id = authenticate(state, request).workspace_id
@@ -116,7 +116,7 @@ def message_routes(state: State) -> list[Route]:
 
 def read_generation(state: State, body: Mapping[str, Any], headers: Headers, workspace_id: str) -> MessageRequest:
     """Return what a body asks to generate. Raises `Refusal` (400, 404)."""
-    asked = _served(state, body, workspace_id)
+    asked = _served(state, _with_thread(state, body, workspace_id), workspace_id)
     most = _MOST_TOKENS_LONG if _LONG_OUTPUT in listed(headers, "anthropic-beta") else MOST_TOKENS
     if asked.max_tokens > most:
         sentence = f"{min(asked.max_tokens, 10**18)} > {most}, which is the maximum allowed number of output tokens"
@@ -127,6 +127,18 @@ def read_generation(state: State, body: Mapping[str, Any], headers: Headers, wor
     ):
         raise Refusal(400, "`max_tokens` must be greater than `thinking.budget_tokens`")
     return asked
+
+
+def _with_thread(state: State, body: Mapping[str, Any], workspace_id: str) -> Mapping[str, Any]:
+    """Return a body with what was said before, where it continues from an answer. Raises `Refusal` (404)."""
+    thread, messages = body.get("thread"), body.get("messages")
+    before = thread.get("previous_message_id") if isinstance(thread, dict) else None
+    if not isinstance(before, str) or not isinstance(messages, list):
+        return body
+    owner, said = state.threads.get(before, (None, ()))
+    if owner != workspace_id:
+        raise Refusal(404, f"Thread not found: {sanitize(before, limit=64)}", code="thread_not_found")
+    return {**body, "messages": [*said, *messages]}
 
 
 def _served(state: State, body: Mapping[str, Any], workspace_id: str, *, counting: bool = False) -> MessageRequest:

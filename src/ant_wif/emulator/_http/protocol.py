@@ -40,19 +40,21 @@ class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
     """Raised in a route: returns this status in the API's error format.
 
 
-    `kind` is the error's type, by default that of the status.
+    `kind` is the error's type, by default that of the status. `code` is what an SDK tells it by, in `details`.
     """
 
-    def __init__(self, status: int, message: str, kind: str | None = None) -> None:
+    def __init__(self, status: int, message: str, kind: str | None = None, *, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.kind = kind
+        self.code = code
 
     def payload(self, request_id: str) -> dict[str, object]:
         usual = "api_error" if self.status >= 500 else "invalid_request_error"
         error = {"type": self.kind or _ERROR_TYPES.get(self.status, usual), "message": self.message}
-        return {"type": "error", "error": error, "request_id": request_id}
+        details = {} if self.code is None else {"details": {"error_code": self.code}}
+        return {"type": "error", "error": {**error, **details}, "request_id": request_id}
 
 
 def json_response(
@@ -91,7 +93,7 @@ def error_response(
 
 async def answer_refusal(request: Request, exc: Exception) -> Response:
     if isinstance(exc, Refusal):
-        return error_response(request, exc.status, exc.message, kind=exc.kind)
+        return json_response(exc.payload(request_id(request)), exc.status)
     if isinstance(exc, HTTPException):
         return error_response(request, exc.status_code, exc.detail, exc.headers)
     # The client went away in the middle of its request: the response is not read.

@@ -290,7 +290,7 @@ class AuthorizationCode:
 # What is registered or stored, by its id or name, and what is one value.
 _SAVED = (
     *("workspaces", "service_accounts", "issuers", "key_sets", "platforms", "rules", "api_keys", "client_ids"),
-    *("batches", "files", "organization_name", "default_workspace", "user", "models", "omit_login_fields"),
+    *("batches", "files", "threads", "organization_name", "default_workspace", "user", "models", "omit_login_fields"),
     "require_oauth_beta",
 )
 
@@ -361,6 +361,8 @@ class State:
     # Both by id, oldest first, of all workspaces.
     batches: dict[str, StoredBatch] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
+    # By the id of the last answer: the workspace, and what was said so far.
+    threads: dict[str, tuple[str, tuple[Mapping[str, object], ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
