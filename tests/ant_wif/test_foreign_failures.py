@@ -207,6 +207,17 @@ def test_a_setting_of_aws_that_cannot_be_used_is_blamed_on_its_variable(
     assert fails(Aws(), None).hint == f"correct {variable}"
 
 
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+def test_an_address_of_aws_that_answers_nothing_useful_is_blamed_on_its_variable(
+    variable: str, process: Callable[..., None], fails: Fail
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": OPAQUE, "AWS_MAX_ATTEMPTS": "1"}
+    with answering((404, {})) as server:
+        for url in (server.base_url, "http://127.0.0.1:1"):
+            process(**{**({} if "CONTAINER" in variable else keys), variable: f"{url}/x"})
+            assert variable in str(fails(Aws(), None).hint).split()
+
+
 def test_a_credential_of_aws_that_is_alike_is_not_blamed_for_a_setting(
     process: Callable[..., None], fails: Fail
 ) -> None:

@@ -120,7 +120,7 @@ class Aws(IdentitySource):
                 unusable = _read_credentials(session, known, environ)
                 if unusable is not None:
                     return unusable
-                otherwise = "check the network, the region and AWS_ENDPOINT_URL_STS"
+                otherwise = f"check the network, the region and {_endpoint_variable(environ)}"
                 region = region or session.region_name or DEFAULT_REGION
                 _check_region(region)
                 # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
@@ -248,7 +248,6 @@ _LOCAL_REMEDIES = {
     **dict.fromkeys(("ProxyConnectionError", "InvalidProxiesConfigError"), "check the proxy variables"),
     "SSLError": "name the certificates of the authority that signs for this network in AWS_CA_BUNDLE",
     "MissingDependencyException": "pip install 'botocore[crt]'",
-    **dict.fromkeys(("ResponseParserError", "KeyError", "TypeError"), "check AWS_ENDPOINT_URL_STS"),
 }
 
 _PROFILE = ("`profile_name` in the profile's identity_token", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -279,6 +278,13 @@ def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -
         return next((f"correct {name}" for name in settings if _quotes(error, environ.get(name, "").strip())), None)
     values = set(map(str, getattr(error, "kwargs", {}).values()))
     return f"correct {next((name for name in found[1:] if environ.get(name) in values), found[0])}"
+
+
+def _endpoint_variable(environ: Environment) -> str:
+    """Return the variable that names the address of STS, or that could."""
+    return next(
+        (name for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL") if name in environ), "AWS_ENDPOINT_URL_STS"
+    )
 
 
 def _quotes(error: Exception, value: str) -> bool:
@@ -314,7 +320,8 @@ def _told(
         (_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None
     )
     if {"ResponseParserError", "KeyError", "TypeError"} & set(kinds):
-        return f"AWS STS returned something other than a token ({type(error).__name__})", str(hint)
+        hint = hint or f"check {_endpoint_variable(environ)}"
+        return f"AWS STS returned something other than a token ({type(error).__name__})", hint
     if {"ValueError", "OSError"} & set(kinds) and "BotoCoreError" not in kinds:
         said = f"{type(error).__name__}: {said}"
     failed = getattr(error, "kwargs", {}).get("provider") == "custom-process"
@@ -323,4 +330,6 @@ def _told(
         hint = f"run {program}, the `credential_process` of the AWS profile: {prints}; or {_ON_CONFIGURATION}"
     if "metadata from a loopback address" in said:
         hint = f"correct {_CONTAINER_URI}"
+    elif "container metadata" in said and _CONTAINER_URI in environ:
+        hint = f"check {_CONTAINER_URI} and what answers there"
     return f"AWS STS could not be asked: {said}", hint or otherwise
