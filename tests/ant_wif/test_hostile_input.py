@@ -522,7 +522,7 @@ PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
         (ACCESS.encode(), "Anthropic key or token"),
         (b"hello world", "a JWT has three"),
         (b"a.b.c.d.e", "encrypted"),
-        (b"a.b c.d", "base64url"),
+        (b"a.b c.d", "a blank or a line break"),
         (b"....", "five parts"),
         (b"..", "header is not a JSON object"),
         (raw_jwt(b"[]", b"{}").encode(), "header is not a JSON object"),
@@ -536,8 +536,8 @@ PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
         (forged_jwt({"exp": None}).encode(), "lacks exp"),
         (forged_jwt({"exp": True}).encode(), "lacks a numeric exp"),
         (forged_jwt({"exp": 1}).encode(), "expired"),
-        (forged_jwt({"exp": float("nan")}).encode(), "expired"),
-        (forged_jwt({"exp": -(10**400)}).encode(), "expired"),
+        (forged_jwt({"exp": float("nan")}).encode(), "not a possible time"),
+        (forged_jwt({"exp": -(10**400)}).encode(), "not a possible time"),
     ],
 )
 def test_a_token_file_that_holds_something_else_is_refused_before_anything_is_sent(

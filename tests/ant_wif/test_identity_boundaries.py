@@ -78,8 +78,15 @@ def emulator_client() -> Iterator[dict[str, object]]:
 
 @pytest.mark.parametrize("expires_at", [float("inf"), float("nan"), 10**400, 1e300, -1])
 def test_an_expiry_that_no_calendar_has_is_refused(expires_at: float) -> None:
-    with pytest.raises(IdentityTokenError, match="expired"):
+    with pytest.raises(IdentityTokenError, match="expired" if expires_at == -1 else "exp that is not a possible time"):
         fetched(Env("TOKEN"), {"TOKEN": forged_jwt({"exp": expires_at})})
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", " "])
+def test_a_token_that_was_broken_into_lines_is_told_as_that(between: str) -> None:
+    token = forged_jwt({"exp": 1})
+    with pytest.raises(IdentityTokenError, match="three parts with a blank or a line break in them"):
+        fetched(Env("TOKEN"), {"TOKEN": token[:9] + between + token[9:]})
 
 
 @pytest.mark.parametrize("how", ["//var/run", "/var/run/../run", "a link"])

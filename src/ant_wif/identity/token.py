@@ -119,6 +119,7 @@ def _what_it_is(assertion: SecretStr) -> str | None:
         f"{size} bytes, more than the {MAX_ASSERTION_BYTES} that a token may have": size > MAX_ASSERTION_BYTES,
         "an encrypted JWT (five parts); a signed one has three": len(parts) == 5 and len(text.split()) == 1,
         f"a text of {len(text)} characters in {len(parts)} dot-separated part(s); a JWT has three": len(parts) != 3,
+        "three parts with a blank or a line break in them": len(text.split()) > 1,
         "three parts with characters that base64url does not have": not all(
             re.fullmatch(_PART, part) for part in parts
         ),
@@ -171,10 +172,13 @@ def _check_claims(token: IdentityToken, now: float) -> None:
             f"the identity token from {token.source} lacks {', '.join(missing)}",
             hint="use a token issued by an OIDC provider: it states issuer, subject and expiry",
         )
-    # Written so that exp=NaN, which json.loads accepts, counts as expired.
-    if not now - CLOCK_LEEWAY_SECONDS < expires_at < _END_OF_TIME:
-        at = f"at {moment(expires_at, now)}" if abs(expires_at) < 1e12 else "at no possible time"
+    if not abs(expires_at) < _END_OF_TIME:  # or NaN, which json.loads accepts
         raise IdentityTokenError(
-            f"the identity token from {token.source} expired {at}",
+            f"the identity token from {token.source} has an exp that is not a possible time",
+            hint="use a token issued by an OIDC provider: its exp is in seconds since 1970",
+        )
+    if expires_at <= now - CLOCK_LEEWAY_SECONDS:
+        raise IdentityTokenError(
+            f"the identity token from {token.source} expired at {moment(expires_at, now)}",
             hint="get a new identity token from your platform; if this one is new, correct this machine's clock",
         )
