@@ -204,6 +204,9 @@ def test_a_file_expires_when_that_was_asked_for(emulator: Emulator, sdk: anthrop
     emulator.advance(3601)
     with pytest.raises(anthropic.NotFoundError):
         sdk.files.retrieve_metadata(file.id)
+    for name in ("a<b>.txt", "12:30.txt", "a|b", "what?", "*.txt", "x" * 256):
+        with pytest.raises(anthropic.BadRequestError, match="file: the filename must have"):
+            sdk.files.upload(file=(name, b"x"))
     with pytest.raises(anthropic.BadRequestError, match="expires_in_seconds: must be from 3600"):
         sdk.files.upload(file=("a.txt", b"x"), expires_in_seconds=60)
 
@@ -213,7 +216,7 @@ def test_a_malformed_upload_is_refused(emulator: Emulator, client: httpx.Client)
     url = "/v1/files"
     assert client.post(url, json={}, headers=headers).status_code == 400
     assert "Extra inputs" in client.post(url, files={"file": b"x", "purpose": b"y"}, headers=headers).text
-    assert "file: this field is required" in client.post(url, files={"expires_in_seconds": b"1"}, headers=headers).text
+    assert "file: Field required" in client.post(url, files={"expires_in_seconds": b"1"}, headers=headers).text
     for body in (b"", b"--x", b"--x\r\n\r\n--x--", b"--x\r\nfoo\r\n\r\nbar\r\n--x--\r\n", b"--x--"):
         for kind in ("multipart/form-data; boundary=x", "multipart/form-data"):
             refused = client.post(url, content=body, headers={**headers, "content-type": kind})

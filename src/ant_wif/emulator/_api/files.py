@@ -25,6 +25,7 @@ _QUOTA_BYTES = 256 << 20
 _MOST_IDS = 100
 _MOST_PARTS = 8
 _LONGEST_NAME = 255
+_FORBIDDEN = '<>:"|?*'
 _SHORTEST_LIFE, _LONGEST_LIFE = 3_600, 7_776_000
 _CURSOR = "page_"
 _TYPE = re.compile(r"[a-z0-9.+_-]{1,64}/[a-z0-9.+_-]{1,64}")
@@ -115,11 +116,12 @@ def _uploaded(parts: dict[str, tuple[Message, bytes]], workspace_id: str, now: f
         if name not in {"file", "expires_in_seconds"}:
             raise Refusal(400, f"{sanitize(name, limit=64)}: Extra inputs are not permitted")
     if "file" not in parts:
-        raise Refusal(400, "file: this field is required")
+        raise Refusal(400, "file: Field required")
     headers, content = parts["file"]
     filename = re.split(r"[/\\]", headers.get_filename() or "")[-1]
-    if len(filename) > _LONGEST_NAME or not filename.isprintable():
-        raise Refusal(400, f"file: the filename must have at most {_LONGEST_NAME} characters, all of them printable")
+    if len(filename) > _LONGEST_NAME or not filename.isprintable() or set(_FORBIDDEN) & set(filename):
+        rule = f"must have at most {_LONGEST_NAME} characters, all of them printable and none of {' '.join(_FORBIDDEN)}"
+        raise Refusal(400, f"file: the filename {rule}")
     told = headers.get_content_type() if "content-type" in headers else mimetypes.guess_type(filename)[0]
     mime_type = told if told and _TYPE.fullmatch(told) else "application/octet-stream"
     filename = filename or f"unnamed{mimetypes.guess_extension(mime_type) or ''}"
