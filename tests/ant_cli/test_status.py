@@ -325,6 +325,19 @@ def test_both_places_of_a_base_url_have_a_row_and_one_is_active(ant: Ant, direct
     assert "           * ANTHROPIC_BASE_URL                             https://env.example\n" in out
 
 
+def test_values_are_shown_trimmed_and_a_base_url_without_its_password(ant: Ant, directory: ConfigDir) -> None:
+    _login(directory, expires_in=3600, workspace_id="wrkspc_01A")
+    directory.write("default", login_profile(base_url=" https://user:pass-word@host.example "))
+    variables = {"ANTHROPIC_BASE_URL": " https://env.example/?key=pass-word ", "ANTHROPIC_WORKSPACE_ID": " wrkspc_01A "}
+    out = ant("auth", "status", **variables).out
+    assert "  (active) * Profile base_url                               https://host.example\n" in out
+    assert "           * ANTHROPIC_BASE_URL                             https://env.example/\n" in out
+    assert "           * ANTHROPIC_WORKSPACE_ID                         wrkspc_01A\n" in out
+    document = ant("auth", "status", "--format", "json", **variables)
+    assert document.json()["base_url"] == {"value": "https://host.example", "via": "profile"}
+    assert "pass-word" not in out + document.out
+
+
 @pytest.mark.parametrize(
     "environ",
     [

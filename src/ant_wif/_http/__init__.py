@@ -25,7 +25,7 @@ from ant_wif._http.flow import (
     what_it_is,
 )
 from ant_wif._http.transport import arun, client_for, http_errors, request_failure, run, with_issuer
-from ant_wif._http.urls import check_url, is_loopback, permit_url, proxy_secrets
+from ant_wif._http.urls import check_url, is_loopback, permit_url, proxy_secrets, without_login
 
 __all__ = [
     "EMPTY",
@@ -64,4 +64,5 @@ __all__ = [
     "sent_secrets",
     "what_it_is",
     "with_issuer",
+    "without_login",
 ]

@@ -155,7 +155,7 @@ def proxy_secrets(environ: Mapping[str, str]) -> Iterator[SecretStr]:
 
 def shown_proxy(name: str, environ: Mapping[str, str]) -> str:
     """Return what a message calls the proxy that a variable names."""
-    return f"the proxy {_without_login(environ[name].strip())} ({name})"
+    return f"the proxy {without_login(environ[name].strip())} ({name})"
 
 
 def _variables(scheme: str, environ: Mapping[str, str]) -> list[str]:
@@ -166,7 +166,7 @@ def _variables(scheme: str, environ: Mapping[str, str]) -> list[str]:
 
 def _checked(name: str, value: str) -> str:
     url = value if re.match(_SCHEME, value) else f"http://{value}"
-    shown = _without_login(url)
+    shown = without_login(url)
     problem, hint = "", f"set {name} to a URL such as http://proxy.example:3128, or unset it"
     try:
         parts = urlsplit(url)
@@ -185,11 +185,11 @@ def _checked(name: str, value: str) -> str:
     return url
 
 
-def _without_login(url: str) -> str:
-    """Show a URL without the user and password that may stand in it."""
+def without_login(url: str) -> str:
+    """Show a URL without the user, password and query that may stand in it."""
     scheme = re.match(_SCHEME, url)
     start = scheme.end() if scheme else 0
-    return sanitize(url[:start] + url[start:].rpartition("@")[2], limit=128)
+    return sanitize(re.split("[?#]", url[:start] + url[start:].rpartition("@")[2])[0], limit=128)
 
 
 def _is_exempt(host: str, port: int | None, environ: Mapping[str, str]) -> bool:
@@ -203,7 +203,7 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
         return True
     pattern, stated_port = _split_port(entry.lower())
     if pattern is None:
-        log.debug("NO_PROXY: the entry %r is not understood and is ignored", _without_login(entry))
+        log.debug("NO_PROXY: the entry %r is not understood and is ignored", without_login(entry))
         return False
     return stated_port in {None, port} and _covers(pattern, host)
 
@@ -302,6 +302,6 @@ def _trusting(name: str, value: str, *, cafile: str) -> ssl.SSLContext:
 
 def _unusable(name: str, value: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{name} cannot be used: {problem} (found {sanitize_path(_without_login(value) if '://' in value else value)})",
+        f"{name} cannot be used: {problem} (found {sanitize_path(without_login(value) if '://' in value else value)})",
         hint=f"set {name} to certificates in PEM form, or unset it to trust the public authorities",
     )

@@ -12,6 +12,7 @@ from typing import TypeVar
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
 from ant_wif._environment import Environment, steady
 from ant_wif._files import AS_OWNER, findings, is_there
+from ant_wif._http import without_login
 from ant_wif._resolution import IDENTITY_MISSING, Resolution, TierCandidate, resolution_of
 from ant_wif._secrets import SecretStr, as_secret, mask
 from ant_wif.credentials import cache_of
@@ -242,7 +243,7 @@ def describe(resolution: Resolution) -> Report:
         config_dir=ConfigDirStatus(path=str(resolution.inputs.directory.path), via=resolution.inputs.directory.via),
         credential=_credential(judged.chosen) if judged.chosen else None,
         candidates=[_candidate(judged, each, judged.chosen) for each in judged.candidates],
-        base_url=BaseUrlStatus(value=settings.base_url, via=settings.origin("base_url").via),
+        base_url=BaseUrlStatus(value=_shown_url(settings.base_url), via=settings.origin("base_url").via),
         organization=_organization(chosen),
         workspace=_workspace(chosen),
         login=_login(chosen),
@@ -399,12 +400,18 @@ def _sources(resolution: Resolution, chosen: TierCandidate | None, key: str) -> 
     places.append((str(Settings.variable(key)), resolution.inputs.environ.get(str(Settings.variable(key)))))
     if key == "base_url":
         places.append(("default", DEFAULT_BASE_URL))
-    named = [(origin, str(value)) for origin, value in places if value]
+    shown = _shown_url if key == "base_url" else str.strip
+    named = [(origin, shown(str(value))) for origin, value in places if value]
     # What a token is for does not follow from what is set here, unless it is known to have been issued for that.
     counts = key == "base_url" or (usable is not None and (named[:1] or [("", "")])[0][0] == "token")
     counts = counts or (usable is not None and _not_known(usable) is None)
     rows = [SourceStatus(origin=o, value=v, active=counts and n == 0) for n, (o, v) in enumerate(named)]
     return [row for row in rows if row.active or row.origin != "default"]
+
+
+def _shown_url(url: str) -> str:
+    """Return it without what may be a password; a URL with one is never used."""
+    return without_login(url.strip()) if set("@?#") & set(url) else url.strip()
 
 
 def _stored(chosen: TierCandidate | None, key: str) -> str | None:
