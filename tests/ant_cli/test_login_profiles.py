@@ -327,6 +327,15 @@ def test_an_organization_in_capitals_is_the_same_organization(
     assert status == 0, text
 
 
+def test_the_word_default_names_the_default_workspace_of_a_login(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator, workspace_id="default")
+    status, text, _ = log_in(emulator, *words, environ=environ)
+    assert status == 0, text
+    assert "but the profile names" not in text
+
+
 def test_a_moment_s_overload_does_not_cost_the_code(words: list[str], environ: Environ, emulator: Emulator) -> None:
     emulator.fail("token", Fault.status(529, retry_after=0), times=2)
     status, text, _ = log_in(emulator, *words, environ=environ)

@@ -325,6 +325,23 @@ def test_both_places_of_a_base_url_have_a_row_and_one_is_active(ant: Ant, direct
     assert "           * ANTHROPIC_BASE_URL                             https://env.example\n" in out
 
 
+@pytest.mark.parametrize(
+    ("named", "name", "codes"),
+    [
+        ("default", "Default", []),
+        ("default", None, []),
+        ("default", "Engineering", ["workspace_drift"]),
+        ("wrkspc_01a", None, ["workspace_drift"]),
+    ],
+)
+def test_drift_is_what_is_known_to_be_another_workspace(
+    ant: Ant, directory: ConfigDir, named: str, name: str | None, codes: list[str]
+) -> None:
+    _login(directory, expires_in=3600, workspace_id="wrkspc_01A", **({"workspace_name": name} if name else {}))
+    directory.write("default", login_profile(workspace_id=named))
+    assert _codes(ant) == codes
+
+
 def test_values_are_shown_trimmed_and_a_base_url_without_its_password(ant: Ant, directory: ConfigDir) -> None:
     _login(directory, expires_in=3600, workspace_id="wrkspc_01A")
     directory.write("default", login_profile(base_url=" https://user:pass-word@host.example "))

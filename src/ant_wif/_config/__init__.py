@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from ant_wif._config.cache_dir import CacheDir
     from ant_wif._config.config_dir import EXPORTED, Active, ConfigDir, Via, check_name
     from ant_wif._config.documents import Profile, StoredCredentials
-    from ant_wif._config.settings import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Settings, check_value, flag
+    from ant_wif._config.settings import (
+        DEFAULT_BASE_URL,
+        DEFAULT_CONSOLE_URL,
+        Settings,
+        check_value,
+        flag,
+        names_another,
+    )
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -32,6 +39,7 @@ __all__ = [
     "flag",
     "locate",
     "names",
+    "names_another",
 ]
 
 if not TYPE_CHECKING:
@@ -41,6 +49,6 @@ if not TYPE_CHECKING:
             "cache_dir": ("CacheDir",),
             "config_dir": ("EXPORTED", "Active", "ConfigDir", "Via", "check_name"),
             "documents": ("Profile", "StoredCredentials"),
-            "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "check_value", "flag"),
+            "settings": ("DEFAULT_BASE_URL", "DEFAULT_CONSOLE_URL", "Settings", "check_value", "flag", "names_another"),
         },
     )

@@ -86,6 +86,18 @@ def check_value(name: str, value: str, *, place: str) -> str:
     return value
 
 
+def names_another(key: str, named: str, bound: str, bound_name: str | None) -> bool:
+    """Return whether `named` is known to be another organization or workspace than a token is bound to.
+
+    `default` is a word for a workspace that has an ID as well; only the name tells whether that is the bound one.
+    """
+    if key == "organization_id":
+        return named.lower() != bound.lower()  # the case of a UUID does not matter
+    if named == "default":
+        return bound_name is not None and not bound_name.lower().startswith("default")
+    return named != bound
+
+
 Text = str | None
 Secret = SecretStr | None
 

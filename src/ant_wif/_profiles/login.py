@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, ConfigDir, Settings
+from ant_wif._config import DEFAULT_BASE_URL, DEFAULT_CONSOLE_URL, Active, ConfigDir, Settings, names_another
 from ant_wif._environment import Environment, steady
 from ant_wif._files import Release, check_writable, is_there, try_lock
 from ant_wif._http import Deadline, Flow, call, client_for
@@ -110,8 +110,8 @@ class LoginPlan:
             ("organization_id", about.get("organization_uuid")),
             ("workspace_id", about.get("workspace_id")),
         ):
-            asked = getattr(self.settings, name)
-            if self.settings.origin(name).via == "flag" and got is not None and not _same(asked, got, "default"):
+            asked, by_flag = getattr(self.settings, name), self.settings.origin(name).via == "flag"
+            if by_flag and asked and got and names_another(name, asked, got, about.get("workspace_name")):
                 raise LoginError(
                     f"the login is for the {name.removesuffix('_id')} {sanitize(got, limit=64)}, and "
                     f"{sanitize(asked, limit=64)} was asked for; nothing was stored",
@@ -183,7 +183,7 @@ class LoginPlan:
             )
         for key, got in (("organization_id", "organization_uuid"), ("workspace_id", "workspace_id")):
             named, bound = document.get(key), about.get(got)
-            if isinstance(named, str) and bound and not _same(named, bound):
+            if isinstance(named, str) and bound and names_another(key, named, bound, about.get("workspace_name")):
                 notes.append(
                     f"the login is for {key} {bound}, but the profile names {named}; to follow it: "
                     f"ant profile set {key} {bound} --profile {self.active.name}"
@@ -279,11 +279,6 @@ def _check_places(directory: ConfigDir, name: str, *, writes_profile: bool) -> N
     check_writable(path.parent, folder_mode=0o700, owners=directory.owners)
     if writes_profile:
         check_writable(directory.config_path(name).parent, folder_mode=0o755, owners=directory.owners)
-
-
-def _same(asked: object, *others: str) -> bool:
-    """Compare ids: of a UUID, the case does not matter."""
-    return isinstance(asked, str) and asked.lower() in {other.lower() for other in others}
 
 
 def _locked(path: Path) -> Flow[Release]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from ant_wif._config import DEFAULT_BASE_URL, Settings, flag
+from ant_wif._config import DEFAULT_BASE_URL, Settings, flag, names_another
 from ant_wif._environment import Environment, steady
 from ant_wif._files import AS_OWNER, findings, is_there
 from ant_wif._http import without_login
@@ -366,7 +366,8 @@ def _binding(kind: type[Status], chosen: TierCandidate | None, key: str, bound_k
     configured: str | None = getattr(chosen.settings, key)
     bound = _stored(chosen, bound_key)
     if bound:
-        name, drift = _stored(chosen, name_key), configured is not None and configured.lower() != bound.lower()
+        name = _stored(chosen, name_key)
+        drift = configured is not None and names_another(key, configured, bound, name)
         return kind(id=bound, name=name, via="token", drift=drift, configured_id=configured)
     note = _not_known(chosen)
     if note is None and configured:
