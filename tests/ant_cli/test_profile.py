@@ -201,6 +201,26 @@ def test_a_file_that_others_could_write_is_never_left_behind(
     assert directory.read("default").known.workspace_id == WORKSPACE
 
 
+@pytest.mark.parametrize("pointed", [b"../x\n", "default".encode("utf-16")])
+def test_a_broken_active_config_is_mended_by_activate_and_hinders_no_other_profile(
+    ant: Ant, directory: ConfigDir, profile: Path, pointed: bytes
+) -> None:
+    directory.write("other", login_profile())
+    directory.pointer_path.write_bytes(pointed)
+    assert "`ant profile activate NAME`" in ant("profile", "get").err
+    listed = ant("profile", "list")
+    assert (listed.status, listed.out) == (0, f"  {profile.stem}\n  other\n")
+    assert listed.err.startswith(f"warning: the file {directory.pointer_path} is ")
+    assert "`ant profile activate NAME`" in listed.err
+    assert ant("profile", "activate", "other").status == 0
+    assert ant("profile", "list").out == f"  {profile.stem}\n* other\n"
+
+
+@pytest.mark.parametrize("words", ["activate default", "delete default --yes", "list"])
+def test_what_names_no_active_profile_does_not_need_a_valid_one(ant: Ant, profile: Path, words: str) -> None:
+    assert ant("profile", *words.split(), ANTHROPIC_PROFILE="../x").status == 0
+
+
 def test_a_directory_is_not_listed_as_a_profile(ant: Ant, profile: Path) -> None:
     (profile.parent / "sub.json").mkdir()
     assert ant("profile", "list").out == "* default\n"

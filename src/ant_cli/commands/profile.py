@@ -45,8 +45,16 @@ def list_(session: Session) -> None:
 
     The active profile is marked with *.
     """
-    directory, active = _directory(session)
-    names = directory.names()
+    from ant_wif.errors import ProfileError
+
+    directory, stated = _located(session), session.options.get("profile")
+    names, active = directory.names(), None
+    try:
+        active = directory.active(stated).name
+    except ProfileError as error:
+        if stated:
+            raise
+        say(f"warning: {error.summary}; {error.hint}", err=True)
     if session.for_programs:
         from ant_cli._output import print_items
 
@@ -137,8 +145,7 @@ def unset(session: Session, key: str) -> None:
 @pass_session
 def activate(session: Session, name: str) -> None:
     """Make a profile the active one."""
-    directory, _ = _directory(session)
-    directory.activate(name)
+    _located(session).activate(name)
     say(f"the active profile is {name!r}", err=True)
     overriding = session.environ.get("ANTHROPIC_PROFILE")
     if overriding and overriding != name:
@@ -181,7 +188,7 @@ def create(session: Session, name: str, *, federation: bool, identity_options: t
 @pass_session
 def delete(session: Session, name: str, *, yes: bool) -> None:
     """Delete a profile and its stored credentials."""
-    directory, _ = _directory(session)
+    directory = _located(session)
     if name not in directory.names():
         # Raises the error that names the profile and its path; a broken profile may be deleted.
         directory.read(name)
@@ -227,9 +234,13 @@ def _marked(name: str, *, active: bool) -> str:
     return f"{'*' if active else ' '} {name}"
 
 
-def _directory(session: Session) -> tuple[ConfigDir, str]:
+def _located(session: Session) -> ConfigDir:
     from ant_wif._config import ConfigDir
     from ant_wif._environment import Environment
 
-    directory = ConfigDir.locate(Environment(session.environ))
+    return ConfigDir.locate(Environment(session.environ))
+
+
+def _directory(session: Session) -> tuple[ConfigDir, str]:
+    directory = _located(session)
     return directory, directory.active(session.options.get("profile")).name

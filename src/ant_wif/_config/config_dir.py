@@ -48,10 +48,11 @@ EXPORTED = "ant-exec"
 _BELOW_EXEC = "run this program as the user of `ant exec`, or pass it the token: `ant exec --env`"
 _FIXABLE = ("mend or remove", "have it written anew")
 """How the hints begin that are for a file of ours, and not for any file that a profile names."""
+_ACTIVATE = "ant profile activate NAME"
 _CORRECT_PATH = "correct authentication.credentials_path in the profile"
 
 
-def check_name(name: object, *, found_in: str) -> str:
+def check_name(name: object, *, found_in: str, hint: str | None = None) -> str:
     """Return `name` if it may be a profile's; `found_in` says in the message where it came from.
 
     Raises:
@@ -65,7 +66,7 @@ def check_name(name: object, *, found_in: str) -> str:
             name if isinstance(name, str) else type(name).__name__,
             "letters, digits, '_', '-' and '.', not starting with a dot, 200 at most",
         ),
-        hint=f"correct {found_in}",
+        hint=hint or f"correct {found_in}",
     )
 
 
@@ -159,7 +160,9 @@ class ConfigDir:
             self.check(self.pointer_path, what="file")
             pointed = self.pointed()
         if pointed:
-            return Active(check_name(pointed, found_in=f"the file {sanitize_path(self.pointer_path)}"), "active_config")
+            found_in = f"the file {sanitize_path(self.pointer_path)}"
+            hint = f"correct {found_in}, or run `{_ACTIVATE}`"
+            return Active(check_name(pointed, found_in=found_in, hint=hint), "active_config")
         return Active("default", "default")
 
     def pointed(self) -> str | None:
@@ -177,7 +180,7 @@ class ConfigDir:
         if raw and is_utf16(raw):
             raise ProfileError(
                 f"the file {sanitize_path(self.pointer_path)} is UTF-16 text",
-                hint="save it as UTF-8, or run `ant profile activate NAME`",
+                hint=f"save it as UTF-8, or run `{_ACTIVATE}`",
             )
         return raw.decode("utf-8-sig", "replace").strip() or None
 
