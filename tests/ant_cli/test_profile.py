@@ -188,6 +188,13 @@ def test_a_changed_workspace_of_a_login_says_what_the_issued_credentials_keep(
     assert (outcome.status, says in outcome.err) == (0, logged_in)
 
 
+def test_an_organization_in_another_case_keeps_the_workspace(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("default", login_profile(organization_id=ORGANIZATION, workspace_id=WORKSPACE))
+    outcome = ant("profile", "set", "organization_id", ORGANIZATION.upper())
+    assert outcome.err == f"organization_id of the profile 'default' is now {ORGANIZATION.upper()}\n"
+    assert ant("profile", "get", "workspace_id").out == f"{WORKSPACE}\n"
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
 def test_a_file_that_others_could_write_is_never_left_behind(
     umask: int, ant: Ant, directory: ConfigDir, profile: Path

@@ -74,6 +74,8 @@ def _change(directory: ConfigDir, profile: Profile, key: str, value: str | None)
     if part is not document:
         document["authentication"] = part
     changed = value != before
+    if key == "organization_id" and value and before:
+        changed = value.lower() != before.lower()  # the case of a UUID does not matter
     if key == "organization_id" and changed and document.pop("workspace_id", None):
         yield "workspace_id was removed, because it belonged to the other organization"
     if changed and profile.type == "oidc_federation":

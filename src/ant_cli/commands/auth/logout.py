@@ -34,7 +34,7 @@ def logout(session: Session, *, everything: bool) -> None:
     left: list[Path] = []
     if everything:
         gone, left = log_out_everywhere(resolution)
-        said = f"{len(gone)} files removed"
+        said = f"{len(gone)} file{'' if len(gone) == 1 else 's'} removed"
     else:
         active = directory.active(session.options.get("profile"))
         if active.explicit and not is_there(directory.secrets_path(active.name)):
