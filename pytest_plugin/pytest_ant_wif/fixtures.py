@@ -67,6 +67,7 @@ def ant_emulator(ant_emulator_session: Emulator) -> Iterator[Emulator]:
     undo = ant_emulator_session.savepoint()
     ant_emulator_session.clear_requests()  # a test that only has a client leaves its requests behind
     yield ant_emulator_session
+    ant_emulator_session.start()  # a test may have stopped it
     undo()
 
 

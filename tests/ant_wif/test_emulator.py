@@ -68,7 +68,8 @@ def test_start_and_stop_may_be_repeated() -> None:
     emulator.stop()
     emulator.stop()
     with emulator:
-        assert emulator.issuer("github").issuer_url == f"{emulator.base_url}/github"
+        assert emulator.base_url == base_url
+        assert emulator.issuer("github").issuer_url == f"{base_url}/github"
     with pytest.raises(RuntimeError, match="not started"):
         _ = emulator.base_url
 

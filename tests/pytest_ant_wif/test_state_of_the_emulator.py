@@ -77,6 +77,18 @@ def test_it_has_stopped(request):
     with pytest.raises(httpx.ConnectError):
         httpx.get(request.config.spawned)
 
+def test_an_outage(ant_emulator):
+    ant_emulator.stop()
+
+def test_ends_with_its_test(ant_client):
+    assert say(ant_client) == "hi"
+
+def test_an_outage_within_a_test_ends_too(ant_client, ant_emulator):
+    with ant_emulator:
+        pass
+    assert ant_emulator.start().base_url == str(ant_client.base_url).rstrip("/")
+    assert say(ant_client) == "hi"
+
 def test_a_wider_fixture_stays(prepared, ant_client, ant_emulator):
     ant_emulator.clear_replies()
     assert say(ant_client) == "hi"
@@ -94,7 +106,7 @@ class TestClass:
 
 def test_what_a_test_changes_is_undone_after_it(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(SUITE)
-    run().assert_outcomes(passed=11)
+    run().assert_outcomes(passed=14)
 
 
 def test_a_fixture_of_a_wider_scope_is_told_which_emulator_it_can_have(pytester: pytest.Pytester, run: Run) -> None:

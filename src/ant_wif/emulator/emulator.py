@@ -82,9 +82,10 @@ class Emulator(ScriptedModel):
         self._saved_address: str | None = None
 
     def start(self) -> Emulator:
-        """Listen. Raises OSError when the port is taken. Does nothing when started already."""
+        """Listen, once stopped where it did before. Raises OSError when the port is taken. Idempotent."""
         if self._server is None:
             server = ServerThread(self._host, self._port)
+            self._port = server.port
             self._state.set_address(server.base_url)
             self._server = server
             try:

@@ -85,7 +85,8 @@ class ServerThread:
         # is written in two parts: without this the second waits 40 ms for an acknowledgement.
         self._listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=bound.detach())
         shown_host = f"[{host}]" if ":" in host else host
-        self.base_url = f"http://{shown_host}:{self._listener.getsockname()[1]}"
+        self.port: int = self._listener.getsockname()[1]
+        self.base_url = f"http://{shown_host}:{self.port}"
 
     def start(self, app: ASGIApp) -> None:
         """Serve `app`. Returns when requests are answered; raises RuntimeError when that fails."""
