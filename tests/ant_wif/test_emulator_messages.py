@@ -148,7 +148,8 @@ def test_nothing_is_generated_where_no_token_is_asked_for(http: httpx.Client) ->
 
 
 def test_a_system_message_may_be_without_content_and_have_settings(sdk: anthropic.Anthropic) -> None:
-    for more in ({}, {"clear_at": None}, {"clear_at": "never", "output_config": {"effort": "low"}, "content": "Hm"}):
+    effort: dict[str, object] = {"output_config": {"effort": "low"}}
+    for more in (effort, {"output_config": {}, "content": "Hm"}, {"clear_at": "never", **effort, "content": "Hm"}):
         answer = sdk.beta.messages.create(
             model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "Hello"}, {"role": "system", **more}]
         )
@@ -370,6 +371,10 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"messages": ["Hello"]}, "messages.0:"),
     ({"messages": [USER, {"role": "robot", "content": "Hello"}]}, "messages.1.role:"),
     ({"messages": [{"role": "user"}]}, "messages.0.content:"),
+    *(
+        ({"messages": [USER, {"role": "system", **more}]}, "messages.1:")
+        for more in ({}, {"clear_at": "never"}, {"output_config": {}}, {"output_config": {"effort": None}})
+    ),
     ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content:"),
     ({"messages": [{"role": "assistant", "content": []}, USER]}, "messages.0:"),
     ({"messages": [{"role": "user", "content": ["Hello"]}]}, "messages.0.content.0:"),

@@ -80,6 +80,9 @@ def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> 
         if not message.get("content", "?") and (message["role"] != "assistant" or number < len(messages) - 1):
             sentence = "all messages must have non-empty content except for the optional final assistant message"
             raise Refusal(400, f"messages.{number}: {sentence}")
+        settings = (message.get("output_config") or {}).values()
+        if "content" not in message and all(value is None for value in settings):
+            raise Refusal(400, f"messages.{number}: a system message must have content or fields of output_config")
     _check_texts(messages)
     _check_tools(body)
     _check_thinking(body)
