@@ -466,3 +466,22 @@ def test_the_sdk_s_tool_runner_sends_each_turn_once(emulator: Emulator, stream: 
         with pytest.raises(anthropic.NotFoundError, match="thread_not_found"):
             client.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, extra_body={"thread": gone})
     emulator.assert_all_used()
+
+
+def test_each_answer_of_a_thread_can_be_continued_once(emulator: Emulator) -> None:
+    emulator.clear_replies()
+    with anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0) as client:
+
+        def ask(thread: Any) -> anthropic.types.beta.BetaMessage:
+            messages: Any = [{"role": "user", "content": "Rain?"}]
+            return client.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, thread=thread)
+
+        first: Any = {"type": "continue", "previous_message_id": ask({"type": "create"}).id}
+        emulator.reply(error=(529, "overloaded_error", "Overloaded"))
+        with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
+            ask(first)
+        emulator.clear_replies()
+        second: Any = {"type": "continue", "previous_message_id": ask(first).id}
+        with pytest.raises(anthropic.BadRequestError, match="thread_already_continued"):
+            ask(first)
+        assert ask(second).content

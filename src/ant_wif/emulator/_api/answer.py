@@ -200,6 +200,8 @@ def _keep(state: State, asked: MessageRequest, workspace_id: str, message: Json)
     content = message.get("content")
     said = ({"role": "assistant", "content": content},) if content else ()
     with state.lock:
+        if asked.continued in state.threads:
+            state.threads[asked.continued] = (workspace_id, None)
         state.threads[str(message.get("id"))] = (workspace_id, (*asked.messages, *said))
         while len(state.threads) > _MOST_THREADS:
             del state.threads[next(iter(state.threads))]

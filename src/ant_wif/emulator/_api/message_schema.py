@@ -50,6 +50,8 @@ class MessageRequest:
     """What the answer's text is to satisfy, as `output_config.format` has it."""
     has_thread: bool = False
     """Whether a later request may continue from the answer."""
+    continued: str | None = None
+    """The answer from which this one continues."""
 
     def last_user_text(self) -> str:
         """Return the text of the last message of a user that has any."""
@@ -98,6 +100,7 @@ def read_message_request(body: Mapping[str, Any], *, counting: bool = False) -> 
         tools=tuple(body.get("tools", ())),
         tool_choice=body.get("tool_choice") or {},
         has_thread=body.get("thread") is not None,
+        continued=(body.get("thread") or {}).get("previous_message_id"),
         output_schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
     )
 

@@ -130,7 +130,7 @@ def read_generation(state: State, body: Mapping[str, Any], headers: Headers, wor
 
 
 def _with_thread(state: State, body: Mapping[str, Any], workspace_id: str) -> Mapping[str, Any]:
-    """Return a body with what was said before, where it continues from an answer. Raises `Refusal` (404)."""
+    """Return a body with what was said before, where it continues from an answer. Raises `Refusal` (400, 404)."""
     thread, messages = body.get("thread"), body.get("messages")
     before = thread.get("previous_message_id") if isinstance(thread, dict) else None
     if not isinstance(before, str) or not isinstance(messages, list):
@@ -138,6 +138,9 @@ def _with_thread(state: State, body: Mapping[str, Any], workspace_id: str) -> Ma
     owner, said = state.threads.get(before, (None, ()))
     if owner != workspace_id:
         raise Refusal(404, f"Thread not found: {sanitize(before, limit=64)}", code="thread_not_found")
+    if said is None:
+        sentence = f"{sanitize(before, limit=64)} was continued already: continue from the latest answer"
+        raise Refusal(400, f"thread.previous_message_id: {sentence}", code="thread_already_continued")
     return {**body, "messages": [*said, *messages]}
 
 

@@ -361,8 +361,8 @@ class State:
     # Both by id, oldest first, of all workspaces.
     batches: dict[str, StoredBatch] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
-    # By the id of the last answer: the workspace, and what was said so far.
-    threads: dict[str, tuple[str, tuple[Mapping[str, object], ...]]] = field(default_factory=dict)
+    # By the id of an answer: the workspace, and what was said so far, `None` where it was continued.
+    threads: dict[str, tuple[str, tuple[Mapping[str, object], ...] | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.clock)
