@@ -141,14 +141,11 @@ def _values() -> tuple[re.Pattern[str], ...]:
 
 @functools.cache
 def _shapes(*, certain: bool) -> re.Pattern[str]:
-    """What is a secret by its form alone. The text before a JWT may be an escape, of a URL or a line break."""
-    start = r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))" if certain else ""
+    """What is a secret by its form alone."""
     # The next line, where it holds such a run as words are not.
     line = r"(?:(?=[\w.\-]{0,60}\d)[\w.\-]{20,}|[\w.\-]{40,})"
     more = "" if certain else rf"(?:(?:=?\r?\n|(?:\\r)?\\n)[ \t>|]{{0,8}}{line})*"
-    return re.compile(
-        rf"sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.|{more})|{start}eyJ[\w\-]{{8,}}(?:\.[\w\-]*)*{more}", re.ASCII
-    )
+    return re.compile(rf"sk-ant-[A-Za-z0-9]+-[\w\-]+(?:\.\.\.|{more})|eyJ[\w\-]{{8,}}(?:\.[\w\-]*)*{more}", re.ASCII)
 
 
 # A JWT by what its header says first: algorithm, type or key.
@@ -622,8 +619,12 @@ def _is_of_id(found: re.Match[str]) -> bool:
 
 
 def _mask_certain(found: re.Match[str]) -> str:
-    is_jwt = found.group().startswith("eyJ")
-    return found.group() if is_jwt and not _is_jwt(found.group()) else _mask_shape(found)
+    text = found.group()
+    if not text.startswith("eyJ") or _is_jwt(text):
+        return _mask_shape(found)
+    # The letters that a JWT begins with may stand by chance in what it is glued to.
+    start = text.rfind("eyJ", 0, text.find("."))
+    return f"{text[:start]}[JWT of {len(text) - start} characters]" if start > 0 and _is_jwt(text[start:]) else text
 
 
 def _is_jwt(text: str) -> bool:

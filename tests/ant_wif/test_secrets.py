@@ -401,6 +401,15 @@ def test_an_unknown_token_is_seen_however_it_is_written(writing: str, *, certain
             assert may_hold_secret(text) or writing.startswith("all"), "what is escaped as a whole is not looked for"
 
 
+@pytest.mark.parametrize("certain", [False, True])
+@pytest.mark.parametrize("before", ["token", "_", "7", "Bearer", "sha256-eyJhbGciOi", "IHggeyJ4I"])
+def test_a_jwt_is_seen_behind_a_letter(before: str, *, certain: bool) -> None:
+    token = jwt({"sub": "someone"}, hashlib.sha512(b"").digest())
+    shown = redact(f"got {before}{token} (log in)", certain=certain)
+    assert leaked(token, shown, shown=0, window=12) is None
+    assert shown.endswith(" (log in)")
+
+
 @pytest.mark.parametrize("split", ["\n", "\r\n  ", "\\n", "=\n", "\n> "])
 def test_a_token_that_goes_on_in_the_next_line_is_masked_to_its_end(split: str) -> None:
     whole = "".join(hashlib.sha256(bytes([each])).hexdigest() for each in range(3))

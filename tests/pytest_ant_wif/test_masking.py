@@ -67,7 +67,7 @@ def test_what_was_masked_already_is_not_changed_again(masking: Masking) -> None:
         assert masking.clean(text) == text
 
 
-@pytest.mark.parametrize("text", ["'{}...{}'", "{{'token': '{}...{}'}}", "a...b {}...{}, c...d"])
+@pytest.mark.parametrize("text", ["'{}...{}'", "{{'token': '{}...{}'}}", "a...b {}...{}, c...d", "'of{}...{}'"])
 def test_both_sides_of_a_cut_are_masked(masking: Masking, text: str) -> None:
     assert masking.clean(text.format(KNOWN[:9], KNOWN[-7:])) == text.replace("{}...{}", "{}").format("[masked]")
     for secret in JWT, f"sk-ant-oat01-{secrets.token_urlsafe(60)}":
@@ -78,7 +78,7 @@ def test_both_sides_of_a_cut_are_masked(masking: Masking, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{}", "Bearer {}", "token={}", "assertion%3D{}", "'\\n{}'", "https://example.com/{}", "{}.", "x-{}"],
+    ["{}", "Bearer {}", "token={}", "assertion%3D{}", "'\\n{}'", "https://example.com/{}", "{}.", "x-{}", "x{}"],
 )
 def test_a_jwt_is_masked_wherever_it_stands(text: str) -> None:
     cleaned = Masking().clean(text.format(JWT))

@@ -179,7 +179,7 @@ def _widened(secret: str, place: int, text: str, at: int, done: int) -> tuple[in
 def _run_with_cut() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(r"[\w.\-]{8,}", re.ASCII),
-        re.compile(r"sk-ant-|sk-an?t?(?=\.\.\.)|(?:(?<!\w)|(?<=\\[nrt]))eyJ(?=\w)", re.ASCII),
+        re.compile(r"sk-ant-|sk-an?t?(?=\.\.\.)|eyJ(?=\w)", re.ASCII),
     )
 
 
