@@ -16,7 +16,7 @@ from ant_wif._environment import IS_POSIX, Environment, steady
 from ant_wif._files import PrivateFolder, check_place, make_folder, owners_in, share
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif._tokens import AccessToken, fresh_between
-from ant_wif.errors import ConfigurationError
+from ant_wif.errors import ConfigurationError, ProfileError
 
 if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
@@ -66,7 +66,7 @@ class ExportedProfile:
 
         Raises ConfigurationError: no temp folder can be written, or this user cannot give files to the group.
         """
-        self._group = group
+        self._group, self._environ = group, environ
         self._folder = _make(_bases(environ) if group is None else _shared_bases(environ))
         self.path = self._folder.path
         try:
@@ -77,8 +77,9 @@ class ExportedProfile:
                 "workspace_id": credentials.workspace_id if credentials.sends_workspace else None,
                 "base_url": credentials.base_url,
             }
-            self._directory.write(PROFILE, {name: value for name, value in document.items() if value is not None})
-            self._directory.activate(PROFILE)
+            with self._blaming_the_place():
+                self._directory.write(PROFILE, {name: value for name, value in document.items() if value is not None})
+                self._directory.activate(PROFILE)
             if group is not None:
                 make_folder(self.path / "credentials", mode=0o700)
                 self._share(group)
@@ -91,9 +92,25 @@ class ExportedProfile:
         path = self._directory.credentials_path(PROFILE)
         fields = {"access_token": token.secret, "expires_at": token.expires_at, "refresh_token": _PLACEHOLDER}
         is_first = not path.exists()
-        self._directory.write_credentials(path, fields, mode=0o600 if is_first else 0o640)
+        with self._blaming_the_place():
+            self._directory.write_credentials(path, fields, mode=0o600 if is_first else 0o640)
         if is_first and self._group is not None:
             self._share(self._group)
+
+    @contextlib.contextmanager
+    def _blaming_the_place(self) -> Iterator[None]:
+        """Name, instead of a file that is gone with the folder, the place of that and the variable that moves it."""
+        try:
+            yield
+        except ProfileError as error:
+            base, shown = self.path.parent, sanitize_path(self.path.parent)
+            named = ("XDG_RUNTIME_DIR", "RUNNER_TEMP", "TMPDIR", "TEMP")
+            name = next((name for name in named if self._environ.get(name) == str(base)), None)
+            name = name or ("TMPDIR" if str(base) == "/tmp" else "ANT_CACHE_DIR")  # noqa: S108  # compared only
+            raise ProfileError(
+                f"the credential could not be written in {shown}: {error.summary.rpartition(': ')[2]}",
+                hint=f"free some space in {shown}, or set {name} to another folder",
+            ) from None
 
     def _share(self, group: int) -> None:
         """Let the members of a group read all that is there. A file that replaces another has its group and mode."""

@@ -217,6 +217,28 @@ def test_the_folder_is_private_holds_one_externally_rotated_profile_and_is_gone_
     assert list(base.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["TMPDIR", "XDG_RUNTIME_DIR", "ANT_CACHE_DIR"])
+def test_a_full_disk_is_told_by_its_place_and_the_variable_that_names_it(
+    environ: Environment, credentials: ant_wif.Credentials, tmp_path: Path, name: str
+) -> None:
+    resource = pytest.importorskip("resource")
+    base = tmp_path / "place"
+    base.mkdir(mode=0o700)
+    place = Environment({"HOME": str(tmp_path), name: str(base)})
+    token = credentials.access_token()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handover = ExportedProfile(place, credentials)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # the system's own limit stands in for a full disk
+    try:
+        for write in (lambda: handover.put(token), lambda: ExportedProfile(place, credentials)):
+            with pytest.raises(ConfigurationError, match=f"could not be written in {base}: File too large") as caught:
+                write()
+            assert caught.value.hint == f"free some space in {base}, or set {name} to another folder"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        handover.remove()
+
+
 def test_the_login_of_a_person_keeps_its_workspace(environ: Environment, emulator: Emulator, clock: Clock) -> None:
     login = emulator.login()
     directory = ConfigDir.locate(environ)
