@@ -251,12 +251,21 @@ def test_a_login_that_still_lasts_is_served_when_its_refresh_fails(
     assert "used while it lasts" in caplog.text
 
 
-def test_an_endpoint_that_is_down_is_not_a_reason_to_log_in_again(emulator: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "hint"),
+    [
+        (300, "run again in 300 seconds"),
+        (99_999_999, "run again later: the server asks for a wait of more than a day"),
+    ],
+)
+def test_an_endpoint_that_is_down_is_not_a_reason_to_log_in_again(
+    emulator: Emulator, tmp_path: Path, seconds: int, hint: str
+) -> None:
     logged_in(tmp_path, emulator)
-    emulator.fail("token", Fault.status(503, retry_after=300), times=9)
+    emulator.fail("token", Fault.status(503, retry_after=seconds), times=9)
     with pytest.raises(ExchangeError) as caught:
         ant_wif.resolve(environ=variables(tmp_path, emulator)).token()
-    assert (caught.value.status, caught.value.hint) == (503, "run again in 300 seconds")
+    assert (caught.value.status, caught.value.hint) == (503, hint)
 
 
 def test_a_connection_that_was_never_made_is_waited_out(emulator: Emulator, tmp_path: Path) -> None:

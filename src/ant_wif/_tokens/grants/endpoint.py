@@ -28,6 +28,8 @@ from ant_wif._secrets import SecretStr
 from ant_wif._strict import kind_of
 from ant_wif.errors import ExchangeError, LoginError
 
+_DAY_SECONDS = 86_400
+
 
 def token_endpoint(base_url: str) -> str:
     """The one URL of all three grants."""
@@ -127,6 +129,8 @@ def _hint(answer: Response, error: ErrorAnswer, named_by: str) -> str:
         )
     if is_transient(answer):
         wait = retry_after(answer)
+        if wait and wait > _DAY_SECONDS:
+            return "run again later: the server asks for a wait of more than a day"
         return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
     if answer.status in {404, 405} or not error.fields:
         return f"check that {named_by} names the Claude API and that no proxy answers in its place"
