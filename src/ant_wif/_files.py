@@ -707,6 +707,7 @@ def remove(path: Path) -> bool:
         ProfileError: it is there and cannot be removed.
     """
     try:
+        path.lstat()  # a read-only file system refuses to remove what is not there, too
         path.unlink()
     except (FileNotFoundError, NotADirectoryError):
         return False

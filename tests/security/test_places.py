@@ -544,6 +544,20 @@ def test_of_what_killed_writers_left_only_what_is_old_or_drafts_of_one_file_are_
 
 
 @as_root
+@pytest.mark.skipif(shutil.which("mount") is None, reason="mounts a folder")
+def test_a_file_that_is_not_there_need_not_be_removed_from_a_file_system_that_is_read_only(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    if subprocess.run(["mount", "-o", "bind,ro", tmp_path, tmp_path], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine mounts no folder")
+    try:
+        assert not remove(tmp_path / "not there")
+        with pytest.raises(ProfileError, match="could not be removed: Read-only file system"):
+            remove(tmp_path / "there")
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+@as_root
 @pytest.mark.skipif(shutil.which("mount") is None, reason="mounts a file")
 def test_a_credentials_file_that_is_a_mount_of_its_own_is_written_in_place(tmp_path: Path) -> None:
     """As `docker run -v login.json:…/credentials/default.json` has it."""
