@@ -218,6 +218,18 @@ def test_an_address_of_aws_that_answers_nothing_useful_is_blamed_on_its_variable
             assert variable in str(fails(Aws(), None).hint).split()
 
 
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:\uff18\uff10", "127.0.0.1:\u00e9", "127.0.0.1:99999", "[::1", "127.0.0.1:0"]
+)
+def test_an_address_of_aws_that_cannot_be_one_is_blamed_on_its_variable(
+    variable: str, host: str, process: Callable[..., None], fails: Fail
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": OPAQUE, "AWS_MAX_ATTEMPTS": "1"}
+    process(**{**({} if "CONTAINER" in variable else keys), variable: f"http://{host}/x"})
+    assert variable in str(fails(Aws(), None).hint).split()
+
+
 def test_a_credential_of_aws_that_is_alike_is_not_blamed_for_a_setting(
     process: Callable[..., None], fails: Fail
 ) -> None:

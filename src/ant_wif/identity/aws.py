@@ -270,6 +270,10 @@ def _correct_setting(error: Exception, kinds: list[str], environ: Environment) -
         is_gone = "NoCredentialsError" in kinds and not os.path.isfile(environ.expand(stated))
         if stated and (stated == path or is_gone):
             return f"correct {name}, which names {sanitize_path(stated)}"
+    if {"ValueError", "HTTPClientError"} & set(kinds):
+        for name in environ:
+            if name.startswith("AWS_") and _is_broken_url(environ[name].strip()):
+                return f"correct {name}"
     found = next((_SETTINGS[kind] for kind in kinds if kind in _SETTINGS), None)
     if found is None:
         if not any(kind == "ValueError" or kind.startswith("Invalid") for kind in kinds) or _OF_CONTENT & set(kinds):
@@ -285,6 +289,14 @@ def _endpoint_variable(environ: Environment) -> str:
     return next(
         (name for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL") if name in environ), "AWS_ENDPOINT_URL_STS"
     )
+
+
+def _is_broken_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.scheme) and (parts.port == 0 or not parts.netloc.isascii())
+    except ValueError:
+        return True
 
 
 def _quotes(error: Exception, value: str) -> bool:
