@@ -1053,6 +1053,8 @@ IN_PART = {"IDENTITY_ENDPOINT": "http://127.0.0.1/token"}
         (ENV, {}, "no credentials found", f"set {IDENTITY_MISSING}"),
         ({"ANTHROPIC_API_KEY": "a\n"}, {}, "ANTHROPIC_API_KEY holds a blank, a line break or another character that no "
             "HTTP header can carry", "set ANTHROPIC_API_KEY anew; often a line break was copied along"),
+        ({"ANTHROPIC_API_KEY": "\ufeffa"}, {}, "ANTHROPIC_API_KEY holds a byte order mark, which no HTTP header "
+            "can carry", "set ANTHROPIC_API_KEY anew; often it was copied along"),
         ({"ANTHROPIC_AUTH_TOKEN": "Bearer x"}, {}, "ANTHROPIC_AUTH_TOKEN holds a blank, a line break or another "
             "character that no HTTP header can carry",
             "set ANTHROPIC_AUTH_TOKEN to the token alone, without the word Bearer"),

@@ -305,9 +305,11 @@ def _completion(federation: TierCandidate) -> str:
 def _check_sendable(secret: SecretStr, name: str) -> None:
     if not is_sendable(secret):
         is_header = secret.get_secret_value().lower().startswith("bearer ")
+        is_marked = "\ufeff" in secret.get_secret_value()
+        found = "a byte order mark, which" if is_marked else "a blank, a line break or another character that"
         raise ConfigurationError(
-            f"{name} holds a blank, a line break or another character that no HTTP header can carry",
-            hint=f"set {name} anew; often a line break was copied along"
+            f"{name} holds {found} no HTTP header can carry",
+            hint=f"set {name} anew; often {'it' if is_marked else 'a line break'} was copied along"
             if not is_header
             else f"set {name} to the token alone, without the word Bearer",
         )
