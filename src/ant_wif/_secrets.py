@@ -31,6 +31,7 @@ __all__ = [
     "is_sendable",
     "labelled_values",
     "mask",
+    "masked",
     "may_hold_secret",
     "quoted",
     "redact",
@@ -280,6 +281,18 @@ def reveal(value: object) -> object:
     if isinstance(value, list):
         return [reveal(item) for item in value]
     return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def masked(value: object, name: str = "") -> object:
+    """Return a JSON value as it may be shown: what `wrap_secrets` would wrap is masked, of a text the secret alone."""
+    if isinstance(value, dict):
+        return {key: masked(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, name) for item in value]
+    if not isinstance(value, str) or wrap_secrets(value, name) == value:
+        return value
+    shown = redact(value)
+    return shown if shown != value else "[masked]"
 
 
 def secrets_in(value: object) -> Iterator[SecretStr]:

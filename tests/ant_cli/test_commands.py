@@ -197,6 +197,22 @@ class TestProfile:
         directory.write("default", federation_profile())
         assert ant("profile", "get").json() == federation_profile()
 
+    def test_get_masks_what_looks_like_a_secret(self, ant: Ant, directory: ConfigDir) -> None:
+        secret = f"sk-ant-oat01-{'s3cr3t' * 6}"
+        source = {"source": "command", "command": ["curl", "-H", f"Authorization: Bearer {secret}", "--url", "x"]}
+        inner = {"type": "oidc_federation", "identity_token": {**source, "client_secret": "hunter22"}}
+        document = federation_profile(workspace_id=secret, authentication=inner)
+        directory.config_path("default").parent.mkdir(parents=True)
+        directory.config_path("default").write_text(json.dumps(document))
+        for key in ([], ["authentication"], ["workspace_id"]):
+            for form in ("auto", "json", "yaml"):
+                outcome = ant("profile", "get", *key, "--format", form)
+                assert outcome.status == 0, outcome.err
+                assert "s3cr3ts3cr3t" not in outcome.out
+                assert "hunter22" not in outcome.out
+        shown = ant("profile", "get", "authentication").json()["identity_token"]["command"]
+        assert (shown[:2], shown[3:]) == (["curl", "-H"], ["--url", "x"])
+
     def test_another_organization_clears_the_workspace_and_says_so(self, ant: Ant, directory: ConfigDir) -> None:
         directory.write("default", federation_profile(workspace_id=WORKSPACE))
         outcome = ant("profile", "set", "organization_id", "11111111-2222-4333-8444-555555555555")

@@ -87,15 +87,16 @@ def get(session: Session, key: str | None) -> None:
     """
     from ant_cli._output import print_item
     from ant_wif._profiles import get_value
+    from ant_wif._secrets import masked, redact
 
     directory, active = _directory(session)
     found = directory.read(active)
     if key in {None, "authentication"}:
-        print_item(session, found.document if key is None else found.document[key])
+        print_item(session, masked(found.document if key is None else found.document[key]))
     elif session.format in {"auto", "raw"}:
-        say(get_value(found, key) or "")
+        say(redact(get_value(found, key) or ""))
     else:
-        print_item(session, get_value(found, key))
+        print_item(session, masked(get_value(found, key)))
 
 
 @profile.command(
