@@ -136,8 +136,16 @@ def encoded(body: object) -> bytes:
                 raise click.UsageError(f"the body is longer than {LARGEST_BODY} bytes")
             pieces.append(piece)
         return "".join(pieces).encode()
+    except UnicodeEncodeError:
+        fields = body.items() if isinstance(body, dict) else ()
+        what = next((f"the field {key!r} of" for key, value in fields if _has_surrogates([key, value])), "a text in")
+        raise click.UsageError(f"{what} the body holds text that is not valid UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise click.UsageError(f"the body cannot be written as JSON: {error}") from None
+
+
+def _has_surrogates(value: object) -> bool:
+    return re.search("[\ud800-\udfff]", json.dumps(value, ensure_ascii=False)) is not None
 
 
 def _contents(reference: str) -> str:

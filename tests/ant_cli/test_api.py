@@ -551,6 +551,23 @@ class TestAnyEndpoint:
         assert (outcome.status, outcome.out) == (2, "")
         assert says in outcome.err
 
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("/v1/messages", "-f", "max=3", "-f", "model=\udcff"), "the field 'model' of the body"),
+            (("/v1/messages", "-f", "a\udcff=3"), r"the field 'a\udcff' of the body"),
+            (("/v1/messages", "-F", "a=[\udcff]"), "the field 'a' of the body"),
+            (("/v1/models", "-X", "GET", "-f", "a=b", "-f", "limit=\udcff"), r"the query field 'limit=\udcff'"),
+            (("/v1/models\udcff",), r"/v1/models\udcff"),
+        ],
+    )
+    def test_bytes_that_are_not_utf_8_are_blamed_on_what_holds_them(
+        self, run: Run, words: tuple[str, ...], said: str
+    ) -> None:
+        outcome = run("api", *words)
+        assert outcome.status == 2
+        assert outcome.err.startswith(f"error: {said} holds text that is not valid UTF-8\n")
+
 
 OAUTH = "oauth-2025-04-20"
 
