@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ant_cli._request_input import LARGEST_BODY, read_file
-from ant_wif._files import UTF_16, is_utf16
+from ant_wif._files import wide_text
 from ant_wif._strict import read_value
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def read_document(content: bytes, name: str) -> dict[str, object]:
     def fail(problem: str) -> object:
         raise click.UsageError(f"{name} is neither JSON nor YAML: {problem}")
 
-    if is_utf16(content):
-        raise click.UsageError(f"{name} {UTF_16}")
+    if wide := wide_text(content):
+        raise click.UsageError(f"{name} is {wide} text; save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -155,8 +155,11 @@ def _contents(reference: str) -> str:
         raise click.UsageError(f"@{reference} names no file; write \\@{reference} for the text itself")
     content = read_file(Path(path), f"the file of @{reference} (write \\@… for a text that begins so)")
     if kind != "data":
-        if is_utf16(content):
-            raise click.UsageError(f"the file of @{reference} {UTF_16}, or write @data://{path} to send it in base64")
+        if wide := wide_text(content):
+            raise click.UsageError(
+                f"the file of @{reference} is {wide} text; save it as UTF-8, "
+                f"or write @data://{path} to send it in base64"
+            )
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError:

@@ -37,7 +37,6 @@ from ant_wif.errors import ConfigurationError, ProfileError
 
 __all__ = [
     "AS_OWNER",
-    "UTF_16",
     "Draft",
     "PrivateFolder",
     "Release",
@@ -46,7 +45,6 @@ __all__ = [
     "draft_of",
     "findings",
     "is_there",
-    "is_utf16",
     "make_folder",
     "owners_in",
     "read_document",
@@ -58,6 +56,7 @@ __all__ = [
     "share",
     "sweep",
     "try_lock",
+    "wide_text",
     "write_atomically",
 ]
 
@@ -953,23 +952,22 @@ def _decoded(raw: bytes, reader: Callable[[str], object]) -> dict[str, object] |
     try:
         parsed = reader(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        if is_utf16(raw) or isinstance(error, UnicodeDecodeError):
-            return UTF_16 if is_utf16(raw) else "is not text in UTF-8"
+        if (wide := wide_text(raw)) or isinstance(error, UnicodeDecodeError):
+            return f"is {wide} text; save it as UTF-8" if wide else "is not text in UTF-8"
         if isinstance(error, json.JSONDecodeError):
             return f"is not JSON (line {error.lineno}, column {error.colno})"
         return "is not JSON that can be read" if reader is not read_value else f"is not JSON or YAML ({error})"
     return parsed if isinstance(parsed, dict) else f"holds a JSON {kind_of(parsed)}, expected an object"
 
 
-UTF_16 = "is UTF-16 text; save it as UTF-8"
-
-
-def is_utf16(raw: bytes) -> bool:
-    """Whether text is UTF-16, as PowerShell and Notepad write it, with or without its mark."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return True
+def wide_text(raw: bytes) -> str:
+    """Return `UTF-32` for text with its mark, `UTF-16`, as PowerShell and Notepad write it, with or without, or ""."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
     halves = raw[:64:2], raw[1:64:2]
-    return len(raw) > 7 and any(not any(high) and low.isascii() and all(low) for high, low in (halves, halves[::-1]))
+    is_wide = any(not any(high) and low.isascii() and all(low) for high, low in (halves, halves[::-1]))
+    has_mark = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "UTF-16" if has_mark or (is_wide and len(raw) > 7) else ""
 
 
 def is_there(path: Path) -> bool:

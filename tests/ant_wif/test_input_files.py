@@ -64,12 +64,16 @@ def test_a_file_that_is_not_an_object_is_said_to_be_what_it_is_without_quoting_i
 
 
 @pytest.mark.parametrize("use", [use for use in READERS if use != "seed file"])
-def test_a_byte_order_mark_is_passed_over_and_utf16_is_refused_by_name(
+def test_a_byte_order_mark_is_passed_over_and_wider_text_is_refused_by_name(
     use: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file.json"
     path.touch(0o600)
-    for encoding, said in (("utf-8-sig", "holds a JSON list"), ("utf-16", "is UTF-16 text; save it as UTF-8")):
+    for encoding, said in (
+        ("utf-8-sig", "holds a JSON list"),
+        ("utf-16", "is UTF-16 text; save it as UTF-8"),
+        ("utf-32", "is UTF-32 text"),
+    ):
         path.write_text("[]", encoding=encoding)
         with pytest.raises((AntWifError, click.UsageError), match=said):
             READERS[use][0](path, monkeypatch)

@@ -32,7 +32,6 @@ from ant_wif._files import (
     draft_of,
     findings,
     is_there,
-    is_utf16,
     make_folder,
     read_document,
     read_limited,
@@ -42,6 +41,7 @@ from ant_wif._files import (
     share,
     sweep,
     try_lock,
+    wide_text,
     write_atomically,
 )
 from ant_wif._secrets import SecretStr
@@ -751,20 +751,22 @@ def test_a_private_folder_is_locked_while_its_maker_lives_and_leaves_nothing_ope
 @pytest.mark.parametrize(
     ("raw", "found"),
     [
-        ("a".encode("utf-16"), True),
-        (b"\xfe\xff", True),
-        ("[{}]".encode("utf-16-le"), True),
-        ("[{}]".encode("utf-16-be"), True),
-        ("{}[".encode("utf-16-le"), False),
-        (("a" * 32 + "\u20ac").encode("utf-16-le"), True),
-        (("a" * 31 + "\u20ac").encode("utf-16-le"), False),
-        ("\u00e9".encode("utf-16-le") * 4, False),
-        (bytes(8), False),
-        (b'{"a": 1}', False),
+        ("a".encode("utf-16"), "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+        ("a".encode("utf-32"), "UTF-32"),
+        (b"\x00\x00\xfe\xff\x00\x00\x00a", "UTF-32"),
+        ("[{}]".encode("utf-16-le"), "UTF-16"),
+        ("[{}]".encode("utf-16-be"), "UTF-16"),
+        ("{}[".encode("utf-16-le"), ""),
+        (("a" * 32 + "\u20ac").encode("utf-16-le"), "UTF-16"),
+        (("a" * 31 + "\u20ac").encode("utf-16-le"), ""),
+        ("\u00e9".encode("utf-16-le") * 4, ""),
+        (bytes(8), ""),
+        (b'{"a": 1}', ""),
     ],
 )
-def test_text_of_sixteen_bits_is_known_by_its_mark_or_by_its_halves(raw: bytes, found: bool) -> None:
-    assert is_utf16(raw) is found
+def test_text_of_two_or_four_bytes_a_character_is_known_by_its_mark_or_by_its_halves(raw: bytes, found: str) -> None:
+    assert wide_text(raw) == found
 
 
 def test_a_file_that_is_not_a_credentials_file_is_left_alone_by_a_logout(home: Path, tmp_path: Path) -> None:

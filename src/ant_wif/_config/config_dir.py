@@ -22,12 +22,12 @@ from ant_wif._files import (
     Draft,
     check_place,
     draft_of,
-    is_utf16,
     owners_in,
     read_document,
     read_object,
     remove,
     try_lock,
+    wide_text,
     write_atomically,
 )
 from ant_wif._secrets import SecretStr, facts_of, quoted, sanitize_path
@@ -177,9 +177,9 @@ class ConfigDir:
             if self.pointer_path.is_file():
                 with self.pointer_path.open("rb") as file:
                     raw = file.read(4096)
-        if raw and is_utf16(raw):
+        if wide := wide_text(raw):
             raise ProfileError(
-                f"the file {sanitize_path(self.pointer_path)} is UTF-16 text",
+                f"the file {sanitize_path(self.pointer_path)} is {wide} text",
                 hint=f"save it as UTF-8, or run `{_ACTIVATE}`",
             )
         return raw.decode("utf-8-sig", "replace").strip() or None

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from ant_wif._environment import Pipes, kill_group
-from ant_wif._files import is_utf16
+from ant_wif._files import wide_text
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
@@ -144,8 +144,8 @@ def _kind(printed: bytearray) -> str:
     """Say what was printed without quoting it."""
     if not printed.strip():
         return "nothing"
-    if is_utf16(bytes(printed[:2])):
-        return f"{len(printed)} bytes of UTF-16 text, where UTF-8 is expected"
+    if wide := wide_text(bytes(printed[:4])):
+        return f"{len(printed)} bytes of {wide} text, where UTF-8 is expected"
     try:
         text = printed.decode("utf-8")
     except UnicodeDecodeError:

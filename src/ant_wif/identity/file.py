@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
-from ant_wif._files import is_utf16, read_up_to
+from ant_wif._files import read_up_to, wide_text
 from ant_wif._http import Flow, call
 from ant_wif._secrets import SecretStr, sanitize_path
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
@@ -126,8 +126,8 @@ def read_token(path: Path, *, where: str = "the profile", what: str = _TOKEN_FIL
 
 def _decoded(raw: bytes, *, is_token: bool) -> SecretStr | tuple[str, str]:
     """Return the text, or what is wrong with it and what to do: this frame holds the bare secret."""
-    if is_utf16(raw):
-        return "is UTF-16 text, as PowerShell's `>` writes it", "save it as UTF-8"
+    if wide := wide_text(raw):
+        return f"is {wide} text{', as PowerShell writes it with `>`' * (wide == 'UTF-16')}", "save it as UTF-8"
     try:
         return SecretStr(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-from ant_wif._files import UTF_16, is_utf16, read_limited
+from ant_wif._files import read_limited, wide_text
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._strict import read_value
 from ant_wif.emulator._admin.resource import check_structure
@@ -103,7 +103,8 @@ def _load(path: Path) -> object:
     try:
         document = read_value(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        said = UTF_16 if is_utf16(data) else f"is not text in UTF-8 (byte {error.start})"
+        wide = wide_text(data)
+        said = f"is {wide} text" if wide else f"is not text in UTF-8 (byte {error.start})"
         raise ConfigurationError(f"the seed file {shown} {said}", hint="save it as UTF-8") from None
     except ValueError as error:
         raise ConfigurationError(f"the seed file {shown}: {sanitize(error)}", hint="correct the YAML") from None
