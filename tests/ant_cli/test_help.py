@@ -84,6 +84,12 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("models:list", "did you mean 'ant models list'?"),
         ("wif:setup:github --repo a/b", "did you mean 'ant wif setup github'?"),
         ("profile use x", "did you mean 'ant profile activate'?"),
+        ("auth switch x", "did you mean 'ant profile activate'?"),
+        ("profile switch x", "did you mean 'ant profile activate'?"),
+        ("profile current", "did you mean 'ant auth status'?"),
+        ("auth print-access-token", "did you mean 'ant auth print-credentials'?"),
+        ("auth print-identity-token", "did you mean 'ant identity token'?"),
+        ("gcloud:auth", "ant --help"),
         ("files list", "there is no command for files; `ant api /v1/files` reaches them"),
         ("skill", "there is no command for skills; `ant api /v1/skills` reaches them"),
         ("messages batch create", "there is no command for batches; `ant api /v1/messages/batches` reaches them"),
@@ -97,6 +103,13 @@ def test_a_misspelled_command_gets_a_suggestion(ant: Ant, typed: str, meant: str
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith("error: unknown command ")
     assert outcome.err.endswith(f"\nhint: {meant}\n")
+
+
+@pytest.mark.parametrize("option", ["--json", "--output json", "-o json", "--output=json"])
+def test_the_json_option_of_other_command_lines_leads_to_format(ant: Ant, option: str) -> None:
+    outcome = ant("auth", "status", *option.split())
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.endswith("\nhint: did you mean --format json?\n")
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,18 @@ _OF_OTHER_PROGRAMS = {
     "check": "auth verify",
     "config": "profile",
     "configure": "profile",
+    "current": "auth status",
     "doctor": "auth status",
+    "print-access-token": "auth print-credentials",
+    "print-identity-token": "identity token",
+    "refresh": "auth print-credentials",
     "run": "exec",
+    "switch": "profile activate",
     "token": "auth print-credentials",
     "whoami": "auth status",
 }
 """What other command lines call a command."""
+_JSON_OF_OTHER_PROGRAMS = ("--json", "--output", "--o")
 _RESOURCES = {
     **{
         name: f"/v1/{name.replace('-', '_')}"
@@ -103,6 +109,8 @@ def _option_hint(error: click.NoSuchOption, context: click.Context, words: Seque
         name = f"-{next(long, name)}".partition("=")[0]
     here = [each for parameter in context.command.params for each in parameter.opts if each.startswith("--")]
     meant = [] if name in here else _with_option(name, context)
+    if not meant and name in _JSON_OF_OTHER_PROGRAMS:
+        meant = ["--format json"]
     if not meant:
         meant = get_close_matches(name, [*here, *_OF_THE_OFFICIAL_CLI], 1, _CLOSE_OPTION)
         if meant and meant[0] not in here:
@@ -132,13 +140,13 @@ def _hint(name: str, context: click.Context) -> str | None:
     spaced = f"{root.info_name} {name.replace(':', ' ')}"
     if ":" in name and spaced in (each.command_path for each in commands_below(root)):
         return f"did you mean '{spaced}'?"  # the official CLI joins the names of its groups with a colon
-    if ":" in name or (name in _OF_THE_OFFICIAL_CLI and name not in _FORMATS):
+    if name.startswith(("beta:", "messages:")) or (name in _OF_THE_OFFICIAL_CLI and name not in _FORMATS):
         return _instead("a command", name, context)
     resource = next((each for each in _RESOURCES if name.lower() in {each, each[:-1], each.removesuffix("es")}), None)
     if resource is not None:
         return f"there is no command for {resource}; `{root.info_name} api {_RESOURCES[resource]}` reaches them"
     known = [f"{root.info_name} {_OF_OTHER_PROGRAMS[name]}"] if name in _OF_OTHER_PROGRAMS else []
-    found = [f"'{path}'" for path in (*known, *_similar(name, context))]
+    found = [f"'{path}'" for path in dict.fromkeys((*known, *_similar(name, context)))]
     return f"did you mean {' or '.join(found)}?" if found else None
 
 
