@@ -202,6 +202,7 @@ def test_a_profile_is_written_with_the_fields_of_its_source(
     status, out, err = ant(*create("--identity-source", source, *options(**fields)))
     assert (status, out) == (0, "")
     assert f"the official SDKs refuse a profile whose identity source is {source}: they know only `file`" in err
+    assert "run them under `ant exec`" in err
     assert written(tmp_path) == {"source": source, **expected}
     environ = {"HOME": str(tmp_path), "SECRET": "s", "TOKEN": "t"}
     assert ant_wif.resolve(profile="ci", environ=environ).identity_source == source

@@ -170,7 +170,10 @@ def _identity(settings: Settings, options: dict[str, object]) -> tuple[dict[str,
         raise ProfileError(
             f"the identity source {name} has no field {', '.join(unknown)}", hint="check --identity-option"
         )
-    notes = [f"the official SDKs refuse a profile whose identity source is {name}: they know only `file`"]
+    notes = [
+        f"the official SDKs refuse a profile whose identity source is {name}: they know only `file`; "
+        "run them under `ant exec`"
+    ]
     return document, [] if name == "file" else notes
 
 
