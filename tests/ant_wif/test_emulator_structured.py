@@ -114,6 +114,10 @@ IMPOSSIBLE: list[tuple[Any, str]] = [
         "no value was found",
     ),
     ({"properties": {"age": {"type": "string", "pattern": "("}}}, "the pattern cannot be read: missing )"),
+    *(
+        ({"properties": {"age": {"const": f"{'a' * 60}!", "pattern": pattern}}}, f"the pattern '{pattern}' repeats")
+        for pattern in ("^(a+)+$", "^(a*)*$", "(x|a+a+)+y", "^(?:[a-z]+.?)*$", "^(([a-z])+.)+[A-Z]$", "(.*a){20}")
+    ),
     ({"properties": {"age": {"type": "integer", "minimum": "x"}}}, "'x' is not a number"),
     ({"properties": {"age": {"type": "integer", "multipleOf": 0}}}, "multipleOf must be greater than 0"),
     ({"properties": {"age": {"allOf": [{"type": "string"}, {"type": "null"}]}}}, "type string excludes type null"),
@@ -178,6 +182,26 @@ def test_a_pattern_of_ecmascript_is_understood(sdk: anthropic.Anthropic, pattern
     block = ask(sdk, **with_schema({"type": "string", "pattern": pattern})).content[0]
     assert block.type == "text"
     assert re.fullmatch(form, json.loads(block.text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^[a-z0-9]+(?:-[a-z0-9]+)*$", "one-word-after-the-other-of-many"),
+        ("^([A-Z][a-z0-9]*)+$", "ANameOfManyWordsInPascalCase"),
+        (r"^\w+(\s+\w+)*$", "many words with blanks between them"),
+        (r"^([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$", "a.very-long.name.of.a.host.example"),
+        (r"^(?:[a-z](?:[a-z0-9-]{0,61}[a-z])?\.)+$", "a.very-long.name.of.a.host.example."),
+        ("^(?:[0-9a-zA-Z+/]{4})*$", "bG9uZyBlbm91Z2ggdG8gYmUgZG91YnRl"),
+        ('^("[^"]*",?)+$', '"many","words","in","quotes"'),
+    ],
+)
+def test_a_repetition_of_repetitions_with_a_sign_between_them_is_checked_in_long_texts(
+    sdk: anthropic.Anthropic, pattern: str, text: str
+) -> None:
+    block = ask(sdk, **with_schema({"const": text, "pattern": pattern})).content[0]
+    assert block.type == "text"
+    assert json.loads(block.text) == text
 
 
 def test_the_sdk_parses_what_it_asks_for(sdk: anthropic.Anthropic) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import re
@@ -15,16 +14,19 @@ from itertools import islice
 from typing import Any
 
 from ant_wif.emulator._api.json_schema import (
+    ANY,
     TYPES,
     Checker,
     Schema,
     SchemaError,
     exact,
-    expression,
+    finds,
     key_of,
+    parsed,
     resolve,
     schema_of_item,
     schema_of_member,
+    set_of,
     types_of,
 )
 
@@ -248,7 +250,7 @@ class _Maker:
     def _further_names(self, flat: Schema, place: _Place, depth: int) -> Iterator[str]:
         yield from flat.get("properties", {})
         for pattern in flat.get("patternProperties", {}):
-            yield from filter(expression(pattern).search, _matching(pattern))
+            yield from (text for text in _matching(pattern) if finds(pattern, text))
         if "propertyNames" in flat:
             yield from self._values({"type": "string", "allOf": [flat["propertyNames"]]}, place, depth + 1)
         yield from (f"property{number}" for number in range(1, _LONGEST))
@@ -404,21 +406,17 @@ def _strings(flat: Schema, place: _Place) -> Iterator[str]:
 
 def _matching(pattern: str, least: int = 0) -> Iterator[str]:
     """Yield texts in which a regular expression finds itself, of growing length. What is found is to be checked."""
-    parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
-    parsed = parser.parse(expression(pattern).pattern)
+    parts = parsed(pattern)
     for extra in (0, 1, 2, 3, 7, 15, least):
         for variant in range(_MIXED + 1):
-            yield _text(parsed, extra, variant, {})
-    text = _text(parsed, 0, 0, {})
+            yield _text(parts, extra, variant, {})
+    text = _text(parts, 0, 0, {})
     for number in range(1, _TRIED):
         yield f"{text}{number}".ljust(least, "x")
         yield f"{number}{text}".rjust(least, "x")
 
 
-# The escapes for a class of characters, and a character outside of it.
-_CLASSES = {"DIGIT": "0123456789", "WORD": string.ascii_letters + string.digits + "_", "SPACE": " \t"}
 _KINDS = "aA0!"
-_ANY = string.ascii_letters + string.digits + " -_.,:;/!?@#%&=+*()[]{}<>~^|'\"\\`$"
 
 
 def _text(parsed: Any, extra: int, variant: int, groups: dict[int, str]) -> str:
@@ -428,7 +426,7 @@ def _text(parsed: Any, extra: int, variant: int, groups: dict[int, str]) -> str:
         if name == "LITERAL":
             made += chr(argument)
         elif name == "ANY":
-            made += _ANY[variant] if variant < _MIXED else _KINDS[(variant - _MIXED) % len(_KINDS)]
+            made += ANY[variant] if variant < _MIXED else _KINDS[(variant - _MIXED) % len(_KINDS)]
         elif name in {"NOT_LITERAL", "IN"}:
             made += _one_of([(kind, argument)] if name == "NOT_LITERAL" else argument, variant)
         elif name == "BRANCH":
@@ -461,30 +459,7 @@ def _repeated(inner: Any, times: int, variant: int, groups: dict[int, str]) -> s
 
 def _one_of(members: Sequence[tuple[Any, Any]], variant: int) -> str:
     """Return a character that a set has; of a mixed text, the first of one of its ranges after the other."""
-    allowed = _set_of(members)
+    allowed = set_of(members)
     if variant >= _MIXED and str(members[0][0]) not in {"NEGATE", "NOT_LITERAL"}:
-        allowed, variant = "".join(_set_of([each])[:1] for each in members), variant - _MIXED
+        allowed, variant = "".join(set_of([each])[:1] for each in members), variant - _MIXED
     return allowed[variant % len(allowed)] if allowed else ""
-
-
-def _set_of(members: Sequence[tuple[Any, Any]]) -> str:
-    """Return characters that a set has, as many as are needed."""
-    names = [(str(kind), argument) for kind, argument in members]
-    found = ""
-    for name, argument in names:
-        if name == "LITERAL":
-            found += chr(argument)
-        elif name == "RANGE":
-            found += "".join(map(chr, range(argument[0], min(argument[1], argument[0] + _TRIED) + 1)))
-        elif name == "CATEGORY":
-            found += _category(str(argument))
-    if names[0][0] == "NEGATE":
-        return "".join(character for character in _ANY if character not in found)
-    if names[0][0] == "NOT_LITERAL":
-        return "".join(character for character in _ANY if ord(character) != names[0][1])
-    return found
-
-
-def _category(name: str) -> str:
-    characters = _CLASSES.get(name.rpartition("_")[2], _ANY)
-    return "".join(each for each in _ANY if each not in characters) if "_NOT_" in name else characters

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import re
-from collections.abc import Callable, Mapping
+import string
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
@@ -119,6 +122,101 @@ def expression(pattern: str) -> re.Pattern[str]:
     return re.compile(_CLASS_OR_PROPERTY.sub(written, _NAMED_GROUP.sub("(?P<", pattern)))
 
 
+def parsed(pattern: str) -> Any:
+    """Return the parts of a pattern, as Python's parser has them. Raises `re.error`."""
+    parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
+    return parser.parse(expression(pattern).pattern)
+
+
+_LONGEST_DOUBTFUL = 20
+_MANY = 10
+
+
+def finds(pattern: str, text: str) -> bool:
+    """Raises `re.error`, and `SchemaError` where the search may take a time that grows exponentially."""
+    if len(text) > _LONGEST_DOUBTFUL and _is_doubtful(pattern):
+        sentence = "repeats a repetition, which may take for ever on a text of"
+        raise SchemaError(f"the pattern {pattern!r} {sentence} {len(text)} characters")
+    return expression(pattern).search(text) is not None
+
+
+@functools.lru_cache
+def _is_doubtful(pattern: str) -> bool:
+    return _is_ambiguous(parsed(pattern), None)
+
+
+def _is_ambiguous(parts: Any, around: list[set[str]] | None) -> bool:
+    """Return whether a text can be divided among the rounds of a repetition in many ways.
+
+    `around` is what each round has for certain, `None` outside of any. If none of it differs from what is repeated
+    within, nothing tells where a round ends.
+    """
+    own = [_characters([part]) for part in parts if not (_is_repetition(part) and part[1][0] == 0)]
+    certain = None if around is None else [*around, *filter(None, own)]
+    for part in parts:
+        if _is_repetition(part):
+            low, high, inner = part[1]
+            repeated = _characters(inner)
+            if certain is not None and high > low and not any(map(repeated.isdisjoint, certain)):
+                return True
+            if _is_ambiguous(inner, [] if high >= _MANY else certain):
+                return True
+        kind, argument = str(part[0]), part[1]
+        alternatives = argument[1] if kind == "BRANCH" else argument[-1:] if kind == "SUBPATTERN" else ()
+        if any(_is_ambiguous(each, certain) for each in alternatives):
+            return True
+    return False
+
+
+def _is_repetition(part: Any) -> bool:
+    return str(part[0]) in {"MAX_REPEAT", "MIN_REPEAT"}
+
+
+def _characters(parts: Any) -> set[str]:
+    """Return characters that some parts of a pattern take, in any place."""
+    found: set[str] = set()
+    for part in parts:
+        kind, argument = str(part[0]), part[1]
+        if kind in {"LITERAL", "NOT_LITERAL", "IN"}:
+            found |= {*set_of(argument if kind == "IN" else [part])}
+        elif kind == "ANY":
+            found |= {*ANY}
+        elif kind == "BRANCH":
+            found.update(*map(_characters, argument[1]))
+        elif kind == "SUBPATTERN" or _is_repetition(part):
+            found |= _characters(argument[-1])
+    return found
+
+
+# The escapes for a class of characters, and a character outside of it.
+_CLASSES = {"DIGIT": "0123456789", "WORD": string.ascii_letters + string.digits + "_", "SPACE": " \t"}
+ANY = string.ascii_letters + string.digits + " -_.,:;/!?@#%&=+*()[]{}<>~^|'\"\\`$"
+_MOST_OF_RANGE = 40
+
+
+def set_of(members: Sequence[tuple[Any, Any]]) -> str:
+    """Return characters that a set has, as many as are needed."""
+    names = [(str(kind), argument) for kind, argument in members]
+    found = ""
+    for name, argument in names:
+        if name == "LITERAL":
+            found += chr(argument)
+        elif name == "RANGE":
+            found += "".join(map(chr, range(argument[0], min(argument[1], argument[0] + _MOST_OF_RANGE) + 1)))
+        elif name == "CATEGORY":
+            found += _category(str(argument))
+    if names[0][0] == "NEGATE":
+        return "".join(character for character in ANY if character not in found)
+    if names[0][0] == "NOT_LITERAL":
+        return "".join(character for character in ANY if ord(character) != names[0][1])
+    return found
+
+
+def _category(name: str) -> str:
+    characters = _CLASSES.get(name.rpartition("_")[2], ANY)
+    return "".join(each for each in ANY if each not in characters) if "_NOT_" in name else characters
+
+
 def resolve(root: object, reference: object) -> object:
     """Return the schema that a `$ref` names. Raises `SchemaError` where the document does not have it."""
     if not isinstance(reference, str) or not re.match("#(/|$)", reference):
@@ -138,7 +236,7 @@ def resolve(root: object, reference: object) -> object:
 def schema_of_member(schema: Schema, name: str) -> object:
     """Return the schema of a property with this name, whether the properties name it or a pattern does."""
     found = [schema["properties"][name]] if name in schema.get("properties", {}) else []
-    found += [each for pattern, each in schema.get("patternProperties", {}).items() if expression(pattern).search(name)]
+    found += [each for pattern, each in schema.get("patternProperties", {}).items() if finds(pattern, name)]
     if not found:
         return schema.get("additionalProperties", True)
     return found[0] if len(found) == 1 else {"allOf": found}
@@ -192,7 +290,7 @@ class Checker:
     def _of_type(self, schema: Schema, value: object) -> bool:
         if isinstance(value, str):
             return _is_within(schema, len(value), "Length") and (
-                "pattern" not in schema or expression(schema["pattern"]).search(value) is not None
+                "pattern" not in schema or finds(schema["pattern"], value)
             )
         if isinstance(value, dict):
             return _is_within(schema, len(value), "Properties") and self._members(schema, value)
