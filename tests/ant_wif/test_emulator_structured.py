@@ -99,6 +99,10 @@ SATISFIED_BY: list[tuple[str, str]] = [
     (r"^\p{Lu}\p{Ll}+$", "[A-Z][a-z]+"),
     (r"^[\p{L} '-]{3,}$", "[A-Za-z]{3}"),
     (r"^\P{L}$", "[^A-Za-z]"),
+    (r"^[[x]{2}$", r"\[\["),
+    (r"^[&&||~~]{3}$", "&&&"),
+    (r"^[x[]y$", "[x[]y"),
+    (r"^[*--],$", "[*+,-],"),
 ]
 
 IMPOSSIBLE: list[tuple[Any, str]] = [

@@ -97,7 +97,8 @@ def types_of(schema: Schema) -> tuple[str, ...]:
 
 # What ECMAScript writes in another way than Python: a group with a name, and letters of all alphabets.
 _NAMED_GROUP = re.compile(r"\(\?<(?=[^\W\d])")
-_CLASS_OR_PROPERTY = re.compile(r"\\([pP])\{(\w+)\}|\[\^?\]?|\]|\\.", re.DOTALL)
+# And what Python warns of in a class: a later version may read a set operation there.
+_CLASS_OR_PROPERTY = re.compile(r"\\([pP])\{(\w+)\}|\[\^?\]?|\]|\\.|--|&&|~~|\|\|", re.DOTALL)
 _MEMBERS = {
     "Lu": "A-ZÀ-ÖØ-Þ", "Ll": "a-zß-öø-ÿ", "N": "0-9", "Nd": "0-9", "Z": " ", "Zs": " ", "P": "!-#%-*,-/:;?@_{}",
     "S": "$+<=>^`|~", "Sc": "$€£", "Emoji": "😀-🙏", "Extended_Pictographic": "😀-🙏", "Emoji_Component": "0-9",
@@ -113,6 +114,9 @@ def expression(pattern: str) -> re.Pattern[str]:
     def written(found: re.Match[str]) -> str:
         nonlocal is_within
         text, kind = found[0], found[1]
+        if kind is None and is_within and text[0] in "[-&~|":
+            is_within = text[-1] != "]"
+            return r"-\-" if text == "--" else f"\\{text}"
         if kind is None:
             is_within = text[0] == "[" or (is_within and text != "]")
             return text
