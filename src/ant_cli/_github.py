@@ -123,7 +123,8 @@ def _append(environ: Mapping[str, str], variable: str, text: Callable[[], str]) 
             hint="use the option in GitHub Actions only",
         )
     try:
-        with Path(path).open("a+b") as file:
+        # The runner's file is there; one that is not is for this user only, whatever the umask.
+        with open(path, "a+b", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.seek(0, os.SEEK_END)
             if file.tell():
                 file.seek(-1, os.SEEK_END)

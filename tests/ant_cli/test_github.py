@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,17 @@ def test_a_file_without_a_last_newline_keeps_its_last_variable(ant: Ant, job: En
     Path(job["GITHUB_ENV"]).write_text("FOO=bar")
     ant("auth", "export", "--github", **job)
     assert Path(job["GITHUB_ENV"]).read_text().startswith("FOO=bar\nANTHROPIC_AUTH_TOKEN=sk-ant-")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes here")
+def test_a_variable_file_that_the_runner_did_not_make_is_private(ant: Ant, job: Environ) -> None:
+    Path(job["GITHUB_ENV"]).unlink()
+    before = os.umask(0)
+    try:
+        assert ant("auth", "export", "--github", **job).status == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(Path(job["GITHUB_ENV"]).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["ANTHROPIC_WORKSPACE_ID", "ANTHROPIC_ORGANIZATION_ID", "ANTHROPIC_CONFIG_DIR"])
