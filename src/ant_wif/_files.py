@@ -665,6 +665,8 @@ def _not_written(path: Path, error: OSError) -> ProfileError:
 def _on_folder(folder: Path, error: OSError, *, otherwise: str = "") -> str:
     if error.errno == errno.ENOTSUP:
         return "set ANTHROPIC_CONFIG_DIR to a folder on another file system, or mount this one with umask=077"
+    if error.errno == errno.EROFS:
+        return f"mount the file system of {sanitize_path(folder)} writable{otherwise}"
     return f"check owner, mode and free space of {sanitize_path(folder)}{otherwise}"
 
 
@@ -712,9 +714,10 @@ def remove(path: Path) -> bool:
         return False
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
+        is_read_only = getattr(error, "errno", None) == errno.EROFS
+        hint = "mount the file system of {} writable" if is_read_only else "check the owner and mode of {}"
         raise ProfileError(
-            f"{sanitize_path(path)} could not be removed: {problem}",
-            hint=f"check the owner and mode of {sanitize_path(path.parent)}",
+            f"{sanitize_path(path)} could not be removed: {problem}", hint=hint.format(sanitize_path(path.parent))
         ) from None
     return True
 

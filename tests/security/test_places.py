@@ -551,8 +551,11 @@ def test_a_file_that_is_not_there_need_not_be_removed_from_a_file_system_that_is
         pytest.skip("this machine mounts no folder")
     try:
         assert not remove(tmp_path / "not there")
-        with pytest.raises(ProfileError, match="could not be removed: Read-only file system"):
+        with pytest.raises(ProfileError, match="could not be removed: Read-only file system") as kept:
             remove(tmp_path / "there")
+        with pytest.raises(ProfileError, match="could not be written: Read-only file system") as unwritten:
+            write_atomically(tmp_path / "there", lambda: b"", mode=0o600, folder_mode=0o700)
+        assert kept.value.hint == unwritten.value.hint == f"mount the file system of {tmp_path} writable"
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 
