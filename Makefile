@@ -16,7 +16,7 @@ SAMPLE := tests/howto/sample_project
 unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long newest oldest neighbours clients mutation lint types rules format lock audit bench man site readability docs \
+.PHONY: help demo test long newest oldest neighbours clients mutation lint types types-windows rules format lock audit bench man site readability docs \
     release-check clean
 
 help: ## what there is to make
@@ -98,10 +98,12 @@ mutation: $(LINT_STAMP) ## change the decisions in the code, one at a time, and 
 	    TMPDIR=$$scratch $(VENV)/mutation/bin/mutmut run --max-children 2 $(ONLY)
 	$(VENV)/mutation/bin/mutmut results | sed '/: not checked$$/d'
 
-lint: types rules ## format, rules, types, layers, words and the CI examples
+lint: types types-windows rules ## format, rules, types, layers, words and the CI examples
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+types-windows: $(STAMP)
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 rules: $(LINT_STAMP)
