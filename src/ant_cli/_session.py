@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ant_wif.errors import AntWifError
-
 if TYPE_CHECKING:
     from ant_wif._resolution import Resolution, TierCandidate
     from ant_wif.credentials import Credentials
+    from ant_wif.errors import AntWifError
 
 LIBRARY_ARGUMENTS = {
     "api_key", "auth_token", "base_url", "federation_rule_id", "identity_source", "identity_token",
@@ -47,7 +46,7 @@ class Session:
         """What is to be undone when the run is over: the process may go on."""
         self.after_error: Callable[[Session, AntWifError], object] | None = None
         """What the running command prints after an error of the library."""
-        self._failed: tuple[AntWifError, int] | None = None
+        self._failed: tuple[Exception, int] | None = None
 
     @property
     def stdin(self) -> TextIO | None:
@@ -143,16 +142,16 @@ class Session:
         """
         try:
             yield
-        except AntWifError as error:
-            if on_failure is not None and self.chosen_status(error) is None:
-                self._failed = (error, on_failure)
-            raise
         except BrokenPipeError:
             if on_closed_pipe is None:
                 raise
             raise ReaderGoneError(on_closed_pipe) from None
+        except Exception as error:
+            if on_failure is not None and self.chosen_status(error) is None:
+                self._failed = (error, on_failure)
+            raise
 
-    def chosen_status(self, error: AntWifError) -> int | None:
+    def chosen_status(self, error: Exception) -> int | None:
         """Return the exit status that a scope chose for an error; `None` where its type decides."""
         return self._failed[1] if self._failed and self._failed[0] is error else None
 

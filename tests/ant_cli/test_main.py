@@ -151,7 +151,7 @@ sys.exit(main())
 @pytest.mark.parametrize(
     ("place", "status"),
     [
-        ("ant_cli.main", 130), ("click", 130), ("ant_wif.errors", 130), ("ant_cli.commands.version", 130),
+        ("ant_cli.main", 130), ("click", 130), ("ant_wif._lazy", 130), ("ant_cli.commands.version", 130),
         ("exit", 130), ("none", 0), ("ignored", 0),
     ],
 )  # fmt: skip

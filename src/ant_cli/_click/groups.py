@@ -11,10 +11,11 @@ import click
 from ant_cli._click.completing import hidden_options
 from ant_cli._click.options import eager_option, global_options
 from ant_cli._session import ReaderGoneError, Session
-from ant_wif.errors import AntWifError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from ant_wif.errors import AntWifError
 
 GLOBAL_OPTIONS = "Global options such as --profile and --format work here too: see `ant help`."
 
