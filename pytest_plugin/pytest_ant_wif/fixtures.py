@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a test without these fixtures does not wait for their impor
     from pytest_ant_wif._platforms import MotoAws, Platform
 
 _T = TypeVar("_T")
+_EMULATES = pytest.StashKey[bool]()
 
 __all__ = [
     "ant_async_client",
@@ -44,7 +45,7 @@ __all__ = [
 
 
 @pytest.fixture(scope="session")
-def ant_emulator_session() -> Iterator[Emulator]:
+def ant_emulator_session(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """The emulator for fixtures of a class, a module or the session: what they change stays.
 
     Where a proxy is set, loopback is left out of what goes through it.
@@ -54,6 +55,7 @@ def ant_emulator_session() -> Iterator[Emulator]:
     with pytest.MonkeyPatch.context() as session, Emulator() as emulator:
         for name in ("NO_PROXY", "no_proxy"):
             session.setenv(name, "127.0.0.1,localhost", prepend=",")
+        request.config.stash[_EMULATES] = True
         yield emulator
 
 
@@ -91,6 +93,7 @@ def ant_credentials(request: pytest.FixtureRequest) -> Credentials:
 @pytest.fixture
 def ant_token(request: pytest.FixtureRequest, ant_credentials: Credentials) -> str:
     """A bearer token that is valid now. The leak guard knows it."""
+    _undo_after(request)
     token = _or_fail(ant_credentials.token)
     _know(request, token)
     return token
@@ -99,14 +102,16 @@ def ant_token(request: pytest.FixtureRequest, ant_credentials: Credentials) -> s
 @pytest.fixture
 def ant_headers(request: pytest.FixtureRequest, ant_credentials: Credentials) -> dict[str, str]:
     """The complete headers of an API request."""
+    _undo_after(request)
     headers = _or_fail(ant_credentials.headers)
     _know(request, headers["Authorization"].removeprefix("Bearer "))
     return headers
 
 
 @pytest.fixture
-def ant_client(ant_credentials: Credentials) -> Iterator[httpx.Client]:
+def ant_client(request: pytest.FixtureRequest, ant_credentials: Credentials) -> Iterator[httpx.Client]:
     """An `httpx.Client` with base URL and credential set."""
+    _undo_after(request)
     import httpx
 
     url = ant_credentials.base_url
@@ -115,8 +120,9 @@ def ant_client(ant_credentials: Credentials) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def ant_async_client(ant_credentials: Credentials) -> Iterator[httpx.AsyncClient]:
+def ant_async_client(request: pytest.FixtureRequest, ant_credentials: Credentials) -> Iterator[httpx.AsyncClient]:
     """An `httpx.AsyncClient` with base URL and credential set, for any event loop."""
+    _undo_after(request)
     import httpx
 
     # No connection outlives its request, so nothing is left for an event loop that has ended.
@@ -131,8 +137,9 @@ def ant_async_client(ant_credentials: Credentials) -> Iterator[httpx.AsyncClient
 
 
 @pytest.fixture
-def anthropic_client(ant_credentials: Credentials) -> Iterator[anthropic.Anthropic]:
+def anthropic_client(request: pytest.FixtureRequest, ant_credentials: Credentials) -> Iterator[anthropic.Anthropic]:
     """The official SDK's client on the same credential; skips where the SDK is not installed."""
+    _undo_after(request)
     sdk = pytest.importorskip("anthropic", reason="the official SDK is not installed: pip install anthropic")
     url = ant_credentials.base_url
     transport = sdk.DefaultHttpxClient(verify=_verify(url))
@@ -141,8 +148,11 @@ def anthropic_client(ant_credentials: Credentials) -> Iterator[anthropic.Anthrop
 
 
 @pytest.fixture
-def async_anthropic_client(ant_credentials: Credentials) -> Iterator[anthropic.AsyncAnthropic]:
+def async_anthropic_client(
+    request: pytest.FixtureRequest, ant_credentials: Credentials
+) -> Iterator[anthropic.AsyncAnthropic]:
     """The official SDK's asynchronous client on the same credential, for any event loop."""
+    _undo_after(request)
     sdk = pytest.importorskip("anthropic", reason="the official SDK is not installed: pip install anthropic")
     import httpx2
 
@@ -217,6 +227,12 @@ def _or_fail(obtain: Callable[[], _T]) -> _T:
     except AntWifError as error:
         problem = f"{error}\nhint: {error.hint}" if error.hint else str(error)
     pytest.fail(problem, pytrace=False)
+
+
+def _undo_after(request: pytest.FixtureRequest) -> None:
+    """Undo after the test what it does to the emulator through a client alone, such as the upload of a file."""
+    if request.config.stash.get(_EMULATES, False):
+        request.getfixturevalue("ant_emulator")
 
 
 def _know(request: pytest.FixtureRequest, secret: str) -> None:

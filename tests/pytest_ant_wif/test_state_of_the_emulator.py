@@ -70,6 +70,18 @@ def test_what_a_test_without_the_emulator_requested_is_not_seen(ant_client, ant_
     say(ant_client)
     assert [request.status for request in ant_emulator.requests.messages()] == [200]
 
+@pytest.mark.parametrize("turn", range(2))
+def test_what_is_made_through_a_client_alone_is_of_its_test(turn, ant_client):
+    assert ant_client.get("/v1/files").json()["data"] == []
+    ant_client.post("/v1/files", files={"file": ("a.txt", b"a")}).raise_for_status()
+
+@pytest.mark.parametrize("turn", range(2))
+def test_what_is_made_with_headers_alone_is_of_its_test(turn, ant_headers, ant_credentials):
+    assert httpx.get(f"{ant_credentials.base_url}/v1/files", headers=ant_headers).json()["data"] == []
+    httpx.post(
+        f"{ant_credentials.base_url}/v1/files", headers=ant_headers, files={"file": ("a.txt", b"a")}
+    ).raise_for_status()
+
 def test_a_spawned_one_stops(ant_emulator, request):
     request.config.spawned = ant_emulator.spawn().base_url
 
@@ -106,7 +118,7 @@ class TestClass:
 
 def test_what_a_test_changes_is_undone_after_it(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(SUITE)
-    run().assert_outcomes(passed=14)
+    run().assert_outcomes(passed=18)
 
 
 def test_a_fixture_of_a_wider_scope_is_told_which_emulator_it_can_have(pytester: pytest.Pytester, run: Run) -> None:
