@@ -116,6 +116,17 @@ def test_a_login_offers_no_way_back_to_a_profile_that_does_not_exist(
     assert text.splitlines()[-1] == f"active profile: default (was {pointed}, which does not exist)"
 
 
+def test_a_login_is_kept_where_the_name_of_the_active_profile_cannot_be_read(
+    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+) -> None:
+    keep_a_login(directory, emulator)
+    directory.pointer_path.write_bytes("default".encode("utf-16"))
+    status, text, _ = log_in(emulator, *words, "--profile", "other", environ=environ)
+    assert (status, directory.pointed()) == (0, "other"), text
+    assert stored(directory, "other")["refresh_token"]
+    assert text.splitlines()[-1] == "active profile: other (was default); ant profile activate default"
+
+
 def test_a_login_that_changes_no_active_profile_says_nothing_of_it(
     words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
 ) -> None:

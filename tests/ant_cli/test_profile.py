@@ -219,6 +219,8 @@ def test_a_broken_active_config_is_mended_by_activate_and_hinders_no_other_profi
     assert (listed.status, listed.out) == (0, f"  {profile.stem}\n  other\n")
     assert listed.err.startswith(f"warning: the file {directory.pointer_path} is ")
     assert "`ant profile activate NAME`" in listed.err
+    directory.write("doomed", login_profile())
+    assert ant("profile", "delete", "doomed", "--yes").status == 0
     assert ant("profile", "activate", "other").status == 0
     assert ant("profile", "list").out == f"  {profile.stem}\n* other\n"
 

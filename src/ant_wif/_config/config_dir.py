@@ -158,6 +158,11 @@ class ConfigDir:
         pointed = None
         if not self.is_nowhere:
             self.check(self.pointer_path, what="file")
+            if wide := wide_text(self._pointer()):
+                raise ProfileError(
+                    f"the file {sanitize_path(self.pointer_path)} is {wide} text",
+                    hint=f"save it as UTF-8, or run `{_ACTIVATE}`",
+                )
             pointed = self.pointed()
         if pointed:
             found_in = f"the file {sanitize_path(self.pointer_path)}"
@@ -166,23 +171,17 @@ class ConfigDir:
         return Active("default", "default")
 
     def pointed(self) -> str | None:
-        """What `active_config` says, trimmed; `None` if it is absent, empty or unreadable.
+        """What `active_config` says, trimmed; `None` if it is absent, empty or unreadable."""
+        raw = self._pointer()
+        return None if wide_text(raw) else raw.decode("utf-8-sig", "replace").strip() or None
 
-        Raises:
-            ProfileError: it is UTF-16, in which no name can be read.
-        """
-        raw = b""
+    def _pointer(self) -> bytes:
+        # The reader of a pipe waits for a writer.
         with contextlib.suppress(OSError):
-            # The reader of a pipe waits for a writer.
             if self.pointer_path.is_file():
                 with self.pointer_path.open("rb") as file:
-                    raw = file.read(4096)
-        if wide := wide_text(raw):
-            raise ProfileError(
-                f"the file {sanitize_path(self.pointer_path)} is {wide} text",
-                hint=f"save it as UTF-8, or run `{_ACTIVATE}`",
-            )
-        return raw.decode("utf-8-sig", "replace").strip() or None
+                    return file.read(4096)
+        return b""
 
     def _like(self, name: str) -> str:
         """Return the hint for a profile that does not exist: the one with a similar name, or how to create it."""
