@@ -223,7 +223,7 @@ def test_entra_trusts_one_service_account_of_the_cluster(
     assert entra(client_assertion=assertion).json()["error_codes"] == [code]
 
 
-def test_a_fault_at_azure_meets_all_three_services(app_service: Fetch, imds: Fetch, entra: Fetch) -> None:
+def test_a_fault_at_azure_meets_all_three_services() -> None:
     with Emulator() as emulator:
         env = emulator.env("azure")
         emulator.fail("azure", Fault.status(500), times=3)
@@ -233,10 +233,3 @@ def test_a_fault_at_azure_meets_all_three_services(app_service: Fetch, imds: Fet
             ("POST", "/azure/x/oauth2/v2.0/token"),
         ):
             assert httpx.request(method, f"{env['ANTHROPIC_BASE_URL']}{path}").status_code == 500
-
-
-def test_a_profile_for_azure_names_the_resource(emulator: Emulator) -> None:
-    assert emulator.identity_token("azure") == {
-        "source": "azure",
-        "audience": emulator.env("azure")["ANT_IDENTITY_AUDIENCE"],
-    }

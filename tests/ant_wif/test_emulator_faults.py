@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
@@ -37,20 +38,8 @@ def client(emulator: Emulator) -> Iterator[httpx.Client]:
         yield opened
 
 
-def list_models(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return client.get("/v1/models", headers={"x-api-key": emulator.api_key, **VERSION})
-
-
-def list_batches(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return client.get("/v1/messages/batches", headers={"x-api-key": emulator.api_key, **VERSION})
-
-
-def list_files(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return client.get("/v1/files", headers={"x-api-key": emulator.api_key, **VERSION})
-
-
-def complete(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return send_message(client, emulator, "/v1/chat/completions")
+def list_models(client: httpx.Client, emulator: Emulator, path: str = "/v1/models") -> httpx.Response:
+    return client.get(path, headers={"x-api-key": emulator.api_key, **VERSION})
 
 
 def ask_for_identity_token(client: httpx.Client, emulator: Emulator) -> httpx.Response:
@@ -66,41 +55,24 @@ def send_message(
     return client.post(path, json=body, headers={"x-api-key": emulator.api_key, **VERSION})
 
 
-def generate(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return send_message(client, emulator, max_tokens=100)
-
-
-def count_tokens(client: httpx.Client, emulator: Emulator) -> httpx.Response:
-    return send_message(client, emulator, "/v1/messages/count_tokens")
-
-
 def list_rules(client: httpx.Client, emulator: Emulator) -> httpx.Response:
     token = emulator.login(scope="org:admin").access_token
-    headers = {"authorization": f"Bearer {token}", "anthropic-beta": "oauth-2025-04-20"}
-    path = "/v1/organizations/federation_rules"
-    return client.get(path, headers={**headers, "anthropic-version": "2026-10-21"})
+    headers = {"authorization": f"Bearer {token}", "anthropic-beta": "oauth-2025-04-20", **VERSION}
+    return client.get("/v1/organizations/federation_rules", headers=headers)
 
 
-def discover(client: httpx.Client, _: Emulator) -> httpx.Response:
-    return client.get("/github/.well-known/openid-configuration")
-
-
-def fetch_keys(client: httpx.Client, _: Emulator) -> httpx.Response:
-    return client.get("/google/.well-known/jwks")
-
-
-ENDPOINTS = {
+ENDPOINTS: dict[str, Callable[[httpx.Client, Emulator], httpx.Response]] = {
     "token": exchange,
     "models": list_models,
-    "messages": generate,
-    "count_tokens": count_tokens,
-    "batches": list_batches,
-    "files": list_files,
-    "chat": complete,
+    "messages": partial(send_message, max_tokens=100),
+    "count_tokens": partial(send_message, path="/v1/messages/count_tokens"),
+    "batches": partial(list_models, path="/v1/messages/batches"),
+    "files": partial(list_models, path="/v1/files"),
+    "chat": partial(send_message, path="/v1/chat/completions"),
     "admin": list_rules,
     "oidc": ask_for_identity_token,
-    "discovery": discover,
-    "jwks": fetch_keys,
+    "discovery": lambda client, _: client.get("/github/.well-known/openid-configuration"),
+    "jwks": lambda client, _: client.get("/google/.well-known/jwks"),
 }
 
 

@@ -115,13 +115,6 @@ def test_the_same_token_is_handed_out_until_it_nears_its_end() -> None:
         assert httpx.get(url, params={"audience": AUDIENCE}, headers=headers).text != first
 
 
-def test_a_cached_token_may_be_exchanged_again_because_it_has_no_jti(
-    emulator: Emulator, metadata: httpx.Client
-) -> None:
-    token = metadata.get(IDENTITY, params={"audience": AUDIENCE}).text
-    assert [exchange(emulator, token).status_code for _ in range(2)] == [200, 200]
-
-
 @pytest.mark.parametrize("headers", [{}, {"metadata-flavor": "google"}, {"x-forwarded-for": "192.0.2.1"}])
 def test_what_a_browser_or_a_proxy_may_have_sent_is_refused(emulator: Emulator, headers: dict[str, str]) -> None:
     flavor = {"metadata-flavor": "Google"} if "x-forwarded-for" in headers else {}
@@ -185,7 +178,7 @@ def test_an_assertion_of_another_key_is_refused(emulator: Emulator, tmp_path: Pa
     assert httpx.post(url, data={"grant_type": "password"}).json()["error"] == "unsupported_grant_type"
 
 
-def test_a_fault_at_google_meets_the_request_for_an_identity_and_no_other(metadata: httpx.Client) -> None:
+def test_a_fault_at_google_meets_the_request_for_an_identity_and_no_other() -> None:
     with Emulator() as emulator:
         emulator.fail("google", Fault.status(503))
         headers = {"metadata-flavor": "Google"}
