@@ -522,7 +522,10 @@ PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
         (ACCESS.encode(), "Anthropic key or token"),
         (b"hello world", "a JWT has three"),
         (b"a.b.c.d.e", "encrypted"),
-        (b"a.b c.d", "a blank or a line break"),
+        *(
+            (f"{JWT[:9]}{between}{JWT[9:]}".encode(), "parts with a blank or a line break")
+            for between in ("\n", "\r\n", " ")
+        ),
         (b"....", "five parts"),
         (b"..", "header is not a JSON object"),
         (raw_jwt(b"[]", b"{}").encode(), "header is not a JSON object"),
@@ -535,9 +538,11 @@ PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
         (forged_jwt({"sub": 7}).encode(), "lacks sub"),
         (forged_jwt({"exp": None}).encode(), "lacks exp"),
         (forged_jwt({"exp": True}).encode(), "lacks a numeric exp"),
-        (forged_jwt({"exp": 1}).encode(), "expired"),
-        (forged_jwt({"exp": float("nan")}).encode(), "not a possible time"),
-        (forged_jwt({"exp": -(10**400)}).encode(), "not a possible time"),
+        *((forged_jwt({"exp": at}).encode(), "expired") for at in (1, -1)),
+        *(
+            (forged_jwt({"exp": at}).encode(), "not a possible time")
+            for at in (float("nan"), float("inf"), 10**400, -(10**400), 1e300)
+        ),
     ],
 )
 def test_a_token_file_that_holds_something_else_is_refused_before_anything_is_sent(

@@ -1,4 +1,4 @@
-"""What Google Cloud and AWS answer when something is wrong, through the libraries of both."""
+"""What clouds answer when something is wrong: Google Cloud and AWS through the libraries of both."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from ant_wif import IdentityTokenError
-from ant_wif._environment import elapsed
+from ant_wif._environment import Environment, elapsed
+from ant_wif._http.transport import run
 from ant_wif.emulator import Emulator
-from ant_wif.identity import Aws, GoogleCloud, IdentitySource, IdentityToken
+from ant_wif.identity import Aws, Azure, Context, GoogleCloud, IdentitySource, IdentityToken
 from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
 from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN
 from support.leaks import assert_unseen
@@ -22,6 +23,7 @@ from support.misbehaving_server import (
     HostileServer,
     Received,
     drop_after_reading,
+    forged_jwt,
     html,
     in_turn,
     reply,
@@ -59,6 +61,17 @@ def metadata_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[
 @pytest.fixture
 def metadata_server() -> Iterator[HostileServer]:
     with HostileServer() as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
+    """The proxy that the environment names for every host."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with HostileServer(html()) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, server.base_url)
         yield server
 
 
@@ -107,17 +120,21 @@ def test_a_metadata_server_of_google_that_fails_for_a_moment_is_asked_again(
 
 
 def test_the_metadata_server_of_google_is_asked_directly_whatever_proxy_is_named(
-    fetch: Fetch, metadata_host: Callable[..., None], metadata_server: HostileServer, monkeypatch: pytest.MonkeyPatch
+    fetch: Fetch, metadata_host: Callable[..., None], metadata_server: HostileServer, proxy: HostileServer
 ) -> None:
     metadata_server.behaviour = metadata(flavored(200, TOKEN))
     metadata_host(metadata_server)
-    with HostileServer(html()) as proxy:
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, proxy.base_url)
-        assert fetch(GoogleCloud(), None).assertion.get_secret_value() == TOKEN
-        assert proxy.connections == 0
+    assert fetch(GoogleCloud(), None).assertion.get_secret_value() == TOKEN
+    assert proxy.connections == 0
+
+
+def test_app_service_of_azure_is_asked_directly_whatever_proxy_is_named(
+    metadata_server: HostileServer, proxy: HostileServer
+) -> None:
+    metadata_server.behaviour = reply({"access_token": forged_jwt({"aud": "api://acme"})})
+    environ = {"IDENTITY_ENDPOINT": f"{metadata_server.base_url}/msi/token", "IDENTITY_HEADER": OPAQUE}
+    assert run(Azure("api://acme").fetch(Context(Environment(environ)))).assertion
+    assert proxy.connections == 0
 
 
 def test_a_metadata_server_of_google_leads_nowhere_else(

@@ -640,11 +640,13 @@ def test_an_oauth_server_that_does_not_know_the_client(fails: Fail, emulator: Em
 
 
 def test_a_secret_that_an_oauth_server_quotes_is_masked_however_it_is_written(fails: Fail) -> None:
-    secret = f"{OPAQUE}/+ä"
-    for written in (secret, quote(secret, safe="")):
+    secret = f"{OPAQUE}&/+ä"
+    basic = base64.b64encode(f"ci:{quote(secret, safe='')}".encode()).decode()
+    for written in (secret, quote(secret, safe=""), f"cannot use Basic {basic}"):
         with HostileServer(reply({"error": "invalid_client", "got": written}, status=401)) as server:
             source = OAuth(server.base_url, "ci", client_secret_variable="SECRET")
-            fails(source, {"SECRET": secret}, "SECRET", secrets=(secret,))
+            fails(source, {"SECRET": secret}, "SECRET", secrets=(secret, basic, basic[:12]))
+            assert server.requests[0].header("authorization") == f"Basic {basic}"
 
 
 def test_a_file_that_holds_no_key_for_an_oauth_client(fails: Fail, tmp_path: Path) -> None:

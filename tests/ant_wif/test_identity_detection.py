@@ -315,6 +315,11 @@ def test_the_firmware_tells_the_cloud(root: Path, says: dict[str, str], expected
         assert "firmware says" in told(root, expected).reason
 
 
+def test_folders_that_may_not_be_looked_into_are_no_reason_to_fail() -> None:
+    # A name that is too long fails as a folder without the right to search does, for root too.
+    assert detect(Context(Environment({"HOME": f"/{'x' * 5000}"}))) is None
+
+
 def test_variables_of_a_job_come_before_the_firmware_of_its_machine(root: Path) -> None:
     firmware(root, sys_vendor="Amazon EC2")
     for name, variables in IN_ORDER[:-1]:
@@ -409,16 +414,17 @@ def test_the_token_file_of_aws_is_for_sts_alone_and_never_read(root: Path, tmp_p
     assert found.at_hand(Context()) is None
 
 
-@pytest.mark.parametrize("folder", ["/var/run/secrets", "/run/secrets"], ids=["by its path", "by the other path"])
+# In images /var/run is a link to /run.
+@pytest.mark.parametrize("folder", ["/var/run", "/run", "//var/run", "/var/run/../run", "a link"])
 @pytest.mark.parametrize("kind", [File, Kubernetes])
-def test_the_default_token_of_a_pod_is_refused_with_the_projection_that_is_missing(
+def test_the_default_token_of_a_pod_is_refused_under_every_name_with_the_projection_that_is_missing(
     root: Path, kind: type[File] | type[Kubernetes], folder: str
 ) -> None:
     assert found_in(root, KUBERNETES_SERVICE_HOST="10.0.0.1") is None
-    # In images /var/run is a link to /run.
-    source = kind(path=f"{folder}/kubernetes.io/serviceaccount/token")
+    mounted = "secrets/kubernetes.io/serviceaccount/token"
+    (root / "token").symlink_to(f"/run/{mounted}")
     with pytest.raises(IdentitySourceError) as refused:
-        drive(source.fetch(Context()))
+        drive(kind(path=str(root / "token") if folder == "a link" else f"{folder}/{mounted}").fetch(Context()))
     assert "cluster's own API" in str(refused.value)
     assert "projected serviceAccountToken volume with the audience https://api.anthropic.com" in str(refused.value.hint)
 
