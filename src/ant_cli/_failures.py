@@ -139,13 +139,13 @@ def _usage_hint(error: click.ClickException, words: Sequence[str]) -> str | None
 
 def _unexpected(error: Exception, environ: Mapping[str, str]) -> tuple[str, str | None]:
     from ant_cli._logging import fall_silent
-    from ant_wif._secrets import sanitize
+    from ant_wif._secrets import has_surrogates, sanitize
 
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
         fall_silent(sys.stdout)  # where what is left would be tried once more
         return f"the output cannot be written: {error.strerror}", None
     if isinstance(error, UnicodeEncodeError):
-        names = [name for name, value in environ.items() if any("\ud800" <= each <= "\udfff" for each in value)]
+        names = [name for name, value in environ.items() if has_surrogates(value)]
         what = ", ".join(map(sanitize, names)) or "an argument"
         return f"{what} holds bytes that are not valid UTF-8", f"correct {what}"
     return (

@@ -13,6 +13,7 @@ import click
 
 from ant_cli._request_input import LARGEST_BODY, read_file
 from ant_wif._files import wide_text
+from ant_wif._secrets import has_surrogates
 from ant_wif._strict import read_value
 
 if TYPE_CHECKING:
@@ -138,14 +139,11 @@ def encoded(body: object) -> bytes:
         return "".join(pieces).encode()
     except UnicodeEncodeError:
         fields = body.items() if isinstance(body, dict) else ()
-        what = next((f"the field {key!r} of" for key, value in fields if _has_surrogates([key, value])), "a text in")
+        odd = (key for key, value in fields if has_surrogates(json.dumps([key, value], ensure_ascii=False)))
+        what = next((f"the field {key!r} of" for key in odd), "a text in")
         raise click.UsageError(f"{what} the body holds text that is not valid UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise click.UsageError(f"the body cannot be written as JSON: {error}") from None
-
-
-def _has_surrogates(value: object) -> bool:
-    return re.search("[\ud800-\udfff]", json.dumps(value, ensure_ascii=False)) is not None
 
 
 def _contents(reference: str) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "harmless",
     "harmless_json",
     "harmless_pieces",
+    "has_surrogates",
     "is_sendable",
     "labelled_values",
     "mask",
@@ -312,6 +313,11 @@ def _is_label(name: str) -> bool:
 def is_sendable(secret: SecretStr) -> bool:
     """Whether a secret can stand in an HTTP header: visible ASCII, so no blank and no line break."""
     return re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()) is not None
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a text has halves of characters, which UTF-8 does not: Python keeps bytes that are not UTF-8 as these."""
+    return re.search("[\ud800-\udfff]", text) is not None
 
 
 def sanitize_path(path: object) -> str:

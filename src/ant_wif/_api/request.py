@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from ant_wif._constants import ADMIN_SCOPE
 from ant_wif._http import TIMEOUT_SECONDS, ErrorAnswer, RequestFailure, Response, read_error, sent_secrets
-from ant_wif._secrets import quoted, sanitize
+from ant_wif._secrets import has_surrogates, quoted, sanitize
 from ant_wif.errors import ApiError, InsecureUrlError
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class ApiRequest:
                 request.url = request.url.copy_merge_params(list(self.query))
         except UnicodeEncodeError:
             pairs = (f"{name}={value}" for name, value in self.query)
-            pair = next((pair for pair in pairs if any("\ud800" <= each <= "\udfff" for each in pair)), None)
+            pair = next(filter(has_surrogates, pairs), None)
             what = shown if pair is None else f"the query field {quoted(pair)}"
             raise InsecureUrlError(f"{what} holds text that is not valid UTF-8", hint=f"correct {what}") from None
         except (httpx.InvalidURL, UnicodeError) as error:

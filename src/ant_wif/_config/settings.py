@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ant_wif._constants import DEFAULT_AUDIENCE, UUID
 from ant_wif._environment import Environment
 from ant_wif._http import check_url, permit_url
-from ant_wif._secrets import SecretStr, facts_of, quoted, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, facts_of, has_surrogates, quoted, sanitize, sanitize_path
 from ant_wif._strict import problem_in_words
 from ant_wif.errors import ConfigurationError, ProfileError
 from ant_wif.identity import IdentitySource, read_source
@@ -235,11 +235,7 @@ def _readable(settings: Settings) -> Settings:
     for name in set(Settings.model_fields) - {"identity_token_file", "cache_dir"}:
         value = getattr(settings, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if (
-            isinstance(text, str)
-            and not text.isascii()
-            and any("\ud800" <= character <= "\udfff" for character in text)
-        ):
+        if isinstance(text, str) and has_surrogates(text):
             where = settings.origin(name).place
             raise ConfigurationError(f"{where} holds bytes that are not valid UTF-8", hint=f"correct {where}")
     return settings
