@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Protocol
+from typing import Any
 
 MAX_CONDITION_CHARACTERS = 2048
 
@@ -50,24 +50,6 @@ class ConditionError(ValueError):
 
 class ConditionUnavailableError(Exception):
     """Conditions cannot be evaluated by this installation. The text says what it lacks."""
-
-
-class _Type(Protocol):
-    def name(self) -> str: ...
-
-
-class _Value(Protocol):
-    def type(self) -> _Type: ...
-    def plain_value(self) -> object: ...
-
-
-class _Program(Protocol):
-    def return_type(self) -> _Type: ...
-    def eval(self, *, data: Mapping[str, object] = ...) -> _Value: ...
-
-
-class _Environment(Protocol):
-    def compile(self, expression: str) -> _Program: ...
 
 
 def check_condition(expression: str) -> None:
@@ -117,7 +99,7 @@ def evaluate_condition(expression: str, claims: Mapping[str, object]) -> tuple[b
 
 
 @lru_cache(maxsize=1)
-def _environment() -> _Environment:
+def _environment() -> Any:
     # One for all: each takes longer than a compilation, and its programs keep 100 KB of it.
     try:
         from cel_expr_python import cel
@@ -125,12 +107,11 @@ def _environment() -> _Environment:
         raise ConditionUnavailableError(
             "the package cel-expr-python is not installed; the extra `emulator` has it, from Python 3.11 on"
         ) from None
-    environment: _Environment = cel.NewEnv(variables={"claims": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
-    return environment
+    return cel.NewEnv(variables={"claims": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 
 
 @lru_cache(maxsize=256)
-def _compiled(expression: str) -> _Program:
+def _compiled(expression: str) -> Any:
     if len(expression) > MAX_CONDITION_CHARACTERS:
         raise ConditionError(f"it has {len(expression)} characters, and {MAX_CONDITION_CHARACTERS} is the most allowed")
     environment = _environment()
