@@ -88,12 +88,13 @@ def required(value: str, form: str, *, what: str, expected: str, hint: str = "")
     return value
 
 
-def issuer_address(url: str, *, what: str = "an issuer's URL") -> str:
+def issuer_address(url: str) -> str:
     """Return a URL that an `iss` may be, unchanged. Whether its keys can be fetched is checked later.
 
     Raises ConfigurationError: it is not valid.
     """
-    return required(url, r"https?://[^\s*?#@\\]{1,400}", what=what, expected="its URL, https://…, as tokens have it")
+    form = r"https?://[^\s*?#@\\]{1,400}"
+    return required(url, form, what="an issuer's URL", expected="its URL, https://…, as tokens have it")
 
 
 def path_of_address(text: str, issuer: str, *, elsewhere: str) -> str:
