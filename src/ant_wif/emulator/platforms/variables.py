@@ -31,7 +31,6 @@ class VariableJob:
     accepted_subject: str | None = None
     accepted_claims: Mapping[str, str] = field(default_factory=dict)
     audience: str = DEFAULT_AUDIENCE
-    lifetime_seconds: int = 3600
     single_use: bool = True
     omitted: frozenset[str] = field(default=frozenset())
 
@@ -141,6 +140,7 @@ class EmulatedVariable(IdentityProvider):
     """A platform of a row. A token is issued when the job begins, and no other one."""
 
     job: ClassVar[VariableJob]
+    lifetime_seconds = 3600
 
     def claims(self, now: int) -> dict[str, object]:
         usual = {**super().claims(now), "nbf": now - 5}
@@ -161,6 +161,6 @@ def _provider_of(job: VariableJob) -> type[EmulatedVariable]:
     members = {
         "job": job, "name": job.name, "source": job.name, "subject": job.subject, "real_issuer": job.real_issuer,
         "accepted_subject": job.accepted_subject, "accepted_claims": job.accepted_claims,
-        "audience": job.audience, "lifetime_seconds": job.lifetime_seconds,
+        "audience": job.audience,
     }  # fmt: skip
     return type(f"Emulated{job.name.title().replace('_', '')}", (EmulatedVariable,), members)
