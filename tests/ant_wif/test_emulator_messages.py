@@ -11,8 +11,7 @@ import httpx
 import httpx2
 import pytest
 
-from ant_wif.emulator import Emulator, Fault
-from ant_wif.emulator._state.history import explanation_of
+from ant_wif.emulator import Emulator, ExchangeRecord, Fault
 from ant_wif.rules import REASONS
 from support.samples import MODEL
 
@@ -529,6 +528,7 @@ def test_ten_thousand_models_are_a_hundred_pages(emulator: Emulator) -> None:
 
 def test_every_reason_of_a_rule_is_explained_in_words() -> None:
     for reason, meaning in REASONS.items():
-        explanation = explanation_of(reason)
+        record = ExchangeRecord(at=0, grant_type=None, outcome="denied", status=401, request_id="", reason=reason)
+        explanation = record.explanation
         assert explanation is not None
         assert (explanation.means, explanation.remedy) == (meaning.means, meaning.remedy)

@@ -66,11 +66,6 @@ _EXPLANATIONS: Mapping[str, DenialExplanation] = {
 }
 
 
-def explanation_of(reason: str) -> DenialExplanation | None:
-    """Return the words, or `None` for a reason that is not known."""
-    return _EXPLANATIONS.get(reason)
-
-
 Outcome = Literal["granted", "denied", "invalid"]
 
 _REMEMBERED = 1_000
@@ -101,7 +96,7 @@ class ExchangeRecord:
     @property
     def explanation(self) -> DenialExplanation | None:
         """What the reason means and what to do about it, where there is one."""
-        return None if self.reason is None else explanation_of(self.reason)
+        return _EXPLANATIONS.get(self.reason or "")
 
 
 class History:
