@@ -7,7 +7,7 @@ import binascii
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from starlette.datastructures import QueryParams
 
@@ -15,7 +15,7 @@ from ant_wif._secrets import sanitize
 from ant_wif.emulator._http.fields import is_set, limit_of, page_answer, page_by_id, single
 from ant_wif.emulator._http.protocol import Refusal, timestamp
 from ant_wif.emulator._state.state import State, Workspace
-from ant_wif.rules import RegistrationError
+from ant_wif.rules import Issuer, RegistrationError, Rule, ServiceAccount
 
 if TYPE_CHECKING:
     from ant_wif.emulator._admin.schemas import Strict
@@ -73,16 +73,7 @@ Body = Mapping[str, object]
 ROOT = "/v1/organizations"
 
 
-class Identified(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def archived(self) -> bool: ...
-
-
-T = TypeVar("T", bound=Identified)
+T = TypeVar("T", Issuer, Rule, ServiceAccount)
 
 
 class Resource(ABC, Generic[T]):
