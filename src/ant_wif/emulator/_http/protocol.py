@@ -31,14 +31,11 @@ _ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-
-
 OAUTH_BETA = "oauth-2025-04-20"
 
 
 class Refusal(Exception):  # noqa: N818  # an answer, on its way to the client
     """Raised in a route: returns this status in the API's error format.
-
 
     `kind` is the error's type, by default that of the status. `code` is what an SDK tells it by, in `details`.
     """
@@ -79,16 +76,9 @@ def status_of(error_type: str) -> int:
     return next((status for status, kind in _ERROR_TYPES.items() if kind == error_type), 500)
 
 
-def error_response(
-    request: Request,
-    status: int,
-    message: str,
-    headers: Mapping[str, str] | None = None,
-    *,
-    kind: str | None = None,
-) -> Response:
-    """Return an error in the API's shape; `kind` is its type, by default that of the status."""
-    return json_response(Refusal(status, message, kind).payload(request_id(request)), status, headers)
+def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error in the API's shape."""
+    return json_response(Refusal(status, message).payload(request_id(request)), status, headers)
 
 
 async def answer_refusal(request: Request, exc: Exception) -> Response:
