@@ -8,6 +8,7 @@ it holds a ticket of a page that was shown, once and for ten minutes.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from html import escape
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -17,7 +18,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ant_wif.emulator._console.html import page, redirect
-from ant_wif.emulator._http import ids
 from ant_wif.emulator._http.fields import OAuthError, read_form
 from ant_wif.emulator._http.protocol import Refusal
 from ant_wif.emulator._oauth.logins import issue_code
@@ -250,7 +250,7 @@ def _ask(state: State, query: bytes, paste_uris: Collection[str]) -> Response:
         return _refused(str(error), 400)
     except AuthorizationError as error:
         return redirect(error.location, status=302)
-    ticket = ids.ticket()
+    ticket = secrets.token_urlsafe(32)
     with state.lock:
         now = state.clock()
         state.tickets.put(ticket, consent, until=now + TICKET_SECONDS, now=now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 
 _ALPHABET = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 # Bytes fold onto 58 characters unevenly, which an identifier may be.
@@ -15,25 +14,12 @@ def tagged_id(tag: str) -> str:
     return f"{tag}_01{secrets.token_bytes(22).translate(_FOLD).decode('ascii')}"
 
 
-def uuid4() -> str:
-    return str(uuid.uuid4())
-
-
 def access_token() -> str:
     return f"sk-ant-oat01-{secrets.token_urlsafe(72)}"
 
 
 def refresh_token() -> str:
     return f"sk-ant-ort01-{secrets.token_urlsafe(72)}"
-
-
-def authorization_code() -> str:
-    return secrets.token_urlsafe(32)
-
-
-def ticket() -> str:
-    """Return what makes a form good for one use."""
-    return secrets.token_urlsafe(32)
 
 
 def api_key() -> str:

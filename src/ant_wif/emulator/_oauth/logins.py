@@ -19,6 +19,7 @@ import base64
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -178,7 +179,7 @@ _CODE_FIELDS = {
 
 def issue_code(state: State, consent: Consent, workspace: Workspace) -> str:
     """Hand out a code for what was approved. Hold the state's lock."""
-    code = ids.authorization_code()
+    code = secrets.token_urlsafe(32)
     state.codes[code] = AuthorizationCode(consent, workspace, expires_at=state.clock() + CODE_SECONDS)
     return code
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
+from uuid import uuid4
 
 from ant_wif._files import read_limited, wide_text
 from ant_wif._secrets import sanitize, sanitize_path
@@ -305,7 +306,7 @@ def seeded_state(providers: tuple[IdentityProvider, ...], clock: Callable[[], fl
     organization = seed.organization()
     state = State(
         clock,
-        organization_id=str(organization.get("id") or ids.uuid4()),
+        organization_id=str(organization.get("id") or uuid4()),
         organization_name=str(organization.get("name") or "Acme"),
         default_workspace=_seeded_workspace(seed, "default"),
         providers=providers,

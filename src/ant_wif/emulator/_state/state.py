@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 from ant_wif.emulator._http import ids
 from ant_wif.emulator._issuers import IdentityProvider
@@ -329,11 +330,11 @@ class State:
 
     clock: Callable[[], float] = time.time
     lock: threading.RLock = field(default_factory=threading.RLock)
-    organization_id: str = field(default_factory=ids.uuid4)
+    organization_id: str = field(default_factory=lambda: str(uuid4()))
     organization_name: str = "Acme"
     default_workspace: Workspace = field(default_factory=lambda: Workspace(ids.tagged_id("wrkspc"), "default"))
     workspaces: dict[str, Workspace] = field(default_factory=dict)
-    user: User = field(default_factory=lambda: User(ids.uuid4(), "ada@acme.example"))
+    user: User = field(default_factory=lambda: User(str(uuid4()), "ada@acme.example"))
     service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
     key_sets: dict[str, Callable[[], KeySet]] = field(default_factory=dict)
