@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from ant_wif._files import read_limited, wide_text
@@ -31,6 +31,8 @@ Config = str | os.PathLike[str] | Mapping[str, object]
 """A seed file, or its content."""
 
 Entry = dict[str, object]
+
+T = TypeVar("T", Workspace, ServiceAccount, Issuer, Rule, IdentityProvider)
 
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IDS = {"workspaces": "wrkspc", "service_accounts": "svac", "rules": "fdrl"}
@@ -157,16 +159,6 @@ _FIELDS = {"workspace_id": "workspaces", "issuer_id": "issuer", "target.service_
 _KEY = "sk-ant-api03-"
 
 
-class _NamedEntry(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-T = TypeVar("T", bound=_NamedEntry)
-
-
 def register(state: State, seed: SeedFile) -> None:
     """Register everything. Something of a name that is there already takes its place, and its id.
 
@@ -190,9 +182,8 @@ def register(state: State, seed: SeedFile) -> None:
 
 def _workspace(state: State, entry: Entry) -> None:
     name = str(entry["name"])
-    found = _named(state.workspaces.values(), name)
-    if found is None:
-        workspace = Workspace(str(entry.get("id") or ids.tagged_id("wrkspc")), name)
+    if _named(state.workspaces.values(), name) is None:
+        workspace = Workspace(_id(None, entry, "wrkspc"), name)
         state.workspaces[workspace.id] = workspace
 
 
@@ -214,10 +205,7 @@ def _issuer(state: State, entry: Entry) -> None:
     url, platform = entry.get("issuer_url"), entry.get("platform")
     if (url is None) == (platform is None):
         raise RegistrationError("issuer_url", "or platform is required, and not both")
-    provider = next((each for each in state.providers if each.name == platform), None)
-    if platform is not None and provider is None:
-        known = ", ".join(each.name for each in state.providers)
-        raise RegistrationError("platform", f"must be one of {known}")
+    provider = None if platform is None else _required(state.providers, str(platform), "platform")
     name, jwks = str(entry["name"]), cast("Entry", entry.get("jwks", {"type": "discovery"}))
     found = _named(state.issuers.values(), name)
     issuer = Issuer(id=_id(found, entry, "fdis"), name=name, issuer_url=str(url or ""))
@@ -242,8 +230,8 @@ def _issuer(state: State, entry: Entry) -> None:
 
 def _rule(state: State, entry: Entry) -> None:
     name = str(entry["name"])
-    issuer = _required(state.issuers.values(), entry, "issuer")
-    account = _required(state.service_accounts.values(), entry, "service_account")
+    issuer = _required(state.issuers.values(), str(entry["issuer"]), "issuer")
+    account = _required(state.service_accounts.values(), str(entry["service_account"]), "service_account")
     found = _named(state.rules.values(), name)
     blank = Rule(id=_id(found, entry, "fdrl"), name=name, issuer_id=issuer.id, service_account_id=account.id)
     rule = replace(with_fields(blank, entry), workspace_ids=tuple(_workspaces(state, entry)))
@@ -257,20 +245,12 @@ def _api_key(state: State, entry: Entry) -> None:
     key, name = str(entry["key"]), str(entry.get("workspace", state.default_workspace.name))
     if not key.startswith(_KEY) or not key.isascii() or not key.isprintable() or " " in key:
         raise RegistrationError("key", f"must begin with {_KEY}, and have no blanks")
-    workspace = _named(state.workspaces.values(), name)
-    if workspace is None:
-        raise RegistrationError("workspace", f"must be one of {', '.join(_names(state.workspaces.values()))}")
-    state.api_keys[key] = Access(workspace.id)
+    state.api_keys[key] = Access(_required(state.workspaces.values(), name, "workspace").id)
 
 
 def _workspaces(state: State, entry: Entry) -> list[str]:
-    found = []
-    for position, name in enumerate(cast("list[str]", entry.get("workspaces", []))):
-        workspace = _named(state.workspaces.values(), name)
-        if workspace is None:
-            known = ", ".join(_names(state.workspaces.values()))
-            raise RegistrationError(f"workspaces[{position}]", f"must be one of {known}")
-        found.append(workspace.id)
+    names = cast("list[str]", entry.get("workspaces", []))
+    found = (_required(state.workspaces.values(), name, f"workspaces[{n}]").id for n, name in enumerate(names))
     return list(dict.fromkeys(found))
 
 
@@ -278,19 +258,15 @@ def _named(among: Iterable[T], name: str) -> T | None:
     return next((each for each in among if each.name == name), None)
 
 
-def _names(among: Iterable[T]) -> list[str]:
-    return [each.name for each in among]
-
-
-def _required(among: Iterable[T], entry: Entry, field: str) -> T:
-    known = list(among)
-    found = _named(known, str(entry[field]))
+def _required(among: Collection[T], name: str, field: str) -> T:
+    """Return what has the name that stands in a field. Raises RegistrationError where there is none."""
+    found = _named(among, name)
     if found is None:
-        raise RegistrationError(field, f"must be one of {', '.join(_names(known))}")
+        raise RegistrationError(field, f"must be one of {', '.join(each.name for each in among)}")
     return found
 
 
-def _id(found: _NamedEntry | None, entry: Entry, tag: str) -> str:
+def _id(found: ServiceAccount | Issuer | Rule | None, entry: Entry, tag: str) -> str:
     return found.id if found else str(entry.get("id") or ids.tagged_id(tag))
 
 
