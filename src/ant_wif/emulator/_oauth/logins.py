@@ -62,12 +62,6 @@ class Login:
     client_id: str
 
 
-@dataclass(frozen=True)
-class TokenPair:
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-
-
 def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int, client_id: str) -> Login:
     """Begin a session. Raises ValueError for a workspace that does not exist, or a lifetime below a second."""
     if type(lifetime) is not int or lifetime < 1:
@@ -79,10 +73,10 @@ def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int,
         state.client_ids.add(client_id)
         session = LoginSession(client_id, scope, workspace, lifetime, refresh_token="")
         now = state.clock()
-        tokens = issue_tokens(state, session, now)
+        access_token = issue_tokens(state, session, now)
     return Login(
-        access_token=tokens.access_token,
-        refresh_token=tokens.refresh_token,
+        access_token=access_token,
+        refresh_token=session.refresh_token,
         expires_at=int(now) + lifetime,
         scope=scope,
         organization_uuid=state.organization_id,
@@ -94,28 +88,28 @@ def log_in(state: State, *, scope: str, workspace_id: str | None, lifetime: int,
     )
 
 
-def issue_tokens(state: State, session: LoginSession, now: float) -> TokenPair:
-    """Give the session its next tokens, which makes its present refresh token a used one.
+def issue_tokens(state: State, session: LoginSession, now: float) -> str:
+    """Give the session its next tokens, which makes its present refresh token a used one, and return the access token.
 
     Access tokens that it has already stay valid until they expire.
     """
-    tokens = TokenPair(ids.access_token(), ids.refresh_token())
+    access_token, session.refresh_token = ids.access_token(), ids.refresh_token()
     access = Access(session.workspace.id, session.scope, may_choose_workspace=True, actor_id=state.user.actor_id)
-    session.access_tokens.append(tokens.access_token)
-    state.access_tokens.put(tokens.access_token, access, until=now + session.lifetime, now=now)
-    state.sessions[tokens.refresh_token] = session
-    session.refresh_token = tokens.refresh_token
-    return tokens
+    session.access_tokens.append(access_token)
+    state.access_tokens.put(access_token, access, until=now + session.lifetime, now=now)
+    state.sessions[session.refresh_token] = session
+    return access_token
 
 
-def token_answer(state: State, session: LoginSession, tokens: TokenPair) -> dict[str, object]:
-    """Return what the token endpoint answers where tokens were granted."""
+def granted_tokens(state: State, session: LoginSession, now: float) -> dict[str, object]:
+    """Give the session its next tokens, and return what the token endpoint answers."""
+    access_token = issue_tokens(state, session, now)
     return {
-        "access_token": tokens.access_token,
+        "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": session.lifetime,
         "scope": session.scope,
-        "refresh_token": tokens.refresh_token,
+        "refresh_token": session.refresh_token,
         "organization": {"uuid": state.organization_id, "name": state.organization_name},
         "account": {"uuid": state.user.id, "email_address": state.user.email},
         "workspace": {"id": session.workspace.id, "name": session.workspace.name},
@@ -149,7 +143,7 @@ def refresh(state: State, request: Request, body: dict[str, object]) -> Response
         _record(state, request, REFRESH_GRANT, now=now, reason=reason, workspace=session.workspace if session else None)
         if session is None or reason is not None:
             return _response(None, "Refresh token not found or invalid")
-        return _response(token_answer(state, session, issue_tokens(state, session, now)), "")
+        return _response(granted_tokens(state, session, now), "")
 
 
 def _why_not_refreshed(session: LoginSession | None, presented: str, client_id: str) -> str | None:
@@ -230,7 +224,7 @@ def _same(sent: str, bound: str) -> bool:
 def _begin(state: State, found: AuthorizationCode, now: float) -> dict[str, object]:
     consent = found.consent
     found.session = LoginSession(consent.client_id, consent.scope, found.workspace, LIFETIME_SECONDS, refresh_token="")
-    answer = token_answer(state, found.session, issue_tokens(state, found.session, now))
+    answer = granted_tokens(state, found.session, now)
     return {name: value for name, value in answer.items() if name not in state.omit_login_fields}
 
 
