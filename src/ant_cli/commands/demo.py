@@ -29,24 +29,26 @@ def demo() -> None:
     with load_emulator()() as emulator, tempfile.TemporaryDirectory(prefix="ant-demo-") as home:
         # Only the variables of the job: nothing else of this machine is used.
         job = Session(emulator.env("github") | {"HOME": home})
-        _say(f"1. The emulator of the Claude Platform listens on {emulator.base_url}.")
-        _say("2. This process has the environment of a GitHub Actions job with `id-token: write`. No key is stored.")
+        click.echo(f"1. The emulator of the Claude Platform listens on {emulator.base_url}.")
+        click.echo(
+            "2. This process has the environment of a GitHub Actions job with `id-token: write`. No key is stored."
+        )
         resolution = job.resolution()
-        _say("3. `ant auth status` in the job's log, before any request:")
+        click.echo("3. `ant auth status` in the job's log, before any request:")
         for line in lines(describe(resolution), home=home, now=time.time()):
             click.echo(f"   | {line}".rstrip())
         credentials = resolution.credentials(resolution.require())
-        _say("4. The job's identity token is exchanged for an access token:")
+        click.echo("4. The job's identity token is exchanged for an access token:")
         token = credentials.access_token()
         left = "" if token.expires_at is None else f", expires in {token.expires_at - time.time():.0f} seconds"
         click.echo(f"   | {mask(token.secret)}{left}")
-        _say("5. The available models, from GET /v1/models:")
+        click.echo("5. The available models, from GET /v1/models:")
         with Api(credentials) as api:
             for model in api.items("/v1/models"):
                 click.echo(f"   | {model['id']}")
-        _say(f"6. {_under_exec(job)}")
+        click.echo(f"6. {_under_exec(job)}")
         count = emulator.exchanges
-        _say(f"7. Total: {count} exchange{'' if count == 1 else 's'}")
+        click.echo(f"7. Total: {count} exchange{'' if count == 1 else 's'}")
 
 
 def _under_exec(job: Session) -> str:
@@ -59,7 +61,3 @@ def _under_exec(job: Session) -> str:
     if done.returncode:
         raise click.ClickException(f"the official SDK's program failed: {done.stderr.strip()}")
     return f"`ant exec` provides the same credential to a program that uses the official SDK:\n{done.stdout.rstrip()}"
-
-
-def _say(sentence: str) -> None:
-    click.echo(sentence)

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from ant_wif.admin.setup import PlannedResource, SetupPlan
 
 _MARKS = {"keep": "=", "create": "+", "update": "~"}
-_KINDS = {
-    "issuer": "issuer",
-    "service_account": "service account",
-    "membership": "membership",
-    "rule": "rule",
-}
 _DONE = {"create": "created", "update": "updated", "keep": "kept"}
 
 
@@ -26,7 +20,7 @@ def plan_lines(plan: SetupPlan) -> Iterator[str]:
     """What is there stays (=), what is missing is created (+), what differs is updated (~)."""
     for item in plan.items:
         known = f" ({_shown(item.id)})" if item.id is not None and item.kind != "membership" else ""
-        yield f"{_MARKS[item.action]} {_KINDS[item.kind]:<16} {_shown(item.name)}{known}"
+        yield f"{_MARKS[item.action]} {item.kind.replace('_', ' '):<16} {_shown(item.name)}{known}"
         if item.action == "update":
             for change in item.changes:
                 yield f"    {change.field}: {_value(change.before)} -> {_value(change.after)}"
@@ -47,7 +41,7 @@ def plan_lines(plan: SetupPlan) -> Iterator[str]:
 
 def done_line(item: PlannedResource) -> str:
     of = f" ({_shown(item.id or '')})" if item.kind != "membership" else ""
-    return f"{_DONE[item.action]}: {_KINDS[item.kind]} {_shown(item.name)}{of}"
+    return f"{_DONE[item.action]}: {item.kind.replace('_', ' ')} {_shown(item.name)}{of}"
 
 
 def result_lines(plan: SetupPlan, *, dry_run: bool, planned: bool) -> Iterator[str]:
