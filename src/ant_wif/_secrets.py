@@ -25,6 +25,7 @@ __all__ = [
     "SecretBytes",
     "SecretStr",
     "as_secret",
+    "decoded_part",
     "harmless",
     "harmless_json",
     "harmless_pieces",
@@ -651,10 +652,15 @@ def _is_jwt(text: str) -> bool:
     header, *rest = text.split(".")
     if len(rest) < 2 or not rest[0]:
         return False
+    return isinstance(decoded_part(header), dict)
+
+
+def decoded_part(part: str) -> object:
+    """Decode a part of a JWT to JSON, or return `None`: the decoders' own errors carry its text."""
     try:
-        return isinstance(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))), dict)
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, RecursionError):
-        return False
+        return None
 
 
 def _without_pem(text: str, *, certain: bool) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import codecs
 import contextlib
 import json
@@ -17,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from ant_wif._environment import Pipes, kill_group
 from ant_wif._files import wide_text
 from ant_wif._http import Flow, call, pause
-from ant_wif._secrets import SecretStr, redact, sanitize, sanitize_path
+from ant_wif._secrets import SecretStr, decoded_part, redact, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 
 TIMEOUT_SECONDS = 30.0
@@ -99,7 +98,8 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
         ended = f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
         return f"{ended}; {said}"
     lines = _JWT.finditer(stdout.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n"))
-    tokens = {line.group() for line in lines if _is_json_object(line.group(1))}
+    # The header tells a JWT from three words with dots between them.
+    tokens = {line.group() for line in lines if isinstance(decoded_part(line.group(1).decode("ascii")), dict)}
     if len(tokens) == 1:
         return SecretStr(tokens.pop().decode("ascii"))
     if tokens:
@@ -155,11 +155,3 @@ def _kind(printed: bytearray) -> str:
     except (ValueError, RecursionError):
         return f"{len(printed)} bytes of text"
     return f"{len(printed)} bytes of JSON"
-
-
-def _is_json_object(part: bytes) -> bool:
-    """Tell the header of a JWT from the first of three words with dots between them."""
-    try:
-        return isinstance(json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -6,16 +6,13 @@ they carry `unverified` in their names. Form: RFC 7515 §7.1 (JWS compact), clai
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ant_wif._constants import MAX_ASSERTION_BYTES
 from ant_wif._environment import moment
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._secrets import SecretStr, decoded_part, sanitize
 from ant_wif.errors import IdentityTokenError
 
 CLOCK_LEEWAY_SECONDS = 30
@@ -138,12 +135,7 @@ def _object(assertion: SecretStr, index: int, name: str, source: str) -> dict[st
 
 
 def _decoded(assertion: SecretStr, index: int) -> object:
-    """Decode one part of the JWT to JSON, or return `None`: the decoders' own errors carry its text."""
-    part = assertion.get_secret_value().split(".")[index]
-    try:
-        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return None
+    return decoded_part(assertion.get_secret_value().split(".")[index])
 
 
 def _check_header(token: IdentityToken) -> None:
