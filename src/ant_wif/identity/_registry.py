@@ -17,7 +17,7 @@ from ant_wif._environment import Environment
 from ant_wif._secrets import quoted, sanitize
 from ant_wif._strict import problem_in_words
 from ant_wif.errors import ConfigurationError
-from ant_wif.identity.source import Context, Detection, IdentitySource, Job, not_detected
+from ant_wif.identity.source import Context, Detection, IdentitySource, Job, detected, not_detected
 from ant_wif.identity.variables import PLATFORMS
 
 if TYPE_CHECKING:
@@ -67,10 +67,12 @@ GOOGLE_SERVERLESS_SIGNS = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE
 class Machine(NamedTuple):
     """How a virtual machine of a cloud is recognised.
 
-    `firmware` is what `cloud_of` returns; `variable` names another address of its metadata server.
+    `firmware` is what `cloud_of` returns, `called` what messages call the machine, with an article; `variable` names
+    another address of its metadata server.
     """
 
     firmware: str
+    called: str
     variable: str | None = None
 
 
@@ -97,11 +99,15 @@ class ListedSource(NamedTuple):
             return self.path is not None and os.path.exists(context.locate(self.path))
         return False
 
-    def may_be_this_machine(self, context: Context) -> bool:
+    def detect_machine(self, context: Context) -> Detection:
+        """As `IdentitySource.detect_machine`; the module is loaded only on a machine of the platform."""
         if self.machine is None:
-            return False
-        told = self.machine.variable is not None and self.machine.variable in context.environ
-        return told or cloud_of(context.root) == self.machine.firmware
+            return not_detected(self.name, "")
+        if self.machine.variable is not None and self.machine.variable in context.environ:
+            return detected(self.load()(), f"{self.machine.variable} is set", of_machine=True)
+        if cloud_of(context.root) == self.machine.firmware:
+            return detected(self.load()(), f"the firmware says that this is {self.machine.called}", of_machine=True)
+        return not_detected(self.name, f"the firmware names no {self.machine.called.partition(' ')[2]}")
 
     def load(self) -> type[IdentitySource]:
         return cast(
@@ -141,20 +147,20 @@ BUILT_IN = (
         "azure",
         "Azure",
         ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"),
-        machine=Machine(MICROSOFT, "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+        machine=Machine(MICROSOFT, "an Azure machine", "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
     ),
     ListedSource(
         "aws",
         "Aws",
         (*AWS_SIGNS, "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        machine=Machine(AMAZON, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+        machine=Machine(AMAZON, "an EC2 instance", "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
     ),
     ListedSource(
         "google_cloud",
         "GoogleCloud",
         ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", *GOOGLE_METADATA_SIGNS, *GOOGLE_SERVERLESS_SIGNS),
         path="~/.config/gcloud/application_default_credentials.json",
-        machine=Machine(GOOGLE),
+        machine=Machine(GOOGLE, "a Google machine"),
     ),
     ListedSource("spiffe", "Spiffe", ("SPIFFE_ENDPOINT_SOCKET",)),
     ListedSource("oauth", "OAuth"),
@@ -199,8 +205,7 @@ def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
         if each.name not in _AFTER_MACHINES and each.may_be_here(context):
             yield each.load().detect(context)
     for name in _BY_MACHINE:
-        if listed[name].may_be_this_machine(context):
-            yield listed[name].load().detect_machine(context)
+        yield listed[name].detect_machine(context)
     for name in _AFTER_MACHINES:
         if listed[name].may_be_here(context):
             yield listed[name].load().detect(context)
@@ -211,17 +216,18 @@ def _in_order(context: Context, *, plugins: bool) -> Iterator[Detection]:
 def detect_all(context: Context | None = None) -> list[Detection]:
     """Ask every source whether it recognises this machine: those of this package, then those of others."""
     context = context or Context()
-    found = [_surveyed(each.load(), context) for each in BUILT_IN]
+    found = [_surveyed(each.load(), context, each) for each in BUILT_IN]
     return [*found, *(_asked(plugin, context) for plugin in _plugins())]
 
 
-def _surveyed(source: type[IdentitySource], context: Context) -> Detection:
+def _surveyed(source: type[IdentitySource], context: Context, listed: ListedSource | None = None) -> Detection:
     by_variables = source.detect(context)
-    if by_variables.detected or source.detect_machine.__func__ is IdentitySource.detect_machine.__func__:  # type: ignore[attr-defined]  # class methods have one
+    if by_variables.detected:
         return by_variables
-    by_machine = source.detect_machine(context)
-    reason = by_machine.reason if by_machine.detected else f"{by_variables.reason}; {by_machine.reason}"
-    return replace(by_machine, reason=reason, near_miss=by_variables.near_miss)
+    by_machine = (listed or source).detect_machine(context)
+    if by_machine.detected:
+        return replace(by_machine, near_miss=by_variables.near_miss)
+    return replace(by_variables, reason="; ".join(filter(None, [by_variables.reason, by_machine.reason])))
 
 
 def source_by_name(name: str, context: Context, *, place: str = "") -> IdentitySource:
@@ -233,10 +239,11 @@ def source_by_name(name: str, context: Context, *, place: str = "") -> IdentityS
         ConfigurationError: there is no such source, or it needs more than its name.
     """
     source = _class_named(name, place or "--identity-source or ANT_IDENTITY_SOURCE")
+    listed = next((each for each in BUILT_IN if each.name == name), None)
     try:
-        detection = _surveyed(source, context)
+        detection = _surveyed(source, context, listed)
     except Exception as error:
-        if any(listed.name == name for listed in BUILT_IN):
+        if listed is not None:
             raise
         raise ConfigurationError(
             f"the identity source {name} failed to look around: {type(error).__name__}: {sanitize(error)}", hint=_MENDED

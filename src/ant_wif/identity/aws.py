@@ -19,7 +19,7 @@ from ant_wif._http import Flow, call, is_loopback, mask_foreign_logs, proxy_secr
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
-from ant_wif.identity._registry import AMAZON, AWS_SIGNS, cloud_of
+from ant_wif.identity._registry import AWS_SIGNS
 from ant_wif.identity.source import (
     Context,
     Detection,
@@ -33,7 +33,6 @@ from ant_wif.identity.token import IdentityToken
 
 DEFAULT_REGION = "us-east-1"
 TIMEOUT_SECONDS = 5
-_INSTANCE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 
 _REMEDIES = {
     "OutboundWebIdentityFederationDisabled": (
@@ -81,14 +80,6 @@ class Aws(IdentitySource):
                 "set ANT_IDENTITY_SOURCE=aws to have STS issue one, or project one for Anthropic into the pod",
             )
         return not_detected("aws", none_is_set(*AWS_SIGNS))
-
-    @classmethod
-    def detect_machine(cls, context: Context) -> Detection:
-        if _INSTANCE in context.environ:
-            return detected(cls(), f"{_INSTANCE} is set", of_machine=True)
-        if cloud_of(context.root) == AMAZON:
-            return detected(cls(), "the firmware says that this is an EC2 instance", of_machine=True)
-        return not_detected("aws", "the firmware names no EC2 instance")
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience

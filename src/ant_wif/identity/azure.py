@@ -20,7 +20,6 @@ from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif.errors import IdentitySourceError, IdentityTokenError
 from ant_wif.identity._endpoint import Endpoint
-from ant_wif.identity._registry import MICROSOFT, cloud_of
 from ant_wif.identity.file import read_token
 from ant_wif.identity.source import (
     Context,
@@ -74,14 +73,6 @@ class Azure(IdentitySource):
                         _COMPLETED[variables],
                     )
         return not_detected("azure", none_is_set(*_APP_SERVICE, *_WORKLOAD))
-
-    @classmethod
-    def detect_machine(cls, context: Context) -> Detection:
-        if _IMDS_HOST in context.environ:
-            return detected(cls(), f"{_IMDS_HOST} is set", of_machine=True)
-        if cloud_of(context.root) == MICROSOFT:
-            return detected(cls(), "the firmware says that this is an Azure machine", of_machine=True)
-        return not_detected("azure", "the firmware names no Azure machine")
 
     def unmet(self, context: Context) -> IdentitySourceError | None:
         if self._resource(context) != DEFAULT_AUDIENCE:

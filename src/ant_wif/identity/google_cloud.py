@@ -22,7 +22,7 @@ from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, mask_fo
 from ant_wif._secrets import SecretStr, sanitize, sanitize_path
 from ant_wif.errors import ConfigurationError, IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
-from ant_wif.identity._registry import GOOGLE, GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS, cloud_of
+from ant_wif.identity._registry import GOOGLE_METADATA_SIGNS, GOOGLE_SERVERLESS_SIGNS
 from ant_wif.identity.source import (
     Context,
     Detection,
@@ -138,12 +138,6 @@ class GoogleCloud(IdentitySource):
             if name in context.environ:
                 return detected(cls(), f"{name} is set", of_machine=True)
         return not_detected("google_cloud", none_is_set(FILE, *signs))
-
-    @classmethod
-    def detect_machine(cls, context: Context) -> Detection:
-        if cloud_of(context.root) == GOOGLE:
-            return detected(cls(), "the firmware says that this is a Google machine", of_machine=True)
-        return not_detected("google_cloud", "the firmware names no Google machine")
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         audience = self.audience or context.audience

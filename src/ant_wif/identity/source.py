@@ -119,8 +119,11 @@ class IdentitySource(ABC):
 
     @classmethod
     def detect_machine(cls, context: Context) -> Detection:
-        """Say whether the machine is one of the platform, where no variable says so. Touches no network either."""
-        return not_detected(cls.source, "no machine says so by itself")
+        """Say whether the machine is one of the platform, where no variable says so. Touches no network either.
+
+        It is for sources of other packages; those of this one are recognised by what `BUILT_IN` says.
+        """
+        return not_detected(cls.source, "")
 
     @abstractmethod
     def fetch(self, context: Context) -> Flow[IdentityToken]:
