@@ -270,6 +270,7 @@ def test_azure_pipelines_is_asked_for_a_token_of_the_service_connection(fetch: F
             "a redirect (HTTP 302), which is not",
         ),
         (html(), {}, "found an HTML or XML page"),
+        (reply(f"{OPAQUE}\n"), {}, "found a text of 32 characters"),
         (html(), {"json_field": "a.b"}, "something other than a JSON object with a field `a.b`"),
         (reply({"a": {"c": TOKEN}}), {"json_field": "a.b"}, "a field `a.b`"),
         (reply({"a": {"b": TOKEN}}), {}, "found a JSON document; the token is probably one of its fields"),

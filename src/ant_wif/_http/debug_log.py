@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import re
 import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,9 @@ def log_reply(
     """Log an answer that was read to its end; it may quote secrets that are `known`."""
     if log.isEnabledFor(logging.DEBUG):
         log.debug("< %s %s %s", status, _shown(url), _shown_headers(headers, known))
-        log_body(body, known=known)
+        # A word that is all of an answer is a token, most likely.
+        word = re.fullmatch(rb"\s*([\w.~+/=-]{20,})\s*", body)
+        log_body(body, known=[*known, SecretStr(word[1].decode("ascii"))] if word else known)
 
 
 def log_body(body: bytes, *, known: Iterable[SecretStr] = ()) -> None:
