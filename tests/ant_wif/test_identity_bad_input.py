@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import socket as sockets
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -394,34 +395,43 @@ def test_a_header_s_file_that_cannot_be_read_is_called_what_it_is(fails: Fail, t
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """The variables of a Machine, whose socket is not served, or answers once."""
+def machine(tmp_path: Path) -> Iterator[Callable[..., dict[str, str]]]:
+    """The variables of a Machine, whose socket is not served, or answers each request alike."""
 
     def made(answer: bytes | None = None) -> dict[str, str]:
         path = tmp_path / "api"
         path.unlink(missing_ok=True)
-        with sockets.socket(sockets.AF_UNIX) as listener:
-            listener.bind(str(path))
-            if answer is not None:
-                listener.listen()
-                threading.Thread(target=serve_once, args=(listener.dup(), answer, received), daemon=True).start()
+        listener = opened.enter_context(sockets.socket(sockets.AF_UNIX))
+        listener.bind(str(path))
+        if answer is not None:
+            listener.listen()
+            thread = threading.Thread(target=serve, args=(listener, answer, received), daemon=True)
+            thread.start()
+            opened.callback(thread.join)
+            opened.callback(listener.shutdown, sockets.SHUT_RDWR)
         return {"FLY_APP_NAME": "app", "ANT_FLY_API_SOCKET": str(path)}
 
     received.clear()
-    return made
+    with contextlib.ExitStack() as opened:
+        yield made
 
 
 received: list[bytes] = []
 
 
-def serve_once(listener: sockets.socket, answer: bytes, into: list[bytes]) -> None:
-    with listener, listener.accept()[0] as connection:
-        connection.settimeout(10)
-        seen = b""
-        while b"}" not in seen:
-            seen += connection.recv(65536)
-        into.append(seen)
-        connection.sendall(answer)
+def serve(listener: sockets.socket, answer: bytes, into: list[bytes]) -> None:
+    while True:
+        try:
+            connection = listener.accept()[0]
+        except OSError:
+            return
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(10)
+            seen = b""
+            while b"}" not in seen:
+                seen += connection.recv(65536)
+            into.append(seen)
+            connection.sendall(answer)
 
 
 def test_a_machine_s_socket_gives_a_token_for_the_audience(
@@ -437,12 +447,15 @@ def test_a_machine_s_socket_gives_a_token_for_the_audience(
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (None, "is not served by anything"),
+        (None, "could not be reached: [Errno 111] Connection refused"),
         (denial(403), "returned HTTP 403"),
         (html(), "found an HTML or XML page"),
         (reply(ELSEWHERE), "for another audience"),
         (reply(forged_jwt({"exp": 1})), "expired at 1970-01-01T00:00:01+00:00"),
-        (b"no HTTP\r\n\r\n", "cannot be asked: BadStatusLine"),
+        (b"no HTTP\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 17 + reply(ELSEWHERE), "more than 16 informational responses came"),
+        (reply(ELSEWHERE, headers={"X-Padding": "x" * 65536}), "headers of the answer are larger than 65536 bytes"),
+        (reply(ELSEWHERE, headers={"Content-Encoding": "gzip, gzip, gzip"}), "compressed 3 times"),
     ],
 )
 def test_a_machine_s_socket_that_gives_no_token(

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import httpcore
 import httpx
 
+from ant_wif._environment import unix_socket
 from ant_wif._http.flow import Deadline
 from ant_wif._http.urls import proxy_for, proxy_variable, shown_proxy, tls_context
 from ant_wif._secrets import sanitize
@@ -214,6 +215,44 @@ class _DeadlineBackend(httpcore.NetworkBackend):
             else:
                 return _LimitedStream(stream, self._deadline)
 
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: object = None
+    ) -> httpcore.NetworkStream:
+        del socket_options  # none are set here
+        with _as_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError):
+            return _LimitedStream(_UnixStream(unix_socket(Path(path), self._deadline.left(timeout))), self._deadline)
+
+
+class _UnixStream(httpcore.NetworkStream):
+    """A Unix socket. That of httpcore stays open when the connection is refused."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._connection if info == "socket" else None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _as_httpcore(httpcore.ReadTimeout, httpcore.ReadError):
+            self._connection.settimeout(timeout)
+            return self._connection.recv(max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with _as_httpcore(httpcore.WriteTimeout, httpcore.WriteError):
+            self._connection.settimeout(timeout)
+            self._connection.sendall(buffer)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextlib.contextmanager
+def _as_httpcore(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise (late if isinstance(error, TimeoutError) else failed)(str(error)) from error
+
 
 def _addresses(host: str, port: int) -> list[str]:
     with contextlib.suppress(OSError):
@@ -232,6 +271,12 @@ class _AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         with _valid(host):
             stream = await self._backend.connect_tcp(host, port, self._deadline.left(timeout), *more, **options)
+        return _AsyncLimitedStream(stream, self._deadline)
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, *more: Any, **options: Any
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._backend.connect_unix_socket(path, self._deadline.left(timeout), *more, **options)
         return _AsyncLimitedStream(stream, self._deadline)
 
 
@@ -368,15 +413,17 @@ def _pool(
     *,
     ca_file: Path | None,
     direct: bool,
+    socket: Path | None = None,
 ) -> Any:
     """Make the pool of connections to the host of `url`. Raises as `proxy_for` and `tls_context` do."""
-    proxy = None if direct else proxy_for(url, environ)
+    proxy = None if direct or socket else proxy_for(url, environ)
     needs_tls = any((place or "").lower().startswith("https:") for place in (url, proxy)) or ca_file is not None
     # Reading the authorities takes 10 ms or more, and plain http needs none.
     context = tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     options: dict[str, Any] = {"ssl_context": context, "network_backend": backend, "keepalive_expiry": 5.0}
     awaited = isinstance(backend, _AsyncDeadlineBackend)
     if proxy is None:
+        options["uds"] = None if socket is None else str(socket)
         return (httpcore.AsyncConnectionPool if awaited else httpcore.ConnectionPool)(**options)
     found = httpx.Proxy(proxy)
     to = httpcore.URL(scheme=found.url.raw_scheme, host=found.url.raw_host, port=found.url.port, target=b"/")
@@ -423,9 +470,10 @@ class _Pooled:
         *,
         ca_file: Path | None = None,
         direct: bool = False,
+        socket: Path | None = None,
     ) -> None:
-        self._pool = _pool(url, environ, self._backend(deadline), ca_file=ca_file, direct=direct)
-        self._proxy, self._environ = None if direct else proxy_variable(url, environ), environ
+        self._pool = _pool(url, environ, self._backend(deadline), ca_file=ca_file, direct=direct, socket=socket)
+        self._proxy, self._environ = None if direct or socket else proxy_variable(url, environ), environ
 
     def _way(self) -> _Way:
         return _Way(self._proxy, self._environ)

@@ -94,6 +94,8 @@ class Request:
     """Secrets that the answer may quote, though the request holds them in another form."""
     direct: bool = False
     """Whether to leave out proxies: some endpoints answer only to the machine itself."""
+    socket: Path | None = None
+    """The Unix socket to ask, in place of the host of `url`."""
 
     @property
     def secrets(self) -> tuple[SecretStr, ...]:

@@ -94,8 +94,9 @@ def _send(
     try:
         with mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]), contextlib.ExitStack() as stack:
             if sender is None:
-                transport = Transport(request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct)
-                sender = httpx.Client(transport=transport, trust_env=False)
+                sender = httpx.Client(
+                    transport=Transport(request.url, environ, deadline, **_way(request)), trust_env=False
+                )
                 stack.enter_context(sender)
             response = sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
             stack.callback(response.close)
@@ -140,9 +141,7 @@ async def _asend(
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(mask_foreign_logs([*request.secrets, *proxy_secrets(environ)]))
             if sender is None:
-                transport = AsyncTransport(
-                    request.url, environ, deadline, ca_file=request.ca_file, direct=request.direct
-                )
+                transport = AsyncTransport(request.url, environ, deadline, **_way(request))
                 sender = httpx.AsyncClient(transport=transport, trust_env=False)
                 await stack.enter_async_context(sender)
             response = await sender.send(_outgoing(request), stream=True, auth=None, follow_redirects=False)
@@ -187,7 +186,11 @@ def client_for(url: str, environ: Mapping[str, str], deadline: Deadline, **optio
 
 def _is_special(request: Request) -> bool:
     """Whether a client made for anything else would not do."""
-    return request.direct or request.ca_file is not None
+    return any(_way(request).values())
+
+
+def _way(request: Request) -> dict[str, Any]:
+    return {"ca_file": request.ca_file, "direct": request.direct, "socket": request.socket}
 
 
 class _UnusableAnswerError(ValueError):

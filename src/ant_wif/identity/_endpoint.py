@@ -128,6 +128,11 @@ def socket_problem(path: Path, remedy: str) -> tuple[str, str] | None:
     return None if found else ("is another kind of file", remedy)
 
 
+def whole(reply: Response) -> SecretStr:
+    """Return the whole answer as a token, in a frame that no error passes."""
+    return SecretStr(reply.body.decode("utf-8", "replace").strip())
+
+
 def _field(body: bytes, path: Sequence[str]) -> SecretStr | None:
     """Read it in a frame that no error passes: it holds the bare token."""
     try:
