@@ -309,8 +309,9 @@ def test_a_certificate_that_is_not_trusted_is_told_with_its_issuer_and_gets_no_r
     secret = own_key.private_bytes(encoding, form, NoEncryption())
     (tmp_path / "own.pem").write_bytes(own.public_bytes(encoding) + secret)
     environ = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")} if known else {}
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem")) if known else None
     with serving(tmp_path / "own.pem") as (url, received):
-        for answer in both_ways(Request("GET", url), environ):
+        for answer in (*both_ways(Request("GET", url), environ), *both_ways(Request("GET", url, tls=context), {})):
             if not says:
                 assert isinstance(answer, Response)
                 continue

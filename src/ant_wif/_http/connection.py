@@ -414,12 +414,13 @@ def _pool(
     ca_file: Path | None,
     direct: bool,
     socket: Path | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Any:
     """Make the pool of connections to the host of `url`. Raises as `proxy_for` and `tls_context` do."""
     proxy = None if direct or socket else proxy_for(url, environ)
     needs_tls = any((place or "").lower().startswith("https:") for place in (url, proxy)) or ca_file is not None
     # Reading the authorities takes 10 ms or more, and plain http needs none.
-    context = tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = tls or tls_context(environ, ca_file) if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     options: dict[str, Any] = {"ssl_context": context, "network_backend": backend, "keepalive_expiry": 5.0}
     awaited = isinstance(backend, _AsyncDeadlineBackend)
     if proxy is None:
@@ -471,8 +472,11 @@ class _Pooled:
         ca_file: Path | None = None,
         direct: bool = False,
         socket: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._pool = _pool(url, environ, self._backend(deadline), ca_file=ca_file, direct=direct, socket=socket)
+        self._pool = _pool(
+            url, environ, self._backend(deadline), ca_file=ca_file, direct=direct, socket=socket, tls=tls
+        )
         self._proxy, self._environ = None if direct or socket else proxy_variable(url, environ), environ
 
     def _way(self) -> _Way:

@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
 from ant_wif._environment import elapsed
 from ant_wif._secrets import SecretBytes, SecretStr, redact, sanitize
 from ant_wif._strict import kind_of, read_json
+
+if TYPE_CHECKING:
+    import ssl
 
 T = TypeVar("T")
 
@@ -90,6 +93,8 @@ class Request:
     timeout: float = TIMEOUT_SECONDS
     ca_file: Path | None = None
     """The only authorities to trust, in PEM form, where it is not the system's."""
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """What to check certificates with, and which to show, in place of the system's."""
     known: tuple[SecretStr, ...] = field(default=(), repr=False)
     """Secrets that the answer may quote, though the request holds them in another form."""
     direct: bool = False

@@ -190,7 +190,7 @@ def _is_special(request: Request) -> bool:
 
 
 def _way(request: Request) -> dict[str, Any]:
-    return {"ca_file": request.ca_file, "direct": request.direct, "socket": request.socket}
+    return {"ca_file": request.ca_file, "direct": request.direct, "socket": request.socket, "tls": request.tls}
 
 
 class _UnusableAnswerError(ValueError):

@@ -1,17 +1,10 @@
-"""The transport that google-auth uses here: no proxy, no redirect, and limits in time and size.
-
-Built on `http.client`, because `requests` has no limit for a whole response.
-"""
+"""The transport that google-auth uses here: no proxy, no redirect, and limits in time and size."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
+import json
 import re
-import socket
-import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,79 +14,8 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
-from ant_wif._http import RequestFailure, Response, is_loopback, is_transient, proxy_secrets
-from ant_wif._secrets import SecretBytes, SecretStr, sanitize
-
-LARGEST_BODY = 1 << 20
-
-
-def ask(
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes | None = None,
-    *,
-    timeout: float,
-    until: float,
-    tls: ssl.SSLContext | None = None,
-) -> Response | RequestFailure:
-    """Send a request to where `url` points, and read the answer to its end.
-
-    `timeout` is how many seconds the server may be silent; at `until`, in seconds of
-    `ant_wif._environment.elapsed`, all of it ends. `tls` is for an https URL, in place of the system's.
-    """
-    left = until - elapsed()
-    if left <= 0:
-        return RequestFailure("no time is left", maybe_received=False)
-    target = urlsplit(url)._replace(scheme="", netloc="").geturl()
-    try:
-        with contextlib.closing(_connection(url, min(timeout, left), tls)) as connection:
-            connection.connect()
-            with _ended(connection.sock, until):
-                connection.request(method, target, body, dict(headers))
-                with connection.getresponse() as response:
-                    content = response.read(LARGEST_BODY + 1)
-                    missing = bool(response.length) and len(content) <= LARGEST_BODY
-        reason = "the answer ended early" if missing else None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = sanitize(error, limit=200) or type(error).__name__
-    # The connection was ended from here then, whatever it looked like.
-    if elapsed() >= until:
-        reason = "the answer did not end in time"
-    if reason is not None:
-        return RequestFailure(reason, maybe_received=True, transient=True)
-    if len(content) > LARGEST_BODY:
-        return RequestFailure(f"the answer is larger than {LARGEST_BODY} bytes", maybe_received=True)
-    return Response(
-        response.status, {name.lower(): value for name, value in response.getheaders()}, SecretBytes(content)
-    )
-
-
-def _connection(url: str, timeout: float, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=tls)
-    return http.client.HTTPConnection(parts.netloc, timeout=timeout)
-
-
-@contextlib.contextmanager
-def _ended(connection: socket.socket, until: float) -> Iterator[None]:
-    """Shut the connection down at `until`: its own timeout begins anew with every byte."""
-
-    def shut() -> None:
-        with contextlib.suppress(OSError):
-            # Not the method of an SSL socket, which takes its state away from the reader.
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(until - elapsed(), 0), shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-
+from ant_wif._http import Request, RequestFailure, Response, is_loopback, is_transient, proxy_secrets, run, send
+from ant_wif._secrets import SecretStr
 
 TIMEOUT_SECONDS = 10
 _UNIVERSE = "http://metadata.google.internal/computeMetadata/v1/universe/universe-domain"
@@ -120,7 +42,7 @@ class CheckedRequest(google.auth.transport.requests.Request):
         super().__init__()
         self.status: int | None = None
         self.known = list(proxy_secrets(environ))
-        self._until = until
+        self._environ, self._until = environ, until
         self._host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_ROOT")
 
     def __call__(self, url: str, *arguments: Any, **options: Any) -> Any:
@@ -146,10 +68,17 @@ class CheckedRequest(google.auth.transport.requests.Request):
     ) -> _Answer:
         if self._host:
             url = urlsplit(url)._replace(netloc=self._host).geturl()
-        until = min(self._until, elapsed() + TIMEOUT_SECONDS)
-        # Where the metadata server has certificates, google-auth mounts an adapter that knows them.
-        tls = getattr(self.session.get_adapter(url), "ssl_context", None)
-        reply = ask(method, url, headers or {}, body, timeout=timeout, until=until, tls=tls)
+        request = Request(
+            method,
+            url,
+            headers or {},
+            json=json.loads(body) if body else None,
+            timeout=round(max(min(timeout, self._until - elapsed()), 0), 1),
+            direct=True,
+            # Where the metadata server has certificates, google-auth mounts an adapter that knows them.
+            tls=getattr(self.session.get_adapter(url), "ssl_context", None),
+        )
+        reply = run(send(request), environ=self._environ)
         if isinstance(reply, RequestFailure):
             raise MetadataServerError(f"the metadata server could not be reached: {reply.reason}", reply)
         self.status = reply.status
