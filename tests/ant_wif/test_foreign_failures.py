@@ -459,7 +459,7 @@ def program(command: str) -> dict[str, object]:
         ({"file": "/tmp"}, {}, "/tmp, which {file} names, is a directory", "correct {file}"),
         ({"file": "/dev/null"}, {}, "Missing subject_token", "correct {file}"),
         ({"url": "http://127.0.0.1:9/"}, {}, "Connection refused", "check the network"),
-        ({"url": "nonsense"}, {}, "Invalid URL", "the URLs in the credentials file"),
+        ({"url": "nonsense"}, {}, "URL is missing an 'http://'", "the URLs in the credentials file"),
         (program(GONE), {}, "explicitly allowed", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1"),
         (program(GONE), ALLOWED, f"{GONE}, which {{file}} names, does not exist", "correct {file}"),
         (program("false"), ALLOWED, "return code 1", "correct {file}"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from google.auth.exceptions import TransportError
 
 from ant_wif import IdentityTokenError
 from ant_wif._environment import Environment, elapsed
@@ -22,6 +23,7 @@ from support.misbehaving_server import (
     Behaviour,
     HostileServer,
     Received,
+    chunked_large_body,
     drop_after_reading,
     forged_jwt,
     html,
@@ -180,6 +182,35 @@ def test_a_metadata_server_of_google_that_answers_byte_by_byte_is_left_when_time
             request("http://metadata.google.internal/computeMetadata/v1/", headers=FLAVOR)
     assert elapsed() - began < 10
     assert metadata_server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(chunked_large_body(), "the answer is larger than 1048576 bytes", id="too large"),
+        pytest.param(b"HTTP/1.1 102 Wait\r\n\r\n" * 99, "more than 16 informational responses", id="informational"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 99_999, "the headers of the answer are larger", id="headers"),
+    ],
+)
+def test_a_token_endpoint_that_a_key_of_google_names_is_read_within_limits(
+    fails: Fail, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, metadata_host: object, tmp_path: Path,
+    answer: bytes, says: str,
+) -> None:  # fmt: skip
+    key = Path(emulator.google_service_account(tmp_path / "key.json"))
+    with HostileServer(answer) as server:
+        key.write_text(json.dumps({**json.loads(key.read_text()), "token_uri": f"{server.base_url}/token"}))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        assert says in str(fails(GoogleCloud(), None, "the URLs in the credentials file"))
+
+
+@pytest.mark.parametrize("at_once", [20, 200], ids=["in its head", "in its body"])
+def test_a_token_endpoint_of_google_that_answers_byte_by_byte_is_left_when_time_is_up(at_once: int) -> None:
+    with HostileServer(trickle(reply("x" * 2000), at_once=at_once, pieces=1500, pause=0.02)) as server:
+        request = CheckedRequest({}, elapsed() + 0.5)
+        for expected in ("no answer within 0.5 seconds", "no answer within 0 seconds"):
+            with pytest.raises(TransportError, match=expected):
+                request(f"{server.base_url}/token", "POST", b"grant_type=x", {}, timeout=99)
+        assert server.connections == 1
 
 
 def test_a_number_in_what_google_says_is_not_a_status(

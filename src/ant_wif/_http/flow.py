@@ -90,6 +90,8 @@ class Request:
     headers: Mapping[str, str | SecretStr] = field(default_factory=dict, repr=False)
     json: Mapping[str, object] | None = field(default=None, repr=False)
     form: Mapping[str, str | SecretStr] | None = field(default=None, repr=False)
+    content: SecretBytes | None = None
+    """A body that is neither, whose type is in `headers`."""
     timeout: float = TIMEOUT_SECONDS
     ca_file: Path | None = None
     """The only authorities to trust, in PEM form, where it is not the system's."""
@@ -117,6 +119,8 @@ class Request:
     def body(self) -> bytes | None:
         if self.form is not None:
             return urlencode({name: unwrap(value) for name, value in self.form.items()}).encode()
+        if self.content is not None:
+            return self.content.get_secret_value()
         return None if self.json is None else json.dumps(self.json, default=unwrap).encode()
 
 

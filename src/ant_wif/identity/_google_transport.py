@@ -1,12 +1,12 @@
-"""The transport that google-auth uses here: no proxy, no redirect, and limits in time and size."""
+"""The transport that google-auth uses here: no redirect, and limits in time and size."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import google.auth.exceptions
@@ -14,8 +14,8 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from ant_wif._environment import elapsed
-from ant_wif._http import Request, RequestFailure, Response, is_loopback, is_transient, proxy_secrets, run, send
-from ant_wif._secrets import SecretStr
+from ant_wif._http import Request, RequestFailure, Response, is_transient, proxy_secrets, run, send
+from ant_wif._secrets import SecretBytes, SecretStr, wrap_secrets
 
 TIMEOUT_SECONDS = 10
 _UNIVERSE = "http://metadata.google.internal/computeMetadata/v1/universe/universe-domain"
@@ -31,9 +31,9 @@ class MetadataServerError(google.auth.exceptions.GoogleAuthError):
 
 
 class CheckedRequest(google.auth.transport.requests.Request):
-    """Asks the metadata server without a proxy, follows it nowhere, and refuses an answer without its header.
+    """Asks within our limits, and the metadata server without a proxy; refuses its answer without its header.
 
-    The server is that which `environ` names now: google-auth looks only once, when it is imported. It is
+    The server is that which `environ` names now: google-auth looks only once, when it is imported. All are
     asked until `until`, in seconds of `ant_wif._environment.elapsed`, each time for ten seconds at most.
     `status` is that of the last answer, `known` what no message may quote: tokens, and passwords of proxies.
     """
@@ -44,51 +44,51 @@ class CheckedRequest(google.auth.transport.requests.Request):
         self.known = list(proxy_secrets(environ))
         self._environ, self._until = environ, until
         self._host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_ROOT")
+        self._authorities = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
 
-    def __call__(self, url: str, *arguments: Any, **options: Any) -> Any:
-        options["timeout"] = min(options.get("timeout") or TIMEOUT_SECONDS, TIMEOUT_SECONDS)
-        self.status = None
-        if urlsplit(url).path.startswith("/computeMetadata/"):
-            response = self._metadata(url, *arguments, **options)
-        else:
-            if is_loopback(urlsplit(url).hostname or ""):
-                options["proxies"] = {"http": "", "https": ""}  # requests would take those of the environment
-            response = super().__call__(url, *arguments, **options)  # type: ignore[no-untyped-call]  # google-auth has no types
-            self.status = response.status
-        return response
-
-    def _metadata(
+    def __call__(
         self,
         url: str,
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        *,
-        timeout: float,
+        timeout: float | None = None,
+        **_: object,
     ) -> _Answer:
-        if self._host:
+        self.status = None
+        is_metadata = urlsplit(url).path.startswith("/computeMetadata/")
+        if is_metadata and self._host:
             url = urlsplit(url)._replace(netloc=self._host).geturl()
         request = Request(
             method,
             url,
-            headers or {},
-            json=json.loads(body) if body else None,
-            timeout=round(max(min(timeout, self._until - elapsed()), 0), 1),
-            direct=True,
+            cast("dict[str, str | SecretStr]", wrap_secrets(dict(headers or {}))),
+            content=SecretBytes(body) if body else None,
+            timeout=round(max(min(timeout or TIMEOUT_SECONDS, TIMEOUT_SECONDS, self._until - elapsed()), 0), 1),
+            ca_file=Path(self._authorities) if self._authorities and not is_metadata else None,
             # Where the metadata server has certificates, google-auth mounts an adapter that knows them.
-            tls=getattr(self.session.get_adapter(url), "ssl_context", None),
+            tls=getattr(self.session.get_adapter(url), "ssl_context", None) if is_metadata else None,
+            known=tuple(self.known),
+            direct=is_metadata,
         )
         reply = run(send(request), environ=self._environ)
+        if isinstance(reply, Response):
+            self.status = reply.status
+        if is_metadata:
+            self._check_metadata(url, reply)
+        if isinstance(reply, RequestFailure):
+            raise google.auth.exceptions.TransportError(reply.reason)
+        return _Answer(reply)
+
+    def _check_metadata(self, url: str, reply: Response | RequestFailure) -> None:
         if isinstance(reply, RequestFailure):
             raise MetadataServerError(f"the metadata server could not be reached: {reply.reason}", reply)
-        self.status = reply.status
         if is_transient(reply):
             raise MetadataServerError(f"the metadata server returned HTTP {reply.status}", reply)
         if reply.headers.get("metadata-flavor") != "Google":
             raise google.auth.exceptions.InvalidOperation("the answer lacks the header Metadata-Flavor: Google")
         if urlsplit(url).path.endswith("/identity"):
             self.known.append(SecretStr(reply.body.decode("utf-8", "replace")))
-        return _Answer(reply)
 
 
 @dataclass(frozen=True)
