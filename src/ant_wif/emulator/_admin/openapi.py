@@ -139,22 +139,29 @@ def _operation(
     body: str | None = None,
     needs_body: bool = True,
 ) -> _Object:
-    described: _Object = {
-        "summary": summary,
-        "operationId": summary.lower().replace(" ", "_"),
-        "parameters": [_VERSION, *parameters],
-        "responses": {
-            "200": {"description": "Done", "content": _json(answer)},
-            **{str(status): {"$ref": f"#/components/responses/{status}"} for status in (401, 403, *refusals)},
-        },
-    }
+    described = _described(summary, _json(answer), (401, 403, *refusals), parameters=[_VERSION, *parameters])
     if body is not None:
         described["requestBody"] = {"required": needs_body, "content": _json(body)}
     return described
 
 
+def _described(summary: str, content: _Object | None, refusals: Iterable[int], **more: object) -> _Object:
+    """Return an operation that answers with `content`, or with 204 where there is none."""
+    done = {"204": {"description": "Done"}} if content is None else {"200": {"description": "Done", "content": content}}
+    return {
+        "summary": summary,
+        "operationId": summary.lower().replace(" ", "_"),
+        "responses": {**done, **{str(each): {"$ref": f"#/components/responses/{each}"} for each in refusals}},
+        **more,
+    }
+
+
 def _json(model: str) -> _Object:
-    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=_component(model))}}}
+    return _json_of({"$ref": _REFERENCE.format(model=_component(model))})
+
+
+def _json_of(schema: _Object) -> _Object:
+    return {"application/json": {"schema": schema}}
 
 
 def _component(model: str) -> str:
@@ -199,20 +206,9 @@ def _control(
     summary: str, answer: _Object | None, refusals: Iterable[int] = (), *, body: _Object | None = None, **more: object
 ) -> _Object:
     """Return an operation for tests, which needs no credential."""
-    status, content = ("204", None) if answer is None else ("200", {"application/json": {"schema": answer}})
-    described: _Object = {
-        "summary": summary,
-        "operationId": summary.lower().replace(" ", "_"),
-        "security": [],
-        "responses": {
-            status: {"description": "Done", **({"content": content} if content else {})},
-            **{str(each): {"$ref": f"#/components/responses/{each}"} for each in (403, *refusals)},
-        },
-        **more,
-    }
     if body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    return described
+        more["requestBody"] = {"required": True, "content": _json_of(body)}
+    return _described(summary, None if answer is None else _json_of(answer), (403, *refusals), security=[], **more)
 
 
 def _object(properties: _Object) -> _Object:
