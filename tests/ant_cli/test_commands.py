@@ -15,7 +15,7 @@ import pytest
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator, Fault
-from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
+from support.samples import ORGANIZATION, RULE, WORKSPACE, login_profile
 
 from .conftest import Ant
 
@@ -176,144 +176,6 @@ class TestLogout:
         assert [entry.name for entry in directory.path.iterdir()] == ["somebody-elses"]
 
 
-class TestProfile:
-    def test_list_marks_the_active_one(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("default", login_profile())
-        directory.write("work", login_profile())
-        directory.activate("work")
-        assert ant("profile", "list").out == "  default\n* work\n"
-        listed = [json.loads(line) for line in ant("profile", "list", "--format", "jsonl").out.splitlines()]
-        assert listed == [{"name": "default", "active": False}, {"name": "work", "active": True}]
-
-    def test_set_and_get_one_value(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("default", federation_profile(future={"kept": True}))
-        outcome = ant("profile", "set", "workspace_id", WORKSPACE)
-        assert outcome.status == 0
-        assert outcome.err == f"workspace_id of the profile 'default' is now {WORKSPACE}\n"
-        assert ant("profile", "get", "workspace_id").out == f"{WORKSPACE}\n"
-        assert directory.read("default").document["future"] == {"kept": True}
-
-    def test_get_prints_the_whole_profile(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("default", federation_profile())
-        assert ant("profile", "get").json() == federation_profile()
-
-    def test_get_masks_what_looks_like_a_secret(self, ant: Ant, directory: ConfigDir) -> None:
-        secret = f"sk-ant-oat01-{'s3cr3t' * 6}"
-        source = {"source": "command", "command": ["curl", "-H", f"Authorization: Bearer {secret}", "--url", "x"]}
-        inner = {"type": "oidc_federation", "identity_token": {**source, "client_secret": "hunter22"}}
-        document = federation_profile(workspace_id=secret, authentication=inner)
-        directory.config_path("default").parent.mkdir(parents=True)
-        directory.config_path("default").write_text(json.dumps(document))
-        for key in ([], ["authentication"], ["workspace_id"]):
-            for form in ("auto", "json", "yaml"):
-                outcome = ant("profile", "get", *key, "--format", form)
-                assert outcome.status == 0, outcome.err
-                assert "s3cr3ts3cr3t" not in outcome.out
-                assert "hunter22" not in outcome.out
-        shown = ant("profile", "get", "authentication").json()["identity_token"]["command"]
-        assert (shown[:2], shown[3:]) == (["curl", "-H"], ["--url", "x"])
-
-    def test_another_organization_clears_the_workspace_and_says_so(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("default", federation_profile(workspace_id=WORKSPACE))
-        outcome = ant("profile", "set", "organization_id", "11111111-2222-4333-8444-555555555555")
-        assert "workspace_id was removed" in outcome.err
-        assert "workspace_id" not in directory.read("default").document
-
-    @pytest.mark.parametrize("key", ["scope", "client_id", "console_url"])
-    def test_login_keys_are_refused_on_a_federation_profile(self, ant: Ant, directory: ConfigDir, key: str) -> None:
-        directory.write("default", federation_profile())
-        outcome = ant("profile", "set", key, "https://x.example")
-        assert outcome.status == 1
-        assert "belongs to login profiles" in outcome.err
-
-    def test_an_unknown_key_lists_the_known_ones(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("default", federation_profile())
-        outcome = ant("profile", "set", "colour", "blue")
-        assert outcome.status == 1
-        assert "workspace_id, base_url, organization_id, scope, client_id, console_url" in outcome.err
-
-    def test_set_on_a_missing_profile_names_the_login(self, ant: Ant) -> None:
-        outcome = ant("profile", "set", "workspace_id", WORKSPACE, "--profile", "work")
-        assert outcome.status == 1
-        assert "ant auth login --profile work" in outcome.err
-
-    def test_a_base_url_that_must_not_carry_a_token_is_refused(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("default", federation_profile())
-        before = directory.config_path("default").read_bytes()
-        outcome = ant("profile", "set", "base_url", "http://localhost.evil.example")
-        assert outcome.status == 1
-        assert "must use https" in outcome.err
-        assert directory.config_path("default").read_bytes() == before
-
-    def test_activate_needs_a_profile_that_exists(self, ant: Ant, directory: ConfigDir) -> None:
-        assert ant("profile", "activate", "absent").status == 1
-        assert not directory.pointer_path.exists()
-        directory.write("work", login_profile())
-        assert ant("profile", "activate", "work").status == 0
-        assert directory.pointer_path.read_text() == "work\n"
-
-    def test_activate_says_when_a_variable_still_wins(self, ant: Ant, directory: ConfigDir) -> None:
-        directory.write("work", login_profile())
-        assert "ANTHROPIC_PROFILE=other" in ant("profile", "activate", "work", ANTHROPIC_PROFILE="other").err
-
-    def test_create_writes_a_federation_profile_from_the_environment(self, ant: Ant, directory: ConfigDir) -> None:
-        outcome = ant(
-            "profile", "create", "ci", "--federation", "--workspace-id", WORKSPACE,
-            ANTHROPIC_IDENTITY_TOKEN_FILE="/run/token", ANTHROPIC_SERVICE_ACCOUNT_ID="svac_01X", **FEDERATION,
-        )  # fmt: skip
-        assert outcome.status == 0
-        assert directory.read("ci").document == {
-            "version": "1.0",
-            "authentication": {
-                "type": "oidc_federation",
-                "federation_rule_id": RULE,
-                "service_account_id": "svac_01X",
-                "identity_token": {"source": "file", "path": "/run/token"},
-            },
-            "organization_id": ORGANIZATION,
-            "workspace_id": WORKSPACE,
-        }
-        assert stat.S_IMODE(directory.config_path("ci").stat().st_mode) == 0o644
-
-    def test_create_says_when_the_official_sdks_will_refuse_the_profile(self, ant: Ant) -> None:
-        outcome = ant("profile", "create", "ci", "--federation", "--identity-source", "github_actions", **FEDERATION)
-        assert outcome.status == 0
-        assert "official SDKs refuse" in outcome.err
-
-    def test_create_names_what_is_missing_and_overwrites_nothing(self, ant: Ant, directory: ConfigDir) -> None:
-        outcome = ant("profile", "create", "ci", "--federation")
-        assert outcome.status == 1
-        assert "--federation-rule or ANTHROPIC_FEDERATION_RULE_ID" in outcome.err
-        directory.write("ci", federation_profile())
-        assert ant("profile", "create", "ci", "--federation", **FEDERATION).status == 1
-        assert directory.read("ci").document == federation_profile()
-
-    def test_create_refuses_an_id_that_could_only_be_denied(self, ant: Ant, directory: ConfigDir) -> None:
-        outcome = ant("profile", "create", "ci", "--federation", "--organization-id", "acme", **FEDERATION)
-        assert outcome.status == 1
-        assert "error: --organization-id is not a valid organization ID\n  found: 'acme'\n" in outcome.err
-        assert directory.names() == []
-
-    def test_delete_asks_and_without_a_terminal_wants_yes(self, ant: Ant, directory: ConfigDir) -> None:
-        _store_login(directory, "work")
-        directory.activate("work")
-        assert ant("profile", "delete", "work").status == 2
-        assert directory.names() == ["work"]
-        assert ant("profile", "delete", "work", "--yes").status == 0
-        assert directory.names() == []
-        assert not directory.credentials_path("work").exists()
-        assert not directory.pointer_path.exists()
-
-    def test_delete_of_an_absent_profile_is_an_error(self, ant: Ant) -> None:
-        assert ant("profile", "delete", "absent", "--yes").status == 1
-
-    @pytest.mark.parametrize("name", ["../x", ".hidden", "a/b", "a b", ""])
-    def test_a_name_that_no_profile_can_have_is_refused(self, ant: Ant, name: str) -> None:
-        outcome = ant("profile", "activate", name)
-        assert outcome.status == 1
-        assert "is not a valid profile name" in outcome.err
-
-
 class TestIdentity:
     def test_detect_says_when_there_is_nothing(self, ant: Ant) -> None:
         outcome = ant("identity", "detect")
@@ -368,14 +230,6 @@ class TestIdentity:
         assert outcome.status == 3
         assert "id-token: write" in outcome.err
         assert "fork" in outcome.err
-
-
-class TestModels:
-    def test_a_key_that_the_api_refuses_exits_with_4(self, ant: Ant, emulator: Emulator) -> None:
-        outcome = ant("models", "list", ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=emulator.base_url)
-        assert outcome.status == 4
-        assert "ant auth status" in outcome.err
-        assert KEY not in outcome.err
 
 
 class TestEmulator:

@@ -95,6 +95,7 @@ def test_the_version_names_the_program(ant: Ant) -> None:
         ("messages batch create", "there is no command for batches; `ant api /v1/messages/batches` reaches them"),
         ("users", "there is no command for users; `ant api /v1/organizations/users` reaches them"),
         ("usage", "ant --help"),
+        ("models nonsense", "ant models --help"),
         ("init", "ant --help"),
     ],
 )

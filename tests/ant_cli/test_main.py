@@ -56,13 +56,6 @@ def test_an_error_is_a_line_its_facts_one_a_line_and_a_hint_on_stderr(ant: Ant) 
     assert [tier[:5] for tier in tiers[4:]] == ["  (3)", "  (4)", "  (5)"]
 
 
-def test_wrong_usage_exits_with_2(ant: Ant) -> None:
-    outcome = ant("models", "nonsense")
-    assert outcome.status == 2
-    assert outcome.err.startswith("error: unknown command 'nonsense'\n")
-    assert "hint: ant models --help" in outcome.err
-
-
 def test_an_empty_option_is_wrong_usage(ant: Ant) -> None:
     outcome = ant("models", "list", "--api-key", "")
     assert outcome.status == 2

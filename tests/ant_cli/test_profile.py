@@ -1,16 +1,17 @@
-"""`ant profile get`, `set` and `unset`: what is stored, what is refused, and what becomes of a cached token."""
+"""`ant profile`: what is stored, what is refused, and what becomes of a cached token."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
-from support.samples import ORGANIZATION, WORKSPACE, federation_profile, login_profile
+from support.samples import ORGANIZATION, RULE, WORKSPACE, federation_profile, login_profile
 
 from .conftest import Ant
 
@@ -26,13 +27,14 @@ VALUES = {
 BAD = {
     "workspace_id": ("Default", "a b", "wrkspc_", "wrkspc_\u200ex", "wrkspc_x\x00"),
     "organization_id": ("acme", f"org_{ORGANIZATION}", ORGANIZATION[:-1]),
-    "base_url": ("api.example", "http://api.example", "https://user@api.example"),
+    "base_url": ("api.example", "http://localhost.evil.example", "https://user@api.example"),
     "console_url": ("console.example", "ftp://console.example"),
     "client_id": ("a b", "\u00e4"),
     "scope": ('a"b', "a\nb"),
 }
 WHITE = (" {}", "{}  ", "{}\r", "\t{}\r\n")
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
+FEDERATION = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
 
 
 @pytest.fixture
@@ -243,3 +245,123 @@ def test_a_link_to_a_file_that_is_gone_is_named_and_its_hint_mends_it(ant: Ant, 
     assert outcome.err.rstrip().endswith("or remove the link: ant profile delete staging")
     assert ant("profile", "delete", "staging", "--yes").status == 0
     assert "does not exist" in ant("--profile", "staging", "profile", "get").err
+
+
+def test_list_marks_the_active_one(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("default", login_profile())
+    directory.write("work", login_profile())
+    directory.activate("work")
+    assert ant("profile", "list").out == "  default\n* work\n"
+    listed = [json.loads(line) for line in ant("profile", "list", "--format", "jsonl").out.splitlines()]
+    assert listed == [{"name": "default", "active": False}, {"name": "work", "active": True}]
+
+
+def test_set_says_what_it_set_and_keeps_the_rest(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("default", federation_profile(future={"kept": True}))
+    outcome = ant("profile", "set", "workspace_id", WORKSPACE)
+    assert (outcome.status, outcome.err) == (0, f"workspace_id of the profile 'default' is now {WORKSPACE}\n")
+    assert ant("profile", "get").json() == federation_profile(future={"kept": True}, workspace_id=WORKSPACE)
+
+
+def test_get_masks_what_looks_like_a_secret(ant: Ant, directory: ConfigDir) -> None:
+    secret = f"sk-ant-oat01-{'s3cr3t' * 6}"
+    source = {"source": "command", "command": ["curl", "-H", f"Authorization: Bearer {secret}", "--url", "x"]}
+    inner = {"type": "oidc_federation", "identity_token": {**source, "client_secret": "hunter22"}}
+    document = federation_profile(workspace_id=secret, authentication=inner)
+    directory.config_path("default").parent.mkdir(parents=True)
+    directory.config_path("default").write_text(json.dumps(document))
+    for key in ([], ["authentication"], ["workspace_id"]):
+        for form in ("auto", "json", "yaml"):
+            outcome = ant("profile", "get", *key, "--format", form)
+            assert outcome.status == 0, outcome.err
+            assert "s3cr3ts3cr3t" not in outcome.out
+            assert "hunter22" not in outcome.out
+    shown = ant("profile", "get", "authentication").json()["identity_token"]["command"]
+    assert (shown[:2], shown[3:]) == (["curl", "-H"], ["--url", "x"])
+
+
+def test_another_organization_clears_the_workspace_and_says_so(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("default", federation_profile(workspace_id=WORKSPACE))
+    outcome = ant("profile", "set", "organization_id", ANOTHER)
+    assert "workspace_id was removed" in outcome.err
+    assert "workspace_id" not in directory.read("default").document
+
+
+@pytest.mark.parametrize("key", ["scope", "client_id", "console_url"])
+def test_login_keys_are_refused_on_a_federation_profile(ant: Ant, directory: ConfigDir, key: str) -> None:
+    directory.write("default", federation_profile())
+    outcome = ant("profile", "set", key, "https://x.example")
+    assert outcome.status == 1
+    assert "belongs to login profiles" in outcome.err
+
+
+def test_activate_needs_a_profile_that_exists(ant: Ant, directory: ConfigDir) -> None:
+    assert ant("profile", "activate", "absent").status == 1
+    assert not directory.pointer_path.exists()
+    directory.write("work", login_profile())
+    assert ant("profile", "activate", "work").status == 0
+    assert directory.pointer_path.read_text() == "work\n"
+
+
+def test_activate_says_when_a_variable_still_wins(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("work", login_profile())
+    assert "ANTHROPIC_PROFILE=other" in ant("profile", "activate", "work", ANTHROPIC_PROFILE="other").err
+
+
+def test_create_writes_a_federation_profile_from_the_environment(ant: Ant, directory: ConfigDir) -> None:
+    outcome = ant(
+        "profile", "create", "ci", "--federation", "--workspace-id", WORKSPACE,
+        ANTHROPIC_IDENTITY_TOKEN_FILE="/run/token", ANTHROPIC_SERVICE_ACCOUNT_ID="svac_01X", **FEDERATION,
+    )  # fmt: skip
+    assert outcome.status == 0
+    assert directory.read("ci").document == {
+        "version": "1.0",
+        "authentication": {
+            "type": "oidc_federation",
+            "federation_rule_id": RULE,
+            "service_account_id": "svac_01X",
+            "identity_token": {"source": "file", "path": "/run/token"},
+        },
+        "organization_id": ORGANIZATION,
+        "workspace_id": WORKSPACE,
+    }
+    assert stat.S_IMODE(directory.config_path("ci").stat().st_mode) == 0o644
+
+
+def test_create_names_what_is_missing_and_overwrites_nothing(ant: Ant, directory: ConfigDir) -> None:
+    outcome = ant("profile", "create", "ci", "--federation")
+    assert outcome.status == 1
+    assert "--federation-rule or ANTHROPIC_FEDERATION_RULE_ID" in outcome.err
+    directory.write("ci", federation_profile())
+    assert ant("profile", "create", "ci", "--federation", **FEDERATION).status == 1
+    assert directory.read("ci").document == federation_profile()
+
+
+def test_create_refuses_an_id_that_could_only_be_denied(ant: Ant, directory: ConfigDir) -> None:
+    outcome = ant("profile", "create", "ci", "--federation", "--organization-id", "acme", **FEDERATION)
+    assert outcome.status == 1
+    assert "error: --organization-id is not a valid organization ID\n  found: 'acme'\n" in outcome.err
+    assert directory.names() == []
+
+
+def test_delete_asks_and_without_a_terminal_wants_yes(ant: Ant, directory: ConfigDir) -> None:
+    directory.write("work", login_profile())
+    directory.write_credentials(directory.credentials_path("work"), {"access_token": SecretStr(TOKEN)})
+    directory.activate("work")
+    assert ant("profile", "delete", "work").status == 2
+    assert directory.names() == ["work"]
+    assert ant("profile", "delete", "work", "--yes").status == 0
+    assert directory.names() == []
+    assert not directory.credentials_path("work").exists()
+    assert not directory.pointer_path.exists()
+
+
+def test_delete_of_an_absent_profile_is_an_error(ant: Ant) -> None:
+    assert ant("profile", "delete", "absent", "--yes").status == 1
+
+
+@pytest.mark.parametrize("name", ["../x", ".hidden", "a/b", "a b", ""])
+def test_a_name_that_no_profile_can_have_is_refused(ant: Ant, name: str) -> None:
+    outcome = ant("profile", "activate", name)
+    assert outcome.status == 1
+    assert "is not a valid profile name" in outcome.err
