@@ -67,6 +67,14 @@ def server() -> Iterator[HostileServer]:
         yield started
 
 
+@pytest.fixture
+def release(server: HostileServer) -> Iterator[threading.Event]:
+    """What an answer of the server is held for. It is let go in any case before the server stops."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
 def credentials_for(emulator: Emulator, clock: Callable[[], float] = time.time) -> Credentials:
     return ant_wif.resolve(environ=emulator.env(), clock=clock)
 
@@ -232,8 +240,9 @@ def profile_environ(emulator: Emulator, root: Path) -> dict[str, str]:
 # --- an endpoint that fails -------------------------------------------------------------------------
 
 
-def test_when_the_exchange_fails_all_waiting_threads_get_that_error_after_one_request(server: HostileServer) -> None:
-    release = threading.Event()
+def test_when_the_exchange_fails_all_waiting_threads_get_that_error_after_one_request(
+    release: threading.Event, server: HostileServer
+) -> None:
     server.behaviour = held(release, denial())
     credentials = credentials_at(server)
     outcomes: list[BaseException] = []
@@ -246,10 +255,8 @@ def test_when_the_exchange_fails_all_waiting_threads_get_that_error_after_one_re
     threads = [threading.Thread(target=one, daemon=True) for _ in range(MANY)]
     for thread in threads:
         thread.start()
-    try:
-        wait_until(lambda: waiting_for_another(threads) == MANY - 1)
-    finally:
-        release.set()
+    wait_until(lambda: waiting_for_another(threads) == MANY - 1)
+    release.set()
     for thread in threads:
         thread.join(GENEROUS_SECONDS)
     assert len(outcomes) == MANY
@@ -291,8 +298,9 @@ def test_an_identity_source_that_fails_sends_nothing_for_any_of_the_callers(serv
 
 
 @BACKENDS
-def test_a_cancelled_leader_does_not_strand_the_others(backend: str, server: HostileServer) -> None:
-    release = threading.Event()
+def test_a_cancelled_leader_does_not_strand_the_others(
+    backend: str, release: threading.Event, server: HostileServer
+) -> None:
     server.behaviour = in_turn(held(release, b""), reply(grant("sk-ant-oat01-after")))
     credentials = credentials_at(server)
 
@@ -318,16 +326,14 @@ def test_a_cancelled_leader_does_not_strand_the_others(backend: str, server: Hos
             leader.cancel()
         return found
 
-    try:
-        assert guarded(lambda: anyio.run(story, backend=backend)) == ["sk-ant-oat01-after"] * MANY
-    finally:
-        release.set()
+    assert guarded(lambda: anyio.run(story, backend=backend)) == ["sk-ant-oat01-after"] * MANY
     assert len(server.requests) == 2
 
 
 @BACKENDS
-def test_a_cancelled_follower_does_not_disturb_others(backend: str, server: HostileServer) -> None:
-    release = threading.Event()
+def test_a_cancelled_follower_does_not_disturb_others(
+    backend: str, release: threading.Event, server: HostileServer
+) -> None:
     server.behaviour = held(release, reply(grant("sk-ant-oat01-one")))
     credentials = credentials_at(server)
 
@@ -347,15 +353,13 @@ def test_a_cancelled_follower_does_not_disturb_others(backend: str, server: Host
             release.set()
         return found
 
-    try:
-        assert guarded(lambda: anyio.run(story, backend=backend)) == ["sk-ant-oat01-one"] * 2
-    finally:
-        release.set()
+    assert guarded(lambda: anyio.run(story, backend=backend)) == ["sk-ant-oat01-one"] * 2
     assert len(server.requests) == 1
 
 
-def test_threads_that_wait_for_a_cancelled_task_make_the_exchange_themselves(server: HostileServer) -> None:
-    release = threading.Event()
+def test_threads_that_wait_for_a_cancelled_task_make_the_exchange_themselves(
+    release: threading.Event, server: HostileServer
+) -> None:
     server.behaviour = in_turn(held(release, b""), reply(grant("sk-ant-oat01-after")))
     credentials = credentials_at(server)
     found: list[str] = []
@@ -372,18 +376,16 @@ def test_threads_that_wait_for_a_cancelled_task_make_the_exchange_themselves(ser
         with pytest.raises(asyncio.CancelledError):
             await leader
 
-    try:
-        guarded(lambda: asyncio.run(story()))
-        for thread in threads:
-            thread.join(GENEROUS_SECONDS / 2)
-    finally:
-        release.set()
+    guarded(lambda: asyncio.run(story()))
+    for thread in threads:
+        thread.join(GENEROUS_SECONDS / 2)
     assert found == ["sk-ant-oat01-after"] * len(threads)
     assert len(server.requests) == 2
 
 
-def test_an_event_loop_that_ends_in_the_middle_leaves_the_credential_usable(server: HostileServer) -> None:
-    release = threading.Event()
+def test_an_event_loop_that_ends_in_the_middle_leaves_the_credential_usable(
+    release: threading.Event, server: HostileServer
+) -> None:
     server.behaviour = in_turn(held(release, b""), reply(grant("sk-ant-oat01-after")))
     credentials = credentials_at(server)
 
@@ -394,12 +396,9 @@ def test_an_event_loop_that_ends_in_the_middle_leaves_the_credential_usable(serv
             await asyncio.sleep(0.002)
 
     abandoned: list[asyncio.Task[str]] = []
-    try:
-        guarded(lambda: asyncio.run(abandon()))
-        assert abandoned[0].cancelled()
-        assert guarded(credentials.token) == "sk-ant-oat01-after"
-    finally:
-        release.set()
+    guarded(lambda: asyncio.run(abandon()))
+    assert abandoned[0].cancelled()
+    assert guarded(credentials.token) == "sk-ant-oat01-after"
 
 
 # --- blocking calls where they should not be ---------------------------------------------------------
@@ -408,9 +407,8 @@ def test_an_event_loop_that_ends_in_the_middle_leaves_the_credential_usable(serv
 @BACKENDS
 @pytest.mark.parametrize("shared", [False, True], ids=["memory", "shared"])
 def test_a_blocking_call_in_a_coroutine_does_not_wait_for_the_event_loop_that_it_stops(
-    backend: str, shared: bool, server: HostileServer, tmp_path: Path
+    backend: str, shared: bool, release: threading.Event, server: HostileServer, tmp_path: Path
 ) -> None:
-    release = threading.Event()
     server.behaviour = in_turn(held(release, reply(grant("sk-ant-oat01-one"))), reply(grant("sk-ant-oat01-two")))
     credentials = credentials_at(server, environ={"HOME": str(tmp_path)} if shared else {})
 
@@ -429,16 +427,14 @@ def test_a_blocking_call_in_a_coroutine_does_not_wait_for_the_event_loop_that_it
             release.set()
         return blocking, found
 
-    try:
-        blocking, found = guarded(lambda: anyio.run(story, backend=backend))
-    finally:
-        release.set()
+    blocking, found = guarded(lambda: anyio.run(story, backend=backend))
     assert blocking == "sk-ant-oat01-two"
     assert found == ["sk-ant-oat01-one"] * 2
 
 
-def test_a_blocking_call_in_a_coroutine_waits_for_another_thread(server: HostileServer) -> None:
-    release = threading.Event()
+def test_a_blocking_call_in_a_coroutine_waits_for_another_thread(
+    release: threading.Event, server: HostileServer
+) -> None:
     server.behaviour = held(release, reply(grant("sk-ant-oat01-one")))
     credentials = credentials_at(server)
     found: list[str] = []
@@ -450,11 +446,8 @@ def test_a_blocking_call_in_a_coroutine_waits_for_another_thread(server: Hostile
     other.start()
     wait_until(lambda: len(server.requests) == 1)
     threading.Timer(0.05, release.set).start()
-    try:
-        assert guarded(lambda: asyncio.run(story())) == "sk-ant-oat01-one"
-        other.join(GENEROUS_SECONDS / 2)
-    finally:
-        release.set()
+    assert guarded(lambda: asyncio.run(story())) == "sk-ant-oat01-one"
+    other.join(GENEROUS_SECONDS / 2)
     assert found == ["sk-ant-oat01-one"]
     assert len(server.requests) == 1
 
@@ -617,9 +610,8 @@ def test_a_token_that_is_due_as_it_comes_counts_as_a_failure(clock: Clock) -> No
 
 
 def test_in_the_advisory_window_one_refreshes_while_the_others_keep_the_token(
-    server: HostileServer, clock: Clock
+    release: threading.Event, server: HostileServer, clock: Clock
 ) -> None:
-    release = threading.Event()
     server.behaviour = in_turn(
         reply(grant("sk-ant-oat01-old", expires_in=TEN_MINUTES)), held(release, reply(grant("sk-ant-oat01-new")))
     )
@@ -629,13 +621,11 @@ def test_in_the_advisory_window_one_refreshes_while_the_others_keep_the_token(
     found: list[str] = []
     leader = threading.Thread(target=lambda: found.append(credentials.token()), daemon=True)
     leader.start()
-    try:
-        wait_until(lambda: len(server.requests) == 2)
-        assert at_once(credentials.token) == ["sk-ant-oat01-old"] * MANY
-        assert found == []
-    finally:
-        release.set()
-        leader.join(GENEROUS_SECONDS)
+    wait_until(lambda: len(server.requests) == 2)
+    assert at_once(credentials.token) == ["sk-ant-oat01-old"] * MANY
+    assert found == []
+    release.set()
+    leader.join(GENEROUS_SECONDS)
     assert found == [credentials.token()] == ["sk-ant-oat01-new"]
     assert len(server.requests) == 2
 
