@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -22,22 +23,30 @@ from .conftest import Ant
 Environ = dict[str, str]
 
 
-def log_in(emulator: Emulator, *words: str, environ: Environ, pick: str | None = None) -> tuple[int, str, str]:
-    """Log in as a person who approves; return the exit status, what was printed, and the address that was opened."""
-    with in_a_pipe(*words, environ=environ) as ant:
-        url = printed_url(ant)
-        emulator.approve(url, workspace_id=pick)
-        status, text = rest(ant)
-    return status, text, url
+LogIn = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def log_in(words: list[str], environ: Environ, emulator: Emulator) -> LogIn:
+    """Log in as a person who approves; return what was printed, and the address that was opened."""
+
+    def run(*more: str, status: int = 0, **variables: str) -> tuple[str, str]:
+        with in_a_pipe(*words, *more, environ={**environ, **variables}) as ant:
+            url = printed_url(ant)
+            emulator.approve(url)
+            found, text = rest(ant)
+        assert found == status, text
+        return text, url
+
+    return run
 
 
 def test_a_drift_from_the_profile_is_named_with_the_command_that_follows_it(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, engineering: str, ant: Ant
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir, engineering: str, ant: Ant
 ) -> None:
     keep_a_login(directory, emulator, note="kept")
     before = directory.config_path("default").read_bytes()
-    status, text, url = log_in(emulator, *words, "--workspace-id", engineering, environ=environ)
-    assert status == 0, text
+    text, url = log_in("--workspace-id", engineering)
     assert asked(url)["workspace_id"] == engineering
     assert directory.config_path("default").read_bytes() == before
     assert stored(directory)["workspace_id"] == engineering
@@ -53,13 +62,12 @@ def test_a_drift_from_the_profile_is_named_with_the_command_that_follows_it(
 
 
 def test_a_profile_s_workspace_organization_client_and_scope_are_asked_for(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir
 ) -> None:
     emulator.register_client("another-client")
     authentication = {"type": "user_oauth", "client_id": "another-client", "scope": "user:profile"}
     keep_a_login(directory, emulator, authentication=authentication)
-    status, text, url = log_in(emulator, *words, environ=environ)
-    assert status == 0, text
+    _, url = log_in()
     sent = asked(url)
     assert sent["workspace_id"] == config(directory)["workspace_id"]
     assert sent["orgUUID"] == emulator.organization_id
@@ -68,12 +76,11 @@ def test_a_profile_s_workspace_organization_client_and_scope_are_asked_for(
 
 
 def test_scopes_of_an_administrator_are_requested_explicitly_and_kept_in_a_profile_of_their_own(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
     own = tree(directory)
-    status, text, url = log_in(emulator, *words, "--profile", "admin", "--scope", "org:admin", environ=environ)
-    assert status == 0, text
+    _, url = log_in("--profile", "admin", "--scope", "org:admin")
     assert asked(url)["scope"] == "org:admin"
     authentication = config(directory, "admin")["authentication"]
     assert isinstance(authentication, dict)
@@ -89,7 +96,7 @@ def test_scopes_of_an_administrator_are_requested_explicitly_and_kept_in_a_profi
 @pytest.mark.parametrize("existing", [True, False], ids=["existing", "new"])
 @pytest.mark.parametrize("by", ["option", "variable"])
 def test_a_named_profile_becomes_the_active_one_and_the_last_line_says_so(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, by: str, *, existing: bool
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir, by: str, *, existing: bool
 ) -> None:
     if existing:
         keep_a_login(directory, emulator, "other")
@@ -97,8 +104,7 @@ def test_a_named_profile_becomes_the_active_one_and_the_last_line_says_so(
     more, variables = (["--profile", "other"], {}) if by == "option" else ([], {"ANTHROPIC_PROFILE": "other"})
     # White space is often copied along; any free port; and durations as other tools write them.
     more += ["--workspace-id", f" {config(directory)['workspace_id']} ", "--timeout", "4m30s", "--callback-port", "0"]
-    status, text, url = log_in(emulator, *words, *more, environ={**environ, **variables})
-    assert status == 0, text
+    text, url = log_in(*more, **variables)
     assert asked(url)["workspace_id"] == config(directory)["workspace_id"]
     assert stored(directory, "other")["access_token"]
     assert directory.pointed() == "other"
@@ -107,38 +113,37 @@ def test_a_named_profile_becomes_the_active_one_and_the_last_line_says_so(
 
 @pytest.mark.parametrize("pointed", ["gone", "no name"])
 def test_a_login_offers_no_way_back_to_a_profile_that_does_not_exist(
-    pointed: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, pointed: str, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
     directory.pointer_path.write_text(f"{pointed}\n")
-    status, text, _ = log_in(emulator, *words, "--profile", "default", environ=environ)
-    assert status == 0, text
+    text, _ = log_in("--profile", "default")
     assert text.splitlines()[-1] == f"active profile: default (was {pointed}, which does not exist)"
 
 
 def test_a_login_is_kept_where_the_name_of_the_active_profile_cannot_be_read(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
     directory.pointer_path.write_bytes("default".encode("utf-16"))
-    status, text, _ = log_in(emulator, *words, "--profile", "other", environ=environ)
-    assert (status, directory.pointed()) == (0, "other"), text
+    text, _ = log_in("--profile", "other")
+    assert directory.pointed() == "other"
     assert stored(directory, "other")["refresh_token"]
     assert text.splitlines()[-1] == "active profile: other (was default); ant profile activate default"
 
 
 def test_a_login_that_changes_no_active_profile_says_nothing_of_it(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
-    status, text, _ = log_in(emulator, *words, "--profile", "default", environ=environ)
-    assert (status, directory.pointed()) == (0, "default"), text
+    text, _ = log_in("--profile", "default")
+    assert directory.pointed() == "default"
     assert "active profile" not in text
 
 
 @pytest.mark.parametrize("written", [{}, {"client_id": ""}, {"client_id": None}])
 def test_a_profile_without_a_client_id_is_adopted_by_the_login(
-    written: dict[str, object], words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
+    log_in: LogIn, written: dict[str, object], emulator: Emulator, directory: ConfigDir, ant: Ant
 ) -> None:
     """Official tools refresh a login with the client id of its profile."""
     authentication = {"type": "user_oauth", "own": 1, **written}
@@ -148,8 +153,7 @@ def test_a_profile_without_a_client_id_is_adopted_by_the_login(
     directory.write_credentials(directory.credentials_path("default"), expired)
     refused = ant("models", "list")
     assert "log in again: ant auth login --profile default" in refused.err
-    status, text, _ = log_in(emulator, *words, environ=environ)
-    assert status == 0, text
+    text, _ = log_in()
     assert config(directory)["authentication"] == {"type": "user_oauth", "own": 1, "client_id": CLIENT_ID}
     assert config(directory)["kept"] == [2]
     assert f"note: the profile had no client_id and now has {CLIENT_ID}" in text
@@ -176,9 +180,9 @@ def test_what_is_not_a_duration_is_refused(text: str) -> None:
 
 
 def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir, ant: Ant
+    log_in: LogIn, directory: ConfigDir, ant: Ant
 ) -> None:
-    assert log_in(emulator, *words, environ=environ)[0] == 0
+    log_in()
     settings = directory.config_path("default").read_bytes()
     shown = ant("auth", "status").out
     assert f"Logged in to Acme as {stored(directory)['account_email']}" in shown
@@ -186,10 +190,10 @@ def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
     refused = ant("models", "list")
     assert refused.status == 3
     assert "ant auth login" in refused.err
-    assert log_in(emulator, *words, environ=environ)[0] == 0
+    log_in()
     assert directory.config_path("default").read_bytes() == settings
     assert ant("models", "list").status == 0
-    assert log_in(emulator, *words, "--profile", "other", environ=environ)[0] == 0
+    log_in("--profile", "other")
     assert ant("profile", "activate", "default").status == 0
     assert ant("profile", "delete", "other", "--yes").status == 0
     assert {name for name in tree(directory) if "other" in name} == set()
@@ -199,11 +203,10 @@ def test_login_logout_and_login_again_leave_one_profile_that_status_describes(
 
 
 def test_an_answer_without_a_workspace_makes_a_profile_without_one_and_says_so(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir
 ) -> None:
     emulator.omit_login_fields = {"workspace", "account"}
-    status, text, _ = log_in(emulator, *words, environ=environ)
-    assert status == 0
+    text, _ = log_in()
     assert "Logged in\n" in text.replace("\r", "")
     assert "workspace:     not named by the server" in text
     assert "note: the server did not say which workspace" in text
@@ -212,13 +215,12 @@ def test_an_answer_without_a_workspace_makes_a_profile_without_one_and_says_so(
 
 @pytest.mark.parametrize("other", ["workspace", "organization"])
 def test_a_login_for_something_else_than_asked_for_is_not_kept(
-    other: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, other: str, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
     before = tree(directory)
     asked_for = {"workspace": "wrkspc_01Unknown", "organization": "00000000-0000-4000-8000-000000000000"}[other]
-    status, text, _ = log_in(emulator, *words, f"--{other}-id", asked_for, environ=environ)
-    assert status == 1
+    text, _ = log_in(f"--{other}-id", asked_for, status=1)
     assert f"error: the login is for the {other} " in text
     assert f"{asked_for} was asked for; nothing was stored" in text
     assert "hint: " in text
@@ -286,11 +288,10 @@ def test_credentials_that_could_not_be_written_are_found_out_before_a_browser_op
 
 
 def test_a_profile_that_could_not_be_made_active_is_a_note_for_the_login_is_kept(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, directory: ConfigDir
 ) -> None:
     directory.pointer_path.mkdir(parents=True)
-    status, text, _ = log_in(emulator, *words, environ=environ)
-    assert status == 0, text
+    text, _ = log_in()
     assert "note: the profile could not be made the active one" in text
     assert stored(directory)["access_token"]
 
@@ -322,35 +323,30 @@ def test_a_profile_that_goes_while_the_person_is_in_the_browser_is_made_anew(
 
 
 def test_the_port_of_a_login_that_was_denied_serves_the_next_one(
-    words: list[str], environ: Environ, emulator: Emulator, free_port: int
+    log_in: LogIn, words: list[str], environ: Environ, emulator: Emulator, free_port: int
 ) -> None:
     port = ("--no-browser", "--callback-port", str(free_port))
     with in_a_pipe(*words, *port, environ=environ) as ant:
         emulator.deny(printed_url(ant))
         assert rest(ant)[0] == 1
-    assert log_in(emulator, *words, *port, environ=environ)[0] == 0
+    log_in(*port)
 
 
-def test_an_organization_in_capitals_is_the_same_organization(
-    words: list[str], environ: Environ, emulator: Emulator
-) -> None:
-    status, text, _ = log_in(emulator, *words, "--organization-id", emulator.organization_id.upper(), environ=environ)
-    assert status == 0, text
+def test_an_organization_in_capitals_is_the_same_organization(log_in: LogIn, emulator: Emulator) -> None:
+    log_in("--organization-id", emulator.organization_id.upper())
 
 
 def test_the_word_default_names_the_default_workspace_of_a_login(
-    words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator, workspace_id="default")
-    status, text, _ = log_in(emulator, *words, environ=environ)
-    assert status == 0, text
+    text, _ = log_in()
     assert "but the profile names" not in text
 
 
-def test_a_moment_s_overload_does_not_cost_the_code(words: list[str], environ: Environ, emulator: Emulator) -> None:
+def test_a_moment_s_overload_does_not_cost_the_code(log_in: LogIn, emulator: Emulator) -> None:
     emulator.fail("token", Fault.status(529, retry_after=0), times=2)
-    status, text, _ = log_in(emulator, *words, environ=environ)
-    assert status == 0, text
+    log_in()
 
 
 @pytest.mark.parametrize(
@@ -361,11 +357,8 @@ def test_a_moment_s_overload_does_not_cost_the_code(words: list[str], environ: E
         ("ANTHROPIC_PROFILE", "gone", "profile:gone"),
     ],
 )
-def test_what_would_be_used_in_place_of_the_login_is_named(
-    name: str, value: str, used: str, words: list[str], environ: Environ, emulator: Emulator
-) -> None:
-    status, text, _ = log_in(emulator, *words, "--profile", "mine", environ={**environ, name: value})
-    assert status == 0
+def test_what_would_be_used_in_place_of_the_login_is_named(log_in: LogIn, name: str, value: str, used: str) -> None:
+    text, _ = log_in("--profile", "mine", **{name: value})
     assert f"note: commands use {used} and not this login; to use it: ant --profile mine …, or unset {name}\n" in text
 
 
@@ -430,13 +423,12 @@ def test_a_code_that_was_used_is_refused_and_the_login_that_there_is_stays(
     ("fault", "sentence"), [(Fault.status(500), "returned HTTP 500"), (Fault.not_json(), "HTML")], ids=["down", "html"]
 )
 def test_an_endpoint_that_answers_nonsense_leaves_the_login_that_there_is(
-    fault: Fault, sentence: str, words: list[str], environ: Environ, emulator: Emulator, directory: ConfigDir
+    log_in: LogIn, fault: Fault, sentence: str, emulator: Emulator, directory: ConfigDir
 ) -> None:
     keep_a_login(directory, emulator)
     before = tree(directory)
     emulator.fail("token", fault)
-    status, text, _ = log_in(emulator, *words, environ=environ)
-    assert status == 1
+    text, _ = log_in(status=1)
     assert "error: the login could not be completed" in text
     assert sentence in text
     assert tree(directory) == before
