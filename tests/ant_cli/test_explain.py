@@ -139,24 +139,23 @@ def test_without_an_identity_token_the_exit_status_is_3(ant: Ant, tmp_path: Path
 
 
 @pytest.mark.parametrize("option", ["--rule", "--issuer", "--jwks"])
-def test_a_file_that_cannot_be_used_is_wrong_usage(ant: Ant, emulator: Emulator, tmp_path: Path, option: str) -> None:
-    other = tmp_path / "other"
+def test_a_file_that_cannot_be_used_is_wrong_usage_and_named_with_its_option(
+    ant: Ant, emulator: Emulator, tmp_path: Path, option: str
+) -> None:
+    other, large, none = tmp_path / "other", tmp_path / "large", tmp_path / "none"
     other.write_text("{}", encoding="ascii")
-    for path in (other, tmp_path / "none", tmp_path):
+    large.write_text('{"name": "' + "x" * 1_200_000 + '"}', encoding="ascii")
+    says = {
+        other: "",
+        none: "",
+        tmp_path: "",
+        large: f"file {large} is larger than 1048576 bytes\nhint: give {option} the JSON",
+    }
+    for path, said in says.items():
         outcome = ant("auth", "explain", option, str(path), **with_token(emulator, emulator.issue()))
         assert (outcome.status, outcome.out) == (2, "")
         assert outcome.err.startswith("error: ")
-
-
-@pytest.mark.parametrize("option", ["--rule", "--issuer", "--jwks"])
-def test_a_file_that_is_too_large_is_named_with_its_option(
-    ant: Ant, emulator: Emulator, tmp_path: Path, option: str
-) -> None:
-    large = tmp_path / "large.json"
-    large.write_text('{"name": "' + "x" * 1_200_000 + '"}', encoding="ascii")
-    outcome = ant("auth", "explain", option, str(large), **with_token(emulator, emulator.issue()))
-    assert outcome.status == 2
-    assert f"file {large} is larger than 1048576 bytes\nhint: give {option} the JSON" in outcome.err
+        assert said in outcome.err
 
 
 def test_a_federation_that_no_exchange_could_be_made_for_is_an_error_of_its_own(ant: Ant, emulator: Emulator) -> None:
