@@ -49,6 +49,18 @@ def wire() -> Iterator[TokenEndpoint]:
         yield endpoint
 
 
+@pytest.fixture
+def answered(ant: Ant) -> Run:
+    """Run `ant` with these words, whose one request a server answers with this body of this type."""
+
+    def run(*words: str, body: bytes, kind: str) -> Outcome:
+        headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+        with Scripted(lambda _: (200, headers, body)) as endpoint:
+            return ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+
+    return run
+
+
 def alone(url: str, key: str = TOKEN) -> dict[str, str]:
     """The environment of a process of its own."""
     return {"ANTHROPIC_API_KEY": key, "ANTHROPIC_BASE_URL": url, "HOME": "/nonexistent"}
@@ -450,27 +462,21 @@ class TestAnyEndpoint:
         ant("api", "/v1/things?c=1&z=2", *words, ANTHROPIC_AUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=wire.base_url)
         assert wire.requests[0].path == "/v1/things?c=007&z=2&id=1e3&g%5B%5D=a&g%5B%5D=b&n=%5B1"
 
-    def test_lines_of_json_are_items(self, ant: Ant) -> None:
-        body = b'{"a": 1}\n{"a": 2}\n'
-        answer = (200, {"Content-Type": "application/x-jsonl", "Content-Length": str(len(body))}, body)
-        with Scripted(lambda _: answer) as endpoint:
-            words = ("api", "/v1/results", "--transform", "a")
-            outcome = ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+    def test_lines_of_json_are_items(self, answered: Run) -> None:
+        words = ("api", "/v1/results", "--transform", "a")
+        outcome = answered(*words, body=b'{"a": 1}\n{"a": 2}\n', kind="application/x-jsonl")
         assert (outcome.status, outcome.out) == (0, "1\n2\n")
 
-    def test_what_is_not_json_cannot_be_transformed(self, ant: Ant) -> None:
-        with Scripted(lambda _: (200, {"Content-Type": "text/csv", "Content-Length": "4"}, b"a,b\n")) as endpoint:
-            words = ("api", "/v1/x", "--transform", "a")
-            outcome = ant(*words, ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+    def test_what_is_not_json_is_printed_unchanged_and_cannot_be_transformed(self, answered: Run) -> None:
+        outcome = answered("api", "/v1/x", body=b"a,b\n", kind="text/csv")
+        assert (outcome.status, outcome.out) == (0, "a,b\n")
+        outcome = answered("api", "/v1/x", "--transform", "a", body=b"a,b\n", kind="text/csv")
         assert (outcome.status, outcome.out) == (1, "")
         assert "the answer is text/csv, and --transform is for JSON" in outcome.err
 
-    def test_a_large_file_is_passed_on_as_it_comes(self, ant: Ant) -> None:
-        body = b"x" * (70 << 20)
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
-        with Scripted(lambda _: (200, headers, body)) as endpoint:
-            outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
-        assert (outcome.status, len(outcome.out)) == (0, len(body))
+    def test_a_large_file_is_passed_on_as_it_comes(self, answered: Run) -> None:
+        outcome = answered("api", "/v1/x", body=b"x" * (70 << 20), kind="application/octet-stream")
+        assert (outcome.status, len(outcome.out)) == (0, 70 << 20)
 
     def test_a_body_of_another_kind_is_sent_as_it_is(self, ant: Ant, wire: TokenEndpoint, tmp_path: Path) -> None:
         (tmp_path / "body").write_bytes(b"\xff\x00")
@@ -488,20 +494,13 @@ class TestAnyEndpoint:
         assert pages == run("models", "list", "--transform", "id", "-r").out.split()
         assert run("api", "/v1/models?limit=2", "--paginate", "--limit", "3").out.count("\n") == 3
 
-    def test_what_is_not_json_is_printed_unchanged(self, ant: Ant) -> None:
-        with Scripted(lambda _: (200, {"Content-Type": "text/csv", "Content-Length": "4"}, b"a,b\n")) as endpoint:
-            outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
-        assert (outcome.status, outcome.out) == (0, "a,b\n")
-
-    def test_a_text_is_not_a_command_to_a_build_system(self, ant: Ant) -> None:
+    def test_a_text_is_not_a_command_to_a_build_system(self, answered: Run) -> None:
         body = b"##vso[task.setvariable variable=x]y\n::set-env name=x::y\n\x1b]52;c;eA==\x07\n"
         for kind, shown in (
             ("text/plain", b"# #vso[task.setvariable variable=x]y\n: :set-env name=x::y\n\\x1b]52;c;eA==\\x07\n"),
             ("application/octet-stream", body),
         ):
-            headers = {"Content-Type": kind, "Content-Length": str(len(body))}
-            with Scripted(lambda _, headers=headers: (200, headers, body)) as endpoint:
-                outcome = ant("api", "/v1/x", ANTHROPIC_API_KEY=TOKEN, ANTHROPIC_BASE_URL=endpoint.base_url)
+            outcome = answered("api", "/v1/x", body=body, kind=kind)
             assert (outcome.status, outcome.out.encode()) == (0, shown)
 
     def test_an_empty_answer_prints_nothing(self, ant: Ant) -> None:
