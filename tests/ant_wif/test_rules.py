@@ -330,23 +330,21 @@ def test_a_key_set_that_cannot_be_fetched_is_told_from_a_key_that_is_not_in_it()
     assert reason(token(), key_set={}) == "kid_not_found"
 
 
-def test_a_signature_by_another_key_is_invalid() -> None:
-    assert reason(signed(HEADER, CLAIMS, OTHER_KEY)) == "signature_invalid"
-
-
-def test_an_altered_payload_is_invalid() -> None:
-    header, _, signature = token().split(".")
-    assert reason(f"{header}.{encoded({**CLAIMS, 'sub': 'root'})}.{signature}") == "signature_invalid"
-
-
-@pytest.mark.parametrize("alg", ["ES384", "ES512", "RS256", "PS512"])
-def test_a_key_of_another_kind_than_the_algorithm_is_not_a_match(alg: str) -> None:
-    assert reason(signed({"alg": alg, "kid": "k1"}, CLAIMS)) == "signature_invalid"
-
-
-@pytest.mark.parametrize("signature", ["", "AA", encoded(b"\0" * 64), encoded(b"\xff" * 64), encoded(b"1" * 5000)])
-def test_a_signature_of_any_bytes_is_only_invalid(signature: str) -> None:
-    assert reason(f"{token().rpartition('.')[0]}.{signature}") == "signature_invalid"
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        signed(HEADER, CLAIMS, OTHER_KEY),
+        ".".join((encoded(HEADER), encoded({**CLAIMS, "sub": "root"}), token().split(".")[2])),
+        *(signed({"alg": alg, "kid": "k1"}, CLAIMS) for alg in ("ES384", "ES512", "RS256", "PS512")),
+        *(
+            f"{token().rpartition('.')[0]}.{signature}"
+            for signature in ("", "AA", encoded(b"\0" * 64), encoded(b"\xff" * 64), encoded(b"1" * 5000))
+        ),
+    ],
+    ids=["another key", "altered", "ES384", "ES512", "RS256", "PS512", "none", "a byte", "zeros", "ones", "long"],
+)
+def test_what_the_published_key_did_not_sign_by_the_named_algorithm_is_invalid(assertion: str) -> None:
+    assert reason(assertion) == "signature_invalid"
 
 
 def test_every_allowed_algorithm_verifies() -> None:
@@ -363,25 +361,17 @@ def test_every_allowed_algorithm_verifies() -> None:
 # Checks 9 and 10
 
 
-@pytest.mark.parametrize("name", ["sub", "iat", "exp"])
-@pytest.mark.parametrize("value", [..., None, True, [], {}, ""])
-def test_a_required_claim_that_is_absent_or_of_another_type_is_missing(name: str, value: object) -> None:
-    assert reason(token(**{name: value})) == "claim_missing"
-
-
 @pytest.mark.parametrize(
     "change",
     [
+        *({name: value} for name in ("sub", "iat", "exp") for value in (..., None, True, [], {}, "")),
         {"exp": str(NOW + 60)},
-        {"nbf": "soon"},
-        {"nbf": False},
-        {"nbf": None},
-        {"jti": 1},
-        {"jti": ["first"]},
+        *({"nbf": value} for value in ("soon", False, None)),
+        *({"jti": value} for value in (1, ["first"])),
         {"sub": 7},
     ],
 )
-def test_a_registered_claim_of_a_wrong_type_is_refused(change: dict[str, object]) -> None:
+def test_a_claim_that_is_absent_or_of_another_type_is_missing(change: dict[str, object]) -> None:
     assert reason(token(**change)) == "claim_missing"
 
 
