@@ -20,6 +20,7 @@ import yaml
 from ant_wif.emulator import Emulator
 from support import preloaded
 from support.ci_repository import BIN, PROGRAM, ROOT
+from support.jobs import federation_of, platform_of
 from support.other_languages import PROGRAMS, PYTHON
 
 PAGE = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
@@ -301,8 +302,7 @@ def test_a_program_exchanges_what_the_sidecar_of_the_recipe_writes(tmp_path: Pat
     words = [word.replace(mount["mountPath"], str(shared)) for word in sidecar["args"]]
     with Emulator() as emulator:
         platform = emulator.env("github")
-        ids = {name: value for name, value in platform.items() if name.startswith("ANTHROPIC_")}
-        own = {name: value for name, value in platform.items() if name not in ids}
+        ids, own = federation_of(platform), platform_of(platform)
         watch = preloaded.Popen([preloaded.ANT, *words], env={**own, "HOME": str(tmp_path), "PATH": "/bin"})
         try:
             while not (shared / "token").exists():  # the startup probe

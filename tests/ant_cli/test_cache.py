@@ -8,6 +8,7 @@ from pathlib import Path
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
+from support.jobs import federation_of
 from support.samples import login_profile
 
 from .conftest import Ant
@@ -71,7 +72,7 @@ def test_after_clear_a_used_identity_token_is_still_known_as_used_and_a_denied_o
     ant: Ant, emulator: Emulator, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
-    job = {name: value for name, value in emulator.env().items() if name.startswith("ANTHROPIC_")}
+    job = federation_of(emulator.env())
     job |= {"ANTHROPIC_IDENTITY_TOKEN_FILE": str(file), "ANT_IDENTITY_SOURCE": "file"}
     token = ("auth", "print-credentials", "--access-token")
     accepted = emulator.rule().subject_prefix

@@ -19,6 +19,7 @@ from ant_wif._secrets import SecretStr
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif.emulator import Emulator
 from support import preloaded
+from support.jobs import platform_of, profile_of
 from support.login import keep_a_login
 from support.other_languages import PROGRAMS, go_ant
 from support.preloaded import ANT
@@ -37,21 +38,9 @@ def by_variables(emulator: Emulator, tmp_path: Path) -> Environ:
 
 @pytest.fixture
 def by_profile(by_variables: Environ, emulator: Emulator) -> Environ:
-    rule = emulator.rule()
-    authentication = {
-        "type": "oidc_federation",
-        "federation_rule_id": rule.id,
-        "service_account_id": rule.service_account_id,
-        "identity_token": {"source": "github_actions"},
-    }
-    profile = {
-        "authentication": authentication,
-        "organization_id": emulator.organization_id,
-        "workspace_id": rule.workspace_ids[0],
-        "base_url": emulator.base_url,
-    }
+    profile = profile_of(by_variables, identity_token={"source": "github_actions"})
     ConfigDir(Path(by_variables["HOME"], ".config", "anthropic")).write("default", profile)
-    return {name: value for name, value in by_variables.items() if not name.startswith("ANTHROPIC_")}
+    return platform_of(by_variables)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ant_wif._secrets import SecretStr
 from ant_wif.diagnostics.explain import Registered, explain_assertion
 from ant_wif.emulator import Emulator
 from ant_wif.rules import DEFAULT_AUDIENCE
+from support.jobs import federation_of
 
 from .conftest import Ant
 
@@ -53,8 +54,7 @@ def marks(out: str) -> dict[int, str]:
 
 
 def with_token(emulator: Emulator, assertion: str) -> dict[str, str]:
-    own = {name: value for name, value in emulator.env("github").items() if name.startswith("ANTHROPIC_")}
-    return {**own, "ANTHROPIC_IDENTITY_TOKEN": assertion}
+    return {**federation_of(emulator.env("github")), "ANTHROPIC_IDENTITY_TOKEN": assertion}
 
 
 def test_without_files_what_the_token_shows_is_checked(ant: Ant, emulator: Emulator) -> None:

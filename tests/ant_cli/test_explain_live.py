@@ -12,6 +12,7 @@ import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
+from support.jobs import platform_of, profile_of
 from support.login import keep_a_login
 
 from .conftest import Ant, Outcome
@@ -175,23 +176,9 @@ def test_a_login_without_the_scope_is_not_an_administrator_s(
 
 
 def test_a_federation_s_profile_is_explained_itself(ant: Ant, emulator: Emulator, directory: ConfigDir) -> None:
-    rule = emulator.rule()
-    authentication = {
-        "type": "oidc_federation",
-        "federation_rule_id": rule.id,
-        "identity_token": {"source": "github_actions"},
-    }
-    directory.write(
-        "ci",
-        {
-            "authentication": authentication,
-            "organization_id": emulator.organization_id,
-            "workspace_id": rule.workspace_ids[0],
-            "base_url": emulator.base_url,
-        },
-    )
-    job = {name: value for name, value in emulator.env("github").items() if not name.startswith("ANTHROPIC_")}
-    outcome = ant("auth", "explain", "--profile", "ci", **job)
+    job = emulator.env("github")
+    directory.write("ci", profile_of(job, identity_token={"source": "github_actions"}))
+    outcome = ant("auth", "explain", "--profile", "ci", **platform_of(job))
     assert (outcome.status, all_marks(outcome)) == (0, "✓?✓✓✓???✓?????✓??")
 
 

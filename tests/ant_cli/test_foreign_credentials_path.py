@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif._secrets import SecretStr
 from ant_wif.emulator import Emulator
+from support.jobs import platform_of, profile_of
 from support.samples import login_profile
 
 from .conftest import Ant
@@ -38,23 +38,11 @@ COMMANDS = (
 TOKEN = "sk-ant-oat01-EXAMPLE-of-a-token"
 
 
-def _profile(emulator: Emulator, kind: str, path: Path) -> dict[str, Any]:
-    if kind == "login":
-        document: dict[str, Any] = login_profile(base_url=emulator.base_url)
-    else:
-        job = emulator.env("github")
-        document = {
-            "authentication": {
-                "type": "oidc_federation",
-                "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
-                "service_account_id": job["ANTHROPIC_SERVICE_ACCOUNT_ID"],
-            },
-            "organization_id": job["ANTHROPIC_ORGANIZATION_ID"],
-            "workspace_id": job["ANTHROPIC_WORKSPACE_ID"],
-            "base_url": emulator.base_url,
-        }
-    document["authentication"]["credentials_path"] = str(path)
-    return document
+def _profile(emulator: Emulator, kind: str, path: Path) -> dict[str, object]:
+    if kind == "federation":
+        return profile_of(emulator.env("github"), credentials_path=str(path))
+    authentication = {"type": "user_oauth", "client_id": "client", "credentials_path": str(path)}
+    return login_profile(base_url=emulator.base_url, authentication=authentication)
 
 
 @pytest.mark.parametrize("kind", ["login", "federation"])
@@ -65,7 +53,7 @@ def test_a_file_that_holds_no_credentials_is_left_alone_by_every_command(
     path = tmp_path / "notes.json"
     path.write_text(content)
     path.chmod(0o600)
-    platform = {name: value for name, value in running.env("github").items() if not name.startswith("ANTHROPIC")}
+    platform = platform_of(running.env("github"))
     for command in COMMANDS:
         directory.write("default", _profile(running, kind, path))
         directory.activate("default")
@@ -136,7 +124,7 @@ def test_a_login_is_neither_replaced_nor_removed_by_a_federation_profile_that_na
     path = directory.path / place
     directory.write_credentials(path, {"access_token": SecretStr(TOKEN), "refresh_token": SecretStr("opaque")})
     content = path.read_text()
-    platform = {name: value for name, value in running.env("github").items() if not name.startswith("ANTHROPIC")}
+    platform = platform_of(running.env("github"))
     for command in COMMANDS:
         if "--all" in command or "login" in command:
             continue

@@ -13,6 +13,7 @@ import pytest
 
 from ant_cli._github import token_for
 from ant_wif.emulator import Emulator
+from support.jobs import federation_of
 
 from .conftest import Ant
 
@@ -172,7 +173,7 @@ def test_an_error_is_an_annotation_of_its_first_line(ant: Ant, job: Environ, emu
 
 def test_elsewhere_there_are_no_workflow_commands(ant: Ant, job: Environ, emulator: Emulator) -> None:
     token = emulator.issue("github")
-    ids = {name: value for name, value in job.items() if name.startswith("ANTHROPIC_")}
+    ids = federation_of(job)
     outcome = ant("auth", "print-credentials", "--access-token", **ids, ANTHROPIC_IDENTITY_TOKEN=token)
     assert outcome.status == 0
     assert "::" not in outcome.err

@@ -15,6 +15,7 @@ import yaml
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator, Fault
 from support import preloaded
+from support.jobs import platform_of
 from support.login import keep_a_login
 from support.registrations import registrations
 from support.samples import needs_cel
@@ -186,7 +187,7 @@ def test_the_workflow_is_yaml_that_github_takes_and_its_last_step_runs(
     assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
     assert workflow["env"] == variables(outcome)
     assert workflow["jobs"]["claude"]["steps"][-1] == {"run": "ant auth verify"}
-    job = {name: value for name, value in emulator.env("github").items() if not name.startswith("ANTHROPIC_")}
+    job = platform_of(emulator.env("github"))
     verified = ant("auth", "verify", **{**job, **workflow["env"]})
     assert verified.status == 0, verified.err
 

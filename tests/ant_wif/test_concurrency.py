@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import sys
 import threading
@@ -20,6 +19,7 @@ import httpx
 import pytest
 
 import ant_wif
+from ant_wif._config.config_dir import ConfigDir
 from ant_wif._http import Flow, arun, run
 from ant_wif._secrets import SecretStr
 from ant_wif._tokens import TokenCache, TokenRequest, poll
@@ -29,6 +29,7 @@ from ant_wif.emulator import Emulator
 from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
 from ant_wif.identity import IdentitySource, Literal
 from support.clock import Clock
+from support.jobs import profile_of
 from support.misbehaving_server import (
     GENEROUS_SECONDS,
     HostileServer,
@@ -217,23 +218,7 @@ def test_threads_and_the_tasks_of_two_event_loops_share_one_exchange(emulator: E
 
 def profile_environ(emulator: Emulator, root: Path) -> dict[str, str]:
     """A job with a federated profile, which keeps its token on disk."""
-    (root / "configs").mkdir(mode=0o755)
-    path = root / "configs" / "ci.json"
-    path.write_text(
-        json.dumps(
-            {
-                "authentication": {
-                    "type": "oidc_federation",
-                    "federation_rule_id": emulator.rule().id,
-                    "identity_token": {"source": "github_actions"},
-                },
-                "organization_id": emulator.organization_id,
-                "workspace_id": emulator.env()["ANTHROPIC_WORKSPACE_ID"],
-                "base_url": emulator.base_url,
-            }
-        )
-    )
-    path.chmod(0o644)
+    ConfigDir(root).write("ci", profile_of(emulator.env(), identity_token={"source": "github_actions"}))
     return {**emulator.env(), "ANTHROPIC_CONFIG_DIR": str(root), "ANTHROPIC_PROFILE": "ci"}
 
 

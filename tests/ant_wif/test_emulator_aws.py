@@ -10,6 +10,7 @@ import pytest
 
 import ant_wif
 from ant_wif.emulator import Emulator
+from support.jobs import federation_of
 
 STS = "https://sts.amazonaws.com/"
 
@@ -39,7 +40,7 @@ def test_the_rule_accepts_what_was_signed_as_aws_with_either_algorithm(emulator:
     assert jwt.get_unverified_header(token)["alg"] == alg
     assert decoded(emulator, token)["jti"] == alg
     env = {"HOME": "/nonexistent", "ANT_CACHE": "memory", "ANTHROPIC_IDENTITY_TOKEN": token}
-    federation = {name: value for name, value in emulator.env("aws").items() if name.startswith("ANTHROPIC_")}
+    federation = federation_of(emulator.env("aws"))
     assert ant_wif.resolve(environ=env | federation).token()
 
 

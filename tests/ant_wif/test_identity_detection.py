@@ -31,6 +31,7 @@ from ant_wif.identity import (
     first_detected,
 )
 from support import preloaded
+from support.jobs import federation_of
 from support.misbehaving_server import HostileServer, denial, forged_jwt
 from support.samples import ORGANIZATION, RULE, federation_profile
 
@@ -641,7 +642,7 @@ def test_a_source_of_another_package_is_listed_and_used_by_name(tmp_path: Path, 
     environ = {**AMBIENT, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(package(tmp_path, ENTRY_POINTS))}
     lines = run("-m", "ant_cli", "identity", "detect", environ=environ).stdout.splitlines()
     assert "  vault            no   ACME_VAULT is not set" in lines
-    environ |= {name: value for name, value in emulator.env("github").items() if name.startswith("ANTHROPIC_")}
+    environ |= federation_of(emulator.env("github"))
     environ["ACME_VAULT"] = write(tmp_path / "token", emulator.issue("github"))
     ran = run("-m", "ant_cli", "--identity-source", "vault", "models", "list", environ=environ)
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -668,7 +669,7 @@ def test_a_source_of_another_package_stands_in_a_profile(
     ant: Ant, installed: Install, tmp_path: Path, emulator: Emulator
 ) -> None:
     environ = installed(ENTRY_POINTS)
-    environ |= {name: value for name, value in emulator.env("github").items() if name.startswith("ANTHROPIC_")}
+    environ |= federation_of(emulator.env("github"))
     path = write(tmp_path / "token", emulator.issue("github"))
     create = ("profile", "create", "ci", "--identity-source", "vault", "--identity-option", f"path={path}")
     status, _, err = ant(*create, environ=environ)

@@ -34,6 +34,7 @@ from ant_wif.emulator import Emulator, Fault
 from ant_wif.identity import Context, detect
 from support import preloaded
 from support.clock import Clock
+from support.jobs import platform_of, profile_of
 
 # google-auth and boto3 read the environment of the process.
 CALL = """
@@ -89,18 +90,7 @@ def profile(
     emulator: Emulator, home: Path, platform: str, identity_token: dict[str, object]
 ) -> Callable[[], Variables]:
     """Write a profile into both homes, and return what is left for the environment."""
-    found = emulator.env(platform)
-    document = {
-        "authentication": {
-            "type": "oidc_federation",
-            "federation_rule_id": found["ANTHROPIC_FEDERATION_RULE_ID"],
-            "service_account_id": found["ANTHROPIC_SERVICE_ACCOUNT_ID"],
-            "identity_token": identity_token,
-        },
-        "organization_id": found["ANTHROPIC_ORGANIZATION_ID"],
-        "workspace_id": found["ANTHROPIC_WORKSPACE_ID"],
-        "base_url": found["ANTHROPIC_BASE_URL"],
-    }
+    document = profile_of(emulator.env(platform), identity_token=identity_token)
     for name in ("library", "command"):
         ConfigDir.locate(Environment({"HOME": str(home / name)})).write("ci", document)
     return lambda: {"ANTHROPIC_PROFILE": "ci"}
@@ -201,8 +191,7 @@ def test_a_function_of_aws_calls_the_api(shared: Emulator, tmp_path: Path, sts: 
     else:
         identity_token: dict[str, object] = {"source": "aws", "signing_algorithm": "ES384", "duration_seconds": 60}
         named = profile(shared, tmp_path, "aws", identity_token)
-        kept = {name: value for name, value in job.items() if not name.startswith("ANTHROPIC_")}
-        assert_library_calls_the_api(shared, tmp_path, lambda: {**kept, **named()}, "aws")
+        assert_library_calls_the_api(shared, tmp_path, lambda: {**platform_of(job), **named()}, "aws")
 
 
 def test_an_oauth_client_calls_the_api_with_its_secret(shared: Emulator, tmp_path: Path) -> None:

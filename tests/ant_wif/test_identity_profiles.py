@@ -38,6 +38,7 @@ from ant_wif.identity import (
     Vercel,
     read_source,
 )
+from support.jobs import federation_of, platform_of
 from support.samples import ORGANIZATION, RULE, federation_profile
 
 CLIENT = {"token_url": "https://login.example/token", "client_id": "ci"}
@@ -265,8 +266,7 @@ def test_what_a_profile_says_beats_what_the_machine_offers(ant: Ant, tmp_path: P
 def test_a_written_profile_exchanges_and_asks_for_its_own_audience(ant: Ant, tmp_path: Path) -> None:
     with Emulator() as emulator:
         job = emulator.env("github")
-        ids = {name: value for name, value in job.items() if name.startswith("ANTHROPIC_")}
-        runner = {name: value for name, value in job.items() if name not in ids}
+        ids, runner = federation_of(job), platform_of(job)
         rule = ids.pop("ANTHROPIC_FEDERATION_RULE_ID")
         words = ("profile", "create", "ci", "--federation-rule", rule, "--identity-source", "github_actions")
         status, _, err = ant(*words, *options(audience="https://acme.example"), **ids)

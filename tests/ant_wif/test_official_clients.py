@@ -21,6 +21,7 @@ from anyio.from_thread import start_blocking_portal
 
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
+from support.jobs import federation_of, profile_of
 from support.login import keep_a_login
 from support.other_languages import typescript_scripts
 
@@ -116,9 +117,8 @@ def stored(home: Path) -> dict[str, object]:
 def test_each_client_federates_by_variables_and_again_when_its_token_expired(
     client: Callable[[], AbstractContextManager[Lists]], platform: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in platform.env("github").items():
-        if name.startswith("ANTHROPIC_"):
-            monkeypatch.setenv(name, value)
+    for name, value in federation_of(platform.env("github")).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("ANTHROPIC_IDENTITY_TOKEN_FILE", str(hand_out(platform, home)))
     with client() as first_model:
         assert [first_model()[:7] for _ in range(3)] == ["claude-"] * 3
@@ -134,23 +134,9 @@ def test_each_client_federates_by_variables_and_again_when_its_token_expired(
 def test_each_client_federates_by_a_profile_and_keeps_the_token_there(
     client: Callable[[], AbstractContextManager[Lists]], platform: Emulator, home: Path
 ) -> None:
-    rule = platform.rule()
-    directory = ConfigDir(home / ".config" / "anthropic")
-    authentication = {
-        "type": "oidc_federation",
-        "federation_rule_id": rule.id,
-        "service_account_id": rule.service_account_id,
-        "identity_token": {"source": "file", "path": str(hand_out(platform, home))},
-    }
-    directory.write(
-        "default",
-        {
-            "authentication": authentication,
-            "organization_id": platform.organization_id,
-            "workspace_id": rule.workspace_ids[0],
-            "base_url": platform.base_url,
-        },
-    )
+    identity_token = {"source": "file", "path": str(hand_out(platform, home))}
+    profile = profile_of(platform.env("github"), identity_token=identity_token)
+    ConfigDir(home / ".config" / "anthropic").write("default", profile)
     with client() as first_model:
         assert [first_model()[:7] for _ in range(3)] == ["claude-"] * 3
         assert platform.exchanges == len(platform.history) == 1

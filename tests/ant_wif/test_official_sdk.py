@@ -18,6 +18,7 @@ import ant_wif
 from ant_wif import Credentials
 from ant_wif._config.config_dir import ConfigDir
 from ant_wif.emulator import Emulator
+from support.jobs import profile_of
 
 
 @pytest.fixture
@@ -45,15 +46,8 @@ class Workload:
 
     def use_profile(self) -> None:
         """Federate by the profile `work`, which is the active one."""
-        rule = self.emulator.rule()
-        authentication = {
-            "type": "oidc_federation",
-            "federation_rule_id": rule.id,
-            "service_account_id": rule.service_account_id,
-            "identity_token": {"source": "file", "path": str(self.identity_token_file)},
-        }
-        ids = {"organization_id": self.emulator.organization_id, "base_url": self.emulator.base_url}
-        self.directory.write("work", {"authentication": authentication, **ids})
+        identity_token = {"source": "file", "path": str(self.identity_token_file)}
+        self.directory.write("work", profile_of(self.emulator.env(), identity_token=identity_token))
         self.directory.activate("work")
 
     def resolve(self, *, clock: Callable[[], float] = time.time) -> Credentials:

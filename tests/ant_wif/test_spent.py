@@ -21,6 +21,7 @@ from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator, Fault
 from ant_wif.errors import ExchangeError, IdentityTokenError, IdentityTokenReusedError
 from support.clock import Clock
+from support.jobs import federation_of
 from support.leaks import jwts_in
 from support.misbehaving_server import HostileServer, denial, forged_jwt
 from support.samples import ORGANIZATION, RULE
@@ -38,9 +39,8 @@ class Job:
 
     @property
     def environ(self) -> dict[str, str]:
-        federation = {name: value for name, value in self.emulator.env().items() if name.startswith("ANTHROPIC_")}
         places = {"ANTHROPIC_IDENTITY_TOKEN_FILE": str(self.file), "ANT_CACHE_DIR": str(self.folder)}
-        return {**federation, **places, "ANT_IDENTITY_SOURCE": "file"}
+        return {**federation_of(self.emulator.env()), **places, "ANT_IDENTITY_SOURCE": "file"}
 
     @property
     def file(self) -> Path:

@@ -43,6 +43,7 @@ from ant_wif.errors import AntWifError, ConfigurationError, ExchangeError, Ident
 from ant_wif.identity import IdentityToken
 from support import preloaded
 from support.clock import Clock
+from support.jobs import federation_of, profile_of
 from support.misbehaving_server import GENEROUS_SECONDS, HostileServer, denial, forged_jwt, grant, reply
 from support.processes import forked
 from support.samples import ORGANIZATION, RULE
@@ -90,7 +91,7 @@ class Job:
 
 @pytest.fixture
 def job(emulator: Emulator, tmp_path: Path) -> Job:
-    found = Job(tmp_path, of_federation(emulator), emulator.issue)
+    found = Job(tmp_path, federation_of(emulator.env()), emulator.issue)
     found.rotate()
     return found
 
@@ -128,10 +129,6 @@ def run(*words: str, environ: Mapping[str, str] | None = None, umask: int = -1) 
     return preloaded.run(
         words, env=environ, umask=umask, check=False, capture_output=True, text=True, timeout=GENEROUS_SECONDS
     )
-
-
-def of_federation(emulator: Emulator) -> dict[str, str]:
-    return {name: value for name, value in emulator.env().items() if name.startswith("ANTHROPIC_")}
 
 
 def mode_of(path: Path) -> int:
@@ -854,13 +851,8 @@ def printed(process: subprocess.Popen[str]) -> str:
 
 def as_profile(job: Job, emulator: Emulator) -> dict[str, str]:
     """The same job, with its federation in a profile."""
-    (job.root / "configs").mkdir()
     token = {"source": "file", "path": str(job.root / "identity")}
-    authentication = {"type": "oidc_federation", "federation_rule_id": emulator.rule().id, "identity_token": token}
-    profile = {"authentication": authentication, "organization_id": emulator.organization_id,
-               "workspace_id": job.federation["ANTHROPIC_WORKSPACE_ID"], "base_url": emulator.base_url}  # fmt: skip
-    (job.root / "configs" / "ci.json").write_text(json.dumps(profile))
-    (job.root / "configs" / "ci.json").chmod(0o644)
+    ConfigDir(job.root).write("ci", profile_of(emulator.env(), identity_token=token))
     return {"ANTHROPIC_CONFIG_DIR": str(job.root), "ANTHROPIC_PROFILE": "ci", "ANT_CACHE_DIR": str(job.folder)}
 
 
@@ -943,14 +935,8 @@ def test_a_clock_that_jumps_by_a_day_leaves_a_job_with_a_renewable_source_a_toke
 def test_a_profile_whose_credentials_cannot_be_written_is_shared_through_the_cache(tmp_path: Path) -> None:
     with Emulator() as emulator:
         job = {**emulator.env("gitlab"), "HOME": str(tmp_path)}
-        directory = ConfigDir.locate(Environment(job))
-        authentication = {
-            "type": "oidc_federation",
-            "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
-            "identity_token": {"source": "gitlab"},
-            "credentials_path": f"{os.devnull}/credentials.json",
-        }
-        directory.write("ci", {"authentication": authentication, "organization_id": emulator.organization_id})
+        places = {"identity_token": {"source": "gitlab"}, "credentials_path": f"{os.devnull}/credentials.json"}
+        ConfigDir.locate(Environment(job)).write("ci", profile_of(job, **places))
         tokens = {ant_wif.resolve(profile="ci", environ=job).token() for _ in range(3)}
         assert emulator.exchanges == 1
     assert len(tokens) == 1

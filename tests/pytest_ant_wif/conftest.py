@@ -15,6 +15,7 @@ import pydantic
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.jobs import federation_of
 from support.preloaded import Popen
 
 # pytester forgets the modules that a test imports; cryptography and pydantic do not outlive being imported twice.
@@ -160,7 +161,7 @@ def single_use(
         identity = Path(pytester.path / "identity-token")
         identity.write_text(platform.issue("github"))
         identity.chmod(0o600)
-        ids = {name: value for name, value in platform.env("github").items() if name.startswith("ANTHROPIC_")}
+        ids = federation_of(platform.env("github"))
         job({**ids, "ANTHROPIC_IDENTITY_TOKEN_FILE": str(identity), "ANT_CACHE": "memory"})
 
     return begin

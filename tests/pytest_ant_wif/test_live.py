@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from ant_wif.emulator import Emulator
+from support.jobs import profile_of
 
 Run = Callable[..., pytest.RunResult]
 Begin = Callable[[], None]
@@ -122,20 +123,9 @@ def test_an_api_key_and_a_profile_are_live_credentials_too(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     configs = pytester.path / ".config" / "anthropic" / "configs"
     configs.mkdir(parents=True)
-    ids = platform.env("github")
-    (pytester.path / "identity-token").write_text(platform.issue("github"))
-    document = {
-        "version": "1.0",
-        "base_url": platform.base_url,
-        "organization_id": platform.organization_id,
-        "workspace_id": ids["ANTHROPIC_WORKSPACE_ID"],
-        "authentication": {
-            "type": "oidc_federation",
-            "federation_rule_id": ids["ANTHROPIC_FEDERATION_RULE_ID"],
-            "service_account_id": ids["ANTHROPIC_SERVICE_ACCOUNT_ID"],
-            "identity_token": {"source": "file", "path": str(pytester.path / "identity-token")},
-        },
-    }
+    path = pytester.path / "identity-token"
+    path.write_text(platform.issue("github"))
+    document = profile_of(platform.env("github"), identity_token={"source": "file", "path": str(path)})
     configs.joinpath("ci.json").write_text(json.dumps(document))
     run("--ant-mode", "live", "--ant-profile", "ci", "test_profile.py").assert_outcomes(passed=1)
     assert platform.exchanges == 1

@@ -22,9 +22,9 @@ from ant_wif.emulator import Emulator
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 from ant_wif.integrations.httpx import HttpxAuth
 from ant_wif.integrations.httpx2 import Httpx2Auth
+from support.jobs import platform_of, profile_of
 from support.login import keep_a_login
 from support.misbehaving_server import HostileServer, Received, denial, redirect, reply
-from support.samples import federation_profile
 
 ANSWER = reply({"data": [], "has_more": False, "first_id": None, "last_id": None})
 
@@ -263,15 +263,6 @@ def test_a_login_is_not_used_by_a_federation_profile_of_its_name(tmp_path: Path)
         keep_a_login(directory, emulator)
         login = json.loads(directory.credentials_path("default").read_text())["access_token"]
         job = emulator.env("github")
-        ids = {
-            "type": "oidc_federation",
-            "federation_rule_id": job["ANTHROPIC_FEDERATION_RULE_ID"],
-            "service_account_id": job["ANTHROPIC_SERVICE_ACCOUNT_ID"],
-        }
-        profile = federation_profile(
-            authentication=ids, organization_id=job["ANTHROPIC_ORGANIZATION_ID"], base_url=emulator.base_url
-        )
-        directory.config_path("default").write_text(json.dumps(profile))
-        environ = {name: value for name, value in job.items() if not name.startswith("ANTHROPIC_")}
-        assert ant_wif.resolve(environ={**environ, "HOME": str(tmp_path)}).token() != login
+        directory.config_path("default").write_text(json.dumps(profile_of(job)))
+        assert ant_wif.resolve(environ={**platform_of(job), "HOME": str(tmp_path)}).token() != login
         assert emulator.exchanges == 1
