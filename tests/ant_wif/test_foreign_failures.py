@@ -20,6 +20,7 @@ import httpcore
 import httpx
 import pytest
 from botocore.parsers import ResponseParserError
+from botocore.utils import ContainerMetadataFetcher
 
 from ant_wif import IdentityTokenError
 from ant_wif._http import Request, RequestFailure, arun, http_errors, run, send
@@ -50,6 +51,7 @@ def process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)  # else a second before each further attempt
 
     def set_all(**variables: str) -> None:
         for name, value in variables.items():

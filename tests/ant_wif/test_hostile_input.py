@@ -941,6 +941,7 @@ def test_the_kind_of_a_token_may_be_absent_and_written_in_any_case(
     assert snapshot(tmp_path) == before, "the token file is as it was"
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("behaviour", [drop_before_reading(), drop_after_reading(), None])
 def test_an_endpoint_that_hangs_up_or_is_down_is_an_exchange_error(
     behaviour: Act | None, server: HostileServer, tmp_path: Path
