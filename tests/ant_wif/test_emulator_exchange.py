@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from ant_wif.emulator import Emulator
 from support.clock import Clock, advance
 from support.federation_grant import BETA, GRANT_TYPE, body, exchange
+from support.processes import in_threads
 from support.registrations import as_seeded
 from support.samples import pairs
 
@@ -72,16 +70,8 @@ def test_a_change_of_rule_or_issuer_takes_effect_at_once(emulator: Emulator, cli
 
 
 def test_of_fifty_simultaneous_exchanges_of_one_assertion_one_wins(emulator: Emulator) -> None:
-    assertion, together, trust = emulator.issue(), threading.Barrier(50), ssl.create_default_context()
-
-    def take(_: int) -> int:
-        with httpx.Client(base_url=emulator.base_url, verify=trust) as own:
-            own.get("/_emulator/history")  # the connection is there before the race begins
-            together.wait(60)
-            return exchange(own, emulator, assertion).status_code
-
-    with ThreadPoolExecutor(max_workers=50) as pool:
-        statuses = list(pool.map(take, range(50)))
+    assertion = emulator.issue()
+    statuses = in_threads(50, emulator.base_url, lambda own: exchange(own, emulator, assertion).status_code)
     assert (statuses.count(200), statuses.count(401)) == (1, 49)
     assert [record.reason for record in emulator.history].count("jti_reused") == 49
     assert emulator.exchanges == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import pytest
 
 from ant_wif.emulator import Emulator, Fault
 from support.federation_grant import BETA, body, exchange
+from support.processes import in_threads
 from support.samples import MODEL
 
 MIB = 1 << 20
@@ -268,16 +268,11 @@ def test_cleared_faults_do_not_happen(emulator: Emulator, client: httpx.Client) 
 
 
 def test_each_planned_fault_is_met_once_by_many_threads(emulator: Emulator) -> None:
-    together = threading.Barrier(10)
+    def work(own: httpx.Client) -> list[int]:
+        emulator.fail("models", Fault.status(503), times=3)
+        return [list_models(own, emulator).status_code for _ in range(3)]
 
-    def work(_: int) -> list[int]:
-        with httpx.Client(base_url=emulator.base_url, timeout=30) as own:
-            together.wait()
-            emulator.fail("models", Fault.status(503), times=3)
-            return [list_models(own, emulator).status_code for _ in range(3)]
-
-    with ThreadPoolExecutor(max_workers=10) as pool:
-        statuses = [status for found in pool.map(work, range(10)) for status in found]
+    statuses = [status for found in in_threads(10, emulator.base_url, work) for status in found]
     assert statuses == [503] * 30
 
 

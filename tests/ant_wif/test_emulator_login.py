@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import threading
 from urllib.parse import parse_qs, urlencode
 
 import httpx
@@ -34,6 +33,7 @@ from support.consent_page import (
     redeem,
     refresh,
 )
+from support.processes import in_threads
 from support.samples import pairs
 
 
@@ -300,20 +300,7 @@ def test_a_code_that_is_used_twice_ends_the_login_it_began(emulator: Emulator, c
 def test_of_two_that_redeem_a_code_at_once_one_gets_tokens_and_both_lose_them(emulator: Emulator) -> None:
     with httpx.Client(base_url=emulator.base_url) as client:
         code = approved_code(client)
-    together = threading.Barrier(2)
-    answers: list[httpx.Response] = []
-
-    def work() -> None:
-        with httpx.Client(base_url=emulator.base_url) as own:
-            own.get("/_emulator/history")  # connected before the start
-            together.wait()
-            answers.append(redeem(own, code))
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = in_threads(2, emulator.base_url, lambda own: redeem(own, code))
     assert sorted(answer.status_code for answer in answers) == [200, 400]
     granted = next(answer for answer in answers if answer.status_code == 200).json()
     assert not emulator.is_live_refresh_token(granted["refresh_token"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import FrozenInstanceError, asdict
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from ant_wif.emulator import Emulator, Login
 from support.clock import Clock, advance
 from support.federation_grant import exchange
+from support.processes import in_threads
 from support.samples import pairs
 
 BETA = {"anthropic-beta": "oauth-2025-04-20"}
@@ -142,20 +142,8 @@ def test_an_access_token_is_not_a_refresh_token(emulator: Emulator, client: http
 
 def test_of_two_simultaneous_refreshes_exactly_one_wins(emulator: Emulator) -> None:
     for _ in range(20):
-        login, together = emulator.login(), threading.Barrier(2)
-        statuses: list[int] = []
-
-        def work(login: Login = login, together: threading.Barrier = together, found: list[int] = statuses) -> None:
-            with httpx.Client(base_url=emulator.base_url) as own:
-                own.get("/_emulator/history")  # connected before the start
-                together.wait()
-                found.append(refresh(own, login).status_code)
-
-        threads = [threading.Thread(target=work) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        login = emulator.login()
+        statuses = in_threads(2, emulator.base_url, lambda own, login=login: refresh(own, login).status_code)
         assert sorted(statuses) == [200, 400]
     reasons = [record.reason for record in emulator.refreshes]
     assert (reasons.count(None), reasons.count("refresh_token_reused")) == (20, 20)

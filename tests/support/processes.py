@@ -1,15 +1,23 @@
-"""Many processes that do the same at the same moment, for the price of one start: they are forked."""
+"""Many threads or processes that do the same at the same moment; processes for the price of one start: by fork."""
 
 from __future__ import annotations
 
+import ssl
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import httpx
 
 from support import preloaded
 
-__all__ = ["PRINT_TOKEN", "forked"]
+__all__ = ["PRINT_TOKEN", "forked", "in_threads"]
+
+T = TypeVar("T")
 
 PRINT_TOKEN = "import ant_wif; print(ant_wif.resolve().token())"
 
@@ -55,3 +63,17 @@ def forked(number: int, environ: Mapping[str, str], program: str = PRINT_TOKEN) 
         said = [path.read_text() for path in sorted(Path(folder).glob("*.err"))]
         assert done.returncode == 0, "\n".join([done.stderr, *filter(None, said)])
         return [path.read_text() for path in sorted(Path(folder).glob("*.out"))]
+
+
+def in_threads(count: int, base_url: str, work: Callable[[httpx.Client], T]) -> list[T]:
+    """Return what each of so many threads got, whose connections are there before the race begins."""
+    together, trust = threading.Barrier(count), ssl.create_default_context()
+
+    def one(_: int) -> T:
+        with httpx.Client(base_url=base_url, verify=trust) as own:
+            own.get("/_emulator/history")
+            together.wait(60)
+            return work(own)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
