@@ -16,11 +16,6 @@ from support.samples import needs_cel
 
 
 @pytest.fixture(scope="module")
-def admin(running: Emulator, client: httpx.Client) -> Administrator:
-    return Administrator(running, client)
-
-
-@pytest.fixture(scope="module")
 def sdk(running: Emulator, admin: Administrator) -> Iterator[anthropic.Anthropic]:
     with anthropic.Anthropic(auth_token=admin.token, base_url=running.base_url, max_retries=0) as opened:
         yield opened

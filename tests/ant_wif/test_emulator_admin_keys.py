@@ -16,12 +16,6 @@ from support.admin_api import Administrator, Idp
 from support.federation_grant import exchange
 
 
-@pytest.fixture(scope="module")
-def admin(running: Emulator) -> Iterator[Administrator]:
-    with httpx.Client(base_url=running.base_url) as client:
-        yield Administrator(running, client)
-
-
 @pytest.fixture
 def idp() -> Iterator[Idp]:
     with Idp() as started:

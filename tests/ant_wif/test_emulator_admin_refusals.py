@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,12 +12,6 @@ from support.admin_api import Administrator, fresh_name, reason_of
 from support.samples import needs_cel
 
 GITHUB = "https://token.actions.githubusercontent.com"
-
-
-@pytest.fixture(scope="module")
-def admin(running: Emulator) -> Iterator[Administrator]:
-    with httpx.Client(base_url=running.base_url) as client:
-        yield Administrator(running, client)
 
 
 RULES: list[tuple[dict[str, object], str]] = [

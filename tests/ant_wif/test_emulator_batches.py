@@ -18,13 +18,6 @@ VERSION = {"anthropic-version": "2023-06-01"}
 
 
 @pytest.fixture
-def sdk(emulator: Emulator) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0) as client:
-        yield client
-    emulator.clear_replies()
-
-
-@pytest.fixture
 def elsewhere(emulator: Emulator) -> Iterator[anthropic.Anthropic]:
     """A client in the other workspace."""
     token = emulator.login(workspace_id=emulator.rule().workspace_ids[0]).access_token

@@ -21,7 +21,6 @@ def chat(emulator: Emulator) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {emulator.api_key}"}
     with httpx.Client(base_url=emulator.base_url, headers=headers, trust_env=False) as client:
         yield client
-    emulator.clear_replies()
 
 
 def asked(*messages: Any, **more: Any) -> dict[str, Any]:

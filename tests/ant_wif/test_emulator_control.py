@@ -219,14 +219,7 @@ def ask(client: httpx.Client, emulator: Emulator, said: str) -> httpx.Response:
     return client.post("/v1/messages", json=body, headers=headers)
 
 
-@pytest.fixture
-def scripted(emulator: Emulator) -> Iterator[Emulator]:
-    yield emulator
-    emulator.clear_replies()
-    emulator.clear_requests()
-
-
-def test_replies_are_set_listed_used_and_forgotten(scripted: Emulator, client: httpx.Client) -> None:
+def test_replies_are_set_listed_used_and_forgotten(emulator: Emulator, client: httpx.Client) -> None:
     replies: list[Body] = [
         {"tool_use": {"name": "weather", "input": {"city": "Ulm"}}, "when": "Ulm"},
         {"error": [529, "overloaded_error", "Overloaded"], "when": {"max_tokens": 9}, "times": 2},
@@ -235,8 +228,8 @@ def test_replies_are_set_listed_used_and_forgotten(scripted: Emulator, client: h
     assert [client.post("/_emulator/replies", json=each).json() for each in replies] == [
         {"left": number} for number in (1, 2, 3)
     ]
-    assert ask(client, scripted, "Ulm?").json()["content"][0]["input"] == {"city": "Ulm"}
-    assert ask(client, scripted, "Rome?").status_code == 529
+    assert ask(client, emulator, "Ulm?").json()["content"][0]["input"] == {"city": "Ulm"}
+    assert ask(client, emulator, "Rome?").status_code == 529
     left = client.get("/_emulator/replies").json()["data"]
     assert [(each["times_left"], each["times_used"]) for each in left] == [(1, 1), (None, 0)]
     assert left[0]["description"] == (
@@ -244,7 +237,7 @@ def test_replies_are_set_listed_used_and_forgotten(scripted: Emulator, client: h
     )
     assert client.delete("/_emulator/replies").status_code == 204
     assert client.get("/_emulator/replies").json() == {"data": []}
-    assert ask(client, scripted, "Rome?").json()["content"][0]["text"] == "Rome?"
+    assert ask(client, emulator, "Rome?").json()["content"][0]["text"] == "Rome?"
 
 
 @pytest.mark.parametrize(
@@ -261,19 +254,19 @@ def test_replies_are_set_listed_used_and_forgotten(scripted: Emulator, client: h
     ],
 )
 def test_a_reply_that_cannot_be_meant_is_refused(
-    scripted: Emulator, client: httpx.Client, body: Body, said: str
+    emulator: Emulator, client: httpx.Client, body: Body, said: str
 ) -> None:
     refused = client.post("/_emulator/replies", json=body)
     assert refused.status_code == 400
     assert said in refused.json()["error"]["message"]
-    assert scripted.replies_left == []
+    assert emulator.replies_left == []
 
 
-def test_the_api_calls_are_listed_and_forgotten(scripted: Emulator, client: httpx.Client) -> None:
+def test_the_api_calls_are_listed_and_forgotten(emulator: Emulator, client: httpx.Client) -> None:
     client.delete("/_emulator/requests")
-    ask(client, scripted, "Where is Ulm?")
+    ask(client, emulator, "Where is Ulm?")
     client.get("/v1/models?limit=3&ids[]=a&ids[]=b", headers={KEY: "sk-ant-unknown-key-of-nobody"})
-    client.post("/v1/messages", content=b'{"a": NaN}', headers={KEY: scripted.api_key})
+    client.post("/v1/messages", content=b'{"a": NaN}', headers={KEY: emulator.api_key})
     first, second, third = client.get("/_emulator/requests").json()["data"]
     assert (first["method"], first["path"], first["status"]) == ("POST", "/v1/messages", 200)
     assert first["json"]["messages"][0]["content"] == "Where is Ulm?"
@@ -292,11 +285,11 @@ def test_the_api_calls_are_listed_and_forgotten(scripted: Emulator, client: http
     assert client.get("/_emulator/requests").json() == {"data": []}
 
 
-def test_replies_and_requests_are_kept_from_pages_of_other_sites(scripted: Emulator, client: httpx.Client) -> None:
+def test_replies_and_requests_are_kept_from_pages_of_other_sites(emulator: Emulator, client: httpx.Client) -> None:
     elsewhere = {"origin": "https://example.com"}
     assert client.post("/_emulator/replies", json={"text": "x"}, headers=elsewhere).status_code == 403
     assert client.get("/_emulator/requests", headers=elsewhere).status_code == 403
-    assert scripted.replies_left == []
+    assert emulator.replies_left == []
 
 
 def test_a_reset_brings_back_what_the_emulator_started_with(client: httpx.Client) -> None:

@@ -20,12 +20,10 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def emulator(running: Emulator, caplog: pytest.LogCaptureFixture) -> Iterator[Emulator]:
-    """The emulator of this module, without history and faults. That the server complains of nothing is checked."""
-    running.clear_history()
-    running.clear_faults()
+def emulator(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> Iterator[Emulator]:
+    """That the server complains of nothing is checked."""
     with caplog.at_level(logging.WARNING, logger="uvicorn.error"):
-        yield running
+        yield emulator
     assert [record.getMessage() for record in caplog.records] == []
 
 

@@ -38,12 +38,10 @@ from support.samples import pairs
 
 
 @pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_history()
-    running.clear_faults()
-    running.clock = Clock(1_800_000_000.5)
-    running.omit_login_fields = ()
-    return running
+def emulator(emulator: Emulator) -> Emulator:
+    emulator.clock = Clock(1_800_000_000.5)
+    emulator.omit_login_fields = ()
+    return emulator
 
 
 def test_what_a_person_approves_becomes_a_login(emulator: Emulator, client: httpx.Client) -> None:

@@ -19,14 +19,8 @@ NAMED_BY_SDK = {
 DEPRECATED_BY_SDK = set(sdk_data.DEPRECATED_MODELS)
 
 
-@pytest.fixture
-def sdk(emulator: Emulator) -> anthropic.Anthropic:
-    return anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0)
-
-
 def test_the_listed_models_are_the_current_ones_of_the_sdk(sdk: anthropic.Anthropic) -> None:
-    with sdk:
-        listed = [model.id for model in sdk.models.list()]
+    listed = [model.id for model in sdk.models.list()]
     assert MODEL in listed
     assert all(name.startswith("claude-") for name in listed)
     assert NAMED_BY_SDK & set(listed)
@@ -41,18 +35,16 @@ def test_the_tests_name_a_model_that_the_sdk_does_not_warn_about() -> None:
 
 
 def test_the_newest_model_is_listed_first(sdk: anthropic.Anthropic) -> None:
-    with sdk:
-        created = [model.created_at for model in sdk.models.list()]
+    created = [model.created_at for model in sdk.models.list()]
     assert created == sorted(created, reverse=True)
 
 
 def test_models_are_listed_by_their_lifecycle(sdk: anthropic.Anthropic) -> None:
-    with sdk:
-        active = list(sdk.models.list(lifecycle=["active", "retired"]))
-        assert {model.lifecycle for model in active} == {"active"}
-        assert list(sdk.models.list(lifecycle=["deprecated", "retired"])) == []
-        with pytest.raises(anthropic.BadRequestError, match="lifecycle: must be at most 3 of active, deprecated"):
-            sdk.models.list(extra_query={"lifecycle": "young"})
+    active = list(sdk.models.list(lifecycle=["active", "retired"]))
+    assert {model.lifecycle for model in active} == {"active"}
+    assert list(sdk.models.list(lifecycle=["deprecated", "retired"])) == []
+    with pytest.raises(anthropic.BadRequestError, match="lifecycle: must be at most 3 of active, deprecated"):
+        sdk.models.list(extra_query={"lifecycle": "young"})
 
 
 @pytest.mark.parametrize(
@@ -66,11 +58,10 @@ def test_models_are_listed_by_their_lifecycle(sdk: anthropic.Anthropic) -> None:
     ],
 )
 def test_every_claude_model_is_served(sdk: anthropic.Anthropic, model_id: str, name: str) -> None:
-    with sdk:
-        model = sdk.models.retrieve(model_id)
-        assert (model.id, model.display_name) == (model_id, name)
-        counted = sdk.messages.count_tokens(model=model_id, messages=[{"role": "user", "content": "Hello"}])
-        assert counted.input_tokens > 0
+    model = sdk.models.retrieve(model_id)
+    assert (model.id, model.display_name) == (model_id, name)
+    counted = sdk.messages.count_tokens(model=model_id, messages=[{"role": "user", "content": "Hello"}])
+    assert counted.input_tokens > 0
 
 
 def test_models_that_are_set_are_the_only_ones_served(emulator: Emulator) -> None:

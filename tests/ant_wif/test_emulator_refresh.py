@@ -20,10 +20,9 @@ FEDERATION_BETA = "oidc-federation-2026-04-01"
 
 
 @pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_history()
-    running.clock = Clock(1_800_000_000.5)
-    return running
+def emulator(emulator: Emulator) -> Emulator:
+    emulator.clock = Clock(1_800_000_000.5)
+    return emulator
 
 
 @pytest.fixture

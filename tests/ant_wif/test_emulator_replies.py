@@ -7,7 +7,6 @@ import concurrent.futures
 import json
 import re
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -22,20 +21,6 @@ WEATHER: anthropic.types.ToolParam = {
     "name": "weather",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-
-
-@pytest.fixture
-def scripted(emulator: Emulator) -> Iterator[Emulator]:
-    emulator.clear_requests()
-    emulator.clear_replies()
-    yield emulator
-    emulator.clear_replies()
-
-
-@pytest.fixture
-def sdk(scripted: Emulator) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key=scripted.api_key, base_url=scripted.base_url, max_retries=0) as client:
-        yield client
 
 
 def ask(sdk: anthropic.Anthropic, said: str = "Hello", **more: Any) -> anthropic.types.Message:
@@ -87,9 +72,9 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
 def test_a_stream_amounts_to_the_whole_answer(
-    sdk: anthropic.Anthropic, scripted: Emulator, definition: dict[str, Any]
+    sdk: anthropic.Anthropic, emulator: Emulator, definition: dict[str, Any]
 ) -> None:
-    scripted.reply(**definition, times=2)
+    emulator.reply(**definition, times=2)
     whole, streamed = ask(sdk, stop_sequences=["END"]), stream(sdk, stop_sequences=["END"])
     assert compared(streamed) == compared(whole)
     assert said(whole) == definition.get("text", "As is said" if "content" in definition else "")
@@ -99,33 +84,33 @@ def test_a_stream_amounts_to_the_whole_answer(
     assert whole.model == definition.get("model", MODEL)
     for name, number in definition.get("usage", {}).items():
         assert getattr(whole.usage, name) == number
-    scripted.assert_all_used()
+    emulator.assert_all_used()
 
 
-def test_asynchronous_clients_get_the_same(scripted: Emulator) -> None:
-    scripted.reply("It rains.", times=2)
-    asyncio.run(_ask_twice(scripted))
-    scripted.assert_all_used()
+def test_asynchronous_clients_get_the_same(emulator: Emulator) -> None:
+    emulator.reply("It rains.", times=2)
+    asyncio.run(_ask_twice(emulator))
+    emulator.assert_all_used()
 
 
-async def _ask_twice(scripted: Emulator) -> None:
+async def _ask_twice(emulator: Emulator) -> None:
     question: anthropic.types.MessageParam = {"role": "user", "content": "Hello"}
-    async with anthropic.AsyncAnthropic(api_key=scripted.api_key, base_url=scripted.base_url) as sdk:
+    async with anthropic.AsyncAnthropic(api_key=emulator.api_key, base_url=emulator.base_url) as sdk:
         assert said(await sdk.messages.create(model=MODEL, max_tokens=9, messages=[question])) == "It rains."
         async with sdk.messages.stream(model=MODEL, max_tokens=9, messages=[question]) as streamed:
             assert said(await streamed.get_final_message()) == "It rains."
 
 
 def test_a_tool_that_is_used_several_times_has_another_id_each_time(
-    sdk: anthropic.Anthropic, scripted: Emulator
+    sdk: anthropic.Anthropic, emulator: Emulator
 ) -> None:
-    scripted.reply(tool_use=[{"name": "weather"}, {"name": "weather"}], times=2)
+    emulator.reply(tool_use=[{"name": "weather"}, {"name": "weather"}], times=2)
     assert len({block.to_dict()["id"] for _ in range(2) for block in ask(sdk, tools=[WEATHER]).content}) == 4
 
 
-def test_an_agent_uses_a_tool_and_then_answers(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
-    scripted.reply(tool_use={"name": "weather", "input": {"city": "Ulm"}})
-    scripted.reply("It rains.")
+def test_an_agent_uses_a_tool_and_then_answers(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
+    emulator.reply(tool_use={"name": "weather", "input": {"city": "Ulm"}})
+    emulator.reply("It rains.")
     first = ask(sdk, "Weather in Ulm?", tools=[WEATHER])
     (use,) = first.content
     assert use.type == "tool_use"
@@ -136,35 +121,35 @@ def test_an_agent_uses_a_tool_and_then_answers(sdk: anthropic.Anthropic, scripte
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "rain"}]},
     ]
     assert said(sdk.messages.create(model=MODEL, max_tokens=9, messages=conversation, tools=[WEATHER])) == "It rains."
-    assert [len(each.json["messages"]) for each in scripted.requests.messages()] == [1, 3]
+    assert [len(each.json["messages"]) for each in emulator.requests.messages()] == [1, 3]
 
 
-def test_without_a_reply_there_is_the_echo(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
+def test_without_a_reply_there_is_the_echo(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
     assert said(ask(sdk, "Hello")) == "Hello"
-    scripted.assert_all_used()
+    emulator.assert_all_used()
 
 
-def test_replies_come_in_order_and_run_out(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
-    scripted.reply("one")
-    scripted.reply("two", times=2)
+def test_replies_come_in_order_and_run_out(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
+    emulator.reply("one")
+    emulator.reply("two", times=2)
     assert [said(ask(sdk)) for _ in range(3)] == ["one", "two", "two"]
     with pytest.raises(anthropic.BadRequestError, match=r"has been used; .* 'two' \(set at test_emulator_replies.py:"):
         ask(sdk)
-    scripted.clear_replies()
+    emulator.clear_replies()
     assert said(ask(sdk)) == "Hello"
 
 
 def test_a_condition_comes_first_and_a_limited_reply_before_an_unlimited_one(
-    sdk: anthropic.Anthropic, scripted: Emulator
+    sdk: anthropic.Anthropic, emulator: Emulator
 ) -> None:
-    scripted.reply("default", times=None)
-    scripted.reply("sunny", when="weather", times=None)
-    scripted.reply("stormy", when="weather")
-    scripted.reply("once")
-    scripted.reply("another default", times=None)
+    emulator.reply("default", times=None)
+    emulator.reply("sunny", when="weather", times=None)
+    emulator.reply("stormy", when="weather")
+    emulator.reply("once")
+    emulator.reply("another default", times=None)
     asked = ["weather?", "weather?", "hello", "hello", "weather?"]
     assert [said(ask(sdk, each)) for each in asked] == ["stormy", "sunny", "once", "another default", "sunny"]
-    (left,) = scripted.replies_left
+    (left,) = emulator.replies_left
     assert left.description == "text 'default'"
 
 
@@ -179,8 +164,8 @@ def test_a_condition_comes_first_and_a_limited_reply_before_an_unlimited_one(
         lambda request: request.headers["Anthropic-Version"] and request.credential.workspace == "default",
     ],
 )
-def test_a_condition_picks_the_request(sdk: anthropic.Anthropic, scripted: Emulator, when: Any) -> None:
-    scripted.reply("yes", when=when)
+def test_a_condition_picks_the_request(sdk: anthropic.Anthropic, emulator: Emulator, when: Any) -> None:
+    emulator.reply("yes", when=when)
     assert said(ask(sdk, "Will it rain?", system="Be brief.", tools=[WEATHER])) == "yes"
 
 
@@ -197,21 +182,21 @@ def test_a_condition_picks_the_request(sdk: anthropic.Anthropic, scripted: Emula
     ],
 )
 def test_a_condition_that_never_holds_leaves_the_echo_and_is_named(
-    sdk: anthropic.Anthropic, scripted: Emulator, when: Any
+    sdk: anthropic.Anthropic, emulator: Emulator, when: Any
 ) -> None:
-    scripted.reply("never", when=when)
+    emulator.reply("never", when=when)
     assert said(ask(sdk, "rain")) == "rain"
     with pytest.raises(
         AssertionError, match=r"that were not used: 1\. Requests to messages: 1\.\n  text 'never' when .*"
     ):
-        scripted.assert_all_used()
-    assert [each.times_left for each in scripted.replies_left] == [1]
+        emulator.assert_all_used()
+    assert [each.times_left for each in emulator.replies_left] == [1]
 
 
 def test_a_conditional_reply_that_is_used_up_is_an_error_for_its_requests_only(
-    sdk: anthropic.Anthropic, scripted: Emulator
+    sdk: anthropic.Anthropic, emulator: Emulator
 ) -> None:
-    scripted.reply("yes", when="rain")
+    emulator.reply("yes", when="rain")
     assert [said(ask(sdk, each)) for each in ("rain", "snow")] == ["yes", "snow"]
     with pytest.raises(anthropic.BadRequestError, match="every reply to such a request has been used"):
         ask(sdk, "rain")
@@ -227,33 +212,33 @@ def fail(_: RecordedRequest) -> bool:
 
 @pytest.mark.parametrize(("when", "error"), [(explode, "KeyError: 'tols'"), (fail, "Failed: not this one")])
 def test_a_predicate_that_raises_is_named_to_the_client_and_to_the_test(
-    sdk: anthropic.Anthropic, scripted: Emulator, when: Any, error: str
+    sdk: anthropic.Anthropic, emulator: Emulator, when: Any, error: str
 ) -> None:
-    scripted.reply("never", when=when)
+    emulator.reply("never", when=when)
     with pytest.raises(anthropic.BadRequestError, match=rf"the predicate of a reply raised {error}.*{when.__name__}"):
         ask(sdk)
     with pytest.raises(AssertionError, match="the predicate of a reply raised") as caught:
-        scripted.assert_all_used()
+        emulator.assert_all_used()
     cause = caught.value.__cause__
     assert cause is not None
     assert when.__name__ in [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
-    scripted.clear_replies()
+    emulator.clear_replies()
     assert said(ask(sdk)) == "Hello"
 
 
 @pytest.mark.parametrize("ask_for", [ask, stream])
-def test_an_error_comes_in_the_apis_shape(sdk: anthropic.Anthropic, scripted: Emulator, ask_for: Any) -> None:
-    scripted.reply(error=(529, "overloaded_error", "Too much"))
+def test_an_error_comes_in_the_apis_shape(sdk: anthropic.Anthropic, emulator: Emulator, ask_for: Any) -> None:
+    emulator.reply(error=(529, "overloaded_error", "Too much"))
     with pytest.raises(anthropic.APIStatusError, match="Too much") as caught:
         ask_for(sdk)
     assert (caught.value.status_code, caught.value.type) == (529, "overloaded_error")
 
 
-def test_the_official_client_retries_an_overloaded_service(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
-    scripted.reply(error=(529, "overloaded_error", "Overloaded"))
-    scripted.reply("Now then")
+def test_the_official_client_retries_an_overloaded_service(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
+    emulator.reply(error=(529, "overloaded_error", "Overloaded"))
+    emulator.reply("Now then")
     assert said(ask(sdk.with_options(max_retries=1))) == "Now then"
-    assert [each.status for each in scripted.requests] == [529, 200]
+    assert [each.status for each in emulator.requests] == [529, 200]
 
 
 START = {"type": "message_start", "message": {
@@ -265,8 +250,8 @@ HALF = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta
 ERROR = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
 
-def test_a_stream_can_break_off_with_an_error(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
-    scripted.reply(events=[START, BLOCK, HALF, ERROR])
+def test_a_stream_can_break_off_with_an_error(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
+    emulator.reply(events=[START, BLOCK, HALF, ERROR])
     heard: list[str] = []
     messages: list[anthropic.types.MessageParam] = [{"role": "user", "content": "Hello"}]
     with (
@@ -277,18 +262,18 @@ def test_a_stream_can_break_off_with_an_error(sdk: anthropic.Anthropic, scripted
     assert heard == ["It ra"]
 
 
-def test_events_serve_a_whole_answer_where_they_amount_to_one(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
+def test_events_serve_a_whole_answer_where_they_amount_to_one(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
     body = {"model": MODEL, "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
-    headers = {"x-api-key": scripted.api_key, **VERSION}
-    url = f"{scripted.base_url}/v1/messages"
-    scripted.reply(thinking="hm", text="It rains.", tool_use={"name": "weather", "input": {"city": "Ulm"}})
+    headers = {"x-api-key": emulator.api_key, **VERSION}
+    url = f"{emulator.base_url}/v1/messages"
+    emulator.reply(thinking="hm", text="It rains.", tool_use={"name": "weather", "input": {"city": "Ulm"}})
     sent = httpx.post(url, json=body, headers=headers).text
     events = [json.loads(line.removeprefix("data: ")) for line in sent.splitlines() if line.startswith("data: ")]
-    scripted.reply(events=events, times=2)
+    emulator.reply(events=events, times=2)
     whole, streamed = ask(sdk), stream(sdk)
     assert compared(whole) == compared(streamed)
     assert said(whole) == "It rains."
-    scripted.reply(events=[START, BLOCK, ERROR])
+    emulator.reply(events=[START, BLOCK, ERROR])
     with pytest.raises(anthropic.APIStatusError) as caught:
         ask(sdk)
     assert (caught.value.status_code, caught.value.type) == (529, "overloaded_error")
@@ -296,27 +281,27 @@ def test_events_serve_a_whole_answer_where_they_amount_to_one(sdk: anthropic.Ant
 
 @pytest.mark.parametrize("events", [[], [START, BLOCK], ["data: {\n\n"], [BLOCK], [HALF, START], [{"type": "error"}]])
 def test_a_broken_stream_is_sent_as_it_is_and_is_not_a_whole_answer(
-    sdk: anthropic.Anthropic, scripted: Emulator, events: list[Any]
+    sdk: anthropic.Anthropic, emulator: Emulator, events: list[Any]
 ) -> None:
-    scripted.reply(events=events, times=2)
+    emulator.reply(events=events, times=2)
     with pytest.raises(anthropic.BadRequestError, match="only a request with stream can have a reply of incomplete"):
         ask(sdk)
     body = {"model": MODEL, "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
-    headers = {"x-api-key": scripted.api_key, **VERSION}
-    sent = httpx.post(f"{scripted.base_url}/v1/messages", json=body, headers=headers)
+    headers = {"x-api-key": emulator.api_key, **VERSION}
+    sent = httpx.post(f"{emulator.base_url}/v1/messages", json=body, headers=headers)
     assert sent.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert sent.text.count("data: ") == len(events)
 
 
 def test_a_delay_is_waited_for_and_a_client_that_leaves_is_noticed(
-    sdk: anthropic.Anthropic, scripted: Emulator
+    sdk: anthropic.Anthropic, emulator: Emulator
 ) -> None:
-    scripted.reply("late", delay=0.05)
-    scripted.reply("never", delay=3600)
+    emulator.reply("late", delay=0.05)
+    emulator.reply("never", delay=3600)
     assert said(ask(sdk)) == "late"
     with pytest.raises(anthropic.APITimeoutError):
         ask(sdk.with_options(timeout=0.2))
-    assert scripted.requests[0].status == 200
+    assert emulator.requests[0].status == 200
 
 
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
@@ -395,11 +380,11 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("keywords", "said"), IMPOSSIBLE, ids=[f"{n}" for n in range(len(IMPOSSIBLE))])
 def test_what_cannot_be_meant_is_refused_where_it_is_set(
-    scripted: Emulator, keywords: dict[str, Any], said: str
+    emulator: Emulator, keywords: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said) as caught:
-        scripted.reply(**keywords)
-    assert scripted.replies_left == []
+        emulator.reply(**keywords)
+    assert emulator.replies_left == []
     # pytest shows the innermost frame that does not hide itself: the line of the test.
     assert caught.traceback.filter(caught)[-1].path.name == "test_emulator_replies.py"
 
@@ -408,80 +393,72 @@ async def _later(_: RecordedRequest) -> bool:
     return True
 
 
-def test_a_predicate_that_is_async_and_a_keyword_that_is_unknown_are_refused(scripted: Emulator) -> None:
+def test_a_predicate_that_is_async_and_a_keyword_that_is_unknown_are_refused(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="not async"):
-        scripted.reply("x", when=_later)
+        emulator.reply("x", when=_later)
     with pytest.raises(TypeError, match="unexpected keyword argument 'tool_uses'"):
-        scripted.reply("x", tool_uses={})  # type: ignore[call-arg]  # what is tested
+        emulator.reply("x", tool_uses={})  # type: ignore[call-arg]  # what is tested
 
 
-def test_what_is_changed_after_it_was_set_changes_nothing(sdk: anthropic.Anthropic, scripted: Emulator) -> None:
+def test_what_is_changed_after_it_was_set_changes_nothing(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
     use: dict[str, Any] = {"name": "weather", "input": {"city": "Ulm"}}
-    scripted.reply(tool_use=use)
+    emulator.reply(tool_use=use)
     use["input"]["city"] = "Ura"
     assert ask(sdk).content[0].to_dict()["input"] == {"city": "Ulm"}
 
 
-def test_a_reply_says_what_it_is_and_where_it_was_set(scripted: Emulator) -> None:
-    scripted.reply("yes", when="rain", times=3)
-    scripted.reply(tool_use={"name": "weather"}, when=explode)
-    scripted.reply("x" * 1000, when=lambda _: True, times=None)
-    shown = [re.sub(r"\d+\)$", "N)", str(reply)) for reply in scripted.replies_left]
+def test_a_reply_says_what_it_is_and_where_it_was_set(emulator: Emulator) -> None:
+    emulator.reply("yes", when="rain", times=3)
+    emulator.reply(tool_use={"name": "weather"}, when=explode)
+    emulator.reply("x" * 1000, when=lambda _: True, times=None)
+    shown = [re.sub(r"\d+\)$", "N)", str(reply)) for reply in emulator.replies_left]
     assert shown[0] == "text 'yes' when 'rain', 3 times (set at test_emulator_replies.py:N)"
     assert shown[1] == "tool_use {'name': 'weather'} when explode() (set at test_emulator_replies.py:N)"
     assert shown[2].endswith("... when a predicate holds (set at test_emulator_replies.py:N)")
 
 
-def test_a_hundred_requests_at_once_get_a_hundred_replies(scripted: Emulator) -> None:
+def test_a_hundred_requests_at_once_get_a_hundred_replies(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
     for number in range(100):
-        scripted.reply(str(number))
-    with (
-        anthropic.Anthropic(api_key=scripted.api_key, base_url=scripted.base_url, max_retries=0) as sdk,
-        concurrent.futures.ThreadPoolExecutor(8) as pool,
-    ):
+        emulator.reply(str(number))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
         heard = list(pool.map(lambda _: said(ask(sdk)), range(100)))
     assert sorted(map(int, heard)) == list(range(100))
-    scripted.assert_all_used()
+    emulator.assert_all_used()
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_sdk_s_tool_runner_sends_each_turn_once(emulator: Emulator, stream: bool) -> None:
+def test_the_sdk_s_tool_runner_sends_each_turn_once(sdk: anthropic.Anthropic, emulator: Emulator, stream: bool) -> None:
     @anthropic.beta_tool
     def get_weather(city: str) -> str:
         """Tell the weather of a city."""
         return f"Rain in {city}"
 
-    emulator.clear_requests()
     for city in ("Ulm", "Bonn"):
         emulator.reply("Let me see.", tool_use={"name": "get_weather", "input": {"city": city}})
     emulator.reply("Take an umbrella.")
-    with anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0) as client:
-        messages: Any = [{"role": "user", "content": "Rain?"}]
-        runner = client.beta.messages.tool_runner(
-            model=MODEL, max_tokens=50, tools=[get_weather], messages=messages, stream=stream
-        )
-        assert "umbrella" in str(runner.until_done().content)
-        assert [request.status for request in emulator.requests.messages()] == [200] * 3
-        gone: Any = {"type": "continue", "previous_message_id": "msg_unknown"}
-        with pytest.raises(anthropic.NotFoundError, match="thread_not_found"):
-            client.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, extra_body={"thread": gone})
+    messages: Any = [{"role": "user", "content": "Rain?"}]
+    runner = sdk.beta.messages.tool_runner(
+        model=MODEL, max_tokens=50, tools=[get_weather], messages=messages, stream=stream
+    )
+    assert "umbrella" in str(runner.until_done().content)
+    assert [request.status for request in emulator.requests.messages()] == [200] * 3
+    gone: Any = {"type": "continue", "previous_message_id": "msg_unknown"}
+    with pytest.raises(anthropic.NotFoundError, match="thread_not_found"):
+        sdk.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, extra_body={"thread": gone})
     emulator.assert_all_used()
 
 
-def test_each_answer_of_a_thread_can_be_continued_once(emulator: Emulator) -> None:
+def test_each_answer_of_a_thread_can_be_continued_once(sdk: anthropic.Anthropic, emulator: Emulator) -> None:
+    def ask(thread: Any) -> anthropic.types.beta.BetaMessage:
+        messages: Any = [{"role": "user", "content": "Rain?"}]
+        return sdk.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, thread=thread)
+
+    first: Any = {"type": "continue", "previous_message_id": ask({"type": "create"}).id}
+    emulator.reply(error=(529, "overloaded_error", "Overloaded"))
+    with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
+        ask(first)
     emulator.clear_replies()
-    with anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0) as client:
-
-        def ask(thread: Any) -> anthropic.types.beta.BetaMessage:
-            messages: Any = [{"role": "user", "content": "Rain?"}]
-            return client.beta.messages.create(model=MODEL, max_tokens=50, messages=messages, thread=thread)
-
-        first: Any = {"type": "continue", "previous_message_id": ask({"type": "create"}).id}
-        emulator.reply(error=(529, "overloaded_error", "Overloaded"))
-        with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
-            ask(first)
-        emulator.clear_replies()
-        second: Any = {"type": "continue", "previous_message_id": ask(first).id}
-        with pytest.raises(anthropic.BadRequestError, match="thread_already_continued"):
-            ask(first)
-        assert ask(second).content
+    second: Any = {"type": "continue", "previous_message_id": ask(first).id}
+    with pytest.raises(anthropic.BadRequestError, match="thread_already_continued"):
+        ask(first)
+    assert ask(second).content

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -152,13 +151,6 @@ class Person(pydantic.BaseModel):
 class Team(pydantic.BaseModel):
     lead: Person
     size: int = pydantic.Field(ge=2)
-
-
-@pytest.fixture
-def sdk(emulator: Emulator) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key=emulator.api_key, base_url=emulator.base_url, max_retries=0) as client:
-        yield client
-    emulator.clear_replies()
 
 
 def ask(sdk: anthropic.Anthropic, **more: Any) -> anthropic.types.Message:
