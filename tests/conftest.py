@@ -9,14 +9,17 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 from support import preloaded
 from support.machine import read_files_of_botocore_once, trust_no_authority
+
+if TYPE_CHECKING:
+    from ant_wif.emulator import Emulator
 
 # The same examples in every run: a failure belongs to a change and never to the day. `make long` looks for new ones,
 # and for many: more of the same ones would find nothing the second time.
@@ -84,3 +87,19 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between attempts take a fiftieth of their time, where what is tested is not how long they are."""
     monkeypatch.setattr(time, "sleep", lambda seconds, pause=time.sleep: pause(seconds / 50))
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    from ant_wif.emulator import Emulator
+
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    from ant_wif.emulator import Emulator
+
+    with Emulator() as started:
+        yield started

@@ -6,7 +6,6 @@ import codecs
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -407,9 +406,8 @@ def test_a_folder_of_another_user_is_named_with_its_owner(
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
+def emulator(running: Emulator) -> Emulator:
+    return running
 
 
 @pytest.mark.parametrize(

@@ -50,18 +50,6 @@ def ant(capsys: pytest.CaptureFixture[str], home: Path) -> Ant:
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
-@pytest.fixture
 def seeded(running: Emulator) -> Iterator[Emulator]:
     """The emulator of the module, with what is registered as it was when it started."""
     with as_seeded(running):

@@ -34,12 +34,6 @@ def fails(caplog: pytest.LogCaptureFixture, fetch: Callable[..., IdentityToken])
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def client(running: Emulator) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=running.base_url, trust_env=False) as opened:
         yield opened

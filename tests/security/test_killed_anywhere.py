@@ -53,12 +53,6 @@ for each in range(int(number)):
 """
 
 
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
-
-
 def after_each_kill(number: int, environ: dict[str, str], *arguments: str) -> Iterator[None]:
     """Kill `ant` with these arguments so many times, and yield after each."""
     with preloaded.Popen(

@@ -30,9 +30,8 @@ ANSWER = reply({"data": [], "has_more": False, "first_id": None, "last_id": None
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
+def emulator(running: Emulator) -> Emulator:
+    return running
 
 
 @pytest.fixture
