@@ -26,7 +26,7 @@ from ant_wif._tokens import TokenCache, TokenRequest, poll
 from ant_wif._tokens.access_token import AccessToken, fresh_between, pause_after, refresh_state
 from ant_wif.credentials import Credentials
 from ant_wif.emulator import Emulator
-from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError, InsecureUrlError
+from ant_wif.errors import AntWifError, ApiError, ExchangeError, IdentityTokenError
 from ant_wif.identity import IdentitySource, Literal
 from support.clock import Clock
 from support.jobs import profile_of
@@ -844,40 +844,6 @@ def test_a_request_with_a_credential_of_its_own_is_left_alone(
     assert api.calls[0].header("anthropic-beta") is None
     assert [api.calls[0].header(name) for name in ("authorization", "x-api-key")].count(None) == 1
     assert api.granted == 0
-
-
-@BOTH_CLIENTS
-def test_the_credential_is_not_sent_to_another_host(asynchronous: bool, api: Api, server: HostileServer) -> None:
-    port = server.base_url.rpartition(":")[2]
-    with HostileServer(reply({})) as other:
-        for url in (
-            f"{other.base_url}/v1/models",
-            f"http://localhost:{port}/v1/models",
-            f"http://user@127.0.0.1:{port}/v1/models",
-            "http://api.anthropic.com/v1/models",
-            f"https://127.0.0.1:{port}/v1/models",
-        ):
-            with pytest.raises(InsecureUrlError) as caught:
-                sent(credentials_at(server), asynchronous=asynchronous, url=url)
-            assert caught.value.hint
-        assert other.connections == 0
-    assert api.granted == 0
-    assert api.calls == []
-
-
-@BOTH_CLIENTS
-def test_a_redirect_to_another_host_does_not_take_the_credential_along(
-    asynchronous: bool, server: HostileServer
-) -> None:
-    credentials = credentials_at(server)
-    with HostileServer(reply({})) as other:
-        server.behaviour = lambda request: (
-            reply(grant())
-            if "oauth" in request.target
-            else reply(b"", status=307, headers={"Location": other.base_url})
-        )
-        sent(credentials, asynchronous=asynchronous, follow_redirects=True)
-        assert [request.header("authorization") for request in other.requests] == [None]
 
 
 @BOTH_CLIENTS

@@ -188,6 +188,7 @@ class TestAnAdapter:
             self.ask(library, credentials, target, asynchronous=asynchronous)
         assert caught.value.hint
         assert other.requests == []
+        assert credentials.expires_at is None, "no token was obtained either"
 
     def test_refuses_http_where_the_credential_is_for_https(self, library: str, *, asynchronous: bool) -> None:
         credentials = ant_wif.resolve(environ={"ANTHROPIC_AUTH_TOKEN": "sk-ant-oat01-held", "HOME": "/gone"})
