@@ -14,6 +14,7 @@ from pytest_ant_wif._options import profile_of
 
 if TYPE_CHECKING:
     from ant_wif._http import Flow
+    from ant_wif._secrets import SecretStr
     from ant_wif._tokens import AccessToken, TokenRequest
     from ant_wif.credentials import Credentials
 
@@ -79,7 +80,7 @@ def _answer(config: pytest.Config, question: dict[str, Any]) -> dict[str, Any]:
     try:
         credentials = live_credentials(config)
         rejected = question.get("rejected")
-        if rejected is not None and _digest(credentials.access_token()) == rejected:
+        if rejected is not None and _sha256(credentials.access_token().secret) == rejected:
             credentials.invalidate()
         token = credentials.access_token()
         if question.get("about"):
@@ -125,7 +126,7 @@ class _Relay:
         from ant_wif._tokens import AccessToken
         from ant_wif.errors import AntWifError
 
-        rejected = None if wanted.rejected is None else _sha256(wanted.rejected.get_secret_value())
+        rejected = None if wanted.rejected is None else _sha256(wanted.rejected)
         answer = self.ask({"rejected": rejected})
         if "error" in answer:
             raise AntWifError(answer["error"])
@@ -142,9 +143,5 @@ class _Relay:
         return answer
 
 
-def _digest(token: AccessToken) -> str:
-    return _sha256(token.secret.get_secret_value())
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _sha256(secret: SecretStr) -> str:
+    return hashlib.sha256(secret.get_secret_value().encode()).hexdigest()
