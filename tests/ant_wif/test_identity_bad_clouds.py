@@ -8,7 +8,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import BotoCoreError
 from google.auth.exceptions import TransportError
 
 from ant_wif import IdentityTokenError
@@ -17,6 +19,7 @@ from ant_wif._http.transport import run
 from ant_wif.emulator import Emulator
 from ant_wif.identity import Aws, Azure, Context, GoogleCloud, IdentitySource, IdentityToken
 from ant_wif.identity._google_transport import CheckedRequest, MetadataServerError
+from ant_wif.identity.aws import Way
 from support.identity_failures import ELSEWHERE, OPAQUE, TOKEN
 from support.leaks import assert_unseen
 from support.misbehaving_server import (
@@ -34,6 +37,11 @@ from support.misbehaving_server import (
 
 Fail = Callable[..., IdentityTokenError]
 Fetch = Callable[..., IdentityToken]
+ENDLESS = [
+    pytest.param(chunked_large_body(), "the answer is larger than 1048576 bytes", id="too large"),
+    pytest.param(b"HTTP/1.1 102 Wait\r\n\r\n" * 99, "more than 16 informational responses", id="informational"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 99_999, "the headers of the answer are larger", id="headers"),
+]
 
 
 # --- Google Cloud --------------------------------------------------------------------------------------------------
@@ -184,14 +192,7 @@ def test_a_metadata_server_of_google_that_answers_byte_by_byte_is_left_when_time
     assert metadata_server.connections == 1
 
 
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        pytest.param(chunked_large_body(), "the answer is larger than 1048576 bytes", id="too large"),
-        pytest.param(b"HTTP/1.1 102 Wait\r\n\r\n" * 99, "more than 16 informational responses", id="informational"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 99_999, "the headers of the answer are larger", id="headers"),
-    ],
-)
+@pytest.mark.parametrize(("answer", "says"), ENDLESS)
 def test_a_token_endpoint_that_a_key_of_google_names_is_read_within_limits(
     fails: Fail, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, metadata_host: object, tmp_path: Path,
     answer: bytes, says: str,
@@ -363,6 +364,43 @@ def test_sts_that_gives_no_token(fails: Fail, sts: HostileServer, answer: Behavi
     assert says in str(error)
 
 
+@pytest.mark.parametrize(("answer", "says"), ENDLESS)
+def test_an_answer_of_sts_is_read_within_limits(fails: Fail, sts: HostileServer, answer: bytes, says: str) -> None:
+    sts.behaviour = answer
+    assert says in str(fails(Aws(), None, "AWS_ENDPOINT_URL_STS"))
+
+
+def test_what_is_asked_for_credentials_on_the_way_to_sts_is_read_within_limits(
+    fails: Fail, sts: HostileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    sts.behaviour = chunked_large_body()
+    (tmp_path / "token").write_text(TOKEN)
+    pod = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"), "AWS_ROLE_ARN": "arn:aws:iam::1:role/x"}
+    for variables in (
+        {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": sts.base_url},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{sts.base_url}/credentials"},
+        pod,
+    ):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert "the answer is larger than 1048576 bytes" in str(fails(Aws(), None))
+
+
+@pytest.mark.parametrize("at_once", [20, 200], ids=["in its head", "in its body"])
+def test_an_endpoint_of_aws_that_answers_byte_by_byte_is_left_when_time_is_up(
+    sts: HostileServer, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "9")
+    sts.behaviour = trickle(sts_answer("x" * 2000), at_once=at_once, pieces=1500, pause=0.02)
+    until = elapsed() + 2
+    client = boto3.Session(botocore_session=Way(Environment(), until, []).session()).client("sts", "eu-west-1")
+    with pytest.raises(BotoCoreError, match="no answer within"):
+        client.get_caller_identity()
+    assert elapsed() < until + 10  # the answer takes 30 seconds
+
+
 def test_what_botocore_logs_of_a_fetch_holds_no_secret(
     fetch: Fetch, sts: HostileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -370,7 +408,7 @@ def test_what_botocore_logs_of_a_fetch_holds_no_secret(
     before = [logging.getLogger(name).filters[:] for name in ("botocore.parsers", "botocore.auth")]
     sts.behaviour = sts_answer(TOKEN)
     fetch(Aws(), None)
-    assert {"botocore.parsers", "botocore.auth", "urllib3.connectionpool"} <= {each.name for each in caplog.records}
+    assert {"botocore.parsers", "botocore.auth", "httpcore.http11"} <= {each.name for each in caplog.records}
     assert_unseen(caplog.text, TOKEN, OPAQUE, OPAQUE[::-1])
     assert "GetWebIdentityTokenResponse" in caplog.text
     assert [logging.getLogger(name).filters for name in ("botocore.parsers", "botocore.auth")] == before

@@ -9,14 +9,26 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from ant_wif._environment import Environment, endless
-from ant_wif._http import Flow, call, is_loopback, mask_foreign_logs, proxy_secrets
-from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
+from ant_wif._environment import Environment, elapsed, endless
+from ant_wif._http import (
+    Flow,
+    Request,
+    RequestFailure,
+    call,
+    mask_foreign_logs,
+    proxy_secrets,
+    run,
+    send,
+    without_login,
+)
+from ant_wif._secrets import SecretBytes, SecretStr, is_sendable, sanitize, sanitize_path, wrap_secrets
 from ant_wif.errors import IdentitySourceError
 from ant_wif.identity._endpoint import file_problem
 from ant_wif.identity._registry import AWS_SIGNS
@@ -32,7 +44,8 @@ from ant_wif.identity.source import (
 from ant_wif.identity.token import IdentityToken
 
 DEFAULT_REGION = "us-east-1"
-TIMEOUT_SECONDS = 5
+TIMEOUT_SECONDS = 10
+DEADLINE_SECONDS = 30
 
 _REMEDIES = {
     "OutboundWebIdentityFederationDisabled": (
@@ -101,13 +114,14 @@ class Aws(IdentitySource):
             import boto3
             from botocore.config import Config
             from botocore.exceptions import ClientError
-            from botocore.session import get_session
         except ImportError:
             return "the identity source aws needs boto3, which is not installed", "pip install 'ant-wif[aws]'"
-        known, otherwise, core = list(proxy_secrets(environ)), _ON_CONFIGURATION, get_session()
+        way = Way(environ, elapsed() + DEADLINE_SECONDS, known := list(proxy_secrets(environ)))
+        otherwise, core = _ON_CONFIGURATION, way.session()
         try:
             with mask_foreign_logs(known):
                 session = boto3.Session(profile_name=self.profile_name, botocore_session=core)
+                way.lead_metadata(core)
                 unusable = _read_credentials(session, known, environ)
                 if unusable is not None:
                     return unusable
@@ -115,13 +129,7 @@ class Aws(IdentitySource):
                 region = region or session.region_name or DEFAULT_REGION
                 _check_region(region)
                 # Three attempts, unless AWS_MAX_ATTEMPTS says otherwise.
-                config = Config(
-                    connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"mode": "standard"}
-                )
-                client = session.client("sts", region_name=region, config=config)
-                if is_loopback(urlsplit(client.meta.endpoint_url).hostname or ""):
-                    # boto3 would take the proxy that a variable names for this machine, too.
-                    client = session.client("sts", region_name=region, config=config.merge(Config(proxies={})))
+                client = session.client("sts", region_name=region, config=Config(retries={"mode": "standard"}))
                 if not hasattr(client, "get_web_identity_token"):
                     return "this boto3 does not know sts:GetWebIdentityToken", "pip install --upgrade 'ant-wif[aws]'"
                 answer = client.get_web_identity_token(
@@ -132,6 +140,99 @@ class Aws(IdentitySource):
             return _explained(error.response.get("Error", {}), known)
         except Exception as error:  # noqa: BLE001 - whatever boto3 and what it loads raise is told as theirs
             return _told(error, known, environ, otherwise, _program(core) if otherwise == _ON_CONFIGURATION else None)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How botocore's requests are sent: in place of its own transport, which has no deadline and no limit of size.
+
+    They end at `until`, in seconds of `ant_wif._environment.elapsed`. `known` is what no log may hold.
+    """
+
+    environ: Environment
+    until: float
+    known: list[SecretStr]
+
+    def session(self) -> Any:
+        """Make a session of botocore all of whose clients send this way."""
+        from botocore.hooks import HierarchicalEmitter, first_non_none_response
+        from botocore.session import Session
+
+        class Emitter(HierarchicalEmitter):  # type: ignore[misc]  # botocore has no types
+            """Sends what no handler has answered, as moto's does."""
+
+            def emit(self, event_name: str, **kwargs: Any) -> list[tuple[object, object]]:
+                responses: list[tuple[object, object]] = super().emit(event_name, **kwargs)
+                if event_name.startswith("before-send.") and first_non_none_response(responses) is None:
+                    responses.append((None, send_request(kwargs["request"])))
+                return responses
+
+        core = Session(event_hooks=Emitter())
+        send_request = _Sender(self, core).send
+        return core
+
+    def lead_metadata(self, core: Any) -> None:
+        """Have the endpoints of a container and of an instance asked this way, which no event of botocore tells of."""
+        from botocore.utils import ContainerMetadataFetcher
+
+        seconds = core.get_config_variable("metadata_service_timeout")
+        providers = core.get_component("credential_provider")
+        container = _Sender(self, core, ContainerMetadataFetcher.TIMEOUT_SECONDS, of_machine=True)
+        setattr(providers.get_provider("container-role")._fetcher, "_session", container)  # noqa: B010
+        instance = _Sender(self, core, seconds, of_machine=True)
+        setattr(providers.get_provider("iam-role")._role_fetcher, "_session", instance)  # noqa: B010
+
+
+@dataclass(frozen=True)
+class _Sender:
+    """Stands for `botocore.httpsession.URLLib3Session`."""
+
+    way: Way
+    core: Any
+    seconds: float = TIMEOUT_SECONDS
+    of_machine: bool = False
+
+    def send(self, request: Any) -> Any:
+        """Send a prepared request. Raises an error of botocore's, one that it retries where that may help."""
+        from botocore.awsrequest import AWSResponse
+
+        way, authorities = self.way, None
+        if request.url.lower().startswith("https:") and not self.of_machine:
+            authorities = self.core.get_config_variable("ca_bundle") or way.environ.get("REQUESTS_CA_BUNDLE")
+        headers = {
+            name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
+        }
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        reply = run(
+            send(
+                Request(
+                    request.method,
+                    request.url,
+                    cast("dict[str, str | SecretStr]", wrap_secrets(headers)),
+                    content=SecretBytes(body) if body else None,
+                    timeout=round(max(min(self.seconds, way.until - elapsed()), 0), 1),
+                    ca_file=Path(authorities) if authorities else None,
+                    known=tuple(way.known),
+                    direct=self.of_machine,
+                )
+            ),
+            environ=way.environ,
+        )
+        if isinstance(reply, RequestFailure):
+            raise self._error(request.url, reply, authorities)
+        return AWSResponse(request.url, reply.status, reply.headers, SimpleNamespace(stream=lambda: [reply.body]))
+
+    def _error(self, url: str, failure: RequestFailure, authorities: str | None) -> Exception:
+        from botocore import exceptions
+
+        kind = exceptions.ReadTimeoutError if failure.maybe_received else exceptions.EndpointConnectionError
+        if not failure.transient or elapsed() >= self.way.until:
+            kind = exceptions.MetadataRetrievalError if self.of_machine else exceptions.BotoCoreError
+        if authorities and not (failure.transient or failure.maybe_received or failure.hint):
+            kind = exceptions.SSLError
+        error: Exception = kind(endpoint_url=url, error=failure.reason, error_msg=failure.reason, hint=failure.hint)
+        error.args = (f"{without_login(url)}: {failure.reason}",)
+        return error
 
 
 def _check_region(region: str) -> None:
@@ -319,9 +420,8 @@ def _told(
     if name in environ and ("UnicodeDecodeError" in kinds or "parameter WebIdentityToken" in said):
         what = f"{sanitize_path(environ[name])}, which {name} names, holds no token"
         return f"boto3 cannot load AWS credentials: {what}", _FILES[name]
-    hint = _correct_setting(error, kinds, environ) or next(
-        (_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None
-    )
+    hint = _correct_setting(error, kinds, environ) or getattr(error, "kwargs", {}).get("hint")
+    hint = hint or next((_LOCAL_REMEDIES[kind] for kind in kinds if kind in _LOCAL_REMEDIES), None)
     if {"ResponseParserError", "KeyError", "TypeError"} & set(kinds):
         hint = hint or f"check {_endpoint_variable(environ)}"
         return f"AWS STS returned something other than a token ({type(error).__name__})", hint
@@ -333,6 +433,6 @@ def _told(
         hint = f"run {program}, the `credential_process` of the AWS profile: {prints}; or {_ON_CONFIGURATION}"
     if "metadata from a loopback address" in said:
         hint = f"correct {_CONTAINER_URI}"
-    elif "container metadata" in said and _CONTAINER_URI in environ:
+    elif "container-role" in said and _CONTAINER_URI in environ:
         hint = f"check {_CONTAINER_URI} and what answers there"
     return f"AWS STS could not be asked: {said}", hint or otherwise
