@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +15,8 @@ import pytest
 
 from ant_wif.emulator import Emulator
 from ant_wif.emulator._issuers import SigningKey
+from ant_wif.emulator._oauth.jwks import FetchedKeys
+from ant_wif.rules import KeySetUnavailableError
 from support.admin_api import Administrator, Idp
 from support.federation_grant import exchange
 
@@ -101,6 +106,7 @@ def test_a_new_key_is_looked_for_once_in_ten_seconds(emulator: Emulator, admin: 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
+        (200, gzip.compress(b"x" * 300_000, mtime=0), "content encoding gzip, gzip"),
         (500, b"{}", "answered 500"),
         (302, b"", "answered 302"),
         (200, b"<html>", "not a JSON object"),
@@ -118,7 +124,13 @@ def test_an_issuer_that_answers_nonsense_denies(
 ) -> None:
     rule = rule_for(admin, issuer_url=idp.base_url)
     idp.status, idp.body = status, body
+    idp.headers = {"Content-Encoding": "gzip, gzip"} if body.startswith(b"\x1f") else {}
     assert outcome(admin, rule, idp.token()) == "jwks_unavailable"
+    keys = FetchedKeys(idp.base_url, time.time, is_discovery=True)
+    asyncio.run(keys.prepare("any"))
+    with pytest.raises(KeySetUnavailableError, match=said):
+        keys()
+    idp.headers.clear()
     poll = issuer_of(admin, rule)["poll_status"]
     assert poll == {"consecutive_failures": 1, "last_fetched_at": None, "next_poll_at": None}
     idp.publish()

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 
+from ant_wif._secrets import sanitize
 from ant_wif._strict import read_object
 from ant_wif.emulator._issuers import IdentityProvider
 from ant_wif.emulator._state.state import State
@@ -22,6 +23,8 @@ PATIENCE_SECONDS = 10
 _FETCH_SECONDS = 5.0
 _LARGEST_DOCUMENT = 256 * 1024
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_ASKED = {"accept": "application/json", "accept-encoding": "identity"}
+"""No coding: what is unpacked could be larger than the memory before its size is looked at."""
 _DISCOVERY = ".well-known/openid-configuration"
 
 
@@ -130,12 +133,15 @@ class FetchedKeys:
         try:
             async with (
                 httpx.AsyncClient(verify=verify, trust_env=is_https, follow_redirects=False) as client,
-                client.stream("GET", url, headers={"accept": "application/json"}) as answer,
+                client.stream("GET", url, headers=_ASKED) as answer,
             ):
                 if answer.status_code != 200:
                     raise KeySetUnavailableError(f"{url} answered {answer.status_code}")
+                coding = answer.headers.get("content-encoding", "identity").lower()
+                if coding != "identity":
+                    raise KeySetUnavailableError(f"{url} used the content encoding {sanitize(coding)}")
                 body = bytearray()
-                async for piece in answer.aiter_bytes():
+                async for piece in answer.aiter_raw():
                     body += piece
                     if len(body) > _LARGEST_DOCUMENT:
                         raise KeySetUnavailableError(f"{url} answered more than {_LARGEST_DOCUMENT} bytes")
