@@ -172,15 +172,20 @@ class Way:
         return core
 
     def lead_metadata(self, core: Any) -> None:
-        """Have the endpoints of a container and of an instance asked this way, which no event of botocore tells of."""
+        """Have the endpoints of a container and of an instance asked this way, which no event of botocore tells of.
+
+        A botocore that names its parts otherwise asks them its own way.
+        """
         from botocore.utils import ContainerMetadataFetcher
 
-        seconds = core.get_config_variable("metadata_service_timeout")
         providers = core.get_component("credential_provider")
-        container = _Sender(self, core, ContainerMetadataFetcher.TIMEOUT_SECONDS, of_machine=True)
-        setattr(providers.get_provider("container-role")._fetcher, "_session", container)  # noqa: B010
-        instance = _Sender(self, core, seconds, of_machine=True)
-        setattr(providers.get_provider("iam-role")._role_fetcher, "_session", instance)  # noqa: B010
+        for name, part, seconds in (
+            ("container-role", "_fetcher", ContainerMetadataFetcher.TIMEOUT_SECONDS),
+            ("iam-role", "_role_fetcher", core.get_config_variable("metadata_service_timeout")),
+        ):
+            fetcher: Any = getattr(providers.get_provider(name), part, None)
+            if hasattr(fetcher, "_session"):
+                fetcher._session = _Sender(self, core, seconds, of_machine=True)
 
 
 @dataclass(frozen=True)
