@@ -133,6 +133,29 @@ def test_a_refused_key_is_named_in_the_hint(ant: Ant, emulator: Emulator) -> Non
     assert "\nhint: correct ANTHROPIC_API_KEY, or leave it out: `ant auth status` shows" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("given", "kind", "hint"),
+    [
+        ("ANTHROPIC_AUTH_TOKEN=sk-ant-api03-EXAMPLE", "an API key", "give it as ANTHROPIC_API_KEY\n"),
+        ("ANTHROPIC_API_KEY=sk-ant-oat01-EXAMPLE", "an access token", "give it as ANTHROPIC_AUTH_TOKEN\n"),
+        ("ANTHROPIC_API_KEY=sk-ant-ort01-EXAMPLE", "a refresh token", "give an API key\n"),
+        ("ANTHROPIC_AUTH_TOKEN=sk-ant-ort01-EXAMPLE", "a refresh token", "give an access token\n"),
+        ("ANTHROPIC_API_KEY=sk-ant-admin01-EXAMPLE", "a key of the Admin API", "give an API key\n"),
+        ("ANTHROPIC_AUTH_TOKEN=eyJhbGciOiJub25lIn0.e30.c2ln", "a JWT", "give it as ANTHROPIC_IDENTITY_TOKEN"),
+        ("--api-key=sk-ant-oat01-EXAMPLE", "an access token", "give it as --auth-token\n"),
+    ],
+)
+def test_a_refused_credential_of_another_kind_is_told_as_that(
+    ant: Ant, emulator: Emulator, given: str, kind: str, hint: str
+) -> None:
+    name, _, value = given.partition("=")
+    flags, variables = ([name, value], {}) if name.startswith("--") else ([], {name: value})
+    outcome = ant("models", "list", *flags, ANTHROPIC_BASE_URL=emulator.base_url, **variables)
+    assert outcome.status == 4
+    assert f"\n  credential: {name}, which holds {kind}\nhint: {hint}" in outcome.err
+    assert value not in outcome.err
+
+
 def test_each_missing_input_of_federation_is_a_warning(ant: Ant) -> None:
     assert _codes(ant, ANTHROPIC_FEDERATION_RULE_ID=RULE) == ["federation_incomplete"] * 2
 

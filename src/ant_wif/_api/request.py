@@ -121,6 +121,14 @@ _HINTS = {
     413: "the request is larger than the API takes: send less at once",
     429: "run again when the time that the server's retry-after states has passed",
 }
+_KINDS = {
+    "sk-ant-api": ("api_key", "an API key"),
+    "sk-ant-oat": ("auth_token", "an access token"),
+    "sk-ant-ort": ("", "a refresh token"),
+    "sk-ant-admin": ("", "a key of the Admin API"),
+    "eyJ": ("", "a JWT"),
+}
+"""How the API's credentials and identity tokens begin: the source that such a value is for, and what it is."""
 
 
 def refusal(request: httpx.Request, outcome: Response | RequestFailure, credential: ApiCredential) -> ApiError:
@@ -147,7 +155,7 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
     elif outcome.status == 404:
         hint = f"check the path and the id, and that {base_url} names the Claude API"
     elif outcome.status == 401 and credential.source in {"api_key", "auth_token"}:
-        hint = f"correct {credential.origin}, or leave it out: `ant auth status` shows what is used then"
+        facts, hint = _refused(credential, _kind_of(request))
     return ApiError(
         f"{shown_request(request)} returned HTTP {outcome.status}{error.by_id}: {error.said}",
         facts=facts,
@@ -156,6 +164,31 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
         request_id=error.request_id,
         body=_named(error),
     )
+
+
+def _kind_of(request: httpx.Request) -> tuple[str, str] | None:
+    """Return what the credential of a request is by its form alone: a row of `_KINDS`."""
+    if "/organizations" in request.url.path:  # where keys of the Admin API belong
+        return None
+    sent = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+    return next((kind for begin, kind in _KINDS.items() if sent.startswith(begin)), None)
+
+
+def _refused(credential: ApiCredential, kind: tuple[str, str] | None) -> tuple[tuple[str, ...], str]:
+    """Say which static credential was refused, and whether it is one of another kind: the facts and the hint."""
+    origin = credential.origin
+    belongs, what = kind or (credential.source, "")
+    if belongs == credential.source:
+        hint = f"correct {origin}, or leave it out: `ant auth status` shows what is used then"
+        return (f"credential: {origin}",), hint
+    if belongs:
+        of_flag = origin.startswith("--")
+        hint = f"give it as --{belongs.replace('_', '-')}" if of_flag else f"give it as ANTHROPIC_{belongs.upper()}"
+    elif what == "a JWT":
+        hint = "give it as ANTHROPIC_IDENTITY_TOKEN, if it is a platform's identity token"
+    else:
+        hint = f"give {dict(_KINDS.values())[credential.source]}"
+    return (f"credential: {origin}, which holds {what}",), hint
 
 
 def _forbidden(credential: ApiCredential, *, for_admin: bool) -> tuple[tuple[str, ...], str]:
