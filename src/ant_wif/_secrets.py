@@ -3,7 +3,8 @@
 What looks like a secret is defined here once, for the library, the command line and the pytest plugin. Every
 search takes time linear in the length of the text.
 
-`SecretStr` and `SecretBytes` are pydantic's: their `repr` is stars, so a frame that holds one can be printed.
+`SecretStr` and `SecretBytes` are kinds of pydantic's: their `repr` is stars, so a frame that holds one can be printed.
+No pickle holds their value, and neither does a dump of attributes, such as `json.dumps(…, default=vars)`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LABELS",
+    "NotCopied",
     "SecretBytes",
     "SecretStr",
     "as_secret",
@@ -44,13 +46,43 @@ __all__ = [
     "wrap_secrets",
 ]
 
+Same = TypeVar("Same")
+
+
+class NotCopied:
+    """What holds a secret: a copy of it is itself, and it cannot be pickled."""
+
+    __slots__ = ()
+
+    def __copy__(self: Same) -> Same:
+        return self
+
+    def __deepcopy__(self: Same, _: object) -> Same:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"cannot pickle {type(self).__name__}: it holds a secret; call ant_wif.resolve() in the other process"
+        )
+
+
+class _Secret(NotCopied):
+    """Has a place outside of `__dict__` for the attribute that pydantic keeps the value in."""
+
+    __slots__ = ("_secret_value",)
+
+
+@functools.cache
+def _secret(name: str) -> type:
+    import pydantic
+
+    return type(name, (_Secret, getattr(pydantic, name)), {"__module__": __name__})
+
 
 def __getattr__(name: str) -> object:
     # The pytest plugin reads this module in every run, and pydantic takes longer to import than most suites wait.
     if name in {"SecretBytes", "SecretStr"}:
-        import pydantic
-
-        return getattr(pydantic, name)
+        return _secret(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -255,10 +287,11 @@ def as_secret(secret: SecretStr | str | None) -> SecretStr | str | None:
     """
     from pydantic import Secret, SecretStr
 
-    if isinstance(secret, str) and secret:
-        return SecretStr(secret)
-    wrong: object = secret
-    return secret if wrong is None or isinstance(wrong, (str, SecretStr)) else cast("SecretStr", Secret(wrong))
+    bare = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    if isinstance(bare, str):
+        return cast("SecretStr", _secret("SecretStr")(bare)) if bare else secret
+    wrong: object = bare
+    return wrong if wrong is None else cast("SecretStr", Secret(wrong))
 
 
 def wrap_secrets(value: object, name: str = "") -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ant_wif._constants import DEFAULT_AUDIENCE, OAUTH_BETA
 from ant_wif._environment import Environment, steady
 from ant_wif._http import arun, run
-from ant_wif._secrets import SecretStr
+from ant_wif._secrets import NotCopied, SecretStr
 from ant_wif._tokens import AccessToken, FederatedProvider, Federation, TokenCache, TokenRequest
 from ant_wif.errors import ConfigurationError
 from ant_wif.identity import Context, IdentitySource
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Credentials", "cache_of", "federate"]
 
 
-class Credentials:
-    """A credential that stays fresh. Safe to share between threads and tasks.
+class Credentials(NotCopied):
+    """A credential that stays fresh. Safe to share between threads and tasks; a copy of it is itself.
 
     Attributes:
         source: `api_key`, `auth_token`, `profile` or `federation`.

@@ -9,14 +9,18 @@ import re
 import sys
 from collections.abc import Callable
 
+import pydantic
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ant_wif import _secrets
+from ant_wif._http import Request
+from ant_wif._http.flow import unwrap
 from ant_wif._secrets import (
     LABELS,
     SecretStr,
+    as_secret,
     harmless,
     harmless_json,
     harmless_pieces,
@@ -93,6 +97,14 @@ def test_a_mask_never_holds_more_than_the_beginning_and_no_control_character(sec
 
 def test_a_secret_string_does_not_show_itself() -> None:
     assert "oat01" not in f"{SecretStr('sk-ant-oat01-abcdef')!r} {SecretStr('sk-ant-oat01-abcdef')}"
+
+
+def test_a_secret_string_of_pydantic_s_own_is_taken_and_sent_as_one_of_ours() -> None:
+    given = pydantic.SecretStr("sk-ant-oat01-abcdef")
+    assert as_secret(given) == SecretStr("sk-ant-oat01-abcdef")
+    assert type(as_secret(given)) is SecretStr
+    assert unwrap(given) == "sk-ant-oat01-abcdef"
+    assert Request("GET", "https://x.example", headers={"X-Thing": given}).secrets == (given,)
 
 
 # --- scrub ------------------------------------------------------------------------------------------

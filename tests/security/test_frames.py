@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import errno
 import hashlib
 import io
 import json
+import pickle
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +30,7 @@ from ant_wif._api import Api
 from ant_wif._environment import Environment
 from ant_wif._http import run
 from ant_wif._resolution import resolution_of
-from ant_wif._secrets import SecretStr
+from ant_wif._secrets import SecretBytes, SecretStr
 from ant_wif._tokens import AuthorizationRequest, AuthorizationResponse
 from ant_wif._tokens.grants.authorization_code import redeem
 from ant_wif.admin.client import Admin
@@ -708,3 +711,41 @@ def test_no_attribute_of_a_public_object_is_a_secret(world: World) -> None:
         assert str(token.token)[20:] not in repr(token.token)
     for source in sources(world).values():
         assert not bare(source, *SECRETS)
+
+
+def test_no_pickle_and_no_dump_of_attributes_holds_a_secret(world: World) -> None:
+    """`json.dumps(…, default=vars)` looks through what is within, too."""
+    world.grants, world.failure = 9, success(lambda _: {"data": [], "echo": ACCESS})
+    public: list[object] = [SecretStr(ACCESS), SecretBytes(ACCESS.encode()), Literal(SecretStr(IDENTITY))]
+    for make in held(world).values():
+        creds = make()
+        with Api(creds) as api:
+            public += [api.call("GET", "/v1/models"), creds.access_token(), creds._provider, creds, creds.auth]
+            public += [HttpxAuth(creds), Httpx2Auth(creds), ant_wif.anthropic_credentials(creds), api]
+    for one in public:
+        dumped = ""
+        with contextlib.suppress(TypeError):  # of a lock, which has no attributes
+            dumped = json.dumps(one, default=vars)
+        assert not bare(dumped, *SECRETS), one
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+                pickle.dumps(one, protocol)
+
+
+def test_a_copy_of_what_holds_a_secret_holds_the_same_and_shows_none(world: World) -> None:
+    creds = ant_wif.resolve(environ={**world.environ, "ANTHROPIC_AUTH_TOKEN": AUTH_TOKEN})
+    token = creds.access_token()
+    for twin in (copy.copy(token), copy.deepcopy(token), dataclasses.replace(token)):
+        assert twin == token
+        assert not bare(twin, *SECRETS)
+    assert not bare(str(dataclasses.asdict(token)), *SECRETS)
+    for made in (creds, ant_wif.anthropic_credentials(creds)):
+        assert copy.copy(made) is made
+        assert copy.deepcopy({"of a configuration": made}) == {"of a configuration": made}
+
+
+def test_credentials_say_what_to_do_where_they_would_be_pickled(world: World) -> None:
+    creds = ant_wif.resolve(environ={**world.environ, "ANTHROPIC_AUTH_TOKEN": AUTH_TOKEN})
+    for one in (creds, creds.auth, ant_wif.anthropic_credentials(creds), creds.access_token()):
+        with pytest.raises(TypeError, match=r"call ant_wif\.resolve\(\) in the other process"):
+            pickle.dumps(one)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
 from ant_wif._environment import elapsed
-from ant_wif._secrets import SecretBytes, SecretStr, redact, sanitize
+from ant_wif._secrets import SecretBytes, SecretStr, redact, reveal, sanitize, secrets_in
 from ant_wif._strict import kind_of, read_json
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Request:
     def secrets(self) -> tuple[SecretStr, ...]:
         """All that it sends and no message may repeat."""
         sent = (*self.headers.values(), *(self.form or {}).values(), *(self.json or {}).values())
-        return (*self.known, *(value for value in sent if isinstance(value, SecretStr)))
+        return (*self.known, *secrets_in([*sent]))
 
     @property
     def content_type(self) -> str | None:
@@ -230,10 +230,8 @@ def pause(seconds: float) -> Flow[bool]:
 
 
 def unwrap(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, str):
-        return value
+    if isinstance(reveal(value), str):
+        return str(reveal(value))
     raise TypeError(f"{type(value).__name__} cannot be sent")
 
 

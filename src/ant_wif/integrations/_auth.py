@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ant_wif._http import check_url, mask_foreign_logs, request_id_of, sent_secrets
-from ant_wif._secrets import SecretStr, sanitize
+from ant_wif._secrets import NotCopied, SecretStr, sanitize
 from ant_wif.errors import ApiError, ConfigurationError, InsecureUrlError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class ApiCredential(Bearer, Protocol):
     def token(self) -> str: ...
 
 
-class CredentialFlow:
+class CredentialFlow(NotCopied):
     """Puts a credential's headers on each request, and tries once more with a new token after a 401.
 
     A request that already has `Authorization` or `x-api-key` is left alone. The credential goes to

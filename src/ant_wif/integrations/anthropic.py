@@ -10,7 +10,7 @@ from anthropic.lib.credentials import AccessToken
 from httpx2 import URL
 
 from ant_wif._environment import elapsed
-from ant_wif._secrets import mask
+from ant_wif._secrets import NotCopied, mask
 from ant_wif.errors import ConfigurationError, InsecureUrlError
 from ant_wif.integrations._auth import ApiCredential, is_same_host, refusal
 
@@ -50,7 +50,7 @@ class HostBoundToken(str):
         return repr(mask(self))
 
 
-class AnthropicCredentials:
+class AnthropicCredentials(NotCopied):
     """The SDK's token provider over a credential of ours, which decides alone when to refresh.
 
     It serves both clients of the SDK (the asynchronous one calls it in a thread). It opens nothing
