@@ -19,6 +19,7 @@ from typing import Any
 import anthropic
 import anyio
 import click
+import httpcore
 import httpx
 import httpx2
 import pytest
@@ -562,6 +563,21 @@ def test_calling_the_api_and_refreshing_after_a_401(call: str, failure: str, tur
         world.grants = 1
         raised.append(assert_frames_hold_no_secret(called, CALLS[call], creds))
     assert any(raised) or failure not in {"HTTP 401", "HTTP 403", "HTTP 500", "cut off"}
+
+
+@pytest.mark.parametrize("read", [httpx.Response.read, lambda response: list(response.iter_lines())])
+def test_an_answer_that_breaks_off_leaves_no_echo_in_the_frames_of_a_library(
+    read: Callable[[httpx.Response], object], world: World
+) -> None:
+    world.failure = cut_off
+    creds = ant_wif.resolve(environ={**world.environ, "ANTHROPIC_AUTH_TOKEN": AUTH_TOKEN})
+    with (
+        Api(creds) as api,
+        pytest.raises(ant_wif.ApiError, match="broke off") as caught,
+        api.open("POST", "/v1/messages", body=b"{}") as response,
+    ):
+        read(response)
+    assert not bare_in_frames(caught.value, *SECRETS, of=(str(Path(httpcore.__file__).parent.parent),))
 
 
 @pytest.mark.parametrize("failure", QUICK)

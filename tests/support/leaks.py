@@ -119,8 +119,8 @@ def _texts(value: object, seen: set[tuple[int, int]], depth: int = 3, where: str
             yield from _texts(getattr(value, name, None), seen, min(depth - 1, 1), f"{where}.{name}")
 
 
-def bare_in_frames(error: BaseException, *secrets: str) -> list[str]:
-    """Say where the frames that an error passed hold a secret that is not wrapped, causes included."""
+def bare_in_frames(error: BaseException, *secrets: str, of: tuple[str, ...] = OURS) -> list[str]:
+    """Say where the frames `of` these folders that an error passed hold a secret not wrapped, causes included."""
     left: list[BaseException | None] = [error]
     seen: set[int] = set()
     looked_through: set[tuple[int, int]] = set()
@@ -134,7 +134,7 @@ def bare_in_frames(error: BaseException, *secrets: str) -> list[str]:
         step = one.__traceback__
         while step is not None:
             code = step.tb_frame.f_code
-            if code.co_filename.startswith(OURS):
+            if code.co_filename.startswith(of):
                 for name, value in step.tb_frame.f_locals.items():
                     hit = bare(value, *secrets, seen=looked_through)
                     if hit:

@@ -166,7 +166,7 @@ class Api:
                 yield response
         except http_errors(UnicodeError) as error:
             problem = _unreachable(response.request, error)
-            traceback.clear_frames(error.__traceback__)  # it stays the context of what is raised, and holds the answer
+            _clear_frames(error)  # it stays the context of what is raised, and holds the answer
         if problem is not None:
             raise broken(response, problem.reason)
 
@@ -293,6 +293,13 @@ def read_answer(response: httpx.Response) -> ApiResponse:
     known = sent_secrets(response.request)
     log_body(content, known=known)
     return ApiResponse(masked_headers(response.headers, known), SecretBytes(content))
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Empty the frames that an error passed, and those of what it was raised for: parts of an answer are in both."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _unreachable(request: httpx.Request, error: Exception) -> RequestFailure:
