@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from moto.sts.exceptions import STSValidationError
@@ -28,44 +28,33 @@ class AccountIssuer:
     def __init__(self) -> None:
         self.claimed = f"https://{uuid.uuid4()}.tokens.sts.global.api.aws"
         self._lock = threading.Lock()
-        self._rsa: RSAPrivateKey | None = None
-        self._ec: EllipticCurvePrivateKey | None = None
+        self._keys: dict[str, RSAPrivateKey | EllipticCurvePrivateKey] = {}
 
     def sign(self, claims: dict[str, object], alg: str) -> str:
         import jwt
 
-        key = self._rsa_key() if alg == "RS256" else self._ec_key()
-        return jwt.encode(claims, key, alg, headers={"kid": _KEY_IDS[alg]})
+        return jwt.encode(claims, self._key(alg), alg, headers={"kid": _KEY_IDS[alg]})
 
     def jwks(self) -> dict[str, object]:
-        from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+        return {"keys": [self._jwk(alg) for alg in _KEY_IDS]}
 
-        published = {
-            "RS256": RSAAlgorithm.to_jwk(self._rsa_key().public_key(), as_dict=True),
-            "ES384": ECAlgorithm.to_jwk(self._ec_key().public_key(), as_dict=True),
-        }
-        return {"keys": [_described(jwk, alg) for alg, jwk in published.items()]}
-
-    def _rsa_key(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
+    def _key(self, alg: str) -> RSAPrivateKey | EllipticCurvePrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
         with self._lock:
-            if self._rsa is None:
-                self._rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            return self._rsa
+            if alg not in self._keys:
+                is_rsa = alg == "RS256"
+                self._keys[alg] = (
+                    rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP384R1())
+                )
+            return self._keys[alg]
 
-    def _ec_key(self) -> EllipticCurvePrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import ec
+    def _jwk(self, alg: str) -> dict[str, object]:
+        import jwt
 
-        with self._lock:
-            if self._ec is None:
-                self._ec = ec.generate_private_key(ec.SECP384R1())
-            return self._ec
-
-
-def _described(jwk: Mapping[str, object], alg: str) -> dict[str, object]:
-    members = {name: value for name, value in jwk.items() if name != "key_ops"}
-    return {**members, "kid": _KEY_IDS[alg], "use": "sig", "alg": alg}
+        public = jwt.get_algorithm_by_name(alg).to_jwk(self._key(alg).public_key(), as_dict=True)
+        members = {name: value for name, value in public.items() if name != "key_ops"}
+        return {**members, "kid": _KEY_IDS[alg], "use": "sig", "alg": alg}
 
 
 class ExternalIssuer(NamedTuple):
