@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +36,12 @@ class Value(_ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-
-        def fail(problem: str) -> object:
-            self.fail(problem, param, ctx)
-
         # The content of a file may be from another user, so it cannot name further files.
         is_file = value.startswith("@")
-        found = _read(_contents(value[1:]), fail) if is_file else inlined(_read(value, fail))
+        try:
+            found = read_value(_contents(value[1:])) if is_file else inlined(read_value(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         if self._kinds and not isinstance(found, self._kinds):
             self.fail(f"{_shown(found)} cannot be used here; write {self._hint}", param, ctx)
         return found
@@ -66,17 +64,16 @@ def read_document(content: bytes, name: str) -> dict[str, object]:
 
     Raises click.UsageError with line and column.
     """
-
-    def fail(problem: str) -> object:
-        raise click.UsageError(f"{name} is neither JSON nor YAML: {problem}")
-
     if wide := wide_text(content):
         raise click.UsageError(f"{name} is {wide} text; save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{name} is not text in UTF-8 (byte {error.start})") from None
-    found = _read(text, fail)
+    try:
+        found = read_value(text)
+    except ValueError as error:
+        raise click.UsageError(f"{name} is neither JSON nor YAML: {error}") from None
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -90,20 +87,12 @@ def field_value(name: str, text: str) -> object:
     A number, `true`, `false` and `null` are what they are in JSON; what begins with a brace, a bracket or a quote may
     be YAML that reads like JSON. Raises click.UsageError.
     """
-
-    def fail(problem: str) -> object:
-        raise click.UsageError(f"the value of the field {name!r} is neither JSON nor YAML: {problem}")
-
-    if text.lstrip()[:1] in {"{", "[", '"'}:
-        return inlined(_read(text, fail))
-    return _read(text, fail) if _LITERAL.fullmatch(text) else inlined(text)
-
-
-def _read(text: str, fail: Callable[[str], object]) -> object:
     try:
-        return read_value(text)
+        if text.lstrip()[:1] in {"{", "[", '"'}:
+            return inlined(read_value(text))
+        return read_value(text) if _LITERAL.fullmatch(text) else inlined(text)
     except ValueError as error:
-        return fail(str(error))
+        raise click.UsageError(f"the value of the field {name!r} is neither JSON nor YAML: {error}") from None
 
 
 def inlined(value: object) -> object:
