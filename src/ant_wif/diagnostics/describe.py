@@ -7,7 +7,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from ant_wif._config import DEFAULT_BASE_URL, Settings, flag, names_another
 from ant_wif._environment import Environment, steady
@@ -19,22 +18,19 @@ from ant_wif.credentials import cache_of
 from ant_wif.diagnostics.report import (
     Advice,
     BaseUrlStatus,
+    BindingStatus,
     CandidateStatus,
     ConfigDirStatus,
     CredentialStatus,
     InputStatus,
     LoginStatus,
-    OrganizationStatus,
     ProfileStatus,
     Report,
     SourceStatus,
-    WorkspaceStatus,
 )
 from ant_wif.errors import ConfigurationError, LoginError, ProfileError
 
 __all__ = ["advice", "describe", "report"]
-
-Status = TypeVar("Status", OrganizationStatus, WorkspaceStatus)
 
 _SERVER_CHOOSES = "none: the server chooses; set ANTHROPIC_WORKSPACE_ID if the rule covers several"
 
@@ -136,14 +132,14 @@ def _about_candidate(candidate: TierCandidate) -> Iterator[Advice]:
             f"another tool issued the cached token of profile {name!r}; it may be for other settings than the present",
             f"ant cache clear --profile {name}",
         )
-    for status in (_workspace(candidate), _organization(candidate)):
+    for key in ("workspace_id", "organization_id"):
+        status = _binding(candidate, key)
         if status.drift and candidate.settings is not None:
-            yield _drift(candidate.settings, name, status)
+            yield _drift(candidate.settings, name, key, status)
 
 
-def _drift(settings: Settings, profile: str, status: OrganizationStatus) -> Advice:
+def _drift(settings: Settings, profile: str, key: str, status: BindingStatus) -> Advice:
     """Say what names another workspace or organization than the token's, and offer to follow either."""
-    key = "workspace_id" if isinstance(status, WorkspaceStatus) else "organization_id"
     origin, login = settings.origin(key), f"ant auth login --profile {profile}"
     if origin.via == "profile":
         named, others = "the profile", f"ant profile set {key} {status.id} --profile {profile}"
@@ -244,8 +240,8 @@ def describe(resolution: Resolution) -> Report:
         credential=_credential(judged.chosen) if judged.chosen else None,
         candidates=[_candidate(judged, each, judged.chosen) for each in judged.candidates],
         base_url=BaseUrlStatus(value=_shown_url(settings.base_url), via=settings.origin("base_url").via),
-        organization=_organization(chosen),
-        workspace=_workspace(chosen),
+        organization=_binding(chosen, "organization_id"),
+        workspace=_binding(chosen, "workspace_id"),
         login=_login(chosen),
         base_url_sources=_sources(resolution, chosen, "base_url"),
         organization_sources=_sources(resolution, chosen, "organization_id"),
@@ -349,30 +345,25 @@ def _scope(candidate: TierCandidate) -> str | None:
     return settings.scope if settings and candidate.source in {"profile", "federation"} else None
 
 
-def _organization(chosen: TierCandidate | None) -> OrganizationStatus:
-    return _binding(OrganizationStatus, chosen, "organization_id", "organization_uuid", "organization_name")
+def _binding(chosen: TierCandidate | None, key: str) -> BindingStatus:
+    """Tell what `organization_id` or `workspace_id` is.
 
-
-def _workspace(chosen: TierCandidate | None) -> WorkspaceStatus:
-    return _binding(WorkspaceStatus, chosen, "workspace_id", "workspace_id", "workspace_name")
-
-
-def _binding(kind: type[Status], chosen: TierCandidate | None, key: str, bound_key: str, name_key: str) -> Status:
-    """What the token is for counts, where it is known; configuration is what the next exchange asks for."""
+    What the token is for counts, where it is known; configuration is what the next exchange asks for.
+    """
     if chosen is None:
-        return kind(note="none")
+        return BindingStatus(note="none")
     if not chosen.usable or chosen.settings is None:
-        return kind(note="none: the active credential cannot be used")
+        return BindingStatus(note="none: the active credential cannot be used")
     configured: str | None = getattr(chosen.settings, key)
-    bound = _stored(chosen, bound_key)
+    bound = _stored(chosen, key)
     if bound:
-        name = _stored(chosen, name_key)
+        name = _stored(chosen, key.replace("_id", "_name"))
         drift = configured is not None and names_another(key, configured, bound, name)
-        return kind(id=bound, name=name, via="token", drift=drift, configured_id=configured)
+        return BindingStatus(id=bound, name=name, via="token", drift=drift, configured_id=configured)
     note = _not_known(chosen)
     if note is None and configured:
-        return kind(id=configured, via=chosen.settings.origin(key).via)
-    return kind(note=note or _SERVER_CHOOSES, configured_id=configured)
+        return BindingStatus(id=configured, via=chosen.settings.origin(key).via)
+    return BindingStatus(note=note or _SERVER_CHOOSES, configured_id=configured)
 
 
 def _not_known(chosen: TierCandidate) -> str | None:
@@ -393,8 +384,7 @@ def _sources(resolution: Resolution, chosen: TierCandidate | None, key: str) -> 
     usable = chosen if chosen is not None and chosen.usable else None
     places: list[tuple[str, object]] = []
     if key != "base_url":
-        bound_key = "organization_uuid" if key == "organization_id" else key
-        places.append(("token", _stored(usable, bound_key)))
+        places.append(("token", _stored(usable, key)))
     places.append((flag(key), resolution.inputs.arguments.get(key)))
     if chosen is not None and chosen.profile is not None:
         places.append((f"profile:{chosen.profile.name}", getattr(chosen.profile.known, key)))
@@ -416,7 +406,8 @@ def _shown_url(url: str) -> str:
 
 
 def _stored(chosen: TierCandidate | None, key: str) -> str | None:
-    """One field of the credentials file, if there is one."""
+    """One field of the credentials file, if there is one. The ID of the organization has another name there."""
+    key = "organization_uuid" if key == "organization_id" else key
     value = getattr(chosen.stored, key) if chosen is not None and chosen.stored is not None else None
     return value if isinstance(value, str) else None
 

@@ -82,8 +82,8 @@ class BaseUrlStatus:
 
 
 @dataclass(kw_only=True, eq=False)
-class OrganizationStatus:
-    """The organization that the credential is for."""
+class BindingStatus:
+    """The organization or the workspace that the credential is for."""
 
     id: Text = None
     name: Text = None
@@ -93,11 +93,6 @@ class OrganizationStatus:
     """What is configured, where the token is for another one (`drift`)."""
     note: Text = None
     """Why there is none, or that it is not known."""
-
-
-@dataclass(kw_only=True, eq=False)
-class WorkspaceStatus(OrganizationStatus):
-    """The same of the workspace."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -144,8 +139,8 @@ class Report:
     credential: CredentialStatus | None = None
     candidates: list[CandidateStatus]
     base_url: BaseUrlStatus
-    organization: OrganizationStatus
-    workspace: WorkspaceStatus
+    organization: BindingStatus
+    workspace: BindingStatus
     warnings: list[Advice]
     login: LoginStatus | None = None
     base_url_sources: list[SourceStatus]

@@ -15,7 +15,7 @@ from ant_cli._session import Session, pass_session
 from ant_wif._environment import moment
 
 if TYPE_CHECKING:
-    from ant_wif.diagnostics.report import CandidateStatus, OrganizationStatus, Report, SourceStatus
+    from ant_wif.diagnostics.report import BindingStatus, CandidateStatus, Report, SourceStatus
 
 LABEL, DETAIL, HEADING = 46, 16, 17
 _VIA = {
@@ -192,7 +192,7 @@ def _workspace(report: Report) -> Iterator[str]:
     yield from _bound(report.workspace, report.workspace_sources, "workspace_id")
 
 
-def _bound(found: OrganizationStatus, sources: list[SourceStatus], key: str) -> Iterator[str]:
+def _bound(found: BindingStatus, sources: list[SourceStatus], key: str) -> Iterator[str]:
     name = f" ({found.name})" if found.name else ""
     named = next((source.origin for source in sources if not source.active), "")
     other = "the profile" if named.startswith("profile:") else named
