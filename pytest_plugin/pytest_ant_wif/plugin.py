@@ -14,39 +14,8 @@ import pytest
 from pytest_ant_wif._leaks.guard import ALLOWED, LeakGuard, LeakJudge
 from pytest_ant_wif._options import add_options, is_marked, is_worker, leaks_of, mode_of
 from pytest_ant_wif._safety import never_raises
-from pytest_ant_wif.fixtures import (
-    ant_async_client,
-    ant_aws,
-    ant_cli,
-    ant_client,
-    ant_credentials,
-    ant_emulator,
-    ant_emulator_session,
-    ant_env,
-    ant_headers,
-    ant_identity_token,
-    ant_platform,
-    ant_token,
-    anthropic_client,
-    async_anthropic_client,
-)
-
-__all__ = [
-    "ant_async_client",
-    "ant_aws",
-    "ant_cli",
-    "ant_client",
-    "ant_credentials",
-    "ant_emulator",
-    "ant_emulator_session",
-    "ant_env",
-    "ant_headers",
-    "ant_identity_token",
-    "ant_platform",
-    "ant_token",
-    "anthropic_client",
-    "async_anthropic_client",
-]
+from pytest_ant_wif.fixtures import *  # noqa: F403  # that module has the list of them
+from pytest_ant_wif.fixtures import __all__
 
 _MARKERS = (
     "ant_live: needs a real credential; skipped, with the reason, where there is none or the mode is emulator",
