@@ -221,10 +221,12 @@ def read_registered(
             origin=credentials.origin,
             seconds_ahead=seconds_ahead(headers, clock()),
         )
-        found = _found(lambda: admin.rules.get(rule_id))
-        if found is None:
-            return replace(asked, absent=rule_id)
-        rule = parsed(read_rule, found)
+        try:
+            rule = parsed(read_rule, admin.rules.get(rule_id))
+        except ApiError as error:
+            if error.status == 404:
+                return replace(asked, absent=rule_id)
+            raise
         issued = admin.issuers.get(rule.issuer_id)
         account_id = rule.service_account_id
         account = admin.service_accounts.get(account_id)
@@ -287,12 +289,3 @@ def _document(request: Request, client: httpx.Client | None) -> Mapping[str, obj
         return read_object(answer.body)
     except ValueError:
         raise KeySetUnavailableError(f"{sanitize(request.url)} returned something that is not a JSON object") from None
-
-
-def _found(get: Callable[[], Document]) -> Document | None:
-    try:
-        return get()
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
