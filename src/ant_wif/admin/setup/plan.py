@@ -154,17 +154,13 @@ def _membership(admin: Admin, wanted: SetupRequest, account: PlannedResource) ->
     role = next((each.get("workspace_role") for each in held if each.get("workspace_id") == workspace), None)
     if role is None and workspace == admin.default_workspace_id():
         role = "workspace_user"
-    action, body = "keep", {}
-    if role is None:
-        action, role = "create", wanted.workspace_role
-        body = {"workspace_id": workspace, "workspace_role": wanted.workspace_role}
     return PlannedResource(
         kind="membership",
-        action="create" if action == "create" else "keep",
+        action="create" if role is None else "keep",
         name=f"{account.name} in {wanted.workspace_name or workspace}",
         id=workspace,
-        details={"workspace_role": role},
-        body=body,
+        details={"workspace_role": role or wanted.workspace_role},
+        body={"workspace_id": workspace, "workspace_role": wanted.workspace_role} if role is None else {},
     )
 
 
