@@ -36,6 +36,7 @@ _LISTENER = re.compile(r"http://(?:localhost|127\.0\.0\.1):([1-9][0-9]{0,4})/cal
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[\x20-\x7e]{1,512}")
 _OPTIONAL = ("workspace_id", "orgUUID")
+_ELSEWHERE = '<p class="note" role="note">You are not in the organization that was asked for.</p>'
 
 _Query = Mapping[str, list[str]]
 
@@ -72,19 +73,19 @@ def read_authorization(state: State, query: bytes, paste_uris: Collection[str]) 
             "redirect_uri: must be there once, and be http://localhost:PORT/callback, "
             f"http://127.0.0.1:PORT/callback or {' or '.join(paste_uris)}."
         )
-    client_state = _client_state(values)
-    wrong = _complaint(values)
+    client_state, wrong = _client_state(values), _complaint(values)
     if wrong is not None:
         code, description = wrong
         answer = {"error": code, "error_description": description, "state": client_state}
         raise AuthorizationError(redirect_location(redirect_uri, answer))
+    asked = _single(values, "workspace_id")
     return Consent(
         client_id=client_id,
         redirect_uri=redirect_uri,
         client_state=client_state,
         code_challenge=_single(values, "code_challenge"),
         scope=_single(values, "scope"),
-        workspace=_asked_workspace(state, _single(values, "workspace_id")),
+        workspace=state.default_workspace if asked == "default" else state.workspaces.get(asked),
         shows_code=redirect_uri in paste_uris,
         other_organization=_single(values, "orgUUID").lower() not in {"", state.organization_id},
     )
@@ -110,10 +111,6 @@ def _is_listener(redirect_uri: str) -> bool:
 def _client_state(values: _Query) -> str:
     found = _single(values, "state")
     return found if _STATE.fullmatch(found) else ""
-
-
-def _asked_workspace(state: State, workspace_id: str) -> Workspace | None:
-    return state.default_workspace if workspace_id == "default" else state.workspaces.get(workspace_id)
 
 
 def _complaint(values: _Query) -> tuple[str, str] | None:
@@ -151,7 +148,7 @@ def consent_page(state: State, consent: Consent, ticket: str) -> Response:
     rows = {"Program": escape(consent.client_id), "User": escape(state.user.email)}
     rows["Organization"] = f"{escape(state.organization_name)}<br><code>{escape(state.organization_id)}</code>"
     if consent.workspace is not None:
-        rows["Workspace"] = _workspace(consent.workspace)
+        rows["Workspace"] = f"{escape(consent.workspace.name)}<br><code>{escape(consent.workspace.id)}</code>"
     allowed = "".join(
         f"<li>{escape(SCOPES[name])} (<code>{escape(name)}</code>)</li>" for name in consent.scope.split()
     )
@@ -164,7 +161,7 @@ def consent_page(state: State, consent: Consent, ticket: str) -> Response:
     return page(
         "Log in to the Claude Platform?",
         f"<p>A program requests access to your account. {leads_to}. Approve only if you have just started it.</p>"
-        + (_note("You are not in the organization that was asked for.") if consent.other_organization else "")
+        + (_ELSEWHERE if consent.other_organization else "")
         + f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows.items())}</dl>"
         + f"<h2>What it may do</h2><ul>{allowed}</ul>"
         + f'<form method="post" action="{AUTHORIZE_PATH}">'
@@ -198,14 +195,6 @@ def _picker(workspaces: Iterable[Workspace], default: Workspace) -> str:
         for workspace in workspaces
     )
     return f'<label for="workspace">Workspace</label><select id="workspace" name="workspace_id">{options}</select>'
-
-
-def _workspace(workspace: Workspace) -> str:
-    return f"{escape(workspace.name)}<br><code>{escape(workspace.id)}</code>"
-
-
-def _note(text: str) -> str:
-    return f'<p class="note" role="note">{escape(text)}</p>'
 
 
 TICKET_SECONDS = 600
