@@ -116,6 +116,7 @@ class TestModels:
             assert [int(line) for line in lines] == list(range(10_000))
             assert len(endpoint.requests) == 100
 
+    @pytest.mark.usefixtures("short_pauses")
     @pytest.mark.parametrize("second", [(500, b"{}"), (401, b"{}"), (200, b'{"data": [{"id'), (200, b'{"data": 1}')])
     def test_a_second_page_that_fails_leaves_the_lines_of_the_first(self, ant: Ant, second: tuple[int, bytes]) -> None:
         first = {"data": [{"id": "a"}, {"id": "b"}], "has_more": True, "last_id": "b"}

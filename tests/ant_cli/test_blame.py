@@ -131,6 +131,7 @@ def closed() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_a_host_that_cannot_be_reached_is_blamed_on_what_names_it(ant: Ant, directory: ConfigDir, closed: str) -> None:
     listing = ("api", "/v1/models", "-X", "POST", "-f", "a=1")
     for words, variables, place in (

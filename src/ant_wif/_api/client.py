@@ -100,14 +100,14 @@ class Api:
         credentials: ApiCredential,
         *,
         backoff: Callable[[], Backoff] = Backoff,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         seconds: float | None = None,
     ) -> None:
         """`seconds` is how long an answer, or each event or line of a stream, may take; by default that depends."""
         self._credentials = credentials
         self._seconds = seconds
         self._backoff = backoff
-        self._sleep = sleep
+        self._sleep = time.sleep if sleep is None else sleep
         self._deadline = Deadline()
         self._environ = credentials.environ
         self._of_proxies = list(proxy_secrets(credentials.environ))
