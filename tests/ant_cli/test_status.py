@@ -324,6 +324,8 @@ def test_an_identity_token_that_cannot_be_exchanged_is_shown_as_unusable(
     path = tmp_path / "token.jwt"
     job = {"ANTHROPIC_FEDERATION_RULE_ID": RULE, "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION}
     expired = emulator.issue(exp=1_700_000_000)
+    folder = str(tmp_path)
+    assert "is a directory\n" in ant("auth", "status", ANTHROPIC_IDENTITY_TOKEN_FILE=folder, **job).out
     for text, said in (
         (None, "token.jwt does not exist\n"),
         ('{"value": 1}', "found a JSON document; the token is probably one of its fields\n"),

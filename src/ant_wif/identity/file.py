@@ -61,10 +61,9 @@ class File(InFile):
         return detected(cls(path), f"{VARIABLE} is set")
 
     def unusable(self, context: Context) -> IdentityTokenError | None:
-        with contextlib.suppress(OSError, ValueError):  # as in `at_hand`
-            path = context.environ.expand(self.path)
-            if path.is_file() or not path.exists():
-                return refused(lambda: self._read(context))
+        path = context.environ.expand(self.path)
+        if os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path):  # a pipe is for `fetch`
+            return refused(lambda: self._read(context))
         return None
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
