@@ -517,6 +517,40 @@ def test_what_can_be_seen_is_the_first_cause_in_the_error_and_in_the_explanation
 
 
 @pytest.mark.parametrize(
+    ("ahead", "times", "first"),
+    [
+        (600, {"exp": 300}, "The token expired 300 s ago."),
+        (-600, {}, "The token's `iat` is 600 s ahead"),
+        (
+            600,
+            {"iat": 600, "nbf": 600, "exp": 900},
+            "This machine's clock is 600 seconds behind that of the Claude API",
+        ),
+        (
+            -600,
+            {"iat": -600, "nbf": -600, "exp": -20},
+            "This machine's clock is 600 seconds ahead of that of the Claude API",
+        ),
+        (2, {}, "the rule's subject"),
+    ],
+)
+def test_a_denial_judges_the_times_of_the_token_by_the_clock_of_the_api(
+    ahead: int, times: dict[str, int], first: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.skew(ahead)
+    job = {**emulator.env("github"), "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_gone", "HOME": str(tmp_path)}
+    job["ANTHROPIC_IDENTITY_TOKEN"] = emulator.issue(**{name: int(NOW) + value for name, value in times.items()})
+    try:
+        with pytest.raises(ExchangeError) as denied:
+            ant_wif.resolve(environ=job, clock=lambda: NOW).token()
+    finally:
+        emulator.reset_clock()
+    causes = denied.value.causes
+    assert first in causes[0]
+    assert ("This machine's clock" in "".join(causes)) == (abs(ahead) > 5)
+
+
+@pytest.mark.parametrize(
     ("aud", "asked", "state"),
     [
         (DEFAULT_AUDIENCE, DEFAULT_AUDIENCE, "unchecked"),

@@ -268,6 +268,16 @@ def retry_after(answer: Response | RequestFailure) -> float | None:
     return None
 
 
+def seconds_ahead(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how far the `Date` of an answer is ahead of `now` (unix time), `None` where there is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+
+
 class Backoff:
     """The patience of one operation: so many attempts, so many seconds in all.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ant_wif._environment import moment
-from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, send
+from ant_wif._http import Backoff, Flow, RequestFailure, Response, call, check_url, pause, seconds_ahead, send
 from ant_wif._secrets import sanitize
 from ant_wif._tokens.access_token import AccessToken
 from ant_wif._tokens.assertion_log import (
@@ -56,7 +56,7 @@ def fetch_and_exchange(
             federation,
             token,
             context.clock(),
-            lambda: likely_causes(federation, token, source, context, before),
+            lambda: likely_causes(federation, token, source, context, before, answer=answer),
             places=places,
         )
 
@@ -194,12 +194,14 @@ def likely_causes(
     source: IdentitySource,
     context: Context,
     before: AssertionUse | None = None,
+    *,
+    answer: Response | RequestFailure | None = None,
 ) -> tuple[str, ...]:
     """Why a well-formed request is denied: what can be seen from here, then what happens most. The server never says.
 
-    `before` is what is known of an earlier use of the token.
+    `before` is what is known of an earlier use of the token. Its times are judged by the clock that sent `answer`.
     """
-    from ant_wif.rules import ExchangeRequest, Knowledge, examine, visible_causes
+    from ant_wif.rules import NOTABLE_SECONDS, ExchangeRequest, Knowledge, drift_cause, examine, visible_causes
 
     known = Knowledge(expected_audience=getattr(source, "audience", None) or context.audience)
     request = ExchangeRequest(
@@ -211,9 +213,14 @@ def likely_causes(
     )
     claims, used = token.unverified_claims, before is not None and before.was_granted
     lost = before is not None and before.outcome == UNKNOWN
-    found = examine(request, known, source=source.source, now=context.clock(), used=used, lost=lost)
+    now = context.clock()
+    ahead = seconds_ahead(answer.headers, now) if isinstance(answer, Response) else None
+    if ahead is not None and abs(ahead) >= NOTABLE_SECONDS:
+        now += ahead
+    found = examine(request, known, source=source.source, now=now, used=used, lost=lost)
     visible = visible_causes(found.checks, claims, known, source=source.source, before=earlier_use(before, claims))
-    return (*(sanitize(cause, limit=600) for cause in visible), *_usual_causes(federation, token))
+    drift = drift_cause(ahead, "the Claude API, which judges the token's times.")
+    return (*(sanitize(cause, limit=600) for cause in (*visible, *drift)), *_usual_causes(federation, token))
 
 
 def _usual_causes(federation: Federation, token: IdentityToken) -> list[str]:

@@ -16,10 +16,20 @@ from ant_wif._resolution import Resolution
 from ant_wif._secrets import SecretStr, sanitize
 from ant_wif._tokens import UNKNOWN, AssertionLog, AssertionUse, Federation, earlier_use
 from ant_wif.credentials import cache_of
-from ant_wif.diagnostics.registered import NOTABLE_SECONDS, Registered, drift_cause, noting_dates
+from ant_wif.diagnostics.registered import Registered, noting_dates
 from ant_wif.errors import IdentityTokenError
 from ant_wif.identity.token import trimmed
-from ant_wif.rules import REASONS, Check, ExchangeRequest, Knowledge, Reason, examine, visible_causes
+from ant_wif.rules import (
+    NOTABLE_SECONDS,
+    REASONS,
+    Check,
+    ExchangeRequest,
+    Knowledge,
+    Reason,
+    drift_cause,
+    examine,
+    visible_causes,
+)
 
 if TYPE_CHECKING:
     import httpx

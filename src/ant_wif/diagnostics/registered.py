@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ant_wif._constants import ADMIN_SCOPE
 from ant_wif._files import read_document
-from ant_wif._http import Flow, Request, Response, T, is_loopback, run, send
+from ant_wif._http import Flow, Request, Response, T, is_loopback, run, seconds_ahead, send
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._strict import read_object
@@ -40,26 +39,12 @@ if TYPE_CHECKING:
     from ant_wif.credentials import Credentials
 
 __all__ = [
-    "NOTABLE_SECONDS",
     "Registered",
     "administrator",
-    "drift_cause",
     "noting_dates",
     "read_registered",
     "registered_for",
-    "seconds_ahead",
 ]
-
-NOTABLE_SECONDS = 5
-"""A `Date` has whole seconds, and an answer takes its time: less than this says nothing."""
-
-
-def seconds_ahead(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how far `Date` is ahead of `now` (unix time), `None` where there is none."""
-    try:
-        return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
-    except (ValueError, OverflowError):
-        return None
 
 
 def noting_dates(flow: Flow[T], drifts: list[float], clock: Callable[[], float]) -> Flow[T]:
@@ -79,14 +64,6 @@ def noting_dates(flow: Flow[T], drifts: list[float], clock: Callable[[], float])
     except StopIteration as stop:
         value: T = stop.value
         return value
-
-
-def drift_cause(ahead: float | None, whose: str) -> list[str]:
-    """Return what a clock of `whose`, so many seconds ahead of this machine's, says of the times in a token."""
-    if ahead is None or abs(ahead) < NOTABLE_SECONDS:
-        return []
-    direction = "behind" if ahead > 0 else "ahead of"
-    return [f"This machine's clock is {abs(ahead):.0f} seconds {direction} that of {whose}"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ may be such a rule at all.
 """
 
 from ant_wif._constants import ADMIN_SCOPE, DEFAULT_AUDIENCE, MAX_ASSERTION_BYTES
-from ant_wif.rules.causes import examine, visible_causes
+from ant_wif.rules.causes import NOTABLE_SECONDS, drift_cause, examine, visible_causes
 from ant_wif.rules.cel import ConditionError, ConditionUnavailableError, check_condition
 from ant_wif.rules.checks import LEEWAY_SECONDS
 from ant_wif.rules.evaluate import Evaluation, Knowledge, evaluate, evaluate_known
@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_AUDIENCE",
     "LEEWAY_SECONDS",
     "MAX_ASSERTION_BYTES",
+    "NOTABLE_SECONDS",
     "REASONS",
     "Check",
     "ConditionError",
@@ -43,6 +44,7 @@ __all__ = [
     "check_issuer",
     "check_name",
     "check_rule",
+    "drift_cause",
     "evaluate",
     "evaluate_known",
     "examine",

@@ -71,6 +71,18 @@ def visible_causes(
             *_mismatches(checks, claims, known), *_platform_causes(source, claims, known, checks))  # fmt: skip
 
 
+NOTABLE_SECONDS = 5
+"""A `Date` has whole seconds, and an answer takes its time: less than this says nothing."""
+
+
+def drift_cause(ahead: float | None, whose: str) -> list[str]:
+    """Return what a clock of `whose`, so many seconds ahead of this machine's, says of the times in a token."""
+    if ahead is None or abs(ahead) < NOTABLE_SECONDS:
+        return []
+    direction = "behind" if ahead > 0 else "ahead of"
+    return [f"This machine's clock is {abs(ahead):.0f} seconds {direction} that of {whose}"]
+
+
 def _of_the_audience(checks: tuple[Check, ...], claims: Claims, known: Knowledge, source: str) -> Iterator[str]:
     audience = claims.get("aud", [])
     found = audience if isinstance(audience, list) else [audience]
