@@ -77,6 +77,14 @@ def test_a_server_that_asks_for_more_patience_than_there_is_gets_none(
     assert "retry-after" in str(caught.value.hint)
 
 
+def test_a_redirect_of_the_api_is_told_with_the_place_it_leads_to(waits: Waits) -> None:
+    moved = 308, {"Location": "https://moved.example/v2/models?from=here", "Content-Length": "0"}, b""
+    with answering(moved, waits) as api, pytest.raises(ApiError) as caught:
+        api.get("/v1/models")
+    assert str(caught.value) == "GET /v1/models returned HTTP 308: it redirects to https://moved.example/v2/models"
+    assert "check that base_url names the Claude API" in str(caught.value.hint)
+
+
 def test_an_end_comes_to_every_patience(api: Api, emulator: Emulator, waits: Waits) -> None:
     emulator.fail("models", Fault.status(500), times=9)
     with pytest.raises(ApiError, match="HTTP 500"):

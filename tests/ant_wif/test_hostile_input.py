@@ -26,6 +26,7 @@ from ant_wif._environment import Environment
 from ant_wif._http.flow import Request, RequestFailure, Response, send
 from ant_wif._http.transport import arun, run
 from ant_wif._http.urls import check_url, is_loopback
+from ant_wif._secrets import SecretBytes, SecretStr
 from ant_wif._tokens.access_token import TokenRequest
 from ant_wif._tokens.grants.jwt_bearer import Federation
 from ant_wif._tokens.providers import FederatedProvider
@@ -967,6 +968,7 @@ def test_a_redirect_of_the_token_endpoint_is_not_followed(
         assert thief.connections == 0
     assert type(failure) is ExchangeError
     assert failure.status == status
+    assert str(failure).splitlines()[0].endswith(f"HTTP {status}: it redirects to {thief.base_url}/v1/oauth/token")
     assert "redirect" in (failure.hint or "")
 
 
@@ -976,6 +978,27 @@ def test_a_redirect_of_githubs_endpoint_is_not_followed(server: HostileServer) -
         failure = failure_of(lambda: from_source(GitHubActions(), server, github(server)), REQUEST_TOKEN)
         assert thief.connections == 0
     assert type(failure) is IdentitySourceError
+    assert f"returned HTTP 307: it redirects to {thief.base_url}/oidc" in str(failure)
+    assert "check that no proxy answers in its place" in (failure.hint or "")
+    assert "ACTIONS_ID_TOKEN_REQUEST_URL" in (failure.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("https://api.example:8443/v1/a", "https://api.example:8443/v1/a"),
+        ("http://bob:hunter2@api.example/@a?x=u@evil.example#hunter2", "http://api.example/@a"),
+        ("//api.example/a;session=hunter2", "//api.example/a"),
+        ("/login?next=hunter2", "/login"),
+        (f"https://api.example/{JWT}", "https://api.example/[masked]"),
+        ("https://[hunter2", "something that is not a URL"),
+        ("?hunter2", "nothing"),
+    ],
+)
+def test_a_redirect_is_told_with_the_place_it_leads_to_and_nothing_secret(location: str, place: str) -> None:
+    for body in (b"", b"<html>moved", b"moved", b"{}"):
+        said = Response(307, {"location": location}, SecretBytes(body)).error([SecretStr(JWT)]).said
+        assert said == f"it redirects to {place}"
 
 
 ANSWER = reply(grant())

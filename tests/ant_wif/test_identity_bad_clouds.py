@@ -155,7 +155,7 @@ def test_a_metadata_server_of_google_leads_nowhere_else(
         to = {**FLAVOR, "Location": f"{elsewhere.base_url}/computeMetadata/v1/"}
         for flavor in (to, {"Location": to["Location"]}):
             metadata_server.behaviour = metadata(reply(b"", status=302, headers=flavor))
-            fails(GoogleCloud(), None)
+            assert f"HTTP 302: it redirects to {to['Location']}" in str(fails(GoogleCloud(), None))
         assert elsewhere.connections == 0
 
 

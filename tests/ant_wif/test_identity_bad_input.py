@@ -57,6 +57,7 @@ from support.misbehaving_server import (
     forged_jwt,
     html,
     in_turn,
+    redirect,
     reply,
     trickle,
 )
@@ -268,7 +269,7 @@ def test_azure_pipelines_is_asked_for_a_token_of_the_service_connection(fetch: F
         (
             reply(status=302, headers={"Location": "https://elsewhere.example/"}),
             {},
-            "a redirect (HTTP 302), which is not",
+            "a redirect (HTTP 302), which is not followed: it redirects to https://elsewhere.example/",
         ),
         (html(), {}, "found an HTML or XML page"),
         (reply(f"{OPAQUE}\n"), {}, "found a text of 32 characters"),
@@ -449,6 +450,7 @@ def test_a_machine_s_socket_gives_a_token_for_the_audience(
     [
         (None, "could not be reached: [Errno 111] Connection refused"),
         (denial(403), "returned HTTP 403"),
+        (redirect("/elsewhere"), "returned HTTP 307: it redirects to /elsewhere"),
         (html(), "found an HTML or XML page"),
         (reply(ELSEWHERE), "for another audience"),
         (reply(forged_jwt({"exp": 1})), "expired at 1970-01-01T00:00:01+00:00"),

@@ -164,7 +164,8 @@ def settings_from(**answer: Any) -> github.SubjectSettings:
         ({"status": 403, "body": {"message": "no"}}, "HTTP 403 for its OIDC settings: the token may not read"),
         ({"status": 404, "body": {"message": "Not Found"}}, "HTTP 404 for its OIDC settings: there is no repository"),
         ({"status": 301, "body": {}}, "HTTP 301 for its OIDC settings: acme/app was renamed"),
-        ({"status": 500, "body": {}}, "HTTP 500 for its OIDC settings: the answer is not"),
+        ({"status": 307, "headers": {"Location": "/a"}}, "HTTP 307 for its OIDC settings: it redirects to /a"),
+        ({"status": 500, "body": {}}, "HTTP 500 for its OIDC settings: its body is a JSON object that names no error"),
         *(
             ({"body": body}, "GitHub returned OIDC settings that cannot be read")
             for body in (

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ant_wif._environment import elapsed
 from ant_wif._secrets import SecretBytes, SecretStr, redact, reveal, sanitize, secrets_in
@@ -136,16 +136,34 @@ class Response:
     def body(self) -> bytes:
         return self.content.get_secret_value()
 
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it names another place to ask, which is never followed."""
+        return 300 <= self.status < 400 and "location" in self.headers
+
     def error(self, known: Iterable[SecretStr]) -> ErrorAnswer:
         """Return what the answer says of its failure, if it is one; see `read_error`."""
         document: object = None
         with contextlib.suppress(ValueError):
             document = read_json(self.body)
         found = read_error(document, self.headers, known)
+        if self.is_redirect:
+            leads = f"it redirects to {_place_of(self.headers['location'], known)}"
+            return found._replace(said=f"{found.said}; {leads}" if found.fields else leads)
         if found.fields:
             return found
         read = what_it_is(self.body) if document is None else f"a JSON {kind_of(document)} that names no error"
         return found._replace(said=f"its body is {read}")
+
+
+def _place_of(location: str, known: Iterable[SecretStr]) -> str:
+    """Return where a redirect leads, without what may hold a secret there: user, parameters, query and fragment."""
+    try:
+        scheme, host, path, _, _ = urlsplit(location)
+    except ValueError:
+        return "something that is not a URL"
+    place = urlunsplit((scheme, host.rpartition("@")[2], path.partition(";")[0], "", ""))
+    return sanitize(place, known=known) or "nothing"
 
 
 class ErrorAnswer(NamedTuple):

@@ -261,7 +261,7 @@ def _document(request: Request, client: httpx.Client | None) -> Mapping[str, obj
     if not isinstance(answer, Response):
         raise KeySetUnavailableError(f"{sanitize(request.url)}: {answer.reason}")
     if answer.status != 200:
-        raise KeySetUnavailableError(f"{sanitize(request.url)} returned HTTP {answer.status}")
+        raise KeySetUnavailableError(f"{sanitize(request.url)} returned HTTP {answer.status}: {answer.error(()).said}")
     try:
         return read_object(answer.body)
     except ValueError:

@@ -88,11 +88,9 @@ class Endpoint:
             )
         error = reply.error(sent)
         kind, shown = what_it_is(reply.body), error.said
-        if not error.fields and kind in {EMPTY, HTML}:
-            shown = f"its body is {kind}"
-        elif not error.fields:
+        if not error.fields and not reply.is_redirect and kind not in {EMPTY, HTML}:
             shown = sanitize(reply.body[:_SHOWN_BYTES].decode("utf-8", "replace"), known=sent)
-        remedy = f"{_NO_PROXY}; {self.remedy}" if kind == HTML else self.remedy
+        remedy = f"{_NO_PROXY}; {self.remedy}" if kind == HTML or reply.is_redirect else self.remedy
         if is_transient(reply) and not remedy.startswith("run "):
             remedy = f"run again in a minute; if it persists, {remedy}"
         return explain(reply, shown) or IdentitySourceError(

@@ -83,8 +83,9 @@ class CheckedRequest(google.auth.transport.requests.Request):
     def _check_metadata(self, url: str, reply: Response | RequestFailure) -> None:
         if isinstance(reply, RequestFailure):
             raise MetadataServerError(f"the metadata server could not be reached: {reply.reason}", reply)
-        if is_transient(reply):
-            raise MetadataServerError(f"the metadata server returned HTTP {reply.status}", reply)
+        if is_transient(reply) or reply.is_redirect:
+            said = reply.error(self.known).said
+            raise MetadataServerError(f"the metadata server returned HTTP {reply.status}: {said}", reply)
         if reply.headers.get("metadata-flavor") != "Google":
             raise google.auth.exceptions.InvalidOperation("the answer lacks the header Metadata-Flavor: Google")
         if urlsplit(url).path.endswith("/identity"):

@@ -82,7 +82,7 @@ def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
     # With a token that it does not know, Azure DevOps shows a page to sign in: HTTP 203 or a redirect.
     if reply.status in {203, 302, 401, 403}:
         return IdentitySourceError(
-            f"Azure DevOps refused the job's access token (HTTP {reply.status})",
+            f"Azure DevOps refused the job's access token (HTTP {reply.status}): {shown}",
             hint=f"{TOKEN} ends with the job: {_MAP_TOKEN}",
         )
     if reply.status in {400, 404}:

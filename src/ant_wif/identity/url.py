@@ -184,10 +184,11 @@ def _held(value: Mapping[str, str], context: Context) -> SecretStr:
     return found
 
 
-def _explained(reply: Response, _: str) -> IdentitySourceError | None:
+def _explained(reply: Response, shown: str) -> IdentitySourceError | None:
     if not 300 <= reply.status < 400:
         return None
     return IdentitySourceError(
-        f"the server of the identity token's URL returned a redirect (HTTP {reply.status}), which is not followed",
+        f"the server of the identity token's URL returned a redirect (HTTP {reply.status}), which is not followed: "
+        f"{shown}",
         hint="name in identity_token.url the address that answers itself",
     )

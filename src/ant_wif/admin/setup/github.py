@@ -236,7 +236,7 @@ def read_settings(owner: str, name: str, *, url: str, token: SecretStr) -> Flow[
             401: "the token is not valid",
             403: f"the token may not read the Actions settings of {repository}",
             404: f"there is no repository {repository} that the token can see",
-        }.get(reply.status, "the answer is not the one that is documented")
+        }.get(reply.status, reply.error((token,)).said)
         return SubjectSettings(unknown=f"GitHub returned HTTP {reply.status} for its OIDC settings: {why}")
     return _settings_of(reply.body) or SubjectSettings(unknown="GitHub returned OIDC settings that cannot be read")
 
