@@ -157,6 +157,16 @@ def test_keys_that_cannot_be_fetched_from_here_say_nothing_of_the_platform(
     assert "the issuer's keys could not be had from here, which says nothing of the platform" in outcome.out
 
 
+@pytest.mark.usefixtures("short_pauses")
+def test_tokens_and_keys_are_fetched_by_the_proxy_of_the_environment(ant: Ant, emulator: Emulator) -> None:
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:1"}
+    issued_with(emulator, {"type": "explicit_url", "url": "https://keys.example.com/keys"})
+    assert "the proxy http://127.0.0.1:1 (HTTPS_PROXY)" in ant(*ADMIN, **emulator.env("github"), **proxy).out
+    job = {**emulator.env("github"), "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.example.com/?api-version=2.0"}
+    for words in (("auth", "explain"), ("identity", "token"), ("models", "list")):
+        assert "the proxy http://127.0.0.1:1 (HTTPS_PROXY)" in ant(*words, **job, **proxy).err
+
+
 def test_files_say_otherwise_than_what_is_registered(ant: Ant, emulator: Emulator, tmp_path: Path) -> None:
     issuer = tmp_path / "issuer.json"
     document = {"id": emulator.issuer().id, "name": "github", "issuer_url": "https://other.example"}

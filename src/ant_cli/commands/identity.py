@@ -201,7 +201,7 @@ def _fetch(session: Session, audience: str | None) -> IdentityToken:
     from ant_wif._http import run
 
     source, context = _source(session, audience)
-    return run(source.fetch(context))
+    return run(source.fetch(context), environ=session.environ)
 
 
 def _source(session: Session, audience: str | None) -> tuple[IdentitySource, Context]:

@@ -117,7 +117,8 @@ def explain(
     drifts: list[float] = []
     just_issued = False
     try:
-        fetched = run(noting_dates(source.fetch(context), drifts, resolution.inputs.clock), http_client)
+        flow = noting_dates(source.fetch(context), drifts, resolution.inputs.clock)
+        fetched = run(flow, http_client, resolution.inputs.environ)
         raw, just_issued = fetched.assertion, source.renewable
     except IdentityTokenError:
         # What no source hands out may still lie there to be looked at: expired, or no JWT at all.

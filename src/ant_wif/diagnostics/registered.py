@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ant_wif._constants import ADMIN_SCOPE
 from ant_wif._files import read_document
-from ant_wif._http import Flow, Request, Response, T, is_loopback, run, seconds_ahead, send
+from ant_wif._http import Flow, Request, RequestFailure, Response, T, is_loopback, run, seconds_ahead, send
 from ant_wif._resolution import Resolution
 from ant_wif._secrets import sanitize, sanitize_path
 from ant_wif._strict import read_object
@@ -215,7 +215,7 @@ def read_registered(
     inline = keys is not None
     if keys is None:
         try:
-            fetched = _fetched_keys(issued, allow_loopback=local, client=http_client)
+            fetched = _fetched_keys(issued, credentials.environ, allow_loopback=local, client=http_client)
             keys = lambda: fetched  # noqa: E731 - what the checks ask for
         except KeySetUnavailableError as error:
             notes.append(f"the issuer's keys could not be had from here, which says nothing of the platform: {error}")
@@ -231,7 +231,9 @@ def read_registered(
     )
 
 
-def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Client | None) -> KeySet:
+def _fetched_keys(
+    issuer: Document, environ: Mapping[str, str], *, allow_loopback: bool, client: httpx.Client | None
+) -> KeySet:
     """Fetch the keys as the platform does. Raises KeySetUnavailableError."""
     if not can_verify():
         raise KeySetUnavailableError("to verify signatures takes PyJWT: pip install 'ant-wif[emulator]'")
@@ -248,7 +250,8 @@ def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Clien
             flaw = address_flaw(str(url), allow_loopback=allow_loopback)
             if flaw is not None:
                 raise KeySetUnavailableError(f"{sanitize(url)} {flaw}")
-            return _document(Request("GET", str(url), timeout=_PATIENCE_SECONDS, ca_file=ca_file), client)
+            request = Request("GET", str(url), timeout=_PATIENCE_SECONDS, ca_file=ca_file)
+            return _document(run(send(request), client, environ), request.url)
 
         if source.get("type") == "explicit_url":
             return read_key_set(fetch(source.get("url")))
@@ -256,13 +259,12 @@ def _fetched_keys(issuer: Document, *, allow_loopback: bool, client: httpx.Clien
         return read_key_set(fetch(fetch(f"{base}{_DISCOVERY}").get("jwks_uri")))
 
 
-def _document(request: Request, client: httpx.Client | None) -> Mapping[str, object]:
-    answer = run(send(request), client)
+def _document(answer: Response | RequestFailure, url: str) -> Mapping[str, object]:
     if not isinstance(answer, Response):
-        raise KeySetUnavailableError(f"{sanitize(request.url)}: {answer.reason}")
+        raise KeySetUnavailableError(f"{sanitize(url)}: {answer.reason}")
     if answer.status != 200:
-        raise KeySetUnavailableError(f"{sanitize(request.url)} returned HTTP {answer.status}: {answer.error(()).said}")
+        raise KeySetUnavailableError(f"{sanitize(url)} returned HTTP {answer.status}: {answer.error(()).said}")
     try:
         return read_object(answer.body)
     except ValueError:
-        raise KeySetUnavailableError(f"{sanitize(request.url)} returned something that is not a JSON object") from None
+        raise KeySetUnavailableError(f"{sanitize(url)} returned something that is not a JSON object") from None
