@@ -26,7 +26,7 @@ def log_reply(
     if log.isEnabledFor(logging.DEBUG):
         log.debug("< %s %s %s", status, _shown(url), _shown_headers(headers, known))
         # A word that is all of an answer is a token, most likely.
-        word = re.fullmatch(rb"\s*([\w.~+/=-]{20,})\s*", body)
+        word = re.fullmatch(rb'\s*"?([\w.~+/=-]{20,})"?\s*', body)
         log_body(body, known=[*known, SecretStr(word[1].decode("ascii"))] if word else known)
 
 

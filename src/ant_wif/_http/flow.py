@@ -11,7 +11,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
@@ -99,6 +99,8 @@ class Request:
     """What to check certificates with, and which to show, in place of the system's."""
     known: tuple[SecretStr, ...] = field(default=(), repr=False)
     """Secrets that the answer may quote, though the request holds them in another form."""
+    token_at: tuple[str, ...] = ()
+    """The names that lead to a token in a JSON answer. It need not look like one."""
     direct: bool = False
     """Whether to leave out proxies: some endpoints answer only to the machine itself."""
     socket: Path | None = None
@@ -135,6 +137,16 @@ class Response:
     @property
     def body(self) -> bytes:
         return self.content.get_secret_value()
+
+    def text_at(self, path: Sequence[str]) -> SecretStr | None:
+        """Return a text in a JSON answer, to which `path` leads through objects, from a frame that no error passes."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return SecretStr(found) if isinstance(found, str) and found else None
 
     @property
     def is_redirect(self) -> bool:

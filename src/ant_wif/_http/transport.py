@@ -245,7 +245,9 @@ def _outgoing(request: Request) -> httpx.Request:
 def _reply(request: Request, response: httpx.Response, body: _Body) -> Response:
     headers = masked_headers(response.headers, request.secrets)
     reply = Response(response.status_code, headers, SecretBytes(bytes(body)))
-    log_reply(request.url, reply.status, reply.headers, reply.body, known=request.secrets)
+    token = reply.text_at(request.token_at) if request.token_at else None
+    known = (*request.secrets, token) if token else request.secrets
+    log_reply(request.url, reply.status, reply.headers, reply.body, known=known)
     return reply
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -44,33 +43,28 @@ class Endpoint:
     passing: Callable[[Response], bool] = lambda _: False
     """Whether a failure passes by itself though its status does not say so."""
 
-    def ask(
-        self, request: Request, *, sent: Sequence[SecretStr] = (), explain: Explain = lambda _, __: None
-    ) -> Flow[Response]:
-        """Send a request until it is answered; what passes by itself is tried again for a few seconds.
+    def token(
+        self, request: Request, *path: str, sent: Sequence[SecretStr] = (), explain: Explain = lambda _, __: None
+    ) -> Flow[SecretStr]:
+        """Send a request until a token comes; what passes by itself is tried again for a few seconds.
+
+        The token is what `path` leads to through the objects of a JSON answer, or the whole answer without one.
 
         `explain` may know more of another answer (it gets the error fields, or the start of the body, cleaned of
         what was `sent`) and return the error for it.
 
-        Raises IdentitySourceError: it cannot be reached, or refuses.
+        Raises IdentitySourceError: it cannot be reached, or refuses, or its answer has no token there.
         """
-        request = replace(request, known=tuple(sent))
+        request = replace(request, known=tuple(sent), token_at=path)
 
         def passes(reply: Response | RequestFailure) -> bool:
             return is_transient(reply) or (isinstance(reply, Response) and self.passing(reply))
 
         backoff = Backoff(attempts=ATTEMPTS, deadline=DEADLINE_SECONDS, passes=passes)
         reply = yield from send_again(request, backoff)
-        if isinstance(reply, Response) and reply.status in {200, 201}:
-            return reply
-        raise self._failure(reply, sent, explain)
-
-    def token_in(self, reply: Response, *path: str) -> SecretStr:
-        """Return the token that stands in one field of a JSON answer; `path` leads to it through objects.
-
-        Raises IdentitySourceError: there is none.
-        """
-        found = _field(reply.body, path)
+        if isinstance(reply, RequestFailure) or reply.status not in {200, 201}:
+            raise self._failure(reply, sent, explain)
+        found = reply.text_at(path) if path else SecretStr(reply.body.decode("utf-8", "replace").strip())
         if found is None:
             raise IdentitySourceError(
                 f"{self.name} returned something other than a JSON object with a field `{'.'.join(path)}`",
@@ -124,19 +118,3 @@ def socket_problem(path: Path, remedy: str) -> tuple[str, str] | None:
     except (OSError, ValueError):
         return "does not exist", remedy
     return None if found else ("is another kind of file", remedy)
-
-
-def whole(reply: Response) -> SecretStr:
-    """Return the whole answer as a token, in a frame that no error passes."""
-    return SecretStr(reply.body.decode("utf-8", "replace").strip())
-
-
-def _field(body: bytes, path: Sequence[str]) -> SecretStr | None:
-    """Read it in a frame that no error passes: it holds the bare token."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return SecretStr(found) if isinstance(found, str) and found else None

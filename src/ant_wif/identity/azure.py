@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -87,10 +88,9 @@ class Azure(IdentitySource):
         self.require_met(context)
         resource = self._resource(context)
         endpoint, request, sent = yield from call(lambda: self._request(context, resource))
-        reply = yield from endpoint.ask(
-            request, sent=sent, explain=lambda reply, shown: _explained(reply, shown, resource, endpoint.name)
-        )
-        token = context.parse(self, endpoint.token_in(reply, "access_token"), audience=None)
+        explain = partial(_explained, resource=resource, name=endpoint.name)
+        raw = yield from endpoint.token(request, "access_token", sent=sent, explain=explain)
+        token = context.parse(self, raw, audience=None)
         _check_audience(token, resource)
         return token
 

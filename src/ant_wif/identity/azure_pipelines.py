@@ -67,8 +67,8 @@ class AzurePipelines(IdentitySource):
             "X-TFS-FedAuthRedirect": "Suppress",
         }
         request = Request("POST", f"{url}?{query}", headers=headers)
-        reply = yield from _ENDPOINT.ask(request, sent=[token], explain=_explained)
-        return context.parse(self, _ENDPOINT.token_in(reply, "oidcToken"), audience=AUDIENCE)
+        raw = yield from _ENDPOINT.token(request, "oidcToken", sent=[token], explain=_explained)
+        return context.parse(self, raw, audience=AUDIENCE)
 
     def _connection(self, context: Context) -> str | None:
         stated = (self.service_connection_id, *(context.environ.get(name) for name in CONNECTIONS))

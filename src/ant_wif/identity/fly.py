@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from ant_wif._http import Flow, Request
 from ant_wif._secrets import sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity._endpoint import Endpoint, socket_problem, whole
+from ant_wif.identity._endpoint import Endpoint, socket_problem
 from ant_wif.identity.source import Context, Detection, IdentitySource, detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -56,8 +56,8 @@ class Fly(IdentitySource):
         path = _socket(context)
         request = Request("POST", "http://localhost/v1/tokens/oidc", json={"aud": audience}, socket=path)
         endpoint = Endpoint(f"the Fly Machine's API at {sanitize_path(path)}", _REMEDY)
-        reply = yield from endpoint.ask(request)
-        return context.parse(self, whole(reply), audience=audience)
+        raw = yield from endpoint.token(request)
+        return context.parse(self, raw, audience=audience)
 
 
 def _socket(context: Context) -> Path:

@@ -63,8 +63,8 @@ class GitHubActions(IdentitySource):
             _with_audience(context.environ[URL], audience, context.environ),
             headers={"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
         )
-        reply = yield from _ENDPOINT.ask(request, sent=[token], explain=_explained)
-        return context.parse(self, _ENDPOINT.token_in(reply, "value"), audience=audience)
+        raw = yield from _ENDPOINT.token(request, "value", sent=[token], explain=_explained)
+        return context.parse(self, raw, audience=audience)
 
 
 def _is_pending(reply: Response) -> bool:

@@ -70,8 +70,8 @@ class Kubernetes(InFile):
             refused = f"and the cluster refuses to issue another (HTTP {reply.status})"
             return _until_rotation(token, refused) if reply.status in {401, 403, 404} else None
 
-        reply = yield from _API.ask(request, sent=[token.assertion], explain=explain)
-        return context.parse(self, _API.token_in(reply, "status", "token"), audience=context.audience)
+        raw = yield from _API.token(request, "status", "token", sent=[token.assertion], explain=explain)
+        return context.parse(self, raw, audience=context.audience)
 
 
 _API = Endpoint("the cluster's TokenRequest API", "run again; if it persists, look at the cluster's API server")

@@ -72,8 +72,8 @@ class OAuth(IdentitySource):
         url = check_url(self.token_url, what="token_url", environ=context.environ)
         request, sent = yield from call(lambda: self._request(url, context))
         endpoint = Endpoint(f"the OAuth server {sanitize(url, limit=128)}", "check token_url, and the server's own log")
-        reply = yield from endpoint.ask(request, sent=sent, explain=self._explain)
-        return context.parse(self, endpoint.token_in(reply, "access_token"), audience=self.audience)
+        raw = yield from endpoint.token(request, "access_token", sent=sent, explain=self._explain)
+        return context.parse(self, raw, audience=self.audience)
 
     def _request(self, url: str, context: Context) -> tuple[Request, list[SecretStr]]:
         """Make the request, and say what in it no message may repeat."""

@@ -13,7 +13,7 @@ from pydantic import SkipValidation
 from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr, is_sendable, sanitize, sanitize_path
 from ant_wif.errors import IdentitySourceError
-from ant_wif.identity._endpoint import Endpoint, whole
+from ant_wif.identity._endpoint import Endpoint
 from ant_wif.identity.file import read_token
 from ant_wif.identity.source import Context, IdentitySource
 from ant_wif.identity.token import IdentityToken
@@ -118,8 +118,8 @@ class Url(IdentitySource):
         headers, sent = yield from call(lambda: self._headers(context))
         request = Request(self.method, f"{place}{mark}{query}", headers=headers, json=self.body)
         endpoint = Endpoint(f"the server at {sanitize(place, limit=128)}", "check url, method, headers and body")
-        reply = yield from endpoint.ask(request, sent=sent, explain=_explained)
-        raw = endpoint.token_in(reply, *self.json_field.split(".")) if self.json_field else whole(reply)
+        path = self.json_field.split(".") if self.json_field else ()
+        raw = yield from endpoint.token(request, *path, sent=sent, explain=_explained)
         return context.parse(self, raw, audience=None)
 
     def _headers(self, context: Context) -> tuple[dict[str, str | SecretStr], list[SecretStr]]:
