@@ -151,6 +151,7 @@ def require_grant(form: Mapping[str, str], grant_type: str) -> None:
 
 
 def granted(payload: Mapping[str, object]) -> Response:
+    """Return the answer of a token endpoint, which no cache may keep (RFC 6749 §5.1)."""
     return json_response(payload, headers={"cache-control": "no-store"})
 
 

@@ -27,8 +27,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._http.fields import Field, read_fields
-from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, json_response, listed, request_id
+from ant_wif.emulator._http.fields import Field, OAuthError, granted, read_fields, refused
+from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, listed, request_id
 from ant_wif.emulator._oauth.jwt_bearer import FEDERATION_BETA
 from ant_wif.emulator._state.history import ExchangeRecord
 from ant_wif.emulator._state.state import Access, AuthorizationCode, Consent, LoginSession, State, Workspace
@@ -123,7 +123,6 @@ _REFRESH_FIELDS = {
     "refresh_token": Field(r".+", "a non-empty string"),
     "client_id": Field(r".+", "a non-empty string"),
 }
-_NO_STORE = {"cache-control": "no-store"}
 
 
 def refresh(state: State, request: Request, body: dict[str, object]) -> Response:
@@ -142,8 +141,8 @@ def refresh(state: State, request: Request, body: dict[str, object]) -> Response
         reason = _why_not_refreshed(session, presented, fields["client_id"])
         _record(state, request, REFRESH_GRANT, now=now, reason=reason, workspace=session.workspace if session else None)
         if session is None or reason is not None:
-            return _response(None, "Refresh token not found or invalid")
-        return _response(granted_tokens(state, session, now), "")
+            return refused(OAuthError("invalid_grant", "Refresh token not found or invalid"))
+        return granted(granted_tokens(state, session, now))
 
 
 def _why_not_refreshed(session: LoginSession | None, presented: str, client_id: str) -> str | None:
@@ -192,7 +191,9 @@ def redeem(state: State, request: Request, body: dict[str, object]) -> Response:
         if found is not None and found.session is not None and answer is None:
             _end(state, found.session)
         _record(state, request, CODE_GRANT, now=now, reason=reason, workspace=found.workspace if found else None)
-    return _response(answer, "Authorization code not found or invalid")
+    if answer is None:
+        return refused(OAuthError("invalid_grant", "Authorization code not found or invalid"))
+    return granted(answer)
 
 
 def _why_not_redeemed(found: AuthorizationCode | None, fields: Mapping[str, str], now: float) -> str | None:
@@ -248,10 +249,3 @@ def _record(
             workspace_id=workspace.id if workspace else None,
         )
     )
-
-
-def _response(answer: dict[str, object] | None, denial: str) -> Response:
-    """Return what was granted, or in OAuth's shape that nothing was: one sentence, whatever the reason."""
-    if answer is None:
-        return json_response({"error": "invalid_grant", "error_description": denial}, 400, _NO_STORE)
-    return json_response(answer, headers=_NO_STORE)
