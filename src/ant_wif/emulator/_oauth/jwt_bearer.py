@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ant_wif.emulator._http import ids
-from ant_wif.emulator._http.fields import Field, read_fields
-from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, error_response, json_response, listed, request_id
+from ant_wif.emulator._http.fields import Field, granted, read_fields
+from ant_wif.emulator._http.protocol import OAUTH_BETA, Refusal, error_response, listed, request_id
 from ant_wif.emulator._oauth.jwks import fetch_keys
 from ant_wif.emulator._state.history import ExchangeRecord, displayable_claims
 from ant_wif.emulator._state.state import Access, State
@@ -38,18 +38,29 @@ def exchange(state: State, request: Request, body: dict[str, object]) -> Respons
     missing = {OAUTH_BETA, FEDERATION_BETA} - listed(request.headers, "anthropic-beta")
     if missing:
         raise Refusal(400, f"anthropic-beta: must contain {' and '.join(sorted(missing))}")
-    wish = _read_wish(body)
+    fields = read_fields(body, _FIELDS)
+    wish = ExchangeRequest(**{name: value for name, value in fields.items() if name != "grant_type"})
     # One step under one lock: of two exchanges of the same assertion, the second must see the first.
     with state.lock:
         now = state.clock()
         registration = state.registration(wish.federation_rule_id)
         judgement = _judge(state, wish, registration, now)
-        granted = _mint(state, registration, judgement, now) if registration else None
-        state.history.add(_record(request, wish, registration, judgement, now))
-    if granted is None:
-        return error_response(request, 401, "Authentication failed")
-    # RFC 6749 §5.1 asks that no cache keeps it.
-    return json_response(granted, headers={"cache-control": "no-store"})
+        answer = _mint(state, registration, judgement, now) if registration else None
+        record = ExchangeRecord(
+            at=now,
+            grant_type=GRANT_TYPE,
+            outcome="denied" if answer is None else "granted",
+            status=401 if answer is None else 200,
+            request_id=request_id(request),
+            reason=judgement.reason,
+            rule_id=wish.federation_rule_id,
+            rule_name=registration.rule.name if registration else None,
+            issuer=registration.issuer.issuer_url if registration else None,
+            workspace_id=judgement.workspace_id or wish.workspace_id,
+            unverified_claims=displayable_claims(judgement.unverified_claims),
+        )
+        state.history.add(record)
+    return error_response(request, 401, "Authentication failed") if answer is None else granted(answer)
 
 
 async def prepare(state: State, body: dict[str, object]) -> None:
@@ -58,17 +69,6 @@ async def prepare(state: State, body: dict[str, object]) -> None:
     rule = state.rules.get(rule_id) if isinstance(rule_id, str) else None
     if rule is not None and not rule.archived:
         await fetch_keys(state.key_sets.get(rule.issuer_id), body.get("assertion"))
-
-
-def _read_wish(body: dict[str, object]) -> ExchangeRequest:
-    values = read_fields(body, _FIELDS)
-    return ExchangeRequest(
-        assertion=values["assertion"],
-        organization_id=values["organization_id"],
-        federation_rule_id=values["federation_rule_id"],
-        service_account_id=values.get("service_account_id"),
-        workspace_id=values.get("workspace_id"),
-    )
 
 
 def _judge(state: State, wish: ExchangeRequest, registration: Registration | None, now: float) -> Decision:
@@ -93,25 +93,3 @@ def _mint(state: State, registration: Registration, judgement: Decision, now: fl
     access = Access(workspace_id, scope, actor_id=registration.rule.service_account_id)
     state.access_tokens.put(token, access, until=now + lifetime, now=now)
     return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime, "scope": scope}
-
-
-def _record(
-    request: Request,
-    wish: ExchangeRequest,
-    registration: Registration | None,
-    judgement: Decision,
-    now: float,
-) -> ExchangeRecord:
-    return ExchangeRecord(
-        at=now,
-        grant_type=GRANT_TYPE,
-        outcome="granted" if judgement.granted else "denied",
-        status=200 if judgement.granted else 401,
-        request_id=request_id(request),
-        reason=judgement.reason,
-        rule_id=wish.federation_rule_id,
-        rule_name=registration.rule.name if registration else None,
-        issuer=registration.issuer.issuer_url if registration else None,
-        workspace_id=judgement.workspace_id or wish.workspace_id,
-        unverified_claims=displayable_claims(judgement.unverified_claims),
-    )
