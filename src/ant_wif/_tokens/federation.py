@@ -204,13 +204,7 @@ def likely_causes(
     from ant_wif.rules import NOTABLE_SECONDS, ExchangeRequest, Knowledge, drift_cause, examine, visible_causes
 
     known = Knowledge(expected_audience=getattr(source, "audience", None) or context.audience)
-    request = ExchangeRequest(
-        assertion=token.assertion.get_secret_value(),
-        organization_id=federation.organization_id,
-        federation_rule_id=federation.federation_rule_id,
-        service_account_id=federation.service_account_id,
-        workspace_id=federation.workspace_id,
-    )
+    request = ExchangeRequest(assertion=token.assertion.get_secret_value(), **federation.ids())
     claims, used = token.unverified_claims, before is not None and before.was_granted
     lost = before is not None and before.outcome == UNKNOWN
     now = context.clock()

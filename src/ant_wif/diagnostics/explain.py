@@ -212,13 +212,7 @@ def _request(assertion: SecretStr, federation: Federation | None, registered: Re
     if federation is None:
         rule = registered.rule.id if registered.rule else ""
         return ExchangeRequest(assertion=text, organization_id="", federation_rule_id=rule)
-    return ExchangeRequest(
-        assertion=text,
-        organization_id=federation.organization_id,
-        federation_rule_id=federation.federation_rule_id,
-        service_account_id=federation.service_account_id,
-        workspace_id=federation.workspace_id,
-    )
+    return ExchangeRequest(assertion=text, **federation.ids())
 
 
 def _request_checked(federation: Federation | None, missing: str) -> Check:

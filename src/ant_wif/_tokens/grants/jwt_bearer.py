@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ant_wif._constants import FEDERATION_BETA, OAUTH_BETA
 from ant_wif._environment import moment
@@ -41,6 +41,10 @@ class Federation(NamedTuple):
             if value is not None:
                 check_value(name, value, place=name)
 
+    def ids(self) -> dict[str, Any]:
+        """Return all but the base URL, by the names that a request has for them."""
+        return {name: value for name, value in self._asdict().items() if name != "base_url"}
+
     def fingerprint(self) -> str:
         """Tell this federation from others, without naming it."""
         return hashlib.sha256(json.dumps(self._asdict(), sort_keys=True).encode()).hexdigest()
@@ -55,10 +59,7 @@ def exchange_request(federation: Federation, token: IdentityToken) -> Request:
     fields: dict[str, str | SecretStr | None] = {
         "grant_type": JWT_BEARER,
         "assertion": token.assertion,
-        "federation_rule_id": federation.federation_rule_id,
-        "organization_id": federation.organization_id,
-        "service_account_id": federation.service_account_id,
-        "workspace_id": federation.workspace_id,
+        **federation.ids(),
     }
     return Request(
         "POST",
