@@ -116,20 +116,21 @@ def evaluate_known(
     Raises nothing, whatever the assertion holds, unless a function given to it does.
     """
     assertion, flaw = steps.read(request.assertion)
-    given = known
+    given, rule = known, known.rule
     if _is_another_issuer(known):
         known = replace(known, issuer=None, key_set=None)
-    case = Case(request, _registration(request, known), assertion or _nothing(), now, known.key_set or dict, jti_seen)
+    read = assertion or Assertion({}, {}, b"", b"")
+    case = Case(request, _registration(request, known), read, now, known.key_set or dict, jti_seen)
     made = [_in_force(case, given), steps.well_formed(request.assertion, flaw)]
     lacking = {
         name
         for name, lacks in (
             ("token", assertion is None),
-            ("rule", known.rule is None),
+            ("rule", rule is None),
             ("issuer", known.issuer is None),
             ("keys", known.key_set is None),
-            ("account", known.rule is not None and not known.rule.service_account_id),
-            ("workspaces", known.rule is not None and not _workspaces_stated(known.rule)),
+            ("account", rule is not None and not rule.service_account_id),
+            ("workspaces", rule is not None and not rule.applies_to_all_workspaces and not rule.workspace_ids),
         )
         if lacks
     }
@@ -138,8 +139,8 @@ def evaluate_known(
         lacking |= _lost(made[-1])
         if step.number == 7 and case.key is None:
             lacking.add("key")
-    unread = assertion is None
-    return Evaluation(tuple(made), None if unread else case.assertion.header, None if unread else case.assertion.claims)
+    header, claims = (assertion.header, assertion.claims) if assertion else (None, None)
+    return Evaluation(tuple(made), header, claims)
 
 
 def _made(step: Step, case: Case, known: Knowledge, lacking: set[str]) -> Check:
@@ -231,10 +232,6 @@ def _is_another_issuer(known: Knowledge) -> bool:
     return len({known.rule and known.rule.issuer_id, known.issuer and known.issuer.id} - {None, ""}) == 2
 
 
-def _workspaces_stated(rule: Rule) -> bool:
-    return rule.applies_to_all_workspaces or bool(rule.workspace_ids)
-
-
 def _unchecked(number: int, title: str, sentence: str, found: str = "") -> Check:
     return Check(number, title, None, found, "", sentence, unchecked=True)
 
@@ -250,7 +247,3 @@ def _registration(request: ExchangeRequest, known: Knowledge) -> Registration:
         service_account=known.service_account or ServiceAccount(id=rule.service_account_id, name="(not known here)"),
         default_workspace_id=known.default_workspace_id or "default",
     )
-
-
-def _nothing() -> Assertion:
-    return Assertion({}, {}, b"", b"")
