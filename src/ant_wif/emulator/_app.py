@@ -24,12 +24,12 @@ from ant_wif.emulator._console.consent import consent_routes
 from ant_wif.emulator._console.history_page import history_page_routes
 from ant_wif.emulator._control import Controls, control_routes
 from ant_wif.emulator._http.protocol import Refusal, RequestIds, answer_refusal, error_response
-from ant_wif.emulator._http.server import is_loopback
 from ant_wif.emulator._oauth.token_endpoint import token_routes
 from ant_wif.emulator._state.history import Recorder, history_routes
 from ant_wif.emulator._state.scripting import ScriptedModel
 from ant_wif.emulator._state.state import State
 from ant_wif.emulator.faults import FaultPlan, Faults, discard_body
+from ant_wif.rules.registration import is_loopback
 
 _GUARDED = "/_emulator"
 

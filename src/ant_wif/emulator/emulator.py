@@ -15,7 +15,7 @@ from ant_wif._strict import problem_in_words
 from ant_wif.emulator._app import build_app
 from ant_wif.emulator._console.browser import Landing, decide
 from ant_wif.emulator._console.consent import own_origins
-from ant_wif.emulator._http.server import ServerThread, is_loopback
+from ant_wif.emulator._http.server import ServerThread
 from ant_wif.emulator._issuers import Folder, KeyChoice, write_privately
 from ant_wif.emulator._oauth import jwt_bearer, logins
 from ant_wif.emulator._oauth.logins import Login
@@ -28,6 +28,7 @@ from ant_wif.emulator.faults import Fault, FaultPlan
 from ant_wif.emulator.platforms import Platforms
 from ant_wif.emulator.platforms.oauth import OAuthClient
 from ant_wif.rules import ADMIN_SCOPE, DEFAULT_AUDIENCE, Issuer, Rule
+from ant_wif.rules.registration import is_loopback
 
 FilePath = str | os.PathLike[str]
 T = TypeVar("T", bound=Rule | Issuer)

@@ -38,7 +38,7 @@ def address_flaw(url: str, *, allow_loopback: bool = False) -> str | None:
     if found is None or int(found["port"] or 0) > 65535:
         return "must be a URL of scheme, host, port and path, such as https://idp.example.com"
     host = found["host"].lower()
-    if allow_loopback and _is_loopback(host.strip("[]")):
+    if allow_loopback and is_loopback(host.strip("[]")):
         return None
     flaws = {
         "must use https": found["scheme"].lower() != "https",
@@ -52,7 +52,8 @@ def address_flaw(url: str, *, allow_loopback: bool = False) -> str | None:
     return next((flaw for flaw, there in flaws.items() if there), None)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach `host`: a loopback address, or `localhost`."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"

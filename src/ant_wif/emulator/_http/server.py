@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import threading
 import time
@@ -63,13 +62,6 @@ def connection(scope: Scope) -> Connection:
 _GRACE_SECONDS = 0.1
 _IDLE_CONNECTION_SECONDS = 60
 _THREAD_SECONDS = 10
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach `host`: a loopback address, or `localhost`."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 class ServerThread:
