@@ -82,6 +82,17 @@ class Rule:
     oauth_scope: str = "workspace:developer"
     archived: bool = False
 
+    @property
+    def match(self) -> dict[str, object]:
+        """What a token has to have, as the Admin API names it. What the rule leaves open is not in it."""
+        fields = {
+            "subject_prefix": self.subject_prefix,
+            "audience": self.audience,
+            "claims": dict(self.claims) or None,
+            "condition": self.condition,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:

@@ -95,8 +95,8 @@ def _changed(wanted: SetupRequest, rule: Rule) -> tuple[Rule, Rule, tuple[Change
 def _update(before: Rule, after: Rule) -> dict[str, object]:
     """Return the body of an update: `match` is replaced as a whole."""
     body: dict[str, object] = {}
-    if _match(before) != _match(after):
-        body["match"] = _match(after)
+    if before.match != after.match:
+        body["match"] = after.match
     if before.oauth_scope != after.oauth_scope:
         body["oauth_scope"] = after.oauth_scope
     if before.token_lifetime_seconds != after.token_lifetime_seconds:
@@ -122,7 +122,7 @@ def _new(demand: RuleRequest, name: str) -> tuple[PlannedResource, Rule]:
     body: dict[str, object] = {
         "name": name,
         "description": f"made by `ant wif setup {trust.platform}`",
-        "match": _match(rule),
+        "match": rule.match,
         "workspace_id": wanted.workspace_id,
         "oauth_scope": rule.oauth_scope,
         "token_lifetime_seconds": rule.token_lifetime_seconds,
@@ -130,20 +130,10 @@ def _new(demand: RuleRequest, name: str) -> tuple[PlannedResource, Rule]:
     return PlannedResource(kind="rule", action="create", name=name, details=_details(rule), body=body), rule
 
 
-def _match(rule: Rule) -> dict[str, object]:
-    fields = {
-        "subject_prefix": rule.subject_prefix,
-        "audience": rule.audience,
-        "claims": dict(rule.claims) or None,
-        "condition": rule.condition,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def _details(rule: Rule) -> dict[str, object]:
     everywhere = rule.applies_to_all_workspaces
     return {
-        **_match(rule),
+        **rule.match,
         "workspaces": "all" if everywhere else ", ".join(rule.workspace_ids),
         "oauth_scope": rule.oauth_scope,
         "token_lifetime_seconds": rule.token_lifetime_seconds,

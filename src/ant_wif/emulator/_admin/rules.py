@@ -66,19 +66,13 @@ class Rules(Resource[Rule]):
         return single(query, "issuer_id") in {None, found.issuer_id}
 
     def show(self, found: Rule) -> dict[str, object]:
-        match = {
-            "subject_prefix": found.subject_prefix,
-            "audience": found.audience,
-            "claims": dict(found.claims) or None,
-            "condition": found.condition,
-        }
         return {
             "type": "federation_rule",
             **self.frame(found),
             "description": self.state.notes[found.id].description,
             "issuer_id": found.issuer_id,
             "issuer_name": self.state.issuers[found.issuer_id].name,
-            "match": given(match),
+            "match": found.match,
             "target": {
                 "type": "service_account",
                 "service_account_id": found.service_account_id,
