@@ -3,7 +3,7 @@
     with Admin(credentials) as admin:
         trust = setup.github.trust(repository="acme/app", branch="main")
         workspace = admin.workspace_id("Engineering")
-        plan = setup.plan(admin, setup.Wanted(trust=trust, workspace_id=workspace))
+        plan = setup.plan(admin, setup.SetupRequest(trust=trust, workspace_id=workspace))
         setup.apply(admin, plan)
 
 A plan is made from what is registered, so to make it and carry it out again changes nothing.

@@ -49,16 +49,6 @@ class WorkloadIdentity:
     told_apart_by: frozenset[str] = frozenset({"ref"})
     job: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def match(self) -> dict[str, object]:
-        """Return `match` of a federation rule."""
-        return {
-            **({"subject_prefix": self.subject} if self.subject is not None else {}),
-            "audience": self.audience,
-            **({"claims": dict(self.claims)} if self.claims else {}),
-            **({"condition": self.condition} if self.condition is not None else {}),
-        }
-
 
 def slug(*words: str) -> str:
     """Return a name that a resource can have, made of these words."""
