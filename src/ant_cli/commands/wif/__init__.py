@@ -86,10 +86,8 @@ def _get(name: str, what: str, registry: Callable[[Admin], ResourceCollection]) 
         with admin_of(session) as admin:
             print_item(session, registry(admin).find(wanted))
 
-    text, example = (
-        f"Print one {what}.\n\nID is its ID or its name.",
-        f"ant wif {name} get {_EXAMPLE[name]} --profile admin",
-    )
+    text = f"Print one {what}.\n\nID is its ID or its name."
+    example = f"ant wif {name} get {_EXAMPLE[name]} --profile admin"
     return click.command("get", cls=AntCommand, help=text, examples=[example])(get)
 
 

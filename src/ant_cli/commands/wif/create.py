@@ -311,10 +311,11 @@ def request_body(
     name = "stdin" if source == "-" else f"the file {source}"
     body = {} if source is None else read_document(read_input(session, source), name)
     for name, value in given.items():
-        if value is not None:
-            there = body.get(name)
-            merge = name == inside and isinstance(there, dict) and isinstance(value, dict)
-            body[name] = {**there, **value} if merge and isinstance(there, dict) and isinstance(value, dict) else value
+        there = body.get(name)
+        if name == inside and isinstance(there, dict) and isinstance(value, dict):
+            body[name] = {**there, **value}
+        elif value is not None:
+            body[name] = value
     missing = [option for name, option in required.items() if body.get(name) is None]
     if missing:
         raise click.UsageError(f"missing: {'; '.join(missing)}")
