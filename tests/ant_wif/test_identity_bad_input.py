@@ -32,6 +32,7 @@ from ant_wif.identity import (
     Buildkite,
     CircleCI,
     Command,
+    Context,
     Env,
     File,
     Fly,
@@ -690,6 +691,9 @@ def test_a_token_in_a_file_or_variable_that_is_not_the_right_one(fails: Fail, tm
     path.write_text(ELSEWHERE)
     for source in (Kubernetes(str(path)), GitLab(), Spiffe(path=str(path))):
         assert "another audience" in str(fails(source, {"ANTHROPIC_ID_TOKEN": ELSEWHERE}, AUDIENCE))
+    # The status shows it before it is presented.
+    assert "another audience" in str(Kubernetes(str(path)).unusable(Context()))
+    assert "is a directory" in str(Kubernetes(str(tmp_path)).unusable(Context()))
     expired = forged_jwt({"exp": 1, "iat": 0})
     path.write_text(expired)
     for source in (Kubernetes(str(path)), GitLab(), Spiffe(path=str(path)), File(str(path)), Env("ANTHROPIC_ID_TOKEN")):

@@ -73,6 +73,21 @@ def test_a_job_without_its_token_is_told_the_setting_and_no_other_platform_is_us
 
 
 @EACH
+def test_a_token_that_is_refused_is_blamed_on_its_variable(
+    tmp_path: Path, name: str, variable: str, sign: str, setting: str
+) -> None:
+    variable += "_ANTHROPIC" * (name == "terraform_cloud")
+    elsewhere = forged_jwt({"aud": "https://elsewhere.example"})
+    for token in (f"${variable}", forged_jwt({"exp": 1}), *([] if name in OWN_AUDIENCE else [elsewhere])):
+        where = context(tmp_path, **{sign: "1", variable: token})
+        source = source_by_name(name, where)
+        with pytest.raises(IdentityTokenError, match=rf"from the variable {variable}\b") as refused:
+            fetched(source, where)
+        assert str(source.unusable(where)) == str(refused.value)
+    assert name in OWN_AUDIENCE or f"have the platform issue it for {AUDIENCE}" in refused.value.hint
+
+
+@EACH
 def test_status_names_the_setting_that_is_missing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, variable: str, sign: str, setting: str
 ) -> None:

@@ -28,6 +28,8 @@ class InFile(IdentitySource):
     """A source whose token something else keeps in the file at `path`."""
 
     path: str
+    compares_audience: ClassVar[bool] = False
+    """Whether a token in the file must be for `context.audience`."""
 
     @property
     def description(self) -> str:
@@ -42,6 +44,23 @@ class InFile(IdentitySource):
             # A pipe can be read once, and its reader is `fetch`.
             return read_token(path) if os.path.isfile(path) else None
         return None
+
+    def unusable(self, context: Context) -> IdentityTokenError | None:
+        path = context.environ.expand(self.path)
+        if os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path):  # a pipe is for `fetch`
+            return refused(lambda: self._read(context))
+        return None
+
+    def fetch(self, context: Context) -> Flow[IdentityToken]:
+        return (yield from call(lambda: self._read(context)))
+
+    def _read(self, context: Context) -> IdentityToken:
+        path = context.environ.expand(self.path)
+        refuse_foreign(path, context.audience)
+        named_by = VARIABLE if context.environ.text(VARIABLE) == self.path else context.path_named_by
+        return context.parse(
+            self, read_token(path, where=named_by), audience=context.audience if self.compares_audience else None
+        )
 
 
 @dataclass(frozen=True)
@@ -59,21 +78,6 @@ class File(InFile):
         if path is None:
             return not_detected("file", f"{VARIABLE} is not set")
         return detected(cls(path), f"{VARIABLE} is set")
-
-    def unusable(self, context: Context) -> IdentityTokenError | None:
-        path = context.environ.expand(self.path)
-        if os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path):  # a pipe is for `fetch`
-            return refused(lambda: self._read(context))
-        return None
-
-    def fetch(self, context: Context) -> Flow[IdentityToken]:
-        return (yield from call(lambda: self._read(context)))
-
-    def _read(self, context: Context) -> IdentityToken:
-        path = context.environ.expand(self.path)
-        refuse_foreign(path, context.audience)
-        named_by = VARIABLE if context.environ.text(VARIABLE) == self.path else context.path_named_by
-        return context.parse(self, read_token(path, where=named_by), audience=None)
 
 
 _TOKEN_FILE = "the identity token file"  # noqa: S105 - words of a message

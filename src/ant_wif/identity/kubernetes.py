@@ -16,7 +16,7 @@ from ant_wif._http import Flow, Request, Response, call, check_url
 from ant_wif._secrets import SecretStr
 from ant_wif.errors import IdentityTokenError, IdentityTokenReusedError
 from ant_wif.identity._endpoint import Endpoint
-from ant_wif.identity.file import InFile, read_token, refuse_foreign
+from ant_wif.identity.file import InFile, read_token
 from ant_wif.identity.source import Context, Detection, detected, nearly_detected, not_detected
 from ant_wif.identity.token import IdentityToken
 
@@ -36,6 +36,7 @@ class Kubernetes(InFile):
     source: Literal["kubernetes"] = "kubernetes"
 
     title: ClassVar[str] = "Kubernetes projected token"
+    compares_audience: ClassVar[bool] = True
 
     @classmethod
     def detect(cls, context: Context) -> Detection:
@@ -50,12 +51,6 @@ class Kubernetes(InFile):
                 "token is for the cluster's own API, and not used)",
             )
         return not_detected("kubernetes", f"{PATH} does not exist")
-
-    def fetch(self, context: Context) -> Flow[IdentityToken]:
-        path = context.environ.expand(self.path)
-        refuse_foreign(path, context.audience)
-        raw = yield from call(lambda: read_token(path, where=context.path_named_by))
-        return context.parse(self, raw, audience=context.audience)
 
     def another(self, used: IdentityToken, context: Context) -> Flow[IdentityToken]:
         """Read the file again, in case it has rotated; if not, request one from the cluster."""

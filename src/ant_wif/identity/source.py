@@ -39,9 +39,13 @@ class Context:
         """Return where a fixed path lies, `~` expanded."""
         return self.root / str(self.environ.expand(path)).lstrip("/")
 
-    def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None) -> IdentityToken:
-        """Check a token that `source` handed out; `audience` only where the source promised one."""
-        return parse(raw, source=source.description, audience=audience, now=self.clock(), just_minted=source.renewable)
+    def parse(self, source: IdentitySource, raw: SecretStr, *, audience: str | None, place: str = "") -> IdentityToken:
+        """Check a token that `source` handed out; `audience` only where the source promised one.
+
+        `place` is what messages say it came from, by default the source's description.
+        """
+        said = place or source.description
+        return parse(raw, source=said, audience=audience, now=self.clock(), just_minted=source.renewable)
 
     def header_value(self, name: str) -> SecretStr:
         """Return the secret in a variable that is sent in a header, without blanks and line breaks around it.

@@ -89,8 +89,8 @@ def parse(raw: SecretStr, *, source: str, audience: str | None, now: float, just
         found = ", ".join(sanitize(entry, limit=128) for entry in token.unverified_audiences) or "no audience"
         raise IdentityTokenError(
             f"the identity token from {source} is for another audience: found {found}, expected {audience}",
-            hint=f"ask {source} for a token with the audience {audience}, or set ANT_IDENTITY_AUDIENCE to "
-            "the audience that your federation rule expects",
+            hint=f"have the platform issue it for {audience}, or set ANT_IDENTITY_AUDIENCE to the audience that your "
+            "federation rule expects",
         )
     return token
 

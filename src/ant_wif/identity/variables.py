@@ -12,8 +12,8 @@ from typing import ClassVar, Literal, NamedTuple
 from ant_wif._constants import DEFAULT_AUDIENCE
 from ant_wif._http import Flow
 from ant_wif._secrets import SecretStr, sanitize_path
-from ant_wif.errors import IdentitySourceError
-from ant_wif.identity.source import Context, Detection, IdentitySource, Job, nearly_detected
+from ant_wif.errors import IdentitySourceError, IdentityTokenError
+from ant_wif.identity.source import Context, Detection, IdentitySource, Job, nearly_detected, refused
 from ant_wif.identity.token import IdentityToken
 
 TAG = "ANTHROPIC"
@@ -133,11 +133,17 @@ class JobVariable(IdentitySource):
 
     def fetch(self, context: Context) -> Flow[IdentityToken]:
         yield from ()
+        return self._read(context)
+
+    def unusable(self, context: Context) -> IdentityTokenError | None:
+        return refused(lambda: self._read(context))
+
+    def _read(self, context: Context) -> IdentityToken:
         self.require_met(context)
         # What declares the audience is the job's file, so it is compared with what is expected.
         known = not self.platform.chooses_audience or context.audience != DEFAULT_AUDIENCE
-        raw = SecretStr(context.environ[self._holder(context)])
-        return context.parse(self, raw, audience=context.audience if known else None)
+        audience, place = context.audience if known else None, f"the variable {self.asks_for(context)}"
+        return context.parse(self, SecretStr(context.environ[self._holder(context)]), audience=audience, place=place)
 
     def _holder(self, context: Context) -> str:
         """Return the variable that is read. Where tokens have tags, one for us comes before that without a tag."""
