@@ -402,7 +402,8 @@ def steady() -> float:
 
 def moment(at: float, now: float) -> str:
     """Write unix seconds for people: the time in UTC, and how long until or since then."""
-    return f"{iso(at)} ({f'in {span(at - now)}' if at > now else f'{span(now - at)} ago'})"
+    length = span(int(abs(at - now)))
+    return f"{iso(at)} ({f'in {length}' if at > now else f'{length} ago'})"
 
 
 def iso(at: float) -> str:
@@ -416,7 +417,9 @@ def iso(at: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Write a length of time for people: 7h42m, 3m05s, 12s."""
+    """Write a length of time for people: 7h42m, 3m05s, 12s, 0.5s."""
+    if seconds < 60:
+        return f"{round(seconds, 3):g}s"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -424,4 +427,4 @@ def span(seconds: float) -> str:
         return f"{days}d{hours:02}h"
     if hours:
         return f"{hours}h{minutes:02}m"
-    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+    return f"{minutes}m{rest:02}s"

@@ -407,7 +407,8 @@ def test_a_short_secret_shows_only_its_length(ant: Ant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(12, "12s"), (185, "3m05s"), (27720, "7h42m"), (90000, "1d01h"), (0.4, "0s")]
+    ("seconds", "text"),
+    [(12, "12s"), (185.4, "3m05s"), (27720, "7h42m"), (90000, "1d01h"), (0, "0s"), (0.5, "0.5s"), (1.25, "1.25s")],
 )
 def test_a_length_of_time_is_written_for_people(seconds: float, text: str) -> None:
     assert span(seconds) == text

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ant_wif._constants import __version__
-from ant_wif._environment import Environment
+from ant_wif._environment import Environment, span
 from ant_wif._http.debug_log import log_failure, log_reply, log_request, mask_foreign_logs
 from ant_wif._http.flow import Deadline, Flow, Pause, Request, RequestFailure, Response, masked_headers, unwrap
 from ant_wif._http.urls import proxy_secrets
@@ -280,7 +280,7 @@ def request_failure(
         limit = str(error) if isinstance(error, LimitError) else None
         reason = limit or "the connection ended early, or what answers there does not speak HTTP"
     elif isinstance(error, httpx.TimeoutException):
-        reason = f"no answer within {timeout:g} seconds"
+        reason = f"no answer within {span(timeout)}"
     elif isinstance(error, httpx.InvalidURL):
         # One that an answer redirects to is read though it is not followed.
         reason = "its URL, or the one that the answer redirects to, is not valid"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ant_wif._environment import elapsed
+from ant_wif._environment import elapsed, span
 from ant_wif._files import Release, try_lock
 from ant_wif._http import Flow, T, call, pause
 from ant_wif._secrets import sanitize_path
@@ -75,7 +75,7 @@ def _wait_for(turn: _Lease, look: _StoreReader, kept: _Snapshot) -> Flow[_Snapsh
     # A blocking call inside a coroutine would wait for the very event loop that it stops.
     wait = poll(attempt, LONGEST_WAIT_SECONDS, give_up=turn.is_held_by_this_thread)
     if turn.possible and (yield from wait) is None and not turn.is_held_by_this_thread():
-        _warn_once(f"{sanitize_path(turn.path)} was held for {LONGEST_WAIT_SECONDS:.0f} seconds; going on without it")
+        _warn_once(f"{sanitize_path(turn.path)} was held for {span(LONGEST_WAIT_SECONDS)}; going on without it")
     return kept
 
 

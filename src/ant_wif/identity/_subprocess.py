@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from ant_wif._environment import Pipes, kill_group
+from ant_wif._environment import Pipes, kill_group, span
 from ant_wif._files import wide_text
 from ant_wif._http import Flow, call, pause
 from ant_wif._secrets import SecretStr, decoded_part, redact, sanitize, sanitize_path
@@ -113,7 +113,7 @@ def _read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray
     A program that it started may hold its pipes open for longer: that one is not waited for.
     """
     deadline = time.monotonic() + timeout
-    late = f"did not end within {timeout:g} seconds"
+    late = f"did not end within {span(timeout)}"
     assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018  # both are pipes
     with contextlib.closing(Pipes((process.stdout, stdout), (process.stderr, stderr))) as pipes:
         while pipes.is_open:
