@@ -160,7 +160,7 @@ def test_the_next_process_is_told_the_status_with_which_the_assertion_was_denied
 
 def test_an_assertion_whose_answer_was_lost_may_still_serve_the_next_process(job: Job) -> None:
     job.emulator.fail("token", Fault.drop_before())
-    with pytest.raises(ExchangeError):
+    with pytest.raises(ExchangeError, match="the identity token may be used already; if so, the next attempt needs a"):
         job.credentials().token()
     assert [record["outcome"] for record in job.records()] == ["unknown"]
     assert job.credentials().token()

@@ -58,6 +58,7 @@ def fetch_and_exchange(
             context.clock(),
             lambda: likely_causes(federation, token, source, context, before, answer=answer),
             places=places,
+            is_renewable=source.renewable,
         )
 
     while True:

@@ -77,10 +77,12 @@ def read_exchange(
     likely_causes: Callable[[], tuple[str, ...]],
     *,
     places: Mapping[str, str],
+    is_renewable: bool,
 ) -> AccessToken:
     """Read the answer to `exchange_request`; `now` is unix seconds.
 
-    `likely_causes` are those of a denial. `places` says which option, variable or file names each field.
+    `likely_causes` are those of a denial. `places` says which option, variable or file names each field,
+    `is_renewable` whether the next attempt has another token.
 
     Raises ExchangeError: the endpoint denied, failed, or could not be reached.
     """
@@ -90,7 +92,10 @@ def read_exchange(
         return AccessToken(found.access_token, int(now) + found.expires_in, lifetime=found.expires_in)
     claims = token.unverified_claims
     if found.status not in {401, 403}:
-        raise found.as_error(f"the token endpoint {found.message}", unverified_claims=claims)
+        facts = []
+        if isinstance(answer, RequestFailure) and answer.maybe_received and token.is_single_use and not is_renewable:
+            facts = ["the identity token may be used already; if so, the next attempt needs a new one, as of a new job"]
+        raise found.as_error(f"the token endpoint {found.message}", facts=facts, unverified_claims=claims)
     causes = likely_causes()
     raise found.as_error(
         f"the identity token was denied ({found.brief})",
