@@ -136,13 +136,11 @@ def test_a_refused_key_is_named_in_the_hint(ant: Ant, emulator: Emulator) -> Non
 @pytest.mark.parametrize(
     ("given", "kind", "hint"),
     [
-        ("ANTHROPIC_AUTH_TOKEN=sk-ant-api03-EXAMPLE", "an API key", "give it as ANTHROPIC_API_KEY\n"),
-        ("ANTHROPIC_API_KEY=sk-ant-oat01-EXAMPLE", "an access token", "give it as ANTHROPIC_AUTH_TOKEN\n"),
         ("ANTHROPIC_API_KEY=sk-ant-ort01-EXAMPLE", "a refresh token", "give an API key\n"),
         ("ANTHROPIC_AUTH_TOKEN=sk-ant-ort01-EXAMPLE", "a refresh token", "give an access token\n"),
         ("ANTHROPIC_API_KEY=sk-ant-admin01-EXAMPLE", "a key of the Admin API", "give an API key\n"),
         ("ANTHROPIC_AUTH_TOKEN=eyJhbGciOiJub25lIn0.e30.c2ln", "a JWT", "give it as ANTHROPIC_IDENTITY_TOKEN"),
-        ("--api-key=sk-ant-oat01-EXAMPLE", "an access token", "give it as --auth-token\n"),
+        ("--api-key=sk-ant-ort01-EXAMPLE", "a refresh token", "give an API key\n"),
     ],
 )
 def test_a_refused_credential_of_another_kind_is_told_as_that(

@@ -121,14 +121,8 @@ _HINTS = {
     413: "the request is larger than the API takes: send less at once",
     429: "run again when the time that the server's retry-after states has passed",
 }
-_KINDS = {
-    "sk-ant-api": ("api_key", "an API key"),
-    "sk-ant-oat": ("auth_token", "an access token"),
-    "sk-ant-ort": ("", "a refresh token"),
-    "sk-ant-admin": ("", "a key of the Admin API"),
-    "eyJ": ("", "a JWT"),
-}
-"""How the API's credentials and identity tokens begin: the source that such a value is for, and what it is."""
+_OTHER_KINDS = {"sk-ant-ort": "a refresh token", "sk-ant-admin": "a key of the Admin API", "eyJ": "a JWT"}
+"""How values begin that are neither an API key nor an access token."""
 
 
 def refusal(request: httpx.Request, outcome: Response | RequestFailure, credential: ApiCredential) -> ApiError:
@@ -155,7 +149,7 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
     elif outcome.status == 404:
         hint = f"check the path and the id, and that {base_url} names the Claude API"
     elif outcome.status == 401 and credential.source in {"api_key", "auth_token"}:
-        facts, hint = _refused(credential, _kind_of(request))
+        facts, hint = _refused(credential, _other_kind(request))
     return ApiError(
         f"{shown_request(request)} returned HTTP {outcome.status}{error.by_id}: {error.said}",
         facts=facts,
@@ -166,29 +160,25 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
     )
 
 
-def _kind_of(request: httpx.Request) -> tuple[str, str] | None:
-    """Return what the credential of a request is by its form alone: a row of `_KINDS`."""
+def _other_kind(request: httpx.Request) -> str | None:
+    """Return what the credential of a request is by its form alone, if it is no API key and no access token."""
     if "/organizations" in request.url.path:  # where keys of the Admin API belong
         return None
-    sent = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
-    return next((kind for begin, kind in _KINDS.items() if sent.startswith(begin)), None)
+    sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return next((kind for begin, kind in _OTHER_KINDS.items() if sent.startswith(begin)), None)
 
 
-def _refused(credential: ApiCredential, kind: tuple[str, str] | None) -> tuple[tuple[str, ...], str]:
+def _refused(credential: ApiCredential, other_kind: str | None) -> tuple[tuple[str, ...], str]:
     """Say which static credential was refused, and whether it is one of another kind: the facts and the hint."""
     origin = credential.origin
-    belongs, what = kind or (credential.source, "")
-    if belongs == credential.source:
+    if other_kind is None:
         hint = f"correct {origin}, or leave it out: `ant auth status` shows what is used then"
         return (f"credential: {origin}",), hint
-    if belongs:
-        of_flag = origin.startswith("--")
-        hint = f"give it as --{belongs.replace('_', '-')}" if of_flag else f"give it as ANTHROPIC_{belongs.upper()}"
-    elif what == "a JWT":
+    if other_kind == "a JWT":
         hint = "give it as ANTHROPIC_IDENTITY_TOKEN, if it is a platform's identity token"
     else:
-        hint = f"give {dict(_KINDS.values())[credential.source]}"
-    return (f"credential: {origin}, which holds {what}",), hint
+        hint = f"give {'an API key' if credential.source == 'api_key' else 'an access token'}"
+    return (f"credential: {origin}, which holds {other_kind}",), hint
 
 
 def _forbidden(credential: ApiCredential, *, for_admin: bool) -> tuple[tuple[str, ...], str]:
