@@ -379,7 +379,7 @@ class Emulator(ScriptedModel):
 
     def google_service_account(self, path: FilePath) -> str:
         """Write a key file, as GOOGLE_APPLICATION_CREDENTIALS names one, of the seeded service account."""
-        return write_privately(path, self._running.google_cloud.service_account.file())
+        return write_privately(path, self._running.google_cloud.key_file())
 
     def kubernetes_token(self, path: FilePath, *, audience: str = DEFAULT_AUDIENCE, lifetime: int = 3600) -> str:
         """Write a projected token, or replace it as the kubelet does. `lifetime` is in seconds."""

@@ -26,67 +26,6 @@ _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _REAL_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
 _LONGEST_SECONDS = 3600
 
-
-class ServiceAccountKey:
-    """`mint` returns an ID token of the service account for an audience, `token_uri` where to ask for it."""
-
-    def __init__(self, mint: Callable[[str], str], token_uri: Callable[[], str], clock: Callable[[], float]) -> None:
-        self._mint = mint
-        self._token_uri = token_uri
-        self._clock = clock
-        self._key = SigningKey()
-
-    def route(self, path: str) -> Route:
-        return Route(f"{path}/token", self._token, methods=["POST"])
-
-    def file(self) -> str:
-        """Return the content of the key file that the Cloud Console offers for download."""
-        return json.dumps(
-            {
-                "type": "service_account",
-                "project_id": PROJECT,
-                "private_key_id": self._key.kid("RS256"),
-                "private_key": self._key.private_pem(),
-                "client_email": EMAIL,
-                "client_id": UNIQUE_ID,
-                "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-                "token_uri": self._token_uri(),
-                "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
-                "universe_domain": "googleapis.com",
-            },
-            indent=2,
-        )
-
-    async def _token(self, request: Request) -> Response:
-        try:
-            form = await read_form(request)
-            require_grant(form, _GRANT_TYPE)
-            audience = self._asked_audience(required(form, "assertion"))
-        except OAuthError as error:
-            return refused(error)
-        return granted({"id_token": self._mint(audience)})
-
-    def _asked_audience(self, assertion: str) -> str:
-        try:
-            audiences = (self._token_uri(), _REAL_TOKEN_URI)
-            claims = verified_claims(assertion, self._key.key_set().values(), audiences, now=self._clock())
-        except UnacceptableError as error:
-            raise OAuthError("invalid_grant", f"Invalid JWT: {error}") from None
-        if claims.get("iss") != EMAIL:
-            raise OAuthError("invalid_grant", "Invalid grant: account not found")
-        lifetime = _number(claims.get("exp")) - _number(claims.get("iat"))
-        if not 0 < lifetime <= _LONGEST_SECONDS:
-            raise OAuthError("invalid_grant", "Invalid JWT: it must be a short-lived token (60 minutes)")
-        audience = claims.get("target_audience")
-        if not isinstance(audience, str) or not audience:
-            raise OAuthError("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
-        return audience
-
-
-def _number(value: object) -> float:
-    return value if isinstance(value, int | float) else float("inf")
-
-
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _INSTANCE = {
     "instance_creation_timestamp": 1_760_000_000,
@@ -112,7 +51,7 @@ class EmulatedGoogleCloud(IdentityProvider):
 
     def __init__(self, clock: Callable[[], float], folder: Folder) -> None:
         super().__init__(clock, folder)
-        self.service_account = ServiceAccountKey(self._for_key, lambda: f"{self.issuer_url}/token", clock)
+        self._account_key = SigningKey()
         self._cache: ExpiringMap[tuple[str, bool], str] = ExpiringMap()
 
     @property
@@ -146,7 +85,7 @@ class EmulatedGoogleCloud(IdentityProvider):
         }
         routes = [Route("/", self._root, methods=["GET"])]
         routes += [Route(path, _guarded(answer), methods=["GET"]) for path, answer in found.items()]
-        return [*routes, self.service_account.route(self.issuer_path)]
+        return [*routes, Route(f"{self.issuer_path}/token", self._token, methods=["POST"])]
 
     async def _root(self, request: Request) -> Response:
         """Answer google-auth when it finds out where it is. To all others there is nothing here."""
@@ -179,8 +118,56 @@ class EmulatedGoogleCloud(IdentityProvider):
             self._cache.put(key, token, until=now + self.lifetime_seconds - _RENEWED_SECONDS, now=now)
         return _text(token)
 
-    def _for_key(self, audience: str) -> str:
-        return self.mint(claims={"aud": audience, "azp": EMAIL, "google": None})
+    @property
+    def _token_uri(self) -> str:
+        return f"{self.issuer_url}/token"
+
+    def key_file(self) -> str:
+        """Return the content of the service account's key file that the Cloud Console offers for download."""
+        return json.dumps(
+            {
+                "type": "service_account",
+                "project_id": PROJECT,
+                "private_key_id": self._account_key.kid("RS256"),
+                "private_key": self._account_key.private_pem(),
+                "client_email": EMAIL,
+                "client_id": UNIQUE_ID,
+                "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+                "token_uri": self._token_uri,
+                "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
+                "universe_domain": "googleapis.com",
+            },
+            indent=2,
+        )
+
+    async def _token(self, request: Request) -> Response:
+        try:
+            form = await read_form(request)
+            require_grant(form, _GRANT_TYPE)
+            audience = self._asked_audience(required(form, "assertion"))
+        except OAuthError as error:
+            return refused(error)
+        return granted({"id_token": self.mint(claims={"aud": audience, "azp": EMAIL, "google": None})})
+
+    def _asked_audience(self, assertion: str) -> str:
+        try:
+            audiences = (self._token_uri, _REAL_TOKEN_URI)
+            claims = verified_claims(assertion, self._account_key.key_set().values(), audiences, now=self.now())
+        except UnacceptableError as error:
+            raise OAuthError("invalid_grant", f"Invalid JWT: {error}") from None
+        if claims.get("iss") != EMAIL:
+            raise OAuthError("invalid_grant", "Invalid grant: account not found")
+        lifetime = _number(claims.get("exp")) - _number(claims.get("iat"))
+        if not 0 < lifetime <= _LONGEST_SECONDS:
+            raise OAuthError("invalid_grant", "Invalid JWT: it must be a short-lived token (60 minutes)")
+        audience = claims.get("target_audience")
+        if not isinstance(audience, str) or not audience:
+            raise OAuthError("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+        return audience
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else float("inf")
 
 
 def _text(text: str, status: int = 200) -> Response:
