@@ -161,7 +161,7 @@ def refusal(request: httpx.Request, outcome: Response | RequestFailure, credenti
 
 
 def _other_kind(request: httpx.Request) -> str | None:
-    """Return what the credential of a request is by its form alone, if it is no API key and no access token."""
+    """Return what the credential of a request is by its form alone, if it is neither an API key nor an access token."""
     if "/organizations" in request.url.path:  # where keys of the Admin API belong
         return None
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")
