@@ -119,7 +119,20 @@ IMPOSSIBLE: list[tuple[Any, str]] = [
     ({"properties": {"age": {"type": "string", "pattern": "("}}}, "the pattern cannot be read: missing )"),
     *(
         ({"properties": {"age": {"const": f"{'a' * 60}!", "pattern": pattern}}}, f"the pattern '{pattern}' repeats")
-        for pattern in ("^(a+)+$", "^(a*)*$", "(x|a+a+)+y", "^(?:[a-z]+.?)*$", "^(([a-z])+.)+[A-Z]$", "(.*a){20}")
+        for pattern in (
+            "^(a+)+$",
+            "^(a*)*$",
+            "(x|a+a+)+y",
+            "^(?:[a-z]+.?)*$",
+            "^(([a-z])+.)+[A-Z]$",
+            "(.*a){20}",
+            "^(a|a)*$",
+            "^(?:aa|a)*$",
+            "^(?:[a-z]|(a))*$",
+            "^(?:(|)a)*$",
+            "^([a-z]{2,3})*$",
+            "^(?:a+(?:-|))*$",
+        )
     ),
     ({"properties": {"age": {"type": "integer", "minimum": "x"}}}, "'x' is not a number"),
     ({"properties": {"age": {"type": "integer", "multipleOf": 0}}}, "multipleOf must be greater than 0"),
@@ -190,6 +203,9 @@ def test_a_pattern_of_ecmascript_is_understood(sdk: anthropic.Anthropic, pattern
         (r"^(?:[a-z](?:[a-z0-9-]{0,61}[a-z])?\.)+$", "a.very-long.name.of.a.host.example."),
         ("^(?:[0-9a-zA-Z+/]{4})*$", "bG9uZyBlbm91Z2ggdG8gYmUgZG91YnRl"),
         ('^("[^"]*",?)+$', '"many","words","in","quotes"'),
+        ("^(foo|bar)*$", "foobar" * 5),
+        ("^(?:read|reads|write)(?:,(?:read|reads|write))*$", "read,write,reads,read,write"),
+        (r"^(?:0|[1-9]\d*|\d*[a-z-][\da-z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-z-][\da-z-]*))*$", "alpha.1.0.beta-2.12.x7y8.9"),
     ],
 )
 def test_a_repetition_of_repetitions_with_a_sign_between_them_is_checked_in_long_texts(

@@ -8,7 +8,9 @@ import json
 import re
 import string
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
@@ -134,62 +136,108 @@ def parsed(pattern: str) -> Any:
 
 _LONGEST_DOUBTFUL = 20
 _MANY = 10
+_MOST_STEPS = 200_000
 
 
 def finds(pattern: str, text: str) -> bool:
     """Raises `re.error`, and `SchemaError` where the search may take a time that grows exponentially."""
     if len(text) > _LONGEST_DOUBTFUL and _is_doubtful(pattern):
-        sentence = "repeats a repetition, which may take for ever on a text of"
+        sentence = "repeats what matches a text in many ways, which may take for ever on one of"
         raise SchemaError(f"the pattern {pattern!r} {sentence} {len(text)} characters")
     return expression(pattern).search(text) is not None
 
 
 @functools.lru_cache
 def _is_doubtful(pattern: str) -> bool:
-    return _is_ambiguous(parsed(pattern), None)
+    """Return whether the rounds of a repetition can match the same text in many ways."""
+    places = _Places()
+    places.add(parsed(pattern))
+    return any(places.return_twice(place) for place in places.starts)
 
 
-def _is_ambiguous(parts: Any, around: list[set[str]] | None) -> bool:
-    """Return whether a text can be divided among the rounds of a repetition in many ways.
+class _Places:
+    """The places in a pattern that take a character, and which place may come after which (Glushkov's automaton).
 
-    `around` is what each round has for certain, `None` outside of any. If none of it differs from what is repeated
-    within, nothing tells where a round ends.
+    A place that comes after another in two ways stands there twice.
     """
-    own = [_characters([part]) for part in parts if not (_is_repetition(part) and part[1][0] == 0)]
-    certain = None if around is None else [*around, *filter(None, own)]
-    for part in parts:
-        if _is_repetition(part):
-            low, high, inner = part[1]
-            repeated = _characters(inner)
-            if certain is not None and high > low and not any(map(repeated.isdisjoint, certain)):
-                return True
-            if _is_ambiguous(inner, [] if high >= _MANY else certain):
-                return True
+
+    def __init__(self) -> None:
+        self.starts: set[int] = set()
+        """Where a round of a repetition may begin."""
+        self._repeated: set[int] = set()
+        self._left = _MOST_STEPS
+        self._taken: list[set[str]] = []
+        self._after: list[list[int]] = []
+        self._counted: set[tuple[int, int]] = set()
+
+    def add(self, parts: Any) -> tuple[int, list[int], list[int]]:
+        """Return in how many ways the parts are empty, two at most, and the places at which they begin and end."""
+        empty, first, last = 1, list[int](), list[int]()
+        for part in parts:
+            ways, begin, end = self._add_part(part)
+            self._join(last, begin)
+            first, last = _two_of_each(first + begin * empty), _two_of_each(last * ways + end)
+            empty = min(2, empty * ways)
+        return empty, first, last
+
+    def _add_part(self, part: Any) -> tuple[int, list[int], list[int]]:
         kind, argument = str(part[0]), part[1]
-        alternatives = argument[1] if kind == "BRANCH" else argument[-1:] if kind == "SUBPATTERN" else ()
-        if any(_is_ambiguous(each, certain) for each in alternatives):
-            return True
-    return False
+        if kind in {"LITERAL", "NOT_LITERAL", "IN", "ANY"}:
+            self._taken.append({*(ANY if kind == "ANY" else set_of(argument if kind == "IN" else [part]))})
+            self._after.append([])
+            place = len(self._after) - 1
+            return 0, [place], [place]
+        if kind == "SUBPATTERN":
+            return self.add(argument[-1])
+        if kind == "BRANCH":
+            ways, begins, ends = zip(*map(self.add, argument[1]), strict=True)
+            return min(2, sum(ways)), _two_of_each(chain(*begins)), _two_of_each(chain(*ends))
+        if kind not in {"MAX_REPEAT", "MIN_REPEAT"}:
+            return 1, [], []
+        low, high, inner = argument
+        start = len(self._after)
+        empty, begin, end = self.add(inner)
+        if high >= _MANY:
+            self._repeated.update(range(start, len(self._after)))
+            self.starts.update(begin)
+        if high >= _MANY or high > max(low, 1):
+            self._join(end, begin, counted=low == high)
+        return empty if low else 1, begin, end
+
+    def _join(self, ends: list[int], begins: list[int], *, counted: bool = False) -> None:
+        """Let one of these places come after one of those: `counted` says that the number of rounds is certain."""
+        self._left -= len(ends) * len(begins)
+        if self._left < 0:
+            return
+        for pair in ((end, begin) for end in ends for begin in begins):
+            if pair not in self._counted:
+                self._after[pair[0]].append(pair[1])
+            (self._counted.add if counted else self._counted.discard)(pair)
+
+    def return_twice(self, place: int) -> bool:
+        """Return whether two ways lead from a place back to it with the same text, or it takes too long to know."""
+        ways = [(place, place, False)]
+        seen = set(ways)
+        for one, other, differ in ways:
+            for at, here in enumerate(self._after[one]):
+                for also_at, there in enumerate(self._after[other]):
+                    self._left -= 1
+                    way = here, there, differ or at != also_at or one != other
+                    if self._left < 0:
+                        return True
+                    if way in seen or self._taken[here].isdisjoint(self._taken[there]):
+                        continue
+                    if way == (place, place, True):
+                        return True
+                    if {here, there} <= self._repeated:
+                        seen.add(way)
+                        ways.append(way)
+        return False
 
 
-def _is_repetition(part: Any) -> bool:
-    return str(part[0]) in {"MAX_REPEAT", "MIN_REPEAT"}
-
-
-def _characters(parts: Any) -> set[str]:
-    """Return characters that some parts of a pattern take, in any place."""
-    found: set[str] = set()
-    for part in parts:
-        kind, argument = str(part[0]), part[1]
-        if kind in {"LITERAL", "NOT_LITERAL", "IN"}:
-            found |= {*set_of(argument if kind == "IN" else [part])}
-        elif kind == "ANY":
-            found |= {*ANY}
-        elif kind == "BRANCH":
-            found.update(*map(_characters, argument[1]))
-        elif kind == "SUBPATTERN" or _is_repetition(part):
-            found |= _characters(argument[-1])
-    return found
+def _two_of_each(found: Iterable[int]) -> list[int]:
+    times = Counter(found)
+    return [*times, *(each for each, count in times.items() if count > 1)]
 
 
 # The escapes for a class of characters, and a character outside of it.
