@@ -317,6 +317,7 @@ POD: dict[str, object] = {"kubernetes.io": {"namespace": "ci"}, "sub": "system:s
         ({**POD, "aud": ["sts.amazonaws.com"]}, ["IRSA"]),
         ({**POD, "aud": ["https://kubernetes.default.svc"]}, ["the pod's own"]),
         (POD, ["kubectl get --raw /openid/v1/jwks"]),
+        ({"sub": "project_path:acme/app:ref_type:branch:ref:x", "lifetime": 7200}, ["the job's `timeout`"]),
         ({"sub": "project_path:acme/app:ref_type:tag:ref:v1"}, ["GitLab: the pipeline runs for a tag"]),
         (
             {"sub": "project_path:acme/app:ref_type:branch:ref:x", "pipeline_source": "merge_request_event"},

@@ -265,6 +265,11 @@ def _platform_causes(source: str, claims: Claims, known: Knowledge, checks: tupl
         if _is_from(platform, source, claims):
             yield from causes
     subject = str(claims.get("sub"))
+    if subject.startswith("project_path:") and any(check.reason == "lifetime_exceeded" for check in checks):
+        yield (
+            "GitLab: the token is valid for as long as the job's `timeout`; shorten that to one hour, or raise the "
+            "issuer's max_jwt_lifetime_seconds"
+        )
     if known.rule is None:
         yield from (text for form, text in _WITHOUT_A_RULE if re.match(form, subject))
         if claims.get("pipeline_source") == "merge_request_event" and subject.startswith("project_path:"):
