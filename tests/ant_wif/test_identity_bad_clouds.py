@@ -208,7 +208,7 @@ def test_a_token_endpoint_that_a_key_of_google_names_is_read_within_limits(
 def test_a_token_endpoint_of_google_that_answers_byte_by_byte_is_left_when_time_is_up(at_once: int) -> None:
     with HostileServer(trickle(reply("x" * 2000), at_once=at_once, pieces=1500, pause=0.02)) as server:
         request = CheckedRequest({}, elapsed() + 0.5)
-        for expected in ("no answer within 0.5 seconds", "no answer within 0 seconds"):
+        for expected in ("no answer within 0.5s", "no answer within 0s"):
             with pytest.raises(TransportError, match=expected):
                 request(f"{server.base_url}/token", "POST", b"grant_type=x", {}, timeout=99)
         assert server.connections == 1

@@ -254,7 +254,7 @@ def test_a_login_that_still_lasts_is_served_when_its_refresh_fails(
 @pytest.mark.parametrize(
     ("seconds", "hint"),
     [
-        (300, "run again in 5m00s"),
+        (300, "run again in 300 seconds"),
         (99_999_999, "run again later: the server asks for a wait of more than a day"),
     ],
 )

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ant_wif._constants import OAUTH_BETA
-from ant_wif._environment import span
 from ant_wif._http import (
     Backoff,
     ErrorAnswer,
@@ -132,7 +131,7 @@ def _hint(answer: Response, error: ErrorAnswer, named_by: str) -> str:
         wait = retry_after(answer)
         if wait and wait > _DAY_SECONDS:
             return "run again later: the server asks for a wait of more than a day"
-        return f"run again in {span(wait)}" if wait else "run again in a minute"
+        return f"run again in {wait:.0f} seconds" if wait else "run again in a minute"
     if answer.status in {404, 405} or not error.fields:
         return f"check that {named_by} names the Claude API and that no proxy answers in its place"
     if answer.status in {400, 422}:
