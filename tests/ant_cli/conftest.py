@@ -79,6 +79,14 @@ def words(emulator: Emulator) -> list[str]:
 
 
 @pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port at which nothing listens, and nothing else can: it stays taken."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
+@pytest.fixture
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -436,9 +436,9 @@ def test_an_endpoint_that_answers_nonsense_leaves_the_login_that_there_is(
 
 @pytest.mark.parametrize("named_by", ["--base-url", "ANTHROPIC_BASE_URL"])
 def test_a_console_and_a_host_that_are_down_are_named_when_the_code_is_pasted(
-    named_by: str, environ: Environ, free_port: int
+    named_by: str, environ: Environ, closed_port: int
 ) -> None:
-    nowhere = f"http://127.0.0.1:{free_port}"
+    nowhere = f"http://127.0.0.1:{closed_port}"
     host = [named_by, nowhere] if named_by.startswith("--") else []
     environ = {**environ, **({} if host else {named_by: nowhere})}
     with in_a_pipe("auth", "login", "--no-browser", *host, "--console-url", nowhere, environ=environ) as ant:
